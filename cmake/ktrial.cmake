@@ -1,0 +1,67 @@
+# The few functions that every folder's CMakeLists.txt uses.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(GTest REQUIRED)
+
+# Flags of the harness. The guest's static binaries do not take them: a
+# sanitizer run checks the harness, never the code that runs as PID 1.
+add_library(ktrial_flags INTERFACE)
+target_compile_options(ktrial_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor)
+target_include_directories(ktrial_flags INTERFACE ${PROJECT_SOURCE_DIR})
+if(KTRIAL_SANITIZE)
+  target_compile_options(ktrial_flags INTERFACE -fsanitize=${KTRIAL_SANITIZE}
+    -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(ktrial_flags INTERFACE -fsanitize=${KTRIAL_SANITIZE})
+  target_compile_definitions(ktrial_flags INTERFACE KTRIAL_SANITIZED=1)
+endif()
+
+# ktrial_library(NAME SOURCES... [DEPS targets...]): one folder's static library.
+function(ktrial_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC ktrial_flags ${arg_DEPS})
+  if(KTRIAL_FUZZ)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+endfunction()
+
+# ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s]): one
+# GoogleTest binary; ctest sees each of its tests.
+function(ktrial_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS;LABELS;PROPERTIES" ${ARGN})
+  if(NOT arg_LABELS)
+    set(arg_LABELS unit)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ktrial_flags ${arg_DEPS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE KTRIAL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    KTRIAL_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
+endfunction()
+include(GoogleTest)
+
+# ktrial_fuzz(NAME SOURCES... DEPS... [CORPUS dir]): a libFuzzer target. With
+# KTRIAL_FUZZ it becomes a test that replays the corpus and then runs briefly.
+function(ktrial_fuzz name)
+  if(NOT KTRIAL_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "CORPUS;RUNS" "SOURCES;DEPS" ${ARGN})
+  if(NOT arg_RUNS)
+    set(arg_RUNS 20000)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ktrial_flags ${arg_DEPS})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set(scratch ${CMAKE_CURRENT_BINARY_DIR}/${name}-corpus)
+  file(MAKE_DIRECTORY ${scratch})
+  add_test(NAME fuzz.${name} COMMAND ${name} -runs=${arg_RUNS} -max_total_time=20
+    -rss_limit_mb=2048 ${scratch} ${arg_CORPUS})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz-smoke TIMEOUT 120)
+endfunction()

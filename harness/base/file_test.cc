@@ -1,0 +1,45 @@
+#include "harness/base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+namespace ktrial {
+namespace {
+namespace fs = std::filesystem;
+
+TEST(TempDirTest, RemovesItsContentOnDestruction) {
+  fs::path path;
+  {
+    auto dir = TempDir::create();
+    ASSERT_TRUE(dir) << dir.error().message;
+    path = dir->path();
+    struct stat info {};
+    ASSERT_EQ(stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0700u);
+    ASSERT_TRUE(write_file_atomically(path / "x", "content"));
+    EXPECT_EQ(*read_file(path / "x"), "content");
+  }
+  EXPECT_FALSE(fs::exists(path));
+}
+
+TEST(FileTest, ErrorsNameThePathAndLeaveNothingBehind) {
+  auto missing = read_file("/nonexistent/file");
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message.find("/nonexistent/file"), std::string::npos);
+
+  auto dir = TempDir::create();
+  ASSERT_TRUE(dir);
+  fs::create_directory(dir->path() / "taken");
+  EXPECT_FALSE(write_file_atomically(dir->path() / "taken", "x"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir->path()), {}), 1);
+}
+
+TEST(FileTest, ReadRefusesWhatIsTooLarge) {
+  auto dir = TempDir::create();
+  ASSERT_TRUE(write_file_atomically(dir->path() / "x", "12345"));
+  EXPECT_FALSE(read_file(dir->path() / "x", 4));
+  EXPECT_TRUE(read_file(dir->path() / "x", 5));
+}
+
+}  // namespace
+}  // namespace ktrial

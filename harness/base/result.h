@@ -1,0 +1,46 @@
+// Result<T>: a value or an Error. Functions that can fail return one; no
+// exception crosses a folder boundary. Fallible construction is a static
+// `Result<X> create(...)`. A plain alias of std::expected: nothing to learn.
+#pragma once
+
+#include <expected>
+#include <utility>
+
+#include "harness/base/error.h"
+
+namespace ktrial {
+
+template <class T>
+using Result = std::expected<T, Error>;
+using Status = Result<void>;
+
+inline std::unexpected<Error> fail(ErrorKind kind, std::string message, std::string hint = {}) {
+  return std::unexpected(Error{kind, std::move(message), std::move(hint)});
+}
+inline std::unexpected<Error> usage_error(std::string message, std::string hint = {}) {
+  return fail(ErrorKind::usage, std::move(message), std::move(hint));
+}
+inline std::unexpected<Error> fail_errno(const std::string& what, int errno_value,
+                                         ErrorKind kind = ErrorKind::environment) {
+  return std::unexpected(system_error(what, errno_value, kind));
+}
+
+namespace detail {
+template <class T>
+T take(Result<T>& r) {
+  return std::move(*r);
+}
+inline void take(Status&) {}
+}  // namespace detail
+
+}  // namespace ktrial
+
+// `auto fd = KTRIAL_TRY(open(...));` returns the error from the enclosing
+// function, or yields the value. (A statement expression: GCC and clang.)
+#define KTRIAL_TRY(...)                                                        \
+  __extension__({                                                              \
+    auto ktrial_try_result = (__VA_ARGS__);                                    \
+    if (!ktrial_try_result)                                                    \
+      return std::unexpected(std::move(ktrial_try_result).error());            \
+    ::ktrial::detail::take(ktrial_try_result);                                 \
+  })
