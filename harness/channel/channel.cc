@@ -1,0 +1,67 @@
+#include "harness/channel/channel.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "harness/base/child.h"
+#include "harness/channel/streams.h"
+
+namespace ktrial::channel {
+
+const char* name(Kind kind) {
+  switch (kind) {
+    case Kind::vhost_vsock: return "vhost-vsock";
+    case Kind::vhost_user_vsock: return "vhost-user-vsock";
+    case Kind::virtio_serial: return "virtio-serial";
+  }
+  std::abort();
+}
+
+std::optional<Kind> parse_kind(std::string_view text) {
+  for (Kind kind : {Kind::vhost_vsock, Kind::vhost_user_vsock, Kind::virtio_serial})
+    if (text == name(kind)) return kind;
+  return std::nullopt;
+}
+
+std::vector<std::string> guest_modules(Kind kind) {
+  if (kind == Kind::virtio_serial) return {"virtio_pci", "virtio_console"};
+  return {"virtio_pci", "vmw_vsock_virtio_transport"};
+}
+
+std::optional<Error> why_unusable(Kind kind) {
+  if (kind == Kind::vhost_vsock) {
+    int fd = ::open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
+    if (fd >= 0) {
+      ::close(fd);
+      return std::nullopt;
+    }
+    const int error = errno;
+    Error out = system_error("vhost-vsock: /dev/vhost-vsock", error);
+    out.hint = error == EACCES || error == EPERM
+                   ? "add yourself to the group that owns /dev/vhost-vsock (often kvm)"
+                   : "load the module with `modprobe vhost_vsock`, or use --channel "
+                     "vhost-user-vsock or virtio-serial, which need no kernel support";
+    return out;
+  }
+  if (kind == Kind::vhost_user_vsock && !find_program("vhost-device-vsock"))
+    return Error{ErrorKind::environment, "vhost-user-vsock: vhost-device-vsock is not installed",
+                 "install the package vhost-device-vsock (`./bootstrap.sh build` does), or use "
+                 "--channel virtio-serial"};
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Channel>> make_channel(boost::asio::io_context& io, Kind kind,
+                                              const std::filesystem::path& scratch) {
+  if (auto error = why_unusable(kind)) return std::unexpected(std::move(*error));
+  switch (kind) {
+    case Kind::vhost_vsock: return make_vhost_vsock(io);
+    case Kind::vhost_user_vsock: return make_vhost_user_vsock(io, scratch);
+    case Kind::virtio_serial: return make_virtio_serial(io);
+  }
+  std::abort();
+}
+
+}  // namespace ktrial::channel

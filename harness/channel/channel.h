@@ -1,0 +1,59 @@
+// Byte streams to the guest agent, whatever carries them.
+//
+// Three kinds stand behind one interface. A channel is prepared before the VM
+// starts (it names the device that the VM needs), attached after, and then
+// delivers bytes of two streams (guest/wire/wire.h says why two).
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "harness/base/fd.h"
+#include "harness/base/result.h"
+#include "harness/vm/vm.h"
+
+namespace ktrial::channel {
+
+enum class Kind { vhost_vsock, vhost_user_vsock, virtio_serial };
+const char* name(Kind kind);
+std::optional<Kind> parse_kind(std::string_view text);
+
+// The guest modules a kind needs, to be closed over their dependencies.
+std::vector<std::string> guest_modules(Kind kind);
+
+// Nothing if this host can carry `kind`, else why not and how to mend it.
+std::optional<Error> why_unusable(Kind kind);
+
+enum class StreamId { control, beat };
+
+class Channel {
+ public:
+  struct Handlers {
+    std::function<void(StreamId, std::string_view)> on_bytes;
+    // A stream or what carries it (the device daemon) is gone for good.
+    std::function<void(std::string reason)> on_lost;
+  };
+  virtual ~Channel() = default;
+
+  virtual Kind kind() const = 0;
+  virtual vm::ChannelDevice device() const = 0;
+  // What the agent must find on the kernel command line.
+  virtual std::string guest_arguments() const = 0;
+  // Starts delivery; call once the VM was started.
+  virtual Status attach(vm::Vm& vm, Handlers handlers) = 0;
+  // Queues bytes for the control stream.
+  virtual void send(std::string bytes) = 0;
+  // A new connection to a vsock port in the guest; an error where the kind has no vsock.
+  // Blocks for at most a second.
+  virtual Result<Fd> connect_to_guest(std::uint32_t port) = 0;
+};
+
+// `scratch` is a private directory for sockets; it outlives the channel.
+Result<std::unique_ptr<Channel>> make_channel(boost::asio::io_context& io, Kind kind,
+                                              const std::filesystem::path& scratch);
+
+}  // namespace ktrial::channel

@@ -1,0 +1,25 @@
+// The direct backend: a QEMU process of our own.
+//
+// Everything between us and QEMU is an inherited descriptor (console, monitor,
+// virtio-serial ports, guest RAM as a memfd), so a killed ktrial leaves no
+// socket and no RAM file behind, and two VMs can never take each other's names.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+
+#include "harness/vm/vm.h"
+
+namespace ktrial::vm {
+
+struct QemuInstall {
+  std::filesystem::path program;
+  std::string version;  // "7.2.22"
+};
+// qemu-system-x86_64 from $KTRIAL_QEMU or PATH, version checked (>= 7.0 needed).
+Result<QemuInstall> find_qemu();
+
+Result<std::unique_ptr<Vm>> make_qemu_vm(boost::asio::io_context& io, const QemuInstall& qemu,
+                                         const VmConfig& config);
+
+}  // namespace ktrial::vm

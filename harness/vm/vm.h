@@ -1,0 +1,109 @@
+// A virtual machine as the trial sees it: configuration in, events out.
+//
+// Two real backends are meant to stand behind this seam (QEMU started by us,
+// libvirt); fake_vm.h is the scripted one for tests. Nothing here judges the
+// kernel: an event says what happened to the machine, never what it means.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "harness/base/child.h"
+#include "harness/base/fd.h"
+#include "harness/base/result.h"
+
+namespace ktrial::vm {
+
+enum class Accel { tcg, kvm };
+enum class Machine { q35, microvm };
+const char* name(Accel accel);
+const char* name(Machine machine);
+
+// How the guest sees the channel to the host.
+struct NoChannelDevice {};
+struct VirtioSerialPorts {
+  std::vector<std::string> names;  // one port each; the host end comes from Vm::take_port()
+};
+struct VhostVsockDevice {
+  std::uint32_t cid;
+};
+struct VhostUserVsockDevice {
+  std::filesystem::path socket;  // the vhost-user socket of the device daemon
+};
+using ChannelDevice =
+    std::variant<NoChannelDevice, VirtioSerialPorts, VhostVsockDevice, VhostUserVsockDevice>;
+
+struct VmConfig {
+  std::string name;
+  std::filesystem::path kernel;
+  std::filesystem::path initrd;  // may be empty
+  std::string command_line;
+  unsigned cpus = 4;
+  std::uint64_t memory_mib = 1024;
+  Accel accel = Accel::tcg;
+  Machine machine = Machine::q35;
+  ChannelDevice channel;
+};
+
+// What a VM tells its owner. `Exited` is always the last event.
+struct ConsoleBytes {
+  std::string bytes;
+};
+// Stopped without our asking: KVM internal error, paused on panic or I/O error.
+struct Stopped {
+  std::string reason;
+};
+// The guest ended itself, in QMP's words: guest-shutdown, guest-reset, guest-panic.
+struct GuestShutdown {
+  std::string reason;
+};
+struct Exited {
+  ExitStatus status;
+  std::string last_words;  // the end of the VMM's stderr
+};
+using VmEvent = std::variant<ConsoleBytes, Stopped, GuestShutdown, Exited>;
+
+// One register sample of one vCPU.
+struct VcpuSample {
+  unsigned cpu = 0;
+  std::uint64_t rip = 0;
+  bool interrupts_enabled = true;
+  bool user_mode = false;
+  bool halted = false;
+  bool operator==(const VcpuSample&) const = default;
+};
+
+class Vm {
+ public:
+  using Sink = std::function<void(VmEvent)>;
+  virtual ~Vm() = default;  // ends the VM and frees all it holds
+
+  // Starts the machine; events go to `sink` from the io_context from then on.
+  virtual Status start(Sink sink) = 0;
+  // The host end of a virtio-serial port: a stream socket. Once per name, after start().
+  virtual Result<Fd> take_port(const std::string& port_name) = 0;
+  // Registers of every vCPU, taken while the machine is briefly stopped. Waits
+  // for the monitor at most `patience`.
+  virtual Result<std::vector<VcpuSample>> sample_vcpus(std::chrono::milliseconds patience) = 0;
+  // Raises an NMI on the guest's boot CPU.
+  virtual Status inject_nmi(std::chrono::milliseconds patience) = 0;
+  // "running", "paused", "internal-error", ... in QMP's words.
+  virtual Result<std::string> status(std::chrono::milliseconds patience) = 0;
+  // Ends it now. Idempotent; Exited may or may not follow.
+  virtual void destroy() = 0;
+  // The VMM's process, for host-side facts (scheduling, memory); 0 if remote.
+  virtual pid_t process() const = 0;
+  // Thread ids of the vCPUs in order, where they are known.
+  virtual std::vector<pid_t> vcpu_threads() const = 0;
+  // A command a person can paste to start the same machine by hand.
+  virtual std::string shell_command() const = 0;
+};
+
+}  // namespace ktrial::vm

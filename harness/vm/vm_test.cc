@@ -1,0 +1,164 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "harness/base/file.h"
+#include "harness/vm/accel.h"
+#include "harness/vm/fake_vm.h"
+#include "harness/vm/qemu_argv.h"
+#include "harness/vm/qemu_registers.h"
+#include "harness/vm/qmp.h"
+
+namespace ktrial::vm {
+namespace {
+using namespace std::chrono_literals;
+
+VmConfig sample_config() {
+  return {.name = "ktrial-1",
+          .kernel = "/boot/a,b",
+          .initrd = "/tmp/i",
+          .command_line = "console=ttyS0 a=\"b c\"",
+          .channel = VirtioSerialPorts{{"one", "two"}}};
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const auto& word : words) out += word + "|";
+  return out;
+}
+
+TEST(QemuArgvTest, WiresEverythingThroughInheritedDescriptors) {
+  auto text = joined(qemu_arguments(sample_config(), QemuWiring{3, 4, 5, {6, 7}}));
+  for (const char* part :
+       {"mem-path=/proc/self/fd/3", "socket,id=console,fd=4", "socket,id=qmp,fd=5",
+        "socket,id=port0,fd=6", "name=two", "-sandbox|on", "share=on", "-nodefaults", "-no-reboot",
+        "-accel|tcg,thread=multi|-cpu|max", "-kernel|/boot/a,b|"})
+    EXPECT_NE(text.find(part), text.npos) << part << " in " << text;
+  EXPECT_EQ(text.find("-net"), text.npos);
+}
+
+TEST(QemuArgvTest, ByHandNeedsNoDescriptorOfOurs) {
+  auto text = joined(qemu_arguments(sample_config(), std::nullopt));
+  EXPECT_EQ(text.find("fd="), text.npos);
+  EXPECT_EQ(text.find("/proc/self/fd"), text.npos);
+  EXPECT_NE(text.find("mon:stdio"), text.npos);
+}
+
+TEST(QemuArgvTest, KvmUsesTheHostCpu) {
+  VmConfig config = sample_config();
+  config.accel = Accel::kvm;
+  EXPECT_NE(joined(qemu_arguments(config, std::nullopt)).find("-accel|kvm|-cpu|host"),
+            std::string::npos);
+}
+
+TEST(QemuArgvTest, ShellScriptQuotesWhatAShellWouldTouch) {
+  auto script = shell_script("qemu", {"-append", "a=\"b c\" $x 'y'", "-m", "1G"});
+  EXPECT_EQ(script, "qemu \\\n  -append 'a=\"b c\" $x '\\''y'\\''' \\\n  -m 1G\n");
+}
+
+// As printed by QEMU 7.2 under TCG, lines cut to those that are read.
+constexpr char kRegisters[] =
+    "\r\nCPU#0\r\nRAX=0000000000000000 RBX=0\r\n"
+    "RIP=ffffffff81105a55 RFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\n"
+    "\r\nCPU#1\r\nRIP=00007f1200000010 RFL=00000246 [---Z-P-] CPL=3 II=0 A20=1 SMM=0 HLT=0\r\n"
+    "\r\nCPU#2\r\nRIP=ffffffff81c0ffee RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n";
+
+TEST(QemuRegistersTest, ReadsEveryCpu) {
+  auto samples = parse_registers(kRegisters);
+  ASSERT_EQ(samples.size(), 3u);
+  EXPECT_EQ(samples[0], (VcpuSample{0, 0xffffffff81105a55, false, false, false}));
+  EXPECT_EQ(samples[1], (VcpuSample{1, 0x7f1200000010, true, true, false}));
+  EXPECT_TRUE(samples[2].halted);
+}
+
+TEST(QemuRegistersTest, GarbageYieldsNothing) {
+  EXPECT_TRUE(parse_registers("").empty());
+  EXPECT_TRUE(parse_registers("CPU#CPU#x RIP= CPU#7 RIP=zz RFL=").empty());
+}
+
+struct QmpPair {
+  QmpPair() {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ours.reset(ends[0]);
+    theirs.reset(ends[1]);
+  }
+  Fd ours, theirs;
+};
+
+TEST(QmpTest, AnswersEventsAndErrorsAreToldApart) {
+  QmpPair pair;
+  boost::asio::io_context io;
+  std::vector<std::string> events;
+  Qmp qmp(io, std::move(pair.ours), [&](const std::string& e, const auto&) { events.push_back(e); });
+  // Ids count from 1; what the peer says first waits in the socket.
+  ASSERT_TRUE(write_all(pair.theirs.get(),
+                        "{\"QMP\":{}}\nnot json\n{\"return\":{}}\n{\"event\":\"STOP\"}\n"
+                        "{\"return\":{\"status\":\"running\"},\"id\":1}\n"
+                        "{\"error\":{\"desc\":\"no such thing\"},\"id\":2}\n"));
+  EXPECT_TRUE(qmp.execute("query-status", nullptr, 10s));
+  auto refused = qmp.execute("nonsense", nullptr, 10s);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("no such thing"), std::string::npos);
+  EXPECT_EQ(events, std::vector<std::string>{"STOP"});
+}
+
+TEST(QmpTest, SilentOrClosedMonitorIsAnErrorNotAHang) {
+  QmpPair pair;
+  boost::asio::io_context io;
+  Qmp qmp(io, std::move(pair.ours), nullptr);
+  EXPECT_FALSE(qmp.execute("query-status", nullptr, 20ms));
+  pair.theirs.reset();
+  auto closed = qmp.execute("query-status", nullptr, 30s);
+  ASSERT_FALSE(closed);
+  EXPECT_NE(closed.error().message.find("closed"), std::string::npos);
+}
+
+class AccelTest : public testing::Test {
+ protected:
+  Result<AccelChoice> choose(std::vector<FakeVm::Step> script,
+                             std::optional<Accel> wanted = std::nullopt) {
+    return choose_accel(io, {.wanted = wanted, .kernel = "/k", .kernel_id = "id",
+                             .cache = dir->path() / "accel.json", .patience = 200ms,
+                             .kvm_device = "/dev/null"},
+                        "7.2", [&](const VmConfig& config) -> Result<std::unique_ptr<Vm>> {
+                          EXPECT_EQ(config.accel, Accel::kvm);
+                          ++probes;
+                          return std::make_unique<FakeVm>(io, script);
+                        });
+  }
+  boost::asio::io_context io;
+  Result<TempDir> dir = TempDir::create();
+  int probes = 0;
+};
+
+TEST_F(AccelTest, KvmCountsOnlyAfterTheKernelPrinted) {
+  auto choice = choose({{0ms, ConsoleBytes{"[    0.000000] Linux ver"}}, {0ms, ConsoleBytes{"sion 6.1"}}});
+  ASSERT_TRUE(choice);
+  EXPECT_EQ(choice->accel, Accel::kvm);
+}
+
+TEST_F(AccelTest, AStoppedMachineIsNoticedAtOnceAndRemembered) {
+  auto choice = choose({{0ms, Stopped{"KVM internal error"}}});
+  ASSERT_TRUE(choice);
+  EXPECT_EQ(choice->accel, Accel::tcg);
+  EXPECT_NE(choice->reason.find("KVM internal error"), std::string::npos);
+  EXPECT_EQ(choose({{0ms, ConsoleBytes{"Linux version 6"}}})->accel, Accel::tcg);
+  EXPECT_EQ(probes, 1);
+}
+
+TEST_F(AccelTest, SilenceMeansTcg) {
+  auto choice = choose({{0ms, ConsoleBytes{"SeaBIOS"}}});
+  ASSERT_TRUE(choice);
+  EXPECT_EQ(choice->accel, Accel::tcg);
+}
+
+TEST_F(AccelTest, DemandedButBrokenIsAnError) {
+  auto choice = choose({{0ms, Exited{{false, 1}, "failed to set MSR 0x10a"}}}, Accel::kvm);
+  ASSERT_FALSE(choice);
+  EXPECT_EQ(choice.error().kind, ErrorKind::environment);
+  EXPECT_NE(choice.error().message.find("MSR 0x10a"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ktrial::vm
