@@ -30,6 +30,13 @@ std::optional<Error> why_unusable(Kind kind);
 
 enum class StreamId { control, beat };
 
+// A connection to the guest under way: a non-blocking stream socket. Where the
+// carrier answers first, its line ("OK <n>\n") comes before the guest's bytes.
+struct Dial {
+  Fd fd;
+  bool carrier_answers = false;
+};
+
 class Channel {
  public:
   struct Handlers {
@@ -47,9 +54,9 @@ class Channel {
   virtual Status attach(vm::Vm& vm, Handlers handlers) = 0;
   // Queues bytes for the control stream.
   virtual void send(std::string bytes) = 0;
-  // A new connection to a vsock port in the guest; an error where the kind has no vsock.
-  // Blocks for at most a second.
-  virtual Result<Fd> connect_to_guest(std::uint32_t port) = 0;
+  // Begins a connection to a vsock port in the guest; an error where the kind
+  // has no vsock. Never blocks: a refusal shows as end of file.
+  virtual Result<Dial> dial_guest(std::uint32_t port) = 0;
 };
 
 // `scratch` is a private directory for sockets; it outlives the channel.

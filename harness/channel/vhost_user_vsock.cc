@@ -39,7 +39,7 @@ class VhostUserVsock final : public Channel {
   std::string guest_arguments() const override { return "ktrial.channel=vsock"; }
   Status attach(vm::Vm& vm, Handlers handlers) override;
   void send(std::string bytes) override { streams_->send(std::move(bytes)); }
-  Result<Fd> connect_to_guest(std::uint32_t port) override;
+  Result<Dial> dial_guest(std::uint32_t port) override;
 
  private:
   Status listen(unix_stream::acceptor& listener, std::uint32_t port, StreamId id);
@@ -99,12 +99,9 @@ Status VhostUserVsock::attach(vm::Vm&, Handlers handlers) {
   return {};
 }
 
-Result<Fd> VhostUserVsock::connect_to_guest(std::uint32_t port) {
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<Dial> VhostUserVsock::dial_guest(std::uint32_t port) {
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return fail_errno("socket", errno);
-  const timeval second{.tv_sec = 1, .tv_usec = 0};
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   host_socket_.string().copy(address.sun_path, sizeof address.sun_path - 1);
@@ -113,18 +110,7 @@ Result<Fd> VhostUserVsock::connect_to_guest(std::uint32_t port) {
   const std::string request = "CONNECT " + std::to_string(port) + "\n";
   if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
     return fail_errno("connect to guest port " + std::to_string(port), errno);
-  std::string answer;
-  char byte = 0;
-  while (byte != '\n' && answer.size() < 64) {
-    ssize_t n = ::recv(fd.get(), &byte, 1, 0);
-    if (n <= 0)
-      return fail(ErrorKind::environment,
-                  "guest port " + std::to_string(port) + " refused the connection");
-    answer.push_back(byte);
-  }
-  if (!answer.starts_with("OK "))
-    return fail(ErrorKind::protocol, "the channel daemon answered \"" + answer + "\"");
-  return fd;
+  return Dial{std::move(fd), true};
 }
 
 }  // namespace

@@ -98,15 +98,14 @@ class VhostVsock final : public Channel {
     return {};
   }
   void send(std::string bytes) override { streams_->send(std::move(bytes)); }
-  Result<Fd> connect_to_guest(std::uint32_t port) override {
-    Fd fd(::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Result<Dial> dial_guest(std::uint32_t port) override {
+    Fd fd(::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return fail_errno("socket(AF_VSOCK)", errno);
-    const timeval second{.tv_sec = 1, .tv_usec = 0};
-    ::setsockopt(fd.get(), AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &second, sizeof second);
     sockaddr_vm address = vsock_address(cid_, port);
-    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+        errno != EINPROGRESS)
       return fail_errno("connect to guest port " + std::to_string(port), errno);
-    return fd;
+    return Dial{std::move(fd), false};
   }
 
  private:

@@ -24,7 +24,7 @@ class VirtioSerial final : public Channel {
     return {};
   }
   void send(std::string bytes) override { streams_->send(std::move(bytes)); }
-  Result<Fd> connect_to_guest(std::uint32_t) override {
+  Result<Dial> dial_guest(std::uint32_t) override {
     return fail(ErrorKind::environment, "the virtio-serial channel carries no vsock",
                 "use --channel vhost-user-vsock or vhost-vsock");
   }

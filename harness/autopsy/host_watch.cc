@@ -1,0 +1,103 @@
+#include "harness/autopsy/host_watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+#include "harness/base/file.h"
+
+namespace ktrial::autopsy {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kMaxReadings = 600;
+constexpr double kExpectedSpacing = 1.0;  // seconds between samples
+
+std::string slurp(const fs::path& path) { return read_file(path, 1 << 16).value_or(""); }
+
+// "CPU 3/TCG" or "CPU 3/KVM", as QEMU names its threads with debug-threads=on.
+std::optional<unsigned> vcpu_of(const std::string& comm) {
+  unsigned cpu = 0;
+  char kind = 0;
+  if (std::sscanf(comm.c_str(), "CPU %u/%c", &cpu, &kind) == 2 && (kind == 'T' || kind == 'K'))
+    return cpu;
+  return std::nullopt;
+}
+
+double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+}  // namespace
+
+HostWatch::HostWatch(pid_t process, fs::path proc) : process_(process), proc_(std::move(proc)) {}
+
+HostWatch::Reading HostWatch::read(Clock::time_point now) const {
+  Reading out{.at = now, .threads = {}};
+  const fs::path root = proc_ / std::to_string(process_);
+  const std::string stat = slurp(root / "stat");
+  // The state follows the parenthesised name, which may itself hold spaces.
+  if (auto close = stat.rfind(')'); close != stat.npos && close + 2 < stat.size())
+    out.stopped = stat[close + 2] == 'T' || stat[close + 2] == 't';
+  std::error_code error;
+  for (const auto& task : fs::directory_iterator(root / "task", error)) {
+    auto cpu = vcpu_of(slurp(task.path() / "comm"));
+    unsigned long long ran = 0, waited = 0;
+    if (cpu && std::sscanf(slurp(task.path() / "schedstat").c_str(), "%llu %llu", &ran, &waited) == 2)
+      out.threads.push_back({*cpu, ran / 1e9, waited / 1e9});
+  }
+  std::sscanf(slurp(proc_ / "pressure" / "cpu").c_str(), "some avg10=%lf", &out.pressure);
+  return out;
+}
+
+void HostWatch::sample(Clock::time_point now) {
+  if (process_ == 0) return;
+  readings_.push_back(read(now));
+  if (readings_.size() > kMaxReadings) readings_.pop_front();
+}
+
+HostEvidence HostWatch::since(Clock::time_point from) const {
+  HostEvidence out;
+  if (readings_.size() < 2) return out;
+  auto first = readings_.begin();
+  for (auto it = readings_.begin(); it != readings_.end() && it->at <= from; ++it) first = it;
+  const Reading& last = readings_.back();
+  out.window_s = seconds(last.at - first->at);
+  for (auto it = first; it != readings_.end(); ++it) {
+    out.pressure = std::max(out.pressure, it->pressure);
+    if (it == first) continue;
+    const double gap = seconds(it->at - std::prev(it)->at);
+    if (it->stopped && std::prev(it)->stopped) out.stopped_s += gap;
+    // A second of lateness is ordinary on a loaded host; more means that we were off.
+    if (gap > 2 * kExpectedSpacing) out.frozen_s += gap - kExpectedSpacing;
+  }
+  for (const Thread& end : last.threads) {
+    for (const Thread& begin : first->threads)
+      if (begin.cpu == end.cpu)
+        out.vcpus.push_back({end.cpu, end.ran_s - begin.ran_s, end.waited_s - begin.waited_s});
+  }
+  return out;
+}
+
+std::string host_explains(const HostEvidence& evidence, int cpu) {
+  // A third of the window lost is more than any healthy trial shows, and a
+  // kernel that stalls by itself keeps its vCPUs running or idle, not waiting.
+  const double much = evidence.window_s / 3;
+  if (evidence.window_s <= 0) return "";
+  if (evidence.stopped_s > much)
+    return fmt::format("host stopped QEMU for {:.0f} s", evidence.stopped_s);
+  if (evidence.frozen_s > much)
+    return fmt::format("host froze ktrial itself for {:.0f} s (suspended or stopped)",
+                       evidence.frozen_s);
+  for (const VcpuUse& use : evidence.vcpus) {
+    if (cpu >= 0 && use.cpu != static_cast<unsigned>(cpu)) continue;
+    // Ran next to nothing although it wanted to.
+    if (use.waited_s > 2 * much && use.ran_s < evidence.window_s * 0.1)
+      return fmt::format("host starved vCPU {} for {:.0f} s: it ran {:.1f} s of {:.0f} s", use.cpu,
+                         use.waited_s, use.ran_s, evidence.window_s);
+  }
+  return "";
+}
+
+}  // namespace ktrial::autopsy

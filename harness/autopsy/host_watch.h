@@ -1,0 +1,65 @@
+// What the host did to a VM: the evidence that tells a stalled kernel from a
+// starved one. Sources: /proc/PID/task/TID/{comm,schedstat,stat} (proc(5);
+// schedstat is "ns on CPU, ns waiting on a run queue, slices"), /proc/pressure/cpu.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <deque>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ktrial::autopsy {
+
+using Clock = std::chrono::steady_clock;
+
+// One vCPU thread over a window, seconds.
+struct VcpuUse {
+  unsigned cpu = 0;
+  double ran_s = 0;      // had a host CPU
+  double waited_s = 0;   // runnable, but the host ran something else
+};
+
+struct HostEvidence {
+  double window_s = 0;
+  double stopped_s = 0;   // QEMU was in state T: SIGSTOP, a debugger
+  double frozen_s = 0;    // we ourselves did not run: host suspend, SIGSTOP of us
+  double pressure = 0;    // highest PSI "some avg10" of the CPU, percent
+  std::vector<VcpuUse> vcpus;
+};
+
+class HostWatch {
+ public:
+  // `process` is QEMU; 0 (not local) yields empty evidence. `proc` is for tests.
+  explicit HostWatch(pid_t process, std::filesystem::path proc = "/proc");
+  // Call about once a second; the spacing itself is evidence.
+  void sample(Clock::time_point now = Clock::now());
+  // From the last sample at or before `from` to the last sample.
+  HostEvidence since(Clock::time_point from) const;
+
+ private:
+  struct Thread {
+    unsigned cpu = 0;
+    double ran_s = 0, waited_s = 0;
+  };
+  struct Reading {
+    Clock::time_point at;
+    bool stopped = false;
+    double pressure = 0;
+    std::vector<Thread> threads;
+  };
+  Reading read(Clock::time_point now) const;
+
+  pid_t process_;
+  std::filesystem::path proc_;
+  std::deque<Reading> readings_;  // bounded: ten minutes
+};
+
+// Says how the host explains that `cpu` (-1: the whole guest) made no progress
+// in the window, e.g. "host starved vCPU 1: it ran 0.3 s and waited 20.6 s of
+// 21 s". Empty: the host gave it time, the guest is to blame.
+std::string host_explains(const HostEvidence& evidence, int cpu = -1);
+
+}  // namespace ktrial::autopsy

@@ -1,0 +1,84 @@
+#include "harness/autopsy/host_watch.h"
+
+#include <gtest/gtest.h>
+
+#include "harness/base/file.h"
+
+namespace ktrial::autopsy {
+namespace {
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+// A /proc of our own: one QEMU with two vCPU threads.
+class HostWatchTest : public testing::Test {
+ protected:
+  void write(const fs::path& name, const std::string& text) {
+    fs::create_directories((dir->path() / name).parent_path());
+    ASSERT_TRUE(write_file_atomically(dir->path() / name, text));
+  }
+  void state(char process_state, double ran0, double wait0, double ran1, double wait1) {
+    write("7/stat", std::string("7 (qemu (x) y) ") + process_state + " 1 7");
+    write("7/task/7/comm", "qemu-system-x86\n");
+    write("7/task/7/schedstat", "1 1 1\n");
+    thread(0, ran0, wait0);
+    thread(1, ran1, wait1);
+    write("pressure/cpu", "some avg10=42.50 avg60=1.00 avg300=0.00 total=1\nfull avg10=0\n");
+  }
+  void thread(int cpu, double ran, double waited) {
+    const std::string task = "7/task/" + std::to_string(10 + cpu);
+    write(task + "/comm", "CPU " + std::to_string(cpu) + "/TCG\n");
+    write(task + "/schedstat", std::to_string(static_cast<long long>(ran * 1e9)) + " " +
+                                   std::to_string(static_cast<long long>(waited * 1e9)) + " 5\n");
+  }
+  // Samples each second for `n` seconds with the given growth per second.
+  HostEvidence run(int n, char process_state, double ran0, double wait0, double ran1, double wait1,
+                   Clock::duration spacing = 1s) {
+    HostWatch watch(7, dir->path());
+    const auto begin = Clock::now();
+    for (int i = 0; i <= n; ++i) {
+      state(process_state, i * ran0, i * wait0, i * ran1, i * wait1);
+      watch.sample(begin + i * spacing);
+    }
+    return watch.since(begin);
+  }
+  Result<TempDir> dir = TempDir::create();
+};
+
+TEST_F(HostWatchTest, ASpinningGuestIsNotExplainedByTheHost) {
+  auto evidence = run(20, 'S', .5, .5, .5, .5);  // two vCPUs share one host CPU
+  EXPECT_NEAR(evidence.window_s, 20, .01);
+  EXPECT_NEAR(evidence.pressure, 42.5, .01);
+  ASSERT_EQ(evidence.vcpus.size(), 2u);
+  EXPECT_NEAR(evidence.vcpus[1].ran_s, 10, .01);
+  EXPECT_EQ(host_explains(evidence), "");
+}
+
+TEST_F(HostWatchTest, AnIdleGuestIsNotExplainedByTheHost) {
+  EXPECT_EQ(host_explains(run(20, 'S', 0, 0, .01, 0)), "");
+}
+
+TEST_F(HostWatchTest, AStarvedVcpuIsNamed) {
+  auto evidence = run(21, 'S', .9, .1, .01, .98);
+  EXPECT_NE(host_explains(evidence).find("vCPU 1 for 21 s"), std::string::npos)
+      << host_explains(evidence);
+  EXPECT_EQ(host_explains(evidence, 0), "");
+}
+
+TEST_F(HostWatchTest, AStoppedQemuIsSeen) {
+  EXPECT_NE(host_explains(run(15, 'T', 0, 0, 0, 0)).find("stopped QEMU for 15 s"),
+            std::string::npos);
+}
+
+TEST_F(HostWatchTest, OurOwnPauseIsSeen) {
+  EXPECT_NE(host_explains(run(3, 'S', 0, 0, 0, 0, 20s)).find("froze ktrial"), std::string::npos);
+}
+
+TEST_F(HostWatchTest, AProcessThatIsGoneYieldsNothing) {
+  HostWatch watch(99999, dir->path());
+  watch.sample();
+  watch.sample();
+  EXPECT_TRUE(watch.since({}).vcpus.empty());
+}
+
+}  // namespace
+}  // namespace ktrial::autopsy
