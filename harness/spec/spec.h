@@ -1,0 +1,58 @@
+// What to run, as plain values. Read from TOML (load.h) or made from command
+// line flags; docs/spec-format.md describes the file. Nothing here touches the
+// system: whether a kernel exists or KVM works is found out by others.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ktrial::spec {
+
+using Milliseconds = std::chrono::milliseconds;
+
+enum class Accel { automatic, kvm, tcg };
+enum class Vmm { qemu, libvirt };
+enum class ChannelKind { automatic, vhost_vsock, vhost_user_vsock, virtio_serial };
+enum class Machine { q35, microvm };
+
+// The names of the command line: "auto", "vhost-user-vsock", ...
+std::string_view name(Accel accel);
+std::string_view name(Vmm vmm);
+std::string_view name(ChannelKind channel);
+std::string_view name(Machine machine);
+
+struct TrialSpec {
+  std::string kernel = "host";                    // a kernel reference, not yet resolved
+  std::string workload = "mmcid-vfork";           // unused when `command` is given
+  std::map<std::string, std::string> parameters;  // --set KEY=VALUE
+  int cpus = 4;
+  int memory_mib = 1024;
+  int repeat = 1;
+  bool until_fail = false;
+  std::optional<Milliseconds> duration;  // stress time; unset: the workload's default
+  std::optional<Milliseconds> timeout;   // one whole trial; unset: derived (timeouts.h)
+  std::string trace;                     // events, comma separated; empty: no trace
+  Accel accel = Accel::automatic;
+  Vmm vmm = Vmm::qemu;
+  std::string connect;  // libvirt URI; empty: libvirt's default
+  ChannelKind channel = ChannelKind::automatic;
+  Machine machine = Machine::q35;
+  std::string append;                // more kernel command line
+  std::vector<std::string> command;  // argv after "--"
+  bool operator==(const TrialSpec&) const = default;
+};
+
+// Bounds, checked for files and flags alike.
+inline constexpr int kMaxCpus = 255;
+inline constexpr int kMinMemoryMib = 64;
+inline constexpr int kMaxMemoryMib = 4 << 20;
+inline constexpr int kMaxRepeat = 1'000'000;
+inline constexpr Milliseconds kMaxDuration = std::chrono::hours(24 * 30);
+inline constexpr std::size_t kMaxMatrix = 4096;  // specs of one file
+
+}  // namespace ktrial::spec

@@ -1,0 +1,67 @@
+// Every wait of one trial, from one scale factor. No other place in the program
+// holds a time limit of a trial, so a slow host, a slow accelerator or a
+// sanitizer build needs one number, not a hunt for constants.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.h"
+#include "harness/spec/spec.h"
+
+namespace ktrial::spec {
+
+// Speed of the accelerator as far as limits go, unscaled.
+struct Profile {
+  const char* name;
+  Milliseconds boot;               // VM start to the agent's hello
+  Milliseconds first_output;       // VM start to the kernel's first console byte
+  Milliseconds heartbeat_silence;  // one CPU's beats missing
+  Milliseconds output_silence;     // nothing at all: console, channel, beats
+  int watchdog_thresh_s;           // soft lockup is reported after 2x this
+  int rcu_stall_s;
+  int hung_task_s;
+};
+// TCG runs one to two orders of magnitude slower than the CPU; KVM nearly as fast.
+const Profile& profile_tcg();
+const Profile& profile_kvm();
+
+// The guest kernel's own detectors, whole seconds (kernel parameters).
+struct Detectors {
+  int watchdog_thresh_s = 0;
+  int rcu_stall_s = 0;  // > 2.4 x watchdog_thresh: the RCU report resets the soft-lockup clock
+  int hung_task_s = 0;
+  int hung_task_check_s = 0;
+};
+
+struct Timeouts {
+  double scale = 1;
+  Milliseconds boot{};
+  Milliseconds first_output{};
+  Milliseconds heartbeat_silence{};
+  Milliseconds output_silence{};
+  Milliseconds late_report{};       // after trouble, wait so long for the kernel's own words
+  Milliseconds report_settle{};     // after a report's first line, until it counts as whole
+  Milliseconds shutdown{};          // power-off request to VM exit
+  Milliseconds monitor_reply{};     // one QMP command
+  Milliseconds duration_default{};  // stress time when neither user nor workload says
+  Detectors detectors;
+
+  // The whole-trial limit when the user gave none: boot, stress, the detectors'
+  // chance to speak, shutdown.
+  Milliseconds whole_trial(Milliseconds duration) const;
+};
+
+// `scale` >= 1 multiplies every wait: max(1, vCPUs / host cores, boot slowdown).
+// KTRIAL_TIMEOUT_SCALE (a positive number) and sanitizer builds multiply too.
+Timeouts make_timeouts(double scale, const Profile& profile);
+// $KTRIAL_TIMEOUT_SCALE, or 1; a usage error when it is not a number in 0.01..1000.
+Result<double> environment_scale();
+// The scale of a spec: vCPUs over host cores, at least 1.
+double load_scale(int vcpus, int host_cores);
+
+// "watchdog_thresh=5", "rcupdate.rcu_cpu_stall_timeout=20", ...: kernel command line.
+std::vector<std::string> detector_arguments(const Detectors& detectors);
+
+}  // namespace ktrial::spec

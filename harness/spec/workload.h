@@ -1,0 +1,65 @@
+// A workload's description (workload.toml). Format: docs/spec-format.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/base/result.h"
+#include "harness/spec/spec.h"
+
+namespace ktrial::spec {
+
+enum class ParameterType { integer, string, boolean };
+
+struct Parameter {
+  std::string name;
+  ParameterType type = ParameterType::string;
+  std::string default_value;             // as the workload would be given it
+  std::optional<std::int64_t> min, max;  // of an integer
+  std::vector<std::string> choices;      // of a string; empty: any
+  std::string help;
+};
+
+// What the host does while the workload runs.
+struct HostAction {
+  std::string action;          // "vsock-connect"
+  std::string port_parameter;  // the parameter that holds the guest's port
+};
+
+struct WorkloadInfo {
+  std::string name;
+  std::string summary;
+  std::vector<std::string> stresses;  // kernel areas
+  std::vector<std::string> kconfig;   // "CONFIG_X=y" that the kernel must have
+  std::vector<std::string> modules;  // loaded before it starts, when the kernel has them as modules
+  int min_cpus = 1;
+  bool needs_vsock = false;
+  std::string invariant;      // what a healthy kernel upholds
+  std::string progress;       // the unit that progress counts
+  double stall_after_s = 10;  // no progress for so long: stalled (unscaled)
+  std::optional<double> default_duration_s;
+  std::vector<Parameter> parameters;
+  std::optional<HostAction> host;
+  std::filesystem::path directory;  // where workload.toml lies
+};
+
+Result<WorkloadInfo> load_workload(const std::filesystem::path& toml_file);
+Result<WorkloadInfo> parse_workload(std::string_view toml, std::string_view file);
+// Every DIR/*/workload.toml, by name. One bad file fails all, naming it.
+Result<std::vector<WorkloadInfo>> list_workloads(const std::filesystem::path& dir);
+// By name; the error suggests a near one and lists the rest.
+Result<WorkloadInfo> find_workload(const std::filesystem::path& dir, std::string_view name);
+
+// The full parameters: what was set, checked (known, of its type, in range), over
+// the defaults. All problems are in the one usage error.
+Result<std::map<std::string, std::string>> resolve_parameters(
+    const WorkloadInfo& info, const std::map<std::string, std::string>& settings);
+// Whether the workload can judge this spec at all (CPUs, vsock channel).
+Status check_requirements(const WorkloadInfo& info, const TrialSpec& spec);
+
+}  // namespace ktrial::spec

@@ -1,0 +1,131 @@
+// What one trial and one run came to, as plain values. The store writes them,
+// the report shows them; neither knows how they came about. This folder uses
+// nothing but the standard library here, so that any tool can read a record.
+//
+// Times: durations are seconds, points in time are UTC. Strings that come from
+// the guest may hold any bytes; writers escape them, readers need not trust them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ktrial::results {
+
+// pass: the kernel did what the workload asks. fail: the kernel misbehaved.
+// inconclusive: the kernel was never judged (starved host, lost guest, ...).
+enum class Outcome { pass, fail, inconclusive };
+std::string_view name(Outcome outcome);
+std::optional<Outcome> parse_outcome(std::string_view text);
+
+// `interrupted`: stopped by the user, or its process died before the end.
+enum class RunState { running, finished, interrupted };
+std::string_view name(RunState state);
+std::optional<RunState> parse_run_state(std::string_view text);
+
+using TimePoint = std::chrono::system_clock::time_point;
+// Ordered, as the writer gave them; a name may repeat.
+using Facts = std::vector<std::pair<std::string, std::string>>;
+using Counters = std::vector<std::pair<std::string, std::uint64_t>>;
+
+// One report of the kernel found in a console log.
+struct Finding {
+  std::string title;    // syzbot's grammar: "BUG: soft lockup in F"
+  std::string kind;     // e.g. "soft-lockup"
+  std::string culprit;  // ktrial's own judgement of the function at fault; may be empty
+  std::optional<int> cpu;
+  std::string task;              // "comm/pid"; may be empty
+  std::uint64_t first_line = 0;  // 1-based lines of the console log
+  std::uint64_t last_line = 0;
+  bool corrupted = false;  // text is known to be missing or interleaved
+  std::string excerpt;     // bounded by whoever found it
+};
+
+struct TrialRecord {
+  int index = 0;  // 0-based within the run; also the name of its folder
+  Outcome outcome = Outcome::inconclusive;
+  std::string title;
+  std::string kind;
+  std::string culprit;
+  std::string signature;  // make_signature(); equal for equal failures
+  std::string reason;     // a sentence: what the outcome rests on
+  double duration_s = 0;
+  double boot_s = 0;  // VM start to the guest's hello; 0: it never came
+  std::string accel;  // what was really used: "kvm" or "tcg"
+  std::string channel;
+  std::string vmm;
+  std::filesystem::path artifacts;  // absolute while in memory; the store sets it
+  std::vector<Finding> findings;
+  Facts facts;        // kernel release, command line, host facts, ...
+  Counters counters;  // the guest kernel's own: warn_count, oops_count, ...
+  TimePoint started_at{};
+};
+
+// What was asked for, as far as a reader of the report needs it.
+struct SpecSummary {
+  std::string kernel;    // the reference as given
+  std::string workload;  // empty when a command runs instead
+  std::vector<std::string> command;
+  Facts parameters;
+  int cpus = 0;
+  int memory_mib = 0;
+  int repeat = 1;  // trials asked for
+  bool until_fail = false;
+  double duration_s = 0;
+  double timeout_s = 0;
+  std::string accel, vmm, channel, machine, append, trace;  // as asked for ("auto", ...)
+};
+
+struct RunRecord {
+  std::string id;  // set by the store; sorts by start time
+  RunState state = RunState::running;
+  SpecSummary spec;
+  std::vector<std::string> argv;      // what re-runs it
+  std::filesystem::path directory;    // set by the store
+  std::filesystem::path working_dir;  // where argv was given
+  TimePoint started_at{};
+  std::optional<TimePoint> finished_at;
+  Outcome outcome = Outcome::inconclusive;
+  std::string title;
+  std::string kind;
+  std::string culprit;
+  std::string signature;
+  std::string reason;
+  Facts facts;  // of the host and the program
+  std::vector<TrialRecord> trials;
+};
+
+// The verdict of a whole run.
+struct Overall {
+  Outcome outcome = Outcome::inconclusive;
+  std::string title, kind, culprit, signature, reason;
+};
+
+// How trials add up:
+//   any trial failed                     -> fail: one proven failure is proof;
+//   no trial at all                      -> inconclusive;
+//   all passed, and as many as expected  -> pass;
+//   anything else                        -> inconclusive. A pass means that every
+//     trial asked for was judged and passed; nine passes do not vouch for a tenth
+//     trial that nobody saw.
+// Of several failing signatures the most frequent names the run (a tie: the one
+// seen first); title, kind and culprit are those of its first trial.
+// `expected`: trials asked for, 0 when open-ended (until a failure).
+Overall overall(const std::vector<TrialRecord>& trials, int expected = 0);
+
+// A short name under which equal failures meet: "soft-lockup:mm_get_cid". Made
+// from the kind and the function at fault (the culprit, else the F of "... in F"),
+// less compiler suffixes (".isra.0", ".cold"), offsets ("+0x55/0x90"), module
+// names. Without a function, from the title with its numbers and addresses masked.
+// Stable from run to run; only [A-Za-z0-9_.:-], at most 96 bytes.
+std::string make_signature(std::string_view kind, std::string_view title,
+                           std::string_view culprit = {});
+// "mm_get_cid.isra.0+0x55/0x90 [mod]" -> "mm_get_cid".
+std::string strip_function(std::string_view function);
+
+}  // namespace ktrial::results
