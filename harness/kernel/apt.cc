@@ -23,7 +23,8 @@ constexpr std::chrono::minutes kMaxDownload{30};
 // APT_CONFIG in the environment is honoured this way.
 Result<std::map<std::string, fs::path>> machine_paths() {
   auto output = run_command({"apt-config", "shell", "LISTS", "Dir::State::lists/d", "FILE",
-                             "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d"});
+                             "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d", "CACHE",
+                             "Dir::Cache::pkgcache"});
   if (!output || !output->ok())
     return fail(ErrorKind::environment, "Debian packages need apt, which does not work here",
                 "name a kernel image file instead, or run this on Debian");
@@ -131,6 +132,8 @@ Result<Apt> Apt::create(const fs::path& cache_dir, std::function<void(std::strin
 
 Status Apt::write_configuration() {
   const auto paths = KTRIAL_TRY(machine_paths());
+  const auto cache = paths.find("CACHE");
+  machine_has_cache_ = cache != paths.end() && !cache->second.empty();
   const WiderSources sources = widen(read_sources(paths));
   std::error_code error;
   for (const char* name : {"sources.d", "lists/partial", "cache/archives/partial"}) {
@@ -146,7 +149,7 @@ Status Apt::write_configuration() {
       // Some machines (containers) keep no binary cache; without it each question
       // costs a second.
       "Dir::Cache::pkgcache \"pkgcache.bin\";\n"
-      "Dir::Cache::srcpkgcache \"srcpkgcache.bin\";\n"
+      "Dir::Cache::srcpkgcache \"\";\n"
       // Guests are x86_64, whatever the machine and its foreign architectures.
       "#clear APT::Architectures;\n"
       "APT::Architecture \"amd64\";\n"
@@ -179,7 +182,10 @@ Status Apt::write_configuration() {
 
 std::vector<std::string> Apt::command(Lists lists, const std::string& program) const {
   std::vector<std::string> argv{program, "--quiet"};
-  if (lists == Lists::own) argv.push_back("--config-file=" + (root_ / "apt.conf").string());
+  if (lists == Lists::own)
+    argv.push_back("--config-file=" + (root_ / "apt.conf").string());
+  else if (!machine_has_cache_)
+    argv.push_back("--option=Dir::Cache::pkgcache=" + (root_ / "cache/machine.bin").string());
   return argv;
 }
 

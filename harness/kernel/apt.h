@@ -64,6 +64,7 @@ class Apt {
   std::unexpected<Error> network_error(const std::string& what, const CommandOutput& output) const;
 
   std::filesystem::path root_;  // CACHE/apt
+  bool machine_has_cache_ = true;  // its apt keeps pkgcache.bin
   std::function<void(std::string_view)> progress_;
   std::stop_token stop_;
 };

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <sstream>
 
@@ -108,6 +109,30 @@ class DebCache {
     return write_file_atomically(root_ / "plan" / reference, text);
   }
 
+  // Unpacked packages that answer to the reference although no plan led to
+  // them: a metapackage's did, or another version of the lists.
+  std::optional<Plan> find_unpacked(const DebPackageReference& reference) const {
+    std::vector<std::pair<fs::file_time_type, std::string>> versions;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(root_, error)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with(reference.package + "_") || !entry.is_directory(error)) continue;
+      if (entry.path().extension() == ".tmp") continue;
+      const std::string version = name.substr(reference.package.size() + 1);
+      if (reference.version.empty() || reference.version == version)
+        versions.emplace_back(entry.last_write_time(error), version);
+    }
+    if (versions.empty()) return std::nullopt;
+    const std::string version = std::ranges::max(versions).second;
+    Plan plan{"", {{reference.package, version}}};
+    if (reference.package.starts_with("linux-binary-"))
+      for (const char* prefix : {"linux-modules-", "linux-base-"}) {
+        const std::string sibling = prefix + reference.package.substr(13);
+        if (has(directory_name(sibling, version))) plan.parts.emplace_back(sibling, version);
+      }
+    return plan;
+  }
+
   UnpackedPackages unpacked(const Plan& plan) const {
     UnpackedPackages result{plan.parts[0].first, plan.parts[0].second, {}};
     for (const auto& [package, version] : plan.parts)
@@ -158,7 +183,7 @@ class Finder {
   // The packages that hold the kernel and its modules, image first.
   //
   // linux-image-RELEASE holds both, or (since 6.19) is empty and depends on
-  // linux-binary-RELEASE and linux-modules-RELEASE. Metapackages such as
+  // linux-binary-RELEASE, linux-modules-RELEASE and linux-base-RELEASE. Metapackages such as
   // linux-image-cloud-amd64 depend on one of those.
   Status collect(const Part& part, int depth) {
     if (depth > kMaxDepth) return usage_error("Debian metapackages that lead in a circle");
@@ -172,7 +197,9 @@ class Finder {
       parts_.insert(parts_.begin(), part);
       std::string release = name.substr(std::string_view("linux-binary-").size());
       if (release.starts_with("unsigned-")) release.erase(0, 9);
-      return collect_modules("linux-modules-" + release, part.package.version);
+      for (const char* prefix : {"linux-modules-", "linux-base-"})
+        KTRIAL_TRY(collect_optional(prefix + release, part.package.version));
+      return {};
     }
     if (next.empty()) {
       parts_.insert(parts_.begin(), part);
@@ -199,8 +226,9 @@ class Finder {
     return need(name, "");
   }
 
-  // Optional: the archive drops modules packages of older backports.
-  Status collect_modules(const std::string& name, const std::string& version) {
+  // The archive drops the modules and base (config, modules.builtin) packages of
+  // older backports: such a kernel boots all the same.
+  Status collect_optional(const std::string& name, const std::string& version) {
     for (Apt::Lists lists : {Apt::Lists::machine, Apt::Lists::own}) {
       if (auto package = KTRIAL_TRY(apt_.find(lists, name, version))) {
         parts_.push_back({*package, lists});
@@ -247,21 +275,10 @@ Status add_part(const DebCache& cache, Apt& apt, const Part& part) {
 
 }  // namespace
 
-Result<UnpackedPackages> fetch_package(const DebPackageReference& reference,
-                                       const ResolveOptions& options) {
-  const DebCache cache = KTRIAL_TRY(DebCache::open(options));
-  const std::string key =
-      reference.package + (reference.version.empty() ? "" : "=" + reference.version);
-  // Known and on disk. Which version an unversioned name means can change only
-  // when the package lists do.
-  const std::optional<Plan> known = cache.read_plan(key);
-  const std::string stamp = Apt::lists_stamp(options.cache_dir);
-  if (known && (options.offline || !reference.version.empty() || known->stamp == stamp))
-    return cache.unpacked(*known);
-  if (options.offline)
-    return fail(ErrorKind::environment, "Debian package " + key + " is not in the cache",
-                "run once without --offline, or `ktrial kernel get deb:" + key + "`");
+namespace {
 
+Result<Plan> make_plan(const DebCache& cache, const DebPackageReference& reference,
+                       const ResolveOptions& options) {
   Apt apt = KTRIAL_TRY(Apt::create(options.cache_dir, options.progress, options.stop));
   Finder finder(apt);
   const Part first = KTRIAL_TRY(finder.need(reference.package, reference.version));
@@ -271,10 +288,42 @@ Result<UnpackedPackages> fetch_package(const DebPackageReference& reference,
     KTRIAL_TRY(add_part(cache, apt, part));
     plan.parts.emplace_back(part.package.name, part.package.version);
   }
-  if (plan.parts.empty()) return usage_error("Debian package " + key + " leads to no kernel");
+  if (plan.parts.empty())
+    return usage_error("Debian package " + reference.package + " leads to no kernel");
   plan.stamp = Apt::lists_stamp(options.cache_dir);
-  KTRIAL_TRY(cache.write_plan(key, plan));
-  return cache.unpacked(plan);
+  return plan;
+}
+
+}  // namespace
+
+Result<UnpackedPackages> fetch_package(const DebPackageReference& reference,
+                                       const ResolveOptions& options) {
+  const DebCache cache = KTRIAL_TRY(DebCache::open(options));
+  const std::string key = to_string(reference).substr(4);  // without "deb:"
+  // Known and on disk. Which version an unversioned name means can change only
+  // when the package lists do.
+  std::optional<Plan> known = cache.read_plan(key);
+  if (known && (options.offline || !reference.version.empty() ||
+                known->stamp == Apt::lists_stamp(options.cache_dir)))
+    return cache.unpacked(*known);
+  if (!known) known = cache.find_unpacked(reference);
+  if (options.offline) {
+    if (known) return cache.unpacked(*known);
+    return fail(ErrorKind::environment, "Debian package " + key + " is not in the cache",
+                "run it once with the network allowed");
+  }
+  auto plan = make_plan(cache, reference, options);
+  if (plan) {
+    KTRIAL_TRY(cache.write_plan(key, *plan));
+    return cache.unpacked(*plan);
+  }
+  // No network, full disk: what we have is better than nothing, if said so.
+  if (!known || plan.error().kind != ErrorKind::environment)
+    return std::unexpected(std::move(plan).error());
+  if (options.progress)
+    options.progress("using " + known->parts[0].first + " " + known->parts[0].second +
+                     " from the cache: " + plan.error().message);
+  return cache.unpacked(*known);
 }
 
 Result<UnpackedPackages> fetch_deb_file(const DebFileReference& reference,

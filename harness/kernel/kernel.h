@@ -28,6 +28,8 @@ struct Kernel {
   bool pvh = false;  // has a PVH entry: QEMU can start it without a boot stub
   std::optional<std::filesystem::path> modules_dir;  // absent: no modules came with the image
   ModuleLayout modules_layout = ModuleLayout::installed;
+  // The list of what is built in; it may lie elsewhere than the modules.
+  std::optional<std::filesystem::path> modules_builtin;
   std::optional<std::filesystem::path> config;  // its .config
   std::string source;                           // for people: "Debian package X version Y"
   std::string sha256;                           // of the image file, hex

@@ -66,12 +66,11 @@ Result<Index> index_build_tree(const fs::path& root) {
 }
 
 // nullopt: there is no such list, so nothing can be said.
-Result<std::optional<std::set<std::string>>> read_builtin(const fs::path& root) {
-  std::error_code error;
-  const fs::path path = root / "modules.builtin";
-  if (!fs::exists(path, error)) return std::nullopt;
+Result<std::optional<std::set<std::string>>> read_builtin(
+    const std::optional<fs::path>& list) {
+  if (!list) return std::nullopt;
   std::set<std::string> names;
-  std::istringstream lines(KTRIAL_TRY(read_file(path)));
+  std::istringstream lines(KTRIAL_TRY(read_file(*list)));
   for (std::string line; std::getline(lines, line);)
     if (const auto name = module_name_of(line)) names.insert(*name);
   return names;
@@ -142,14 +141,11 @@ class Resolver {
 
 Result<Closure> closure(const Kernel& kernel, std::span<const std::string> wanted) {
   Index index;
-  std::optional<std::set<std::string>> builtin;
-  if (kernel.modules_dir) {
+  if (kernel.modules_dir)
     index = KTRIAL_TRY(kernel.modules_layout == ModuleLayout::installed
                            ? index_installed(*kernel.modules_dir)
                            : index_build_tree(*kernel.modules_dir));
-    builtin = KTRIAL_TRY(read_builtin(*kernel.modules_dir));
-  }
-  Resolver resolver(kernel, std::move(index), std::move(builtin));
+  Resolver resolver(kernel, std::move(index), KTRIAL_TRY(read_builtin(kernel.modules_builtin)));
   std::set<std::string> seen;
   for (const std::string& name : wanted) {
     std::string normal = normalise_module_name(name);

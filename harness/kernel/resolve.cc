@@ -36,15 +36,18 @@ Result<Kernel> probe(const fs::path& path, std::string source) {
   return kernel;
 }
 
-void use_installed_modules(Kernel& kernel, const fs::path& root) {
-  for (const char* prefix : {"lib/modules", "usr/lib/modules"}) {
-    const fs::path modules = root / prefix / kernel.release;
-    // /lib/modules/RELEASE may exist for its build/ link or firmware alone.
-    if (kernel.modules_dir || !(has_directory(modules / "kernel") || has_directory(modules / "updates")))
-      continue;
+void use_modules_dir(Kernel& kernel, const fs::path& modules) {
+  // /lib/modules/RELEASE may exist for its build/ link or lists alone.
+  if (!kernel.modules_dir &&
+      (has_directory(modules / "kernel") || has_directory(modules / "updates")))
     kernel.modules_dir = modules;
-    kernel.modules_layout = ModuleLayout::installed;
-  }
+  if (!kernel.modules_builtin && has_path(modules / "modules.builtin"))
+    kernel.modules_builtin = modules / "modules.builtin";
+}
+
+void use_installed_modules(Kernel& kernel, const fs::path& root) {
+  for (const char* prefix : {"lib/modules", "usr/lib/modules"})
+    use_modules_dir(kernel, root / prefix / kernel.release);
 }
 
 void use_config(Kernel& kernel, const fs::path& path) {
@@ -56,6 +59,7 @@ void use_build_tree(Kernel& kernel, const fs::path& tree) {
     kernel.modules_dir = tree;
     kernel.modules_layout = ModuleLayout::build_tree;
   }
+  if (has_path(tree / "modules.builtin")) kernel.modules_builtin = tree / "modules.builtin";
   use_config(kernel, tree / ".config");
 }
 
@@ -87,9 +91,7 @@ Result<Kernel> resolve_image(const ImageReference& reference) {
     if (!kernel.modules_dir && is_build_tree(tree)) use_build_tree(kernel, tree);
   if (directory.filename() == "boot") use_installed_modules(kernel, directory.parent_path());
   // Fedora and Arch: lib/modules/RELEASE/vmlinuz.
-  if (!kernel.modules_dir && has_directory(directory / "kernel") &&
-      directory.filename() == kernel.release)
-    kernel.modules_dir = directory;
+  if (directory.filename() == kernel.release) use_modules_dir(kernel, directory);
   use_config(kernel, directory / ("config-" + kernel.release));
   use_config(kernel, directory / "config");
   return kernel;
