@@ -1,0 +1,24 @@
+// An advisory lock between processes (flock(2)), released on destruction and
+// by the kernel when we die.
+#pragma once
+
+#include <filesystem>
+#include <stop_token>
+
+#include "harness/base/fd.h"
+#include "harness/base/result.h"
+
+namespace ktrial::kernel {
+
+class FileLock {
+ public:
+  // Waits for it; ErrorKind::interrupted on a stop request. The file is made
+  // when missing and stays.
+  static Result<FileLock> acquire(const std::filesystem::path& path, std::stop_token stop);
+
+ private:
+  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace ktrial::kernel

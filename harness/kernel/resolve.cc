@@ -1,0 +1,194 @@
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "harness/kernel/deb_cache.h"
+#include "harness/kernel/digest.h"
+#include "harness/kernel/kernel.h"
+
+namespace ktrial::kernel {
+namespace fs = std::filesystem;
+namespace {
+
+bool has_path(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+bool has_directory(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+Result<Kernel> probe(const fs::path& path, std::string source) {
+  const ImageInfo info = KTRIAL_TRY(probe_image(path));
+  Kernel kernel;
+  std::error_code error;
+  kernel.image = fs::absolute(path, error).lexically_normal();
+  kernel.release = info.release;
+  kernel.arch = info.arch;
+  kernel.format = info.format;
+  kernel.pvh = info.format == ImageFormat::elf_pvh;
+  kernel.source = std::move(source);
+  kernel.sha256 = KTRIAL_TRY(sha256_file(path));
+  return kernel;
+}
+
+void use_modules_dir(Kernel& kernel, const fs::path& modules) {
+  // /lib/modules/RELEASE may exist for its build/ link or lists alone.
+  if (!kernel.modules_dir &&
+      (has_directory(modules / "kernel") || has_directory(modules / "updates")))
+    kernel.modules_dir = modules;
+  if (!kernel.modules_builtin && has_path(modules / "modules.builtin"))
+    kernel.modules_builtin = modules / "modules.builtin";
+}
+
+void use_installed_modules(Kernel& kernel, const fs::path& root) {
+  for (const char* prefix : {"lib/modules", "usr/lib/modules"})
+    use_modules_dir(kernel, root / prefix / kernel.release);
+}
+
+void use_config(Kernel& kernel, const fs::path& path) {
+  if (!kernel.config && has_path(path)) kernel.config = path;
+}
+
+void use_build_tree(Kernel& kernel, const fs::path& tree) {
+  if (has_path(tree / "modules.order")) {
+    kernel.modules_dir = tree;
+    kernel.modules_layout = ModuleLayout::build_tree;
+  }
+  if (has_path(tree / "modules.builtin")) kernel.modules_builtin = tree / "modules.builtin";
+  use_config(kernel, tree / ".config");
+}
+
+// A tree that `make` worked in has this file, be it of sources or O=.
+bool is_build_tree(const fs::path& path) {
+  return has_path(path / "include/config/auto.conf") || has_path(path / "include/config/kernel.release");
+}
+
+Result<Kernel> resolve_build_tree(const fs::path& tree) {
+  for (const char* name : {"arch/x86/boot/bzImage", "vmlinux"}) {
+    if (!has_path(tree / name)) continue;
+    Kernel kernel = KTRIAL_TRY(probe(tree / name, "build tree " + tree.string()));
+    use_build_tree(kernel, tree);
+    return kernel;
+  }
+  return usage_error(tree.string() + " is a directory without arch/x86/boot/bzImage or vmlinux",
+                     "name a kernel build tree (run make in it first) or an image file");
+}
+
+Result<Kernel> resolve_image(const ImageReference& reference) {
+  if (has_directory(reference.path)) return resolve_build_tree(reference.path);
+  Kernel kernel = KTRIAL_TRY(probe(reference.path, "image " + reference.path.string()));
+  std::error_code error;
+  fs::path real = fs::canonical(reference.path, error);
+  if (error) real = kernel.image;
+  const fs::path directory = real.parent_path();
+  // TREE/vmlinux, TREE/arch/x86/boot/bzImage, and arch/x86_64/boot, a symlink.
+  for (const fs::path& tree : {directory, directory.parent_path().parent_path().parent_path()})
+    if (!kernel.modules_dir && is_build_tree(tree)) use_build_tree(kernel, tree);
+  if (directory.filename() == "boot") use_installed_modules(kernel, directory.parent_path());
+  // Fedora and Arch: lib/modules/RELEASE/vmlinuz.
+  if (directory.filename() == kernel.release) use_modules_dir(kernel, directory);
+  use_config(kernel, directory / ("config-" + kernel.release));
+  use_config(kernel, directory / "config");
+  return kernel;
+}
+
+Result<Kernel> resolve_host() {
+  utsname names {};
+  if (::uname(&names) != 0) return fail_errno("uname", errno);
+  const std::string release = names.release;
+  const fs::path image = "/boot/vmlinuz-" + release;
+  const std::string instead = "name another kernel, e.g. " + std::string(kDefaultReference);
+  if (!has_path(image))
+    return usage_error("the running kernel (" + release + ") has no image at " + image.string() +
+                           ": this may be a container",
+                       instead);
+  if (::access(image.c_str(), R_OK) != 0)
+    return usage_error(image.string() + " cannot be read by this user",
+                       "sudo chmod a+r " + image.string() + ", or " + instead);
+  Kernel kernel = KTRIAL_TRY(probe(image, "running kernel of this host"));
+  use_installed_modules(kernel, "/");
+  use_config(kernel, "/boot/config-" + release);
+  return kernel;
+}
+
+// boot/vmlinuz-RELEASE or (since 7.2) usr/lib/modules/RELEASE/vmlinuz of a
+// package; Debian ships exactly one.
+Result<fs::path> find_image(const UnpackedPackages& packages) {
+  std::vector<fs::path> images;
+  auto collect = [&](const fs::path& directory) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(directory, error)) {
+      const std::string file = entry.path().filename().string();
+      if (file.starts_with("vmlinu") || file.starts_with("bzImage")) images.push_back(entry.path());
+    }
+  };
+  for (const fs::path& root : packages.roots) {
+    collect(root / "boot");
+    for (const char* modules : {"lib/modules", "usr/lib/modules"}) {
+      std::error_code error;
+      for (const auto& entry : fs::directory_iterator(root / modules, error)) collect(entry.path());
+    }
+  }
+  if (images.empty())
+    return usage_error("Debian package " + packages.package + " holds no kernel image",
+                       "name a linux-image-* or linux-binary-* package");
+  return std::ranges::min(images);
+}
+
+Result<Kernel> from_packages(const UnpackedPackages& packages) {
+  const fs::path image = KTRIAL_TRY(find_image(packages));
+  const std::string version = packages.version.empty() ? "" : " version " + packages.version;
+  Kernel kernel = KTRIAL_TRY(probe(image, "Debian package " + packages.package + version));
+  for (const fs::path& root : packages.roots) {
+    use_installed_modules(kernel, root);
+    use_config(kernel, root / "boot" / ("config-" + kernel.release));
+    use_config(kernel, root / "usr/lib/modules" / kernel.release / "config");
+  }
+  return kernel;
+}
+
+struct Resolver {
+  const ResolveOptions& options;
+  Result<Kernel> operator()(const ImageReference& r) const { return resolve_image(r); }
+  Result<Kernel> operator()(const HostReference&) const { return resolve_host(); }
+  Result<Kernel> operator()(const DebPackageReference& r) const {
+    return from_packages(KTRIAL_TRY(fetch_package(r, options)));
+  }
+  Result<Kernel> operator()(const DebFileReference& r) const {
+    return from_packages(KTRIAL_TRY(fetch_deb_file(r, options)));
+  }
+  Result<Kernel> operator()(const GitReference& r) const {
+    return usage_error("git:" + r.revision + ": building a kernel from git is not available yet",
+                       "check the revision out, build it, and name the build tree: --kernel PATH");
+  }
+};
+
+}  // namespace
+
+Result<Kernel> resolve(const Reference& reference, const ResolveOptions& options) {
+  auto kernel = [&]() -> Result<Kernel> {
+    try {
+      return std::visit(Resolver{options}, reference);
+    } catch (const std::exception& e) {  // std::filesystem throws where it has no error_code form
+      return fail(ErrorKind::environment, e.what());
+    }
+  }();
+  if (!kernel) return std::unexpected(std::move(kernel).error().in("kernel"));
+  return kernel;
+}
+
+Result<fs::path> default_cache_dir() {
+  if (const char* cache = ::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+    return fs::path(cache) / "ktrial";
+  if (const char* home = ::getenv("HOME"); home != nullptr && *home == '/')
+    return fs::path(home) / ".cache" / "ktrial";
+  return fail(ErrorKind::environment, "neither XDG_CACHE_HOME nor HOME is set",
+              "set HOME, or XDG_CACHE_HOME to a folder that can be written");
+}
+
+}  // namespace ktrial::kernel
