@@ -1,0 +1,64 @@
+#include <fmt/format.h>
+
+#include "harness/kernel/modules.h"
+#include "harness/trial/plan.h"
+
+namespace ktrial::trial {
+namespace {
+
+std::optional<channel::Kind> wanted_kind(spec::ChannelKind wanted) {
+  switch (wanted) {
+    case spec::ChannelKind::automatic: return std::nullopt;
+    case spec::ChannelKind::vhost_vsock: return channel::Kind::vhost_vsock;
+    case spec::ChannelKind::vhost_user_vsock: return channel::Kind::vhost_user_vsock;
+    case spec::ChannelKind::virtio_serial: return channel::Kind::virtio_serial;
+  }
+  std::abort();
+}
+
+// Why the guest kernel cannot drive `kind`, if that can be told. `sure` asks
+// for certainty: a kernel without its module files may still have it built in.
+Result<std::string> why_not_in_guest(channel::Kind kind, const kernel::Kernel& kernel, bool sure) {
+  const auto wanted = channel::guest_modules(kind);
+  const auto closure = KTRIAL_TRY(kernel::closure(kernel, wanted));
+  if (!closure.absent.empty())
+    return fmt::format("{}: the kernel has no module {}", channel::name(kind),
+                       closure.absent.front());
+  if (!sure && kind != channel::Kind::virtio_serial && !closure.missing.empty())
+    return fmt::format("{}: the kernel came without module files, and {} is seldom built in",
+                       channel::name(kind), closure.missing.back());
+  return "";
+}
+
+}  // namespace
+
+Result<ChannelChoice> choose_channel(const spec::TrialSpec& spec, bool needs_vsock,
+                                     const kernel::Kernel& kernel) {
+  if (auto kind = wanted_kind(spec.channel)) {
+    if (auto error = channel::why_unusable(*kind)) return std::unexpected(std::move(*error));
+    std::string why = KTRIAL_TRY(why_not_in_guest(*kind, kernel, true));
+    if (!why.empty()) return usage_error(why, "use --channel auto, or a kernel that has it");
+    return ChannelChoice{*kind, "asked for"};
+  }
+  std::string passed_over;
+  for (auto kind : {channel::Kind::vhost_vsock, channel::Kind::vhost_user_vsock,
+                    channel::Kind::virtio_serial}) {
+    if (needs_vsock && kind == channel::Kind::virtio_serial) continue;
+    std::string why;
+    if (auto error = channel::why_unusable(kind)) {
+      why = error->message;
+    } else {
+      why = KTRIAL_TRY(why_not_in_guest(kind, kernel, needs_vsock));
+    }
+    if (why.empty())
+      return ChannelChoice{kind, passed_over.empty() ? "the best there is"
+                                                     : "the best that works; " + passed_over};
+    passed_over += (passed_over.empty() ? "" : "; ") + why;
+  }
+  return fail(ErrorKind::environment,
+              std::string(needs_vsock ? "this workload needs vsock, and no " : "no ") +
+                  "channel to the guest can work: " + passed_over,
+              "`ktrial doctor` says how to mend each");
+}
+
+}  // namespace ktrial::trial

@@ -1,0 +1,208 @@
+#include "harness/trial/monitor.h"
+
+#include <algorithm>
+
+namespace ktrial::trial {
+using verdict::Ending;
+
+namespace {
+double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+constexpr auto kTick = std::chrono::milliseconds(250);  // how late a silence may be noticed
+}  // namespace
+
+Monitor::Monitor(boost::asio::io_context& io, const Limits& limits, Observer& observer)
+    : io_(io), limits_(limits), observer_(observer) {}
+
+void Monitor::begin(pid_t vm_process) {
+  begun_ = last_console_ = Clock::now();
+  next_sample_ = begun_;
+  host_.emplace(vm_process);
+}
+
+vm::Vm::Sink Monitor::vm_sink() {
+  return [this](vm::VmEvent event) { on_vm_event(std::move(event)); };
+}
+
+channel::Channel::Handlers Monitor::channel_handlers() {
+  return {[this](channel::StreamId stream, std::string_view bytes) { on_bytes(stream, bytes); },
+          [this](std::string reason) {
+            observer_.on_event("channel-lost", reason);
+            channel_lost_ = verdict::ChannelLost{std::move(reason)};
+          }};
+}
+
+void Monitor::interrupt(int signal) { interrupted_ = verdict::Interrupted{signal}; }
+
+void Monitor::on_vm_event(vm::VmEvent event) {
+  if (auto* console = std::get_if<vm::ConsoleBytes>(&event)) {
+    last_console_ = Clock::now();
+    observer_.on_console(console->bytes);
+    analyzer_.feed(console->bytes);
+    const auto& findings = analyzer_.findings();
+    if (!findings.empty() && findings_told_ == 0) first_finding_at_ = Clock::now();
+    for (; findings_told_ < findings.size(); ++findings_told_)
+      observer_.on_finding(findings[findings_told_]);
+  } else if (auto* shutdown = std::get_if<vm::GuestShutdown>(&event)) {
+    shutdown_reason_ = shutdown->reason;
+    observer_.on_event("guest-shutdown", shutdown->reason);
+  } else if (auto* stopped = std::get_if<vm::Stopped>(&event)) {
+    observer_.on_event("vm-stopped", stopped->reason);
+    if (shutdown_reason_.empty()) vm_stopped_ = verdict::VmStopped{stopped->reason};
+  } else if (auto* exited = std::get_if<vm::Exited>(&event)) {
+    observer_.on_event("vm-exited", exited->status.text());
+    vm_ended_ = verdict::VmEnded{shutdown_reason_, exited->status, exited->last_words};
+  }
+}
+
+void Monitor::on_bytes(channel::StreamId stream, std::string_view bytes) {
+  wire::Decoder& decoder = stream == channel::StreamId::control ? control_ : beats_;
+  decoder.feed(bytes);
+  while (auto message = decoder.next()) on_message(std::move(*message));
+  if (!decoder.error().empty() && !protocol_error_) {
+    observer_.on_event("protocol-error", decoder.error());
+    protocol_error_ = verdict::ProtocolError{decoder.error()};
+  }
+}
+
+void Monitor::on_message(wire::Message message) {
+  const auto now = Clock::now();
+  if (auto* beat = std::get_if<wire::Beat>(&message)) {
+    on_beat(*beat);
+  } else if (auto* hello = std::get_if<wire::Hello>(&message)) {
+    hello_ = std::move(*hello);
+    hello_at_ = last_progress_ = now;
+    observer_.on_event("hello", hello_->kernel_release);
+  } else if (auto* output = std::get_if<wire::Output>(&message)) {
+    last_progress_ = now;
+    observer_.on_output(output->stream, output->bytes);
+  } else if (auto* progress = std::get_if<wire::Progress>(&message)) {
+    last_progress_ = now;
+    observer_.on_progress(*progress);
+  } else if (auto* exit = std::get_if<wire::Exit>(&message)) {
+    exit_ = std::move(*exit);
+    observer_.on_event("workload-exit", std::to_string(exit_->value) + " " + exit_->detail);
+  } else if (auto* counters = std::get_if<wire::Counters>(&message)) {
+    counters_ = {counters->values.begin(), counters->values.end()};
+    counters_came_ = true;
+  } else if (auto* log = std::get_if<wire::Log>(&message)) {
+    observer_.on_event("agent", log->text);
+  }
+}
+
+void Monitor::on_beat(const wire::Beat& beat) {
+  // A guest cannot have more CPUs than QEMU allows; more is a hostile stream.
+  if (last_beat_.size() > 4096 && !last_beat_.contains(beat.cpu)) return;
+  last_beat_[beat.cpu] = Clock::now();
+}
+
+// What ends any wait at once.
+std::optional<Ending> Monitor::urgent() const {
+  if (interrupted_) return *interrupted_;
+  if (vm_ended_) return *vm_ended_;
+  if (vm_stopped_) return *vm_stopped_;
+  if (!analyzer_.findings().empty() && Clock::now() - first_finding_at_ >= limits_.settle)
+    return verdict::ConsoleReport{};
+  if (protocol_error_) return *protocol_error_;
+  // A closed stream is often the first sign of a VM that is about to end: its
+  // exit, if it comes, says more.
+  if (channel_lost_) return *channel_lost_;
+  if (Clock::now() - begun_ >= limits_.total)
+    return verdict::DeadlinePassed{seconds(limits_.total)};
+  return std::nullopt;
+}
+
+std::optional<Ending> Monitor::silence() const {
+  const auto now = Clock::now();
+  verdict::HeartbeatSilence quiet{.cpus = {}, .of = static_cast<unsigned>(last_beat_.size())};
+  for (const auto& [cpu, at] : last_beat_) {
+    if (now - at < limits_.heartbeat) continue;
+    quiet.cpus.push_back(cpu);
+    quiet.seconds = std::max(quiet.seconds, seconds(now - at));
+  }
+  if (!quiet.cpus.empty()) return quiet;
+  if (last_beat_.empty() && now - hello_at_ >= limits_.heartbeat)
+    return verdict::HeartbeatSilence{{}, 0, seconds(now - hello_at_)};
+  if (limits_.progress > Clock::duration::zero() && now - last_progress_ >= limits_.progress)
+    return verdict::ProgressSilence{seconds(now - last_progress_)};
+  return std::nullopt;
+}
+
+std::optional<Ending> Monitor::pump(const Done& done, Clock::time_point deadline,
+                                    const std::function<std::optional<Ending>()>& check) {
+  for (;;) {
+    if (done()) return std::nullopt;
+    if (auto ending = check()) return ending;
+    const auto now = Clock::now();
+    if (now >= deadline) return verdict::DeadlinePassed{seconds(now - begun_)};
+    if (now >= next_sample_) {
+      host_->sample(now);
+      next_sample_ = now + std::chrono::seconds(1);
+    }
+    if (io_.stopped()) io_.restart();
+    io_.run_one_until(std::min(deadline, now + kTick));
+    io_.poll();  // what has already arrived is one batch
+  }
+}
+
+std::optional<Ending> Monitor::wait_hello() {
+  return pump([&] { return hello_.has_value(); }, begun_ + limits_.boot,
+              [&]() -> std::optional<Ending> {
+                if (auto ending = urgent()) return ending;
+                if (!analyzer_.saw_kernel_line() && Clock::now() - begun_ >= limits_.first_output)
+                  return verdict::DeadlinePassed{seconds(limits_.first_output)};
+                return std::nullopt;
+              });
+}
+
+Ending Monitor::watch_workload() {
+  last_progress_ = Clock::now();
+  auto ending = pump([&] { return exit_ && analyzer_.findings().empty(); },
+                     begun_ + limits_.total, [&]() -> std::optional<Ending> {
+                       if (auto now = urgent()) return now;
+                       if (exit_) return std::nullopt;  // a report is settling
+                       return silence();
+                     });
+  if (ending) return *ending;
+  return verdict::AgentResult{*exit_};
+}
+
+bool Monitor::wait_counters(Clock::duration patience) {
+  counters_came_ = false;
+  (void)pump([&] { return counters_came_; }, Clock::now() + patience,
+             [&]() -> std::optional<Ending> {
+               if (vm_ended_) return *vm_ended_;
+               if (interrupted_) return *interrupted_;
+               if (channel_lost_) return *channel_lost_;
+               return std::nullopt;
+             });
+  return counters_came_;
+}
+
+bool Monitor::wait_vm_end(Clock::duration patience) {
+  (void)pump([&] { return vm_ended_.has_value(); }, Clock::now() + patience,
+             [&]() -> std::optional<Ending> {
+               if (interrupted_) return *interrupted_;
+               return std::nullopt;
+             });
+  return vm_ended_.has_value();
+}
+
+void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
+  const auto begin = Clock::now();
+  (void)pump(
+      [&] { return vm_ended_ || Clock::now() - std::max(begin, last_console_) >= quiet; },
+      begin + patience, [&]() -> std::optional<Ending> {
+        if (interrupted_) return *interrupted_;
+        return std::nullopt;
+      });
+}
+
+Clock::time_point Monitor::last_sign_of_life() const {
+  auto out = std::max(begun_, hello_at_);
+  auto oldest = Clock::time_point::max();
+  for (const auto& [cpu, at] : last_beat_) oldest = std::min(oldest, at);
+  if (oldest != Clock::time_point::max()) out = std::max(out, oldest);
+  return out;
+}
+
+}  // namespace ktrial::trial

@@ -1,0 +1,102 @@
+// Watches one running guest and says what ended each wait.
+//
+// Everything that can happen arrives through handlers on one io_context and is
+// noted here; the wait functions pump it until one closed list of reasons
+// (verdict::Ending) applies or what was hoped for came. No wait is without a
+// limit, and silence is a reason like any other.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "harness/autopsy/host_watch.h"
+#include "harness/channel/channel.h"
+#include "harness/console/analyzer.h"
+#include "harness/trial/observer.h"
+#include "harness/verdict/evidence.h"
+#include "harness/vm/vm.h"
+
+namespace ktrial::trial {
+
+using Clock = std::chrono::steady_clock;
+
+struct Limits {
+  Clock::duration boot{};          // VM start to hello
+  Clock::duration first_output{};  // VM start to the kernel's first line
+  Clock::duration heartbeat{};     // a CPU's silence
+  Clock::duration progress{};      // the workload's silence; zero: it need not show any
+  Clock::duration settle{};        // a report's head until its evidence is complete
+  Clock::duration total{};         // the whole trial
+};
+
+class Monitor {
+ public:
+  Monitor(boost::asio::io_context& io, const Limits& limits, Observer& observer);
+
+  // Handlers to hang into the VM and the channel. The monitor must outlive both.
+  vm::Vm::Sink vm_sink();
+  channel::Channel::Handlers channel_handlers();
+  // From a signal handler on the same io_context.
+  void interrupt(int signal);
+  void begin(pid_t vm_process);  // the clock of the trial starts
+
+  // Nothing when hello came, else what came instead.
+  std::optional<verdict::Ending> wait_hello();
+  // Until the workload ended or something else did.
+  verdict::Ending watch_workload();
+  // Until the counters came (true), or `patience`, or the VM's end.
+  bool wait_counters(Clock::duration patience);
+  // Until the VM is gone (true) or `patience`. Console output still counts.
+  bool wait_vm_end(Clock::duration patience);
+  // Lets late evidence arrive: until the console is quiet for `quiet`, at most `patience`.
+  void settle(Clock::duration patience, Clock::duration quiet);
+
+  const std::optional<wire::Hello>& hello() const { return hello_; }
+  Clock::time_point hello_at() const { return hello_at_; }
+  const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
+  const console::Analyzer& console() const { return analyzer_; }
+  console::Analyzer& console() { return analyzer_; }
+  const autopsy::HostWatch& host() const { return *host_; }
+  // When progress was last seen: the start of the window that the host must explain.
+  Clock::time_point last_sign_of_life() const;
+  bool vm_ended() const { return vm_ended_.has_value(); }
+  const std::optional<verdict::VmEnded>& vm_end() const { return vm_ended_; }
+
+ private:
+  using Done = std::function<bool()>;
+  // Pumps until `done`, an ending, or `deadline`; host samples on the way.
+  std::optional<verdict::Ending> pump(const Done& done, Clock::time_point deadline,
+                                      const std::function<std::optional<verdict::Ending>()>& check);
+  std::optional<verdict::Ending> urgent() const;
+  std::optional<verdict::Ending> silence() const;
+  void on_vm_event(vm::VmEvent event);
+  void on_bytes(channel::StreamId stream, std::string_view bytes);
+  void on_message(wire::Message message);
+  void on_beat(const wire::Beat& beat);
+
+  boost::asio::io_context& io_;
+  const Limits limits_;
+  Observer& observer_;
+  console::Analyzer analyzer_;
+  std::size_t findings_told_ = 0;
+  wire::Decoder control_, beats_;
+  std::optional<autopsy::HostWatch> host_;
+  Clock::time_point begun_{}, next_sample_{}, hello_at_{}, last_progress_{}, last_console_{};
+  Clock::time_point first_finding_at_{};
+
+  std::optional<wire::Hello> hello_;
+  std::optional<wire::Exit> exit_;
+  std::map<unsigned, Clock::time_point> last_beat_;
+  std::map<std::string, std::uint64_t> counters_;
+  bool counters_came_ = false;
+  std::string shutdown_reason_;
+  std::optional<verdict::VmEnded> vm_ended_;
+  std::optional<verdict::VmStopped> vm_stopped_;
+  std::optional<verdict::ChannelLost> channel_lost_;
+  std::optional<verdict::ProtocolError> protocol_error_;
+  std::optional<verdict::Interrupted> interrupted_;
+};
+
+}  // namespace ktrial::trial

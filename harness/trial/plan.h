@@ -1,0 +1,70 @@
+// What the trials of one run share: a spec made concrete on this host.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "guest/wire/wire.h"
+#include "harness/channel/channel.h"
+#include "harness/kernel/kernel.h"
+#include "harness/spec/spec.h"
+#include "harness/spec/timeouts.h"
+#include "harness/spec/workload.h"
+#include "harness/vm/accel.h"
+#include "harness/vm/qemu_vm.h"
+
+namespace ktrial::trial {
+
+struct Plan {
+  spec::TrialSpec spec;
+  std::optional<spec::WorkloadInfo> workload;  // nothing: a packed host command
+  kernel::Kernel kernel;
+  vm::QemuInstall qemu;
+  vm::AccelChoice accel;
+  channel::Kind channel = channel::Kind::virtio_serial;
+  std::string channel_reason;
+  std::filesystem::path initramfs;
+  std::string command_line;  // without the channel's own arguments
+  wire::Run run;
+  spec::Timeouts timeouts;
+  spec::Milliseconds total{};     // hard limit of one trial
+  spec::Milliseconds progress{};  // longest silence of the workload; 0: any
+  std::uint32_t host_port = 0;    // guest vsock port that the host keeps connecting to; 0: none
+
+  // What runs in the guest, for people and titles.
+  std::string name() const;
+};
+
+struct PrepareOptions {
+  std::filesystem::path payload;  // see find_payload()
+  std::filesystem::path cache;
+  std::filesystem::path initramfs;  // where to write it
+  bool offline = false;
+  std::function<void(std::string_view)> progress;
+  std::stop_token stop;
+};
+
+// Resolves the kernel, chooses accelerator and channel, packs the initramfs.
+// May take long (downloads, a KVM probe). Errors are ours or the user's, never
+// the kernel's.
+Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
+                     const PrepareOptions& options);
+
+// The folder with guest/, workloads/ and kconfigs/: $KTRIAL_PAYLOAD, or
+// ../share/ktrial seen from the program, which is true in a build tree and
+// after `cmake --install`.
+Result<std::filesystem::path> find_payload();
+
+// Which channel this host and this kernel can use for the spec, and why. Names
+// what was passed over.
+struct ChannelChoice {
+  channel::Kind kind;
+  std::string reason;
+};
+Result<ChannelChoice> choose_channel(const spec::TrialSpec& spec, bool needs_vsock,
+                                     const kernel::Kernel& kernel);
+
+}  // namespace ktrial::trial

@@ -1,0 +1,161 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <set>
+#include <thread>
+
+#include "harness/kernel/initramfs.h"
+#include "harness/kernel/modules.h"
+#include "harness/kernel/program.h"
+#include "harness/trial/plan.h"
+
+namespace ktrial::trial {
+namespace fs = std::filesystem;
+
+namespace {
+
+int host_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+// The guest kernel's command line: evidence first (KERNEL-side detectors on,
+// everything on the console), speed second, the user's words last, so that they win.
+std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeouts& timeouts,
+                                vm::Accel accel) {
+  std::vector<std::string> words = {
+      "console=ttyS0",
+      "ignore_loglevel",
+      "printk.time=1",
+      "printk.devkmsg=on",
+      "panic=-1",            // reset at once: QEMU then ends, and we know
+      "unknown_nmi_panic",   // our NMI turns a silent hang into backtraces ...
+      "panic_print=0x40",    // ... of all CPUs
+      "softlockup_all_cpu_backtrace=1",
+      "sysrq_always_enabled",
+      "audit=0",
+      "random.trust_cpu=on",
+  };
+  if (accel == vm::Accel::tcg) words.push_back("tsc=reliable");  // else HPET: slow, odd stamps
+  for (std::string& word : spec::detector_arguments(timeouts.detectors))
+    words.push_back(std::move(word));
+  std::string out;
+  for (const std::string& word : words) out += word + " ";
+  return out + spec.append;
+}
+
+std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
+                                       const std::map<std::string, std::string>& parameters,
+                                       double duration_s) {
+  std::vector<std::string> argv = {std::string(kernel::kWorkloadsDir) + "/" + info.name,
+                                   fmt::format("--duration={:g}", duration_s)};
+  for (const auto& [key, value] : parameters) argv.push_back("--" + key + "=" + value);
+  return argv;
+}
+
+// Adds what runs in the guest to `entries` and to the plan.
+Status add_program(Plan& plan, const PrepareOptions& options,
+                   std::vector<kernel::Entry>& entries) {
+  double duration_s = 0;
+  if (plan.spec.duration) duration_s = plan.spec.duration->count() / 1000.0;
+  if (plan.workload) {
+    const auto& info = *plan.workload;
+    auto parameters = KTRIAL_TRY(spec::resolve_parameters(info, plan.spec.parameters));
+    if (!plan.spec.duration) duration_s = info.default_duration_s.value_or(0);
+    entries.push_back(kernel::workload_entry(info.name, info.directory / info.name));
+    plan.run.argv = workload_argv(info, parameters, duration_s);
+    plan.progress = std::chrono::milliseconds(
+        static_cast<long>(info.stall_after_s * 1000 * plan.timeouts.scale));
+    if (info.host && info.host->action == "vsock-connect")
+      plan.host_port = static_cast<std::uint32_t>(
+          std::strtoul(parameters[info.host->port_parameter].c_str(), nullptr, 10));
+  } else {
+    auto packed = KTRIAL_TRY(kernel::pack_program(plan.spec.command.front()));
+    entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
+    plan.run.argv = plan.spec.command;
+    plan.run.argv[0] = packed.guest_path;
+    plan.run.env = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", "TERM=dumb"};
+  }
+  const auto duration = duration_s > 0
+                            ? spec::Milliseconds(static_cast<long>(duration_s * 1000))
+                            : plan.timeouts.duration_default;
+  plan.total = plan.spec.timeout.value_or(plan.timeouts.whole_trial(duration));
+  return {};
+}
+
+Status write_guest(Plan& plan, const PrepareOptions& options) {
+  std::vector<kernel::Entry> entries = {
+      kernel::init_entry(options.payload / "guest" / "ktrial-init")};
+  KTRIAL_TRY(add_program(plan, options, entries));
+  std::vector<std::string> wanted = channel::guest_modules(plan.channel);
+  if (plan.workload)
+    wanted.insert(wanted.end(), plan.workload->modules.begin(), plan.workload->modules.end());
+  auto closure = KTRIAL_TRY(kernel::closure(plan.kernel, wanted));
+  for (kernel::Entry& entry : kernel::module_entries(closure.modules))
+    entries.push_back(std::move(entry));
+  KTRIAL_TRY(kernel::write_initramfs(std::move(entries), options.initramfs));
+  plan.initramfs = options.initramfs;
+  return {};
+}
+
+}  // namespace
+
+std::string Plan::name() const {
+  return workload ? workload->name : fs::path(spec.command.front()).filename().string();
+}
+
+Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
+                     const PrepareOptions& options) {
+  KTRIAL_TRY(spec::validate(spec));
+  KTRIAL_TRY(spec::environment_scale());
+  Plan plan{.spec = spec};
+  if (spec.vmm != spec::Vmm::qemu)
+    return usage_error("--vmm libvirt is not there yet", "use --vmm qemu");
+  if (spec.command.empty()) {
+    plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
+    KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));
+  }
+  plan.qemu = KTRIAL_TRY(vm::find_qemu());
+  const auto reference = KTRIAL_TRY(kernel::parse_reference(spec.kernel));
+  plan.kernel = KTRIAL_TRY(kernel::resolve(reference, {.cache_dir = options.cache,
+                                                       .offline = options.offline,
+                                                       .progress = options.progress,
+                                                       .stop = options.stop}));
+  auto channel = KTRIAL_TRY(
+      choose_channel(spec, plan.workload && plan.workload->needs_vsock, plan.kernel));
+  plan.channel = channel.kind;
+  plan.channel_reason = channel.reason;
+
+  vm::AccelQuery query{.wanted = std::nullopt,
+                       .kernel = plan.kernel.image,
+                       .kernel_id = plan.kernel.sha256,
+                       .cache = options.cache / "accel.json"};
+  if (spec.accel == spec::Accel::kvm) query.wanted = vm::Accel::kvm;
+  if (spec.accel == spec::Accel::tcg) query.wanted = vm::Accel::tcg;
+  plan.accel = KTRIAL_TRY(vm::choose_accel(io, query, plan.qemu.version,
+                                           [&](const vm::VmConfig& config) {
+                                             return vm::make_qemu_vm(io, plan.qemu, config);
+                                           }));
+
+  const bool kvm = plan.accel.accel == vm::Accel::kvm;
+  plan.timeouts = spec::make_timeouts(spec::load_scale(spec.cpus, host_cores()),
+                                      kvm ? spec::profile_kvm() : spec::profile_tcg());
+  plan.command_line = kernel_command_line(spec, plan.timeouts, plan.accel.accel);
+  KTRIAL_TRY(write_guest(plan, options));
+  return plan;
+}
+
+Result<fs::path> find_payload() {
+  std::vector<fs::path> candidates;
+  if (const char* named = std::getenv("KTRIAL_PAYLOAD"); named != nullptr && *named != '\0')
+    candidates.push_back(named);
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (!error) candidates.push_back(self.parent_path().parent_path() / "share" / "ktrial");
+  for (const fs::path& path : candidates)
+    if (::access((path / "guest" / "ktrial-init").c_str(), R_OK) == 0) return path;
+  return fail(ErrorKind::environment,
+              "the guest payload is missing: no guest/ktrial-init in " +
+                  (candidates.empty() ? "?" : candidates.front().string()),
+              "build it with `./bootstrap.sh build`, or set KTRIAL_PAYLOAD");
+}
+
+}  // namespace ktrial::trial
