@@ -48,23 +48,32 @@ function(ktrial_test name)
 endfunction()
 include(GoogleTest)
 
-# ktrial_fuzz(NAME SOURCES... DEPS... [CORPUS dir]): a libFuzzer target. With
-# KTRIAL_FUZZ it becomes a test that replays the corpus and then runs briefly.
+# ktrial_fuzz(NAME SOURCES... DEPS... [CORPUS dir] [RUNS n]): a libFuzzer target,
+# built by the fuzz preset (all of them: target `fuzzers`). A test that replays
+# the corpus and then runs briefly is added there, and in any build that is told
+# by KTRIAL_FUZZ_DIR where the fuzz preset's build is.
+set(KTRIAL_FUZZ_DIR "" CACHE PATH "Build folder of the fuzz preset whose targets are run as tests")
+add_custom_target(fuzzers)
 function(ktrial_fuzz name)
-  if(NOT KTRIAL_FUZZ)
-    return()
-  endif()
   cmake_parse_arguments(arg "" "CORPUS;RUNS" "SOURCES;DEPS" ${ARGN})
   if(NOT arg_RUNS)
     set(arg_RUNS 20000)
   endif()
-  add_executable(${name} ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE ktrial_flags ${arg_DEPS})
-  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
-  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  if(KTRIAL_FUZZ)
+    add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE ktrial_flags ${arg_DEPS})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
+    set(binary $<TARGET_FILE:${name}>)
+  elseif(KTRIAL_FUZZ_DIR)
+    set(binary ${KTRIAL_FUZZ_DIR}/bin/${name})
+  else()
+    return()
+  endif()
   set(scratch ${CMAKE_CURRENT_BINARY_DIR}/${name}-corpus)
   file(MAKE_DIRECTORY ${scratch})
-  add_test(NAME fuzz.${name} COMMAND ${name} -runs=${arg_RUNS} -max_total_time=20
+  add_test(NAME fuzz.${name} COMMAND ${binary} -runs=${arg_RUNS} -max_total_time=20
     -rss_limit_mb=2048 ${scratch} ${arg_CORPUS})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz-smoke TIMEOUT 120)
 endfunction()

@@ -1,0 +1,22 @@
+// One function a subcommand. Each adds its flags to `app` and returns, through
+// `action`, what to do once the command line was parsed: that returns the exit
+// status or an Error, which main() prints.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "harness/base/result.h"
+
+namespace ktrial::cli {
+
+using Action = std::function<Result<int>()>;
+
+void add_run(CLI::App& app, Action& action);
+void add_analyze(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
+void add_workload(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
+void add_completion(CLI::App& app, Action& action);
+
+}  // namespace ktrial::cli

@@ -1,0 +1,126 @@
+// `ktrial doctor`: each thing that a trial needs or would like, whether it is
+// there, and the command that mends it.
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include "harness/channel/channel.h"
+#include "harness/cli/commands.h"
+#include "harness/kernel/kernel.h"
+#include "harness/spec/workload.h"
+#include "harness/trial/plan.h"
+#include "harness/vm/qemu_vm.h"
+
+namespace ktrial::cli {
+namespace {
+
+enum class Level { good, optional_missing, missing };
+
+struct Checkup {
+  bool colour = ::isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
+  int missing = 0;
+
+  void say(Level level, const std::string& what, const std::string& mend = "") {
+    static constexpr const char* kMarks[] = {"ok", "note", "MISSING"};
+    static constexpr const char* kColours[] = {"\033[32m", "\033[33m", "\033[31m"};
+    const auto i = static_cast<std::size_t>(level);
+    missing += level == Level::missing;
+    fmt::print("{}{:<8}{}{}\n", colour ? kColours[i] : "", kMarks[i], colour ? "\033[0m" : "",
+               what);
+    if (!mend.empty()) fmt::print("          -> {}\n", mend);
+  }
+  void say(Level level, const Error& error) { say(level, error.message, error.hint); }
+};
+
+void check_kvm(Checkup& checkup) {
+  const int fd = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
+  if (fd < 0) {
+    const bool absent = errno == ENOENT;
+    checkup.say(Level::optional_missing,
+                std::string("KVM: /dev/kvm ") + (absent ? "does not exist" : "may not be opened") +
+                    "; trials run under TCG, some ten times slower",
+                absent ? "enable virtualisation in the firmware, then `modprobe kvm_intel` or "
+                         "`modprobe kvm_amd`"
+                       : "`sudo usermod -aG kvm $USER`, then log in again");
+    return;
+  }
+  ::close(fd);
+  std::string note = "KVM: /dev/kvm opens; each kernel is tried under it before it is believed";
+  std::error_code error;
+  if (std::filesystem::exists("/sys/module/kvm_pvm", error))
+    return checkup.say(Level::optional_missing,
+                       "KVM: the module is kvm_pvm, which opens but seldom boots a stock kernel; "
+                       "trials then run under TCG",
+                       "use a host with kvm_intel or kvm_amd");
+  checkup.say(Level::good, note);
+}
+
+void check_channels(Checkup& checkup) {
+  for (auto kind : {channel::Kind::vhost_vsock, channel::Kind::vhost_user_vsock,
+                    channel::Kind::virtio_serial}) {
+    if (auto error = channel::why_unusable(kind))
+      checkup.say(Level::optional_missing,
+                  {error->kind, "channel " + error->message, error->hint});
+    else
+      checkup.say(Level::good, std::string("channel ") + channel::name(kind));
+  }
+}
+
+void check_space(Checkup& checkup, const std::filesystem::path& cache) {
+  std::error_code error;
+  auto folder = cache;
+  while (!std::filesystem::exists(folder, error) && folder.has_parent_path() &&
+         folder != folder.parent_path())
+    folder = folder.parent_path();
+  struct statvfs info {};
+  if (::statvfs(folder.c_str(), &info) != 0) return;
+  const double gib = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize) / (1u << 30);
+  checkup.say(gib < 1 ? Level::missing : Level::good,
+              fmt::format("disk: {:.1f} GiB free for {}", gib, cache.string()),
+              gib < 1 ? "free some space, or set XDG_CACHE_HOME and XDG_STATE_HOME elsewhere" : "");
+}
+
+Result<int> doctor() {
+  Checkup checkup;
+  if (auto qemu = vm::find_qemu())
+    checkup.say(Level::good, "QEMU " + qemu->version + " at " + qemu->program.string());
+  else
+    checkup.say(Level::missing, qemu.error());
+  check_kvm(checkup);
+  check_channels(checkup);
+  if (auto payload = trial::find_payload()) {
+    if (auto workloads = spec::list_workloads(*payload / "workloads"))
+      checkup.say(Level::good, fmt::format("guest payload in {}: {} workloads", payload->string(),
+                                           workloads->size()));
+    else
+      checkup.say(Level::missing, workloads.error());
+  } else {
+    checkup.say(Level::missing, payload.error());
+  }
+  if (auto cache = kernel::default_cache_dir())
+    check_space(checkup, *cache);
+  else
+    checkup.say(Level::missing, cache.error());
+  checkup.say(find_program("apt-get") ? Level::good : Level::optional_missing,
+              "apt-get, for kernels named deb:PACKAGE",
+              find_program("apt-get") ? "" : "name kernels by file instead");
+  checkup.say(Level::good, fmt::format("{} host CPUs; more vCPUs than that run, but slower",
+                                       std::thread::hardware_concurrency()));
+  fmt::print("\n{}\n", checkup.missing == 0 ? "ktrial can work here."
+                                            : "ktrial cannot work here yet: see MISSING above.");
+  return checkup.missing == 0 ? 0 : 128;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("doctor", "What is missing on this host, and how to mend it");
+  command->footer("Exit status: 0 when a trial can run, 128 when something necessary is missing.");
+  command->callback([&action] { action = doctor; });
+}
+
+}  // namespace ktrial::cli
