@@ -21,8 +21,9 @@ TEST(AptSourcesTest, ReadsOneLineStyle) {
       "deb [arch=amd64\n"
       "nonsense\n");
   ASSERT_THAT(sources, SizeIs(3));
-  EXPECT_EQ(sources[0], (AptSource{{"http://mirror.example/debian"}, {"bookworm"},
-                                   {"main", "contrib"}, "", false}));
+  EXPECT_EQ(
+      sources[0],
+      (AptSource{{"http://mirror.example/debian"}, {"bookworm"}, {"main", "contrib"}, "", false}));
   EXPECT_EQ(sources[1].signed_by, "/k.gpg");
   EXPECT_EQ(sources[1].suites, std::vector<std::string>{"trixie"});
   EXPECT_TRUE(sources[2].trusted);
@@ -41,9 +42,9 @@ TEST(AptSourcesTest, ReadsDeb822StyleWithEmbeddedKeys) {
 }
 
 TEST(AptSourcesTest, WidensToOtherSuitesOfTheSameMirrors) {
-  const auto wide = widen(parse_one_line_sources(
-      "deb http://mirror.example/debian bookworm main\n"
-      "deb http://sec.example/debian-security bookworm-security main\n"));
+  const auto wide = widen(
+      parse_one_line_sources("deb http://mirror.example/debian bookworm main\n"
+                             "deb http://sec.example/debian-security bookworm-security main\n"));
   EXPECT_EQ(wide.own_release, "bookworm");
   EXPECT_THAT(wide.text, HasSubstr("URIs: http://mirror.example/debian\n"));
   EXPECT_THAT(wide.text, HasSubstr("trixie-backports"));

@@ -70,8 +70,9 @@ TEST_F(ImageTest, OtherArchitecturesAreNamed) {
   std::string arm64(128, '\0');
   arm64.replace(56, 4, "ARM\x64");
   EXPECT_THAT(refusal(arm64), HasSubstr("arm64"));
-  EXPECT_THAT(refusal(make_elf({.type = ET_EXEC, .machine = EM_RISCV, .modinfo = "", .segments = {}})),
-              HasSubstr("riscv"));
+  EXPECT_THAT(
+      refusal(make_elf({.type = ET_EXEC, .machine = EM_RISCV, .modinfo = "", .segments = {}})),
+      HasSubstr("riscv"));
   std::string big_endian = make_elf({.type = ET_EXEC, .modinfo = "", .segments = {}});
   big_endian[EI_DATA] = ELFDATA2MSB;
   big_endian[18] = 0;
@@ -87,8 +88,9 @@ TEST_F(ImageTest, OtherFilesAreNoKernels) {
   EXPECT_THAT(refusal(std::string("\x1f\x8b\x08") + std::string(2000, 'x')), HasSubstr("gzip"));
   EXPECT_THAT(refusal("!<arch>\ndebian-binary"), HasSubstr("ar archive"));
   EXPECT_THAT(refusal(make_module("m", "", "6.1.0")), HasSubstr("not a linked kernel"));
-  EXPECT_THAT(refusal(make_elf({.type = ET_EXEC, .modinfo = "", .segments = {{PT_LOAD, "program"}}})),
-              HasSubstr("not a kernel"));
+  EXPECT_THAT(
+      refusal(make_elf({.type = ET_EXEC, .modinfo = "", .segments = {{PT_LOAD, "program"}}})),
+      HasSubstr("not a kernel"));
 }
 
 TEST_F(ImageTest, ResolveFindsModulesAndConfigNearby) {
@@ -96,7 +98,8 @@ TEST_F(ImageTest, ResolveFindsModulesAndConfigNearby) {
   write(root / "boot/vmlinuz-6.1.0-x", make_bzimage("6.1.0-x"));
   write(root / "boot/config-6.1.0-x", "CONFIG_X=y\n");
   write(root / "lib/modules/6.1.0-x/kernel/a.ko", "");
-  auto kernel = resolve(ImageReference{root / "boot/vmlinuz-6.1.0-x"}, {.cache_dir = root / "cache"});
+  auto kernel =
+      resolve(ImageReference{root / "boot/vmlinuz-6.1.0-x"}, {.cache_dir = root / "cache"});
   ASSERT_TRUE(kernel) << kernel.error().message;
   EXPECT_EQ(kernel->release, "6.1.0-x");
   EXPECT_EQ(kernel->modules_dir, root / "lib/modules/6.1.0-x");

@@ -85,8 +85,8 @@ TEST_F(InitramfsTest, HoldsWhatAGuestNeeds) {
 
 TEST_F(InitramfsTest, SameInputInAnyOrderGivesTheSameBytes) {
   testing::write(dir_->path() / "init", "init program");
-  std::vector<Entry> entries = {init_entry(dir_->path() / "init"), {"/a/b", Bytes{"1"}, 0644},
-                                {"/a/c", Bytes{"2"}, 0600}};
+  std::vector<Entry> entries = {
+      init_entry(dir_->path() / "init"), {"/a/b", Bytes{"1"}, 0644}, {"/a/c", Bytes{"2"}, 0600}};
   ASSERT_TRUE(write_initramfs(entries, out()));
   const std::string first = *read_file(out());
   std::ranges::reverse(entries);

@@ -118,7 +118,9 @@ TEST_F(ModulesTest, BrokenClosuresNameTheModuleAndItsDependency) {
   EXPECT_THAT(refusal({"a"}), HasSubstr("cycle"));
   write(dir_->path() / "kernel/b.ko", make_module("b", "", "6.2.0-other"));
   EXPECT_THAT(refusal({"a"}), AllOf(HasSubstr("6.2.0-other"), HasSubstr("needed by module a")));
-  for (std::string_view bytes : {"", "garbage", "\x7f" "ELF"}) {
+  for (std::string_view bytes : {"", "garbage",
+                                 "\x7f"
+                                 "ELF"}) {
     write(dir_->path() / "kernel/b.ko", bytes);
     EXPECT_THAT(refusal({"a"}), HasSubstr("b.ko"));
   }

@@ -22,16 +22,18 @@ namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kMaxLinks = 40;          // as the kernel's MAXSYMLINKS
-constexpr int kMaxInterpreters = 4;    // as fs/exec.c: a script run by a script
+constexpr int kMaxLinks = 40;             // as the kernel's MAXSYMLINKS
+constexpr int kMaxInterpreters = 4;       // as fs/exec.c: a script run by a script
 constexpr std::size_t kScriptLine = 256;  // BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h
 constexpr std::size_t kMaxHead = 64 * 1024;
 
 // Where glibc looks without a cache or RPATH; the guest has no ld.so.cache.
-constexpr std::string_view kDefaultLibraryDirs[] = {
-    "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib", "/lib64", "/usr/lib64"};
-
-
+constexpr std::string_view kDefaultLibraryDirs[] = {"/lib/x86_64-linux-gnu",
+                                                    "/usr/lib/x86_64-linux-gnu",
+                                                    "/lib",
+                                                    "/usr/lib",
+                                                    "/lib64",
+                                                    "/usr/lib64"};
 
 // A path in PATH, or nothing.
 std::optional<fs::path> find_in_path(const std::string& name) {
@@ -151,9 +153,9 @@ class Packer {
   Status add_elf(const fs::path& path, int fd, const std::string& head) {
     const ElfHeader header = KTRIAL_TRY(read_elf_header(head));
     if (header.machine != EM_X86_64)
-      return usage_error("a program for " + machine_name(header.machine) +
-                             ", but the guest is x86_64",
-                         "build it for x86_64");
+      return usage_error(
+          "a program for " + machine_name(header.machine) + ", but the guest is x86_64",
+          "build it for x86_64");
     if (!header.is_64bit_little_endian || (header.type != ET_EXEC && header.type != ET_DYN))
       return usage_error("an ELF file, but not a 64-bit program");
     for (const ElfSegment& segment : KTRIAL_TRY(read_segments(header, head))) {
@@ -177,8 +179,8 @@ class Packer {
     KTRIAL_TRY(add_path(loader));
     // The host's CPU may pick library variants (glibc-hwcaps) that the guest's
     // CPU cannot run or its loader does not look for.
-    CommandOutput output = KTRIAL_TRY(
-        list({loader, "--glibc-hwcaps-mask", "none", "--list", program.string()}));
+    CommandOutput output =
+        KTRIAL_TRY(list({loader, "--glibc-hwcaps-mask", "none", "--list", program.string()}));
     if (!output.ok() && output.out.empty())  // musl, or glibc before 2.33
       output = KTRIAL_TRY(list({loader, "--list", program.string()}));
     for (const Library& library : parse_loader_list(output.out)) {
@@ -189,9 +191,9 @@ class Packer {
       KTRIAL_TRY(make_findable(library));
     }
     if (!output.ok())
-      return usage_error("its shared libraries cannot be listed: " +
-                             output.err.substr(0, output.err.find('\n')),
-                         "see what `ldd " + program.string() + "` says");
+      return usage_error(
+          "its shared libraries cannot be listed: " + output.err.substr(0, output.err.find('\n')),
+          "see what `ldd " + program.string() + "` says");
     return {};
   }
 
@@ -232,8 +234,9 @@ class Packer {
         continue;
       }
       const fs::path next = current / part;
-      struct stat info {};
-      if (::lstat(next.c_str(), &info) != 0) return fail_errno(next.string(), errno, ErrorKind::usage);
+      struct stat info{};
+      if (::lstat(next.c_str(), &info) != 0)
+        return fail_errno(next.string(), errno, ErrorKind::usage);
       if (!S_ISLNK(info.st_mode)) {
         current = next;
         if (!S_ISDIR(info.st_mode)) KTRIAL_TRY(add_file(next, info));

@@ -14,8 +14,8 @@
 namespace ktrial::kernel {
 
 struct PackedProgram {
-  std::string path;            // absolute, in the guest: what to execute
-  std::vector<Entry> entries;  // for write_initramfs()
+  std::string path;                // absolute, in the guest: what to execute
+  std::vector<Entry> entries;      // for write_initramfs()
   std::vector<std::string> notes;  // for the user: what was not packed and may be missed
 };
 

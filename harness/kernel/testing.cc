@@ -134,14 +134,16 @@ std::string make_vmlinux(std::string_view release, bool pvh) {
   std::string note;
   append(note, Elf64_Nhdr{4, 4, pvh ? 18u : 1u});
   note += std::string("Xen\0\0\0\0\1", 8);
-  return make_elf({.type = ET_EXEC, .modinfo = "", .segments = {{PT_LOAD, banner}, {PT_NOTE, note}}});
+  return make_elf(
+      {.type = ET_EXEC, .modinfo = "", .segments = {{PT_LOAD, banner}, {PT_NOTE, note}}});
 }
 
 void make_deb(const fs::path& file, std::string_view control, const Files& files) {
-  write(file, make_archive({{"debian-binary", "2.0\n"},
-                            {"control.tar", make_archive({{"./control", std::string(control)}}, false)},
-                            {"data.tar", make_archive(files, false)}},
-                           true));
+  write(file,
+        make_archive({{"debian-binary", "2.0\n"},
+                      {"control.tar", make_archive({{"./control", std::string(control)}}, false)},
+                      {"data.tar", make_archive(files, false)}},
+                     true));
 }
 
 }  // namespace ktrial::kernel::testing
