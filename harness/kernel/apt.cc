@@ -61,7 +61,7 @@ std::vector<AptSource> read_sources(const std::map<std::string, fs::path>& paths
 std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
 
 std::string modification_time(const fs::path& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return "-";
   return std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
 }
@@ -143,9 +143,15 @@ Status Apt::write_configuration() {
   std::string text =
       "// Written by ktrial. Read after the machine's own configuration.\n"
       "Dir::Etc::sourcelist \"/dev/null\";\n"
-      "Dir::Etc::sourceparts " + quoted(root_ / "sources.d") + ";\n"
-      "Dir::State::lists " + quoted(root_ / "lists") + ";\n"
-      "Dir::Cache " + quoted(root_ / "cache") + ";\n"
+      "Dir::Etc::sourceparts " +
+      quoted(root_ / "sources.d") +
+      ";\n"
+      "Dir::State::lists " +
+      quoted(root_ / "lists") +
+      ";\n"
+      "Dir::Cache " +
+      quoted(root_ / "cache") +
+      ";\n"
       // Some machines (containers) keep no binary cache; without it each question
       // costs a second.
       "Dir::Cache::pkgcache \"pkgcache.bin\";\n"
@@ -190,16 +196,16 @@ std::vector<std::string> Apt::command(Lists lists, const std::string& program) c
 }
 
 Result<CommandOutput> Apt::run(std::vector<std::string> argv, fs::path directory) {
-  return run_command(
-      argv, {.timeout = kMaxDownload, .directory = std::move(directory), .stop = stop_});
+  return run_command(argv,
+                     {.timeout = kMaxDownload, .directory = std::move(directory), .stop = stop_});
 }
 
 Result<std::optional<AptPackage>> Apt::find(Lists lists, const std::string& name,
                                             const std::string& version) {
   if (lists == Lists::own && !has_own_lists()) return std::nullopt;
   std::vector<std::string> argv = command(lists, "apt-cache");
-  argv.insert(argv.end(), {"show", "--no-all-versions",
-                           version.empty() ? name : name + "=" + version});
+  argv.insert(argv.end(),
+              {"show", "--no-all-versions", version.empty() ? name : name + "=" + version});
   const CommandOutput output = KTRIAL_TRY(run(std::move(argv)));
   for (AptPackage& package : parse_stanzas(output.out))
     if (package.name == name && (version.empty() || package.version == version))
@@ -299,9 +305,11 @@ std::unexpected<Error> Apt::network_error(const std::string& what,
   for (const char* sign : {"Temporary failure resolving", "Could not resolve", "Could not connect",
                            "Unable to connect", "Network is unreachable", "Connection failed"})
     if (text.contains(sign))
-      hint = "the mirror cannot be reached: check the network (and http_proxy), or name a kernel "
-             "image file";
-  if (text.contains("No space left")) hint = "free some space below " + root_.parent_path().string();
+      hint =
+          "the mirror cannot be reached: check the network (and http_proxy), or name a kernel "
+          "image file";
+  if (text.contains("No space left"))
+    hint = "free some space below " + root_.parent_path().string();
   return fail(ErrorKind::environment, what + " failed: " + error_lines(text), hint);
 }
 

@@ -31,7 +31,9 @@ using Index = std::map<std::string, fs::path>;
 
 // depmod's default search order: updates/ wins over everything else.
 bool better(const fs::path& candidate, const fs::path& present, const fs::path& root) {
-  auto rank = [&](const fs::path& path) { return *path.lexically_relative(root).begin() == "updates"; };
+  auto rank = [&](const fs::path& path) {
+    return *path.lexically_relative(root).begin() == "updates";
+  };
   if (rank(candidate) != rank(present)) return rank(candidate);
   return candidate < present;
 }
@@ -66,8 +68,7 @@ Result<Index> index_build_tree(const fs::path& root) {
 }
 
 // nullopt: there is no such list, so nothing can be said.
-Result<std::optional<std::set<std::string>>> read_builtin(
-    const std::optional<fs::path>& list) {
+Result<std::optional<std::set<std::string>>> read_builtin(const std::optional<fs::path>& list) {
   if (!list) return std::nullopt;
   std::set<std::string> names;
   std::istringstream lines(KTRIAL_TRY(read_file(*list)));
@@ -104,7 +105,8 @@ class Resolver {
   Status need(const std::string& name, const std::string& needed_by) {
     if (index_.contains(name)) return load(name, needed_by);
     if (is_builtin(name)) return {};
-    return broken(needed_by, "module " + name + " is missing from " + kernel_.modules_dir->string());
+    return broken(needed_by,
+                  "module " + name + " is missing from " + kernel_.modules_dir->string());
   }
 
   Status load(const std::string& name, const std::string& needed_by) {
