@@ -71,7 +71,7 @@ Status add_program(Plan& plan, const PrepareOptions& options,
     auto packed = KTRIAL_TRY(kernel::pack_program(plan.spec.command.front()));
     entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
     plan.run.argv = plan.spec.command;
-    plan.run.argv[0] = packed.guest_path;
+    plan.run.argv[0] = packed.path;
     plan.run.env = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", "TERM=dumb"};
   }
   const auto duration = duration_s > 0
