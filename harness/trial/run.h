@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/base/result.h"
 #include "harness/spec/spec.h"
 #include "harness/trial/observer.h"
 #include "results/record.h"

@@ -26,7 +26,7 @@ struct Case {
   const char* name;
   Evidence evidence;
   Outcome outcome;
-  const char* title;
+  std::string title;
   const char* kind;
 };
 
@@ -51,7 +51,7 @@ std::vector<Case> cases() {
       {"SlowWorkload", {.ending = AgentResult{{.kind = wire::ExitKind::deadline}}},
        Outcome::inconclusive, "", "workload_slow"},
       {"ReportBeatsExitStatus", {.ending = AgentResult{exited(0)}, .findings = {oops}},
-       Outcome::fail, oops.title.c_str(), "oops"},
+       Outcome::fail, oops.title, "oops"},
       {"StallOnAStarvedHost", {.ending = ConsoleReport{}, .findings = {lockup}, .host = starved()},
        Outcome::inconclusive, "", "host_starved"},
       {"StallOnABusyHost", {.ending = ConsoleReport{}, .findings = {lockup}, .host = busy()},
@@ -123,7 +123,7 @@ TEST_P(DecideTest, Judges) {
   EXPECT_EQ(verdict.signature.empty(), c.outcome != Outcome::fail);
 }
 INSTANTIATE_TEST_SUITE_P(Table, DecideTest, testing::ValuesIn(cases()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& c) { return std::string(c.param.name); });
 
 TEST(DecideTest, CulpritOfAStallMayComeFromALaterReport) {
   Evidence evidence{.ending = ConsoleReport{},
