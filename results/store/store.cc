@@ -80,8 +80,7 @@ void remove_unborn(const fs::path& runs) {
     // Without a record nobody is known; making one takes no hour.
     std::error_code no_time;
     const auto written = fs::last_write_time(it->path(), no_time);
-    const bool old =
-        !no_time && fs::file_time_type::clock::now() - written > std::chrono::hours(1);
+    const bool old = !no_time && fs::file_time_type::clock::now() - written > std::chrono::hours(1);
     std::error_code ignored;
     if (dead || old) fs::remove_all(it->path(), ignored);
   }
