@@ -1,5 +1,5 @@
 // Records as JSON, both ways. The written form is what `--format json` prints
-// and what the run directory holds (docs/results-format.md has the fields).
+// and what the run directory holds.
 // Bytes that are not UTF-8 become U+FFFD: a guest must not break a document.
 #pragma once
 

@@ -3,12 +3,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <random>
-#include <set>
 
 #include "results/store/files.h"
 #include "results/store/index.h"
@@ -68,6 +65,25 @@ Status write_run(const RunRecord& run, const fs::path& directory) {
   for (const char* key : {"trials", "directory"}) json.erase(key);
   if (run.state == RunState::running) json["owner"] = to_json(this_process());
   return replace_file(directory / "run.json", dump(json));
+}
+
+// Folders of runs that were killed before they were born.
+void remove_unborn(const fs::path& runs) {
+  std::error_code error;
+  for (fs::directory_iterator it(runs, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(kUnborn)) continue;
+    auto text = read_whole(it->path() / "run.json");
+    auto json = text ? parse_json(*text) : std::nullopt;
+    const bool dead = json && json->is_object() && json->contains("owner") &&
+                      !may_be_alive(owner_from_json((*json)["owner"]));
+    // Without a record nobody is known; making one takes no hour.
+    std::error_code no_time;
+    const auto written = fs::last_write_time(it->path(), no_time);
+    const bool old = !no_time && fs::file_time_type::clock::now() - written > std::chrono::hours(1);
+    std::error_code ignored;
+    if (dead || old) fs::remove_all(it->path(), ignored);
+  }
 }
 
 std::vector<TrialRecord> load_trials(const fs::path& directory) {
@@ -180,6 +196,7 @@ Result<RunDir> Store::begin_run(SpecSummary spec, std::vector<std::string> argv)
   std::error_code error;
   run.working_dir = fs::current_path(error);
   run.started_at = std::chrono::system_clock::now();
+  remove_unborn(dir_ / "runs");
   for (;;) {
     run.id = new_id(run.started_at);
     run.directory = dir_ / "runs" / run.id;
