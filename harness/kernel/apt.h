@@ -69,6 +69,10 @@ class Apt {
   std::stop_token stop_;
 };
 
+// Whether apt's messages say that no connection could be made, as opposed to a
+// server that refused something.
+bool mirror_unreachable(std::string_view apt_messages);
+
 // The dependencies of `depends` that are parts of a kernel: linux-image-*,
 // linux-binary-*, linux-modules-*. First alternatives only, versions dropped.
 std::vector<std::string> kernel_dependencies(std::string_view depends);

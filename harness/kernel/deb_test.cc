@@ -126,6 +126,7 @@ class AptRepositoryTest : public DebTest {
               (root() / "machine/state").string() + "\";\n" + "Dir::State::status \"" +
               (root() / "machine/status").string() + "\";\n" + "Dir::Cache \"" +
               (root() / "machine/cache").string() + "\";\n" +
+              "Acquire::http::Proxy \"DIRECT\";\nAcquire::Retries \"0\";\n"
               "APT::Architecture \"amd64\";\n#clear APT::Update::Post-Invoke;\n"
               "#clear APT::Update::Post-Invoke-Success;\n");
     fs::create_directories(root() / "machine/state/lists/partial");
@@ -231,7 +232,39 @@ TEST_F(AptRepositoryTest, OfflineNeedsTheCache) {
   EXPECT_THAT(progress_, IsEmpty());
 }
 
+TEST_F(AptRepositoryTest, CacheServesWhenTheMirrorIsGone) {
+  ASSERT_TRUE(get("deb:linux-binary-6.20+deb13-cloud-amd64"));
+  fs::remove_all(root() / "cache/deb/plan");
+  fs::remove_all(root() / "cache/apt");
+  write(root() / "machine/sources.list",
+        "deb [trusted=yes] http://127.0.0.1:1/debian bookworm main\n");
+  auto kernel = get("deb:linux-binary-6.20+deb13-cloud-amd64");
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  EXPECT_THAT(progress_, ::testing::Contains(HasSubstr("from the cache")));
+  EXPECT_TRUE(get("deb:linux-binary-6.20+deb13-cloud-amd64", true));
+}
+
+TEST_F(AptRepositoryTest, StaleMachineListsDoNotHideTheVersionThatExists) {
+  fs::remove(root() / "repo/pool/linux-image-6.1.0-1-cloud-amd64_6.1.1-1.deb");
+  index_.erase("bookworm");
+  publish("bookworm", "linux-image-6.1.0-1-cloud-amd64", "6.1.2-1", "",
+          image_and_modules("6.1.0-1-cloud-amd64"));
+  auto gone = get("deb:linux-image-6.1.0-1-cloud-amd64=6.1.1-1");
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().kind, ErrorKind::usage);
+  EXPECT_THAT(gone.error().hint, HasSubstr("6.1.2-1"));
+  auto kernel = get("deb:linux-image-6.1.0-1-cloud-amd64");
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  EXPECT_THAT(kernel->source, HasSubstr("6.1.2-1"));
+}
+
 TEST_F(AptRepositoryTest, UnreachableMirrorIsAnEnvironmentError) {
+  write(root() / "machine/sources.list",
+        "deb [trusted=yes] http://127.0.0.1:1/debian bookworm main\n");
+  auto refused = get("deb:linux-image-6.19+deb13-cloud-amd64");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::environment);
+  EXPECT_THAT(refused.error().hint, HasSubstr("network"));
   fs::remove_all(root() / "repo");
   auto kernel = get("deb:linux-image-6.19+deb13-cloud-amd64");
   ASSERT_FALSE(kernel);

@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kRebuildHint[] =
-    "the modules folder does not belong to this kernel or is incomplete: install its modules again";
+    "the modules folder does not belong to this kernel or is incomplete: build or install its "
+    "modules again";
 
 // "a/virtio-pci.ko.xz" -> "virtio_pci"; nothing for other files.
 std::optional<std::string> module_name_of(const fs::path& path) {
@@ -57,11 +58,12 @@ Result<Index> index_installed(const fs::path& root) {
 // kernel/a/b.ko; some: a/b.o). Walking a whole source tree would take seconds.
 Result<Index> index_build_tree(const fs::path& root) {
   Index index;
+  std::error_code error;
   std::istringstream lines(KTRIAL_TRY(read_file(root / "modules.order")));
   for (std::string line; std::getline(lines, line);) {
     if (line.ends_with(".o")) line.replace(line.size() - 2, 2, ".ko");
     fs::path path = root / line;
-    if (line.starts_with("kernel/") && !fs::exists(path)) path = root / line.substr(7);
+    if (line.starts_with("kernel/") && !fs::exists(path, error)) path = root / line.substr(7);
     if (const auto name = module_name_of(path)) index.try_emplace(*name, path);
   }
   return index;
