@@ -75,37 +75,39 @@ void* Beats::run(void* thread) {
 }
 
 void Beats::beat_for(std::uint32_t cpu) {
-  std::array<char, wire::kBeatFrame> frame = {};
-  std::size_t unsent = 0;  // bytes at the end of `frame`
+  const auto here = [cpu] { return sched_getcpu() == static_cast<int>(cpu); };
+  Frame frame;
   std::uint64_t due = monotonic_ns();
   bool pinned = pin_to(cpu);
   for (std::uint64_t sequence = 0; !stop_; ++sequence) {
     // An offlined CPU's threads are moved and their mask is widened.
-    if (!pinned || sched_getcpu() != static_cast<int>(cpu)) pinned = pin_to(cpu);
-    if (pinned && sched_getcpu() == static_cast<int>(cpu)) {
-      // A vsock that is almost full may take part of a frame. The rest must
-      // come next in the stream, so that the others hold back until it is out.
-      if (unsent == 0 && !torn_) {
-        frame = wire::encode_beat({cpu, sequence, uptime_ns()});
-        unsent = frame.size();
-      }
-      if (unsent != 0) {
-        const char* from = frame.data() + frame.size() - unsent;
-        const ssize_t sent = is_socket_ ? send(fd_, from, unsent, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                        : write(fd_, from, unsent);
-        if (sent > 0) unsent -= static_cast<std::size_t>(sent);
-        if (unsent == 0 || unsent == frame.size()) {
-          // All out, or not begun: the latter is skipped, not sent late.
-          if (unsent == 0 && from != frame.data()) torn_ = false;
-          unsent = 0;
-        } else {
-          torn_ = true;
-        }
-      }
+    if (!pinned || !here()) pinned = pin_to(cpu);
+    if (frame.unsent == 0 && !torn_ && pinned && here()) {
+      frame.bytes = wire::encode_beat({cpu, sequence, uptime_ns()});
+      frame.unsent = frame.bytes.size();
     }
+    if (frame.unsent != 0) send_some(frame);
     due = std::max(due + period_ns_, monotonic_ns());
     const timespec until = to_timespec(due);
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
+  }
+}
+
+// A beat that cannot be begun is skipped, not sent late. One that was cut short
+// (a vsock that is almost full does that) must be finished before anything else
+// enters the stream: `torn_` holds the others back.
+void Beats::send_some(Frame& frame) {
+  const bool begun = frame.unsent != frame.bytes.size();
+  const char* from = frame.bytes.data() + frame.bytes.size() - frame.unsent;
+  const ssize_t sent = is_socket_ ? send(fd_, from, frame.unsent, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                  : write(fd_, from, frame.unsent);
+  if (sent > 0) frame.unsent -= static_cast<std::size_t>(sent);
+  if (frame.unsent == frame.bytes.size()) {
+    frame.unsent = 0;
+  } else if (frame.unsent != 0) {
+    torn_ = true;
+  } else if (begun) {
+    torn_ = false;
   }
 }
 

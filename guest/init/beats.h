@@ -10,9 +10,12 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <vector>
+
+#include "guest/wire/wire.h"
 
 namespace ktrial::init {
 
@@ -35,8 +38,13 @@ class Beats {
     std::uint32_t cpu;
     pthread_t handle;
   };
+  struct Frame {
+    std::array<char, wire::kBeatFrame> bytes = {};
+    std::size_t unsent = 0;  // bytes at its end
+  };
   static void* run(void* thread);
   void beat_for(std::uint32_t cpu);
+  void send_some(Frame& frame);
 
   const int fd_;
   const std::uint64_t period_ns_;
