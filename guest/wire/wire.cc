@@ -258,6 +258,24 @@ std::string encode(const Message& message) {
   return frame;
 }
 
+std::array<char, kBeatFrame> encode_beat(const Beat& beat) {
+  std::array<char, kBeatFrame> frame = {};
+  std::size_t at = 0;
+  const auto put_number = [&](auto value) {
+    for (std::size_t i = 0; i < sizeof(value); ++i) {
+      frame[at++] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i));
+    }
+  };
+  for (char byte : kMagic) frame[at++] = byte;
+  put_number(kVersion);
+  put_number(static_cast<std::uint16_t>(Message(Beat{}).index() + 1));
+  put_number(static_cast<std::uint32_t>(kBeatFrame - kHeader));
+  put_number(beat.cpu);
+  put_number(beat.sequence);
+  put_number(beat.uptime_ns);
+  return frame;
+}
+
 void Decoder::feed(std::string_view bytes) {
   if (!error_.empty()) return;
   buffer_.erase(0, position_);

@@ -60,6 +60,12 @@ TEST(WireTest, LayoutAndTypeNumbersAreFixed) {
   EXPECT_EQ(encode(PowerOff{}), std::string("KTRL\1\0\x0c\0\0\0\0\0", 12));
 }
 
+TEST(WireTest, BeatWithoutAllocationIsTheSameFrame) {
+  const Beat beat{0x01020304, 0x1122334455667788, 0x99AABBCCDDEEFF00};
+  const auto frame = encode_beat(beat);
+  EXPECT_EQ(std::string(frame.begin(), frame.end()), encode(beat));
+}
+
 TEST(WireTest, ByteByByteGivesTheSame) {
   std::string stream;
   for (const Message& message : one_of_each()) stream += encode(message);
@@ -140,7 +146,8 @@ TEST(WireTest, OversizedMessagesAreCutToTheBounds) {
       Exit{ExitKind::exited, 0, 1, big},
       Log{big},
       wire::Run{{big, big}, {big}, 1, 2, 3, 4},
-      wire::Run{std::vector<std::string>(1000, "a"), std::vector<std::string>(1000, "B=1"), 1, 2, 3, 4},
+      wire::Run{std::vector<std::string>(1000, "a"), std::vector<std::string>(1000, "B=1"), 1, 2, 3,
+                4},
       Counters{std::vector<std::pair<std::string, std::uint64_t>>(1000, {"n", 1})},
       Counters{{{big, 1}, {big, 2}}},
   };
