@@ -11,12 +11,13 @@
 #include "harness/cli/commands.h"
 #include "harness/console/analyzer.h"
 #include "harness/trial/findings.h"
+#include "harness/cli/terminal.h"
 #include "results/report/report.h"
 
 namespace ktrial::cli {
 namespace {
 
-Result<results::AnalyzedFile> analyze_file(const std::string& path) {
+Result<results::FileFindings> analyze_file(const std::string& path) {
   Fd opened;
   int fd = STDIN_FILENO;
   if (path != "-") {
@@ -35,15 +36,15 @@ Result<results::AnalyzedFile> analyze_file(const std::string& path) {
     analyzer.feed({buffer.data(), static_cast<std::size_t>(n)});
   }
   analyzer.finish();
-  return results::AnalyzedFile{path, trial::to_records(analyzer.findings())};
+  return results::FileFindings{path, trial::to_records(analyzer.findings())};
 }
 
 Result<int> analyze(const std::vector<std::string>& files, const std::string& format) {
-  std::vector<results::AnalyzedFile> analyzed;
+  std::vector<results::FileFindings> analyzed;
   for (const std::string& file : files) analyzed.push_back(KTRIAL_TRY(analyze_file(file)));
   fmt::print("{}", format == "json"
                        ? results::analyze_json(analyzed)
-                       : results::analyze_text(analyzed, {.colour = results::want_colour(STDOUT_FILENO)}));
+                       : results::analyze_text(analyzed, text_options()));
   return 0;
 }
 

@@ -6,24 +6,15 @@
 #include <cstdio>
 
 #include "harness/base/file.h"
+#include "results/report/report.h"
 
 namespace ktrial::cli {
-
-namespace {
-// Guest text must not drive our terminal.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (char c : text.substr(0, 200))
-    out.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
-  return out;
-}
-}  // namespace
 
 Progress::Progress(const Options& options) : options_(options), terminal_(::isatty(STDERR_FILENO)) {}
 
 void Progress::line(const std::string& text) {
   done();
-  fmt::print(stderr, "ktrial: {}\n", printable(text));
+  fmt::print(stderr, "ktrial: {}\n", results::printable(text));
 }
 
 void Progress::on_step(const std::string& text) { line(text); }
@@ -39,7 +30,7 @@ void Progress::on_output(wire::Stream stream, std::string_view bytes) {
 void Progress::on_progress(const wire::Progress& progress) {
   if (!terminal_) return;
   const std::string total = progress.total != 0 ? fmt::format("/{}", progress.total) : "";
-  fmt::print(stderr, "\r\033[Kktrial:   {}{} {}", progress.done, total, printable(progress.text));
+  fmt::print(stderr, "\r\033[Kktrial:   {}{} {}", progress.done, total, results::printable(progress.text));
   std::fflush(stderr);
   live_ = true;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/terminal.h"
 #include "results/report/report.h"
 #include "results/store/store.h"
 
@@ -20,8 +21,8 @@ Result<int> report(const ReportFlags& flags) {
       flags.results.empty() ? results::Store::default_dir() : std::filesystem::path(flags.results)));
   const auto record = KTRIAL_TRY(store.load(flags.run));
   fmt::print("{}", flags.format == "json"
-                       ? results::run_json(record)
-                       : results::run_text(record, {.colour = results::want_colour(STDOUT_FILENO)}));
+                       ? results::report_json(record)
+                       : results::report_text(record, text_options()));
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "harness/spec/load.h"
 #include "harness/spec/parse.h"
 #include "harness/trial/run.h"
+#include "harness/cli/terminal.h"
 #include "results/report/report.h"
 #include "results/store/store.h"
 
@@ -100,8 +101,8 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
     all->reason = sum.reason;
   }
   progress.done();
-  fmt::print("{}", json ? results::run_json(*all)
-                        : results::run_text(*all, {.colour = results::want_colour(STDOUT_FILENO)}));
+  fmt::print("{}", json ? results::report_json(*all)
+                        : results::report_text(*all, text_options()));
   return exit_code(all->outcome);
 }
 
