@@ -29,7 +29,7 @@ class Runner {
   Runner& operator=(const Runner&) = delete;
 
   // Starts a workload. If it cannot be started, Exit{not_started} is sent; if
-  // one still runs, a Log. SIGCHLD must be blocked or ignored by no one.
+  // one still runs, a Log.
   void start(const wire::Run& run);
   bool running() const { return running_; }
 
