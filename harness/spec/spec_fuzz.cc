@@ -21,14 +21,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (specs) {
     must(!specs->empty() && specs->size() <= kMaxMatrix);
     for (const TrialSpec& spec : *specs) must(validate(spec).has_value());
-    must(parse_spec(text, "fuzz") == specs);
+    must(parse_spec(text, "fuzz").value() == *specs);
   } else {
     must(specs.error().message.starts_with("fuzz:") &&
          specs.error().kind == ktrial::ErrorKind::usage);
   }
   if (auto info = parse_workload(text, "fuzz")) must(resolve_parameters(*info, {}).has_value());
   if (auto duration = parse_duration(text))
-    must(parse_duration(format_duration(*duration)) == duration);
+    must(parse_duration(format_duration(*duration)).value() == *duration);
   if (auto mib = parse_size(text)) must(*mib >= kMinMemoryMib && *mib <= kMaxMemoryMib);
   if (auto setting = parse_setting(text)) must(setting->first + "=" + setting->second == text);
   return 0;

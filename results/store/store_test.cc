@@ -248,6 +248,10 @@ TEST(StoreCrashTest, KillAtAnyPointLosesNoCommittedTrial) {
       EXPECT_EQ(run->trials[i].reason, "reason " + std::to_string(i));
       EXPECT_EQ(run->trials[i].counters.size(), 1u);
     }
+    for (const auto& entry : fs::directory_iterator(run->directory / "trials")) {
+      auto text = read_whole(entry.path() / "verdict.json");
+      if (text) EXPECT_TRUE(parse_json(*text)) << entry.path() << " holds half a verdict";
+    }
     auto listed = store.list();
     ASSERT_EQ(listed->size(), static_cast<std::size_t>(round) + 1);
     EXPECT_EQ(listed->at(0).passed + listed->at(0).failed, static_cast<int>(run->trials.size()));
