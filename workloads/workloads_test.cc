@@ -101,15 +101,17 @@ TEST_P(EveryWorkload, RefusesWhatItDoesNotKnow) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Workloads, EveryWorkload,
-                         testing::Values(Case{"mmcid-vfork", "--duration=0 --rounds=2 --spin_ms=5",
-                                              2},
-                                         Case{"smoke", "--duration=0 --memory_mib=1", 1}),
-                         [](const auto& param) {
-                           std::string name = param.param.name;
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Workloads, EveryWorkload,
+    testing::Values(Case{"mmcid-vfork", "--duration=0 --rounds=2 --spin_ms=5", 2},
+                    Case{"smoke", "--duration=0 --memory_mib=1", 1},
+                    Case{"fork-storm", "--duration=0.2 --generation_ms=50", 0},
+                    Case{"vfork-storm", "--duration=0.2 --generation_ms=50", 0}),
+    [](const auto& param) {
+      std::string name = param.param.name;
+      std::erase(name, '-');
+      return name;
+    });
 
 TEST(MmcidVforkTest, DurationTakesThePlaceOfRounds) {
   const Ran ran = run("mmcid-vfork", "--duration=0.05 --rounds=1000000 --spin_ms=1 --pin=false");
