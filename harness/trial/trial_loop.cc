@@ -135,7 +135,7 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
   record.findings = to_records(evidence.findings);
   record.counters = {evidence.counters_after.begin(), evidence.counters_after.end()};
   if (const auto& hello = monitor.hello()) {
-    record.facts.emplace_back("kernel.release", hello->kernel_release);
+    record.facts.emplace_back("kernel_release", hello->kernel_release);
     record.facts.emplace_back("kernel.version", hello->kernel_version);
     record.facts.emplace_back("kernel.command_line", hello->command_line);
     record.facts.emplace_back("kernel.online_cpus", std::to_string(hello->online_cpus));
