@@ -38,7 +38,9 @@ std::vector<std::vector<vm::VcpuSample>> probe_stalled_guest(const Plan& plan, M
     return out;
   }
   observer.on_event("nmi", "injected, to make the kernel print every CPU's stack");
-  monitor.settle(plan.timeouts.late_report, plan.timeouts.report_settle);
+  // A panic in NMI context prints nothing until every CPU was asked for its
+  // stack, which takes ten seconds when one does not answer; then the guest resets.
+  monitor.wait_vm_end(plan.timeouts.nmi_answer);
   return out;
 }
 
