@@ -103,7 +103,7 @@ struct RunRecord {
 // The verdict of a whole run.
 struct Overall {
   Outcome outcome = Outcome::inconclusive;
-  std::string title, kind, culprit, signature, reason;
+  std::string title = {}, kind = {}, culprit = {}, signature = {}, reason = {};
 };
 
 // How trials add up:

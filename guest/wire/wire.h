@@ -7,6 +7,8 @@
 // a CPU that wedges while it sends output cannot hold up the beats of others.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -106,6 +108,11 @@ using Message = std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log,
 // One frame, ready to be written. A message that would exceed the bounds is
 // cut (strings, output) rather than sent oversized.
 std::string encode(const Message& message);
+
+// The same frame as encode(beat), without an allocation: a thread that beats must
+// not wait for a lock (malloc's, the page tables') that a wedged CPU may hold.
+inline constexpr std::size_t kBeatFrame = 32;  // bytes
+std::array<char, kBeatFrame> encode_beat(const Beat& beat);
 
 // Bytes in, messages out. After the first error the decoder stays in error:
 // a stream that lost its framing is never trusted again.

@@ -68,8 +68,8 @@ Result<pid_t> spawn(const std::vector<std::string>& argv, const CommandOptions& 
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::vector<std::string> arguments = argv;
   std::vector<std::string> environment = child_environment(options);
   pid_t pid = -1;
@@ -108,8 +108,8 @@ Status collect(const std::string& name, const CommandOptions& options, Fd& out, 
     if (options.stop.stop_requested()) return fail(ErrorKind::interrupted, name + " interrupted");
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     if (left.count() <= 0)
-      return fail(ErrorKind::environment, name + " did not end within " +
-                                              std::to_string(options.timeout.count()) + " ms");
+      return fail(ErrorKind::environment,
+                  name + " did not end within " + std::to_string(options.timeout.count()) + " ms");
     std::array<pollfd, 2> ready{{{out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}}};
     // The 100 ms are for noticing a stop request, which has no descriptor.
     const auto wait = std::min(left, std::chrono::milliseconds(100));

@@ -19,7 +19,7 @@ namespace ktrial {
 
 struct CommandOptions {
   std::chrono::milliseconds timeout{std::chrono::minutes(10)};
-  std::size_t max_output = 64u << 20;  // bytes, each of stdout and stderr; the rest is dropped
+  std::size_t max_output = 64u << 20;    // bytes, each of stdout and stderr; the rest is dropped
   std::filesystem::path directory = {};  // empty: ours
   // Set in addition to our own environment. LC_ALL=C always is, so that
   // messages can be understood by programs.

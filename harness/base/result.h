@@ -26,17 +26,19 @@ inline std::unexpected<Error> fail_errno(const std::string& what, int errno_valu
 }
 
 namespace detail {
-template <class T>
-T take(Result<T>& r) {
+template <class T, class E>
+T take(std::expected<T, E>& r) {
   return std::move(*r);
 }
-inline void take(Status&) {}
+template <class E>
+void take(std::expected<void, E>&) {}
 }  // namespace detail
 
 }  // namespace ktrial
 
 // `auto fd = KTRIAL_TRY(open(...));` returns the error from the enclosing
-// function, or yields the value. (A statement expression: GCC and clang.)
+// function, or yields the value; an error type that converts to Error will do.
+// (A statement expression: GCC and clang.)
 #define KTRIAL_TRY(...)                                                        \
   __extension__({                                                              \
     auto ktrial_try_result = (__VA_ARGS__);                                    \

@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "harness/base/result.h"
 
@@ -12,7 +14,13 @@ namespace ktrial::cli {
 
 using Action = std::function<Result<int>()>;
 
-void add_run(CLI::App& app, Action& action);
+// The command line as given, and what stood after its first "--".
+struct Invocation {
+  std::vector<std::string> argv;
+  std::vector<std::string> command;
+};
+
+void add_run(CLI::App& app, Action& action, const Invocation& invocation);
 void add_analyze(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_workload(CLI::App& app, Action& action);

@@ -26,7 +26,7 @@ void add_cases(const CLI::App& app, const std::string& path, std::string& out) {
 std::string bash_script(const CLI::App& root) {
   std::string cases;
   add_cases(root, "ktrial", cases);
-  return R"(# bash completion for ktrial; load with: source <(ktrial completion bash)
+  return R"sh(# bash completion for ktrial; load with: source <(ktrial completion bash)
 _ktrial() {
   local current="${COMP_WORDS[COMP_CWORD]}" path='ktrial' words='' word
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -38,11 +38,11 @@ _ktrial() {
 _ktrial_words() {
   local words=''
   case "$1" in
-)" + cases + R"(  esac
+)sh" + cases + R"sh(  esac
   echo "$words"
 }
 complete -F _ktrial ktrial
-)";
+)sh";
 }
 
 }  // namespace

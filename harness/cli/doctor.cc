@@ -10,6 +10,7 @@
 
 #include "harness/channel/channel.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/terminal.h"
 #include "harness/kernel/kernel.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
@@ -21,7 +22,7 @@ namespace {
 enum class Level { good, optional_missing, missing };
 
 struct Checkup {
-  bool colour = ::isatty(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
+  bool colour = text_options().color;
   int missing = 0;
 
   void say(Level level, const std::string& what, const std::string& mend = "") {

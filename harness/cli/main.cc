@@ -33,14 +33,19 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "ktrial " KTRIAL_VERSION);
   ktrial::cli::Action action;
-  ktrial::cli::add_run(app, action);
+  ktrial::cli::Invocation invocation{{argv, argv + argc}, {}};
+  // All after "--" is the guest's command, whatever it looks like.
+  int ours = 1;
+  while (ours < argc && std::string_view(argv[ours]) != "--") ++ours;
+  if (ours < argc) invocation.command.assign(argv + ours + 1, argv + argc);
+  ktrial::cli::add_run(app, action, invocation);
   ktrial::cli::add_analyze(app, action);
   ktrial::cli::add_doctor(app, action);
   ktrial::cli::add_workload(app, action);
   ktrial::cli::add_report(app, action);
   ktrial::cli::add_completion(app, action);
   try {
-    app.parse(argc, argv);
+    app.parse(ours, argv);
   } catch (const CLI::ParseError& error) {
     // --help and --version arrive here too, with exit code 0.
     const int code = app.exit(error);

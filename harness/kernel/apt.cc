@@ -61,7 +61,7 @@ std::vector<AptSource> read_sources(const std::map<std::string, fs::path>& paths
 std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
 
 std::string modification_time(const fs::path& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return "-";
   return std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
 }
@@ -72,13 +72,18 @@ std::string last_line(std::string_view text) {
   return std::string(newline == std::string_view::npos ? text : text.substr(newline + 1));
 }
 
-// The "E:" lines of apt's stderr; they are what a person would read.
+// What a person would read in apt's stderr: its errors, else its first
+// complaint about something that could not be fetched.
 std::string error_lines(const std::string& text) {
-  std::string result;
+  std::string errors, first_warning;
   std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with("E: ")) result += (result.empty() ? "" : "; ") + line.substr(3);
-  return result.empty() ? last_line(text) : result;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("E: ")) errors += (errors.empty() ? "" : "; ") + line.substr(3);
+    if (line.starts_with("W: Failed to fetch") && first_warning.empty())
+      first_warning = line.substr(3);
+  }
+  if (!errors.empty()) return errors;
+  return first_warning.empty() ? last_line(text) : first_warning;
 }
 
 // One "Key: value" stanza after another, blank lines between.
@@ -143,9 +148,15 @@ Status Apt::write_configuration() {
   std::string text =
       "// Written by ktrial. Read after the machine's own configuration.\n"
       "Dir::Etc::sourcelist \"/dev/null\";\n"
-      "Dir::Etc::sourceparts " + quoted(root_ / "sources.d") + ";\n"
-      "Dir::State::lists " + quoted(root_ / "lists") + ";\n"
-      "Dir::Cache " + quoted(root_ / "cache") + ";\n"
+      "Dir::Etc::sourceparts " +
+      quoted(root_ / "sources.d") +
+      ";\n"
+      "Dir::State::lists " +
+      quoted(root_ / "lists") +
+      ";\n"
+      "Dir::Cache " +
+      quoted(root_ / "cache") +
+      ";\n"
       // Some machines (containers) keep no binary cache; without it each question
       // costs a second.
       "Dir::Cache::pkgcache \"pkgcache.bin\";\n"
@@ -190,16 +201,16 @@ std::vector<std::string> Apt::command(Lists lists, const std::string& program) c
 }
 
 Result<CommandOutput> Apt::run(std::vector<std::string> argv, fs::path directory) {
-  return run_command(
-      argv, {.timeout = kMaxDownload, .directory = std::move(directory), .stop = stop_});
+  return run_command(argv,
+                     {.timeout = kMaxDownload, .directory = std::move(directory), .stop = stop_});
 }
 
 Result<std::optional<AptPackage>> Apt::find(Lists lists, const std::string& name,
                                             const std::string& version) {
   if (lists == Lists::own && !has_own_lists()) return std::nullopt;
   std::vector<std::string> argv = command(lists, "apt-cache");
-  argv.insert(argv.end(), {"show", "--no-all-versions",
-                           version.empty() ? name : name + "=" + version});
+  argv.insert(argv.end(),
+              {"show", "--no-all-versions", version.empty() ? name : name + "=" + version});
   const CommandOutput output = KTRIAL_TRY(run(std::move(argv)));
   for (AptPackage& package : parse_stanzas(output.out))
     if (package.name == name && (version.empty() || package.version == version))
@@ -272,9 +283,9 @@ Status Apt::update_own_lists() {
   for (const auto& entry : fs::directory_iterator(root_ / "lists", error))
     any |= entry.path().filename().string().contains("_Packages");
   if (!any) return network_error("fetching Debian package lists", output);
-  // A mirror that could not be reached leaves old lists in place: not fresh.
-  if (!output.ok() && output.err.contains("Temporary failure"))
-    return network_error("fetching Debian package lists", output);
+  // A mirror that could not be reached leaves old lists in place, and apt calls
+  // that a success: they are not fresh, though.
+  if (mirror_unreachable(output.err)) return network_error("fetching Debian package lists", output);
   return write_file_atomically(root_ / "updated", "");
 }
 
@@ -296,12 +307,12 @@ std::unexpected<Error> Apt::network_error(const std::string& what,
                                           const CommandOutput& output) const {
   const std::string& text = output.err;
   std::string hint = "see whether `apt-get update` works here";
-  for (const char* sign : {"Temporary failure resolving", "Could not resolve", "Could not connect",
-                           "Unable to connect", "Network is unreachable", "Connection failed"})
-    if (text.contains(sign))
-      hint = "the mirror cannot be reached: check the network (and http_proxy), or name a kernel "
-             "image file";
-  if (text.contains("No space left")) hint = "free some space below " + root_.parent_path().string();
+  if (mirror_unreachable(text))
+    hint =
+        "the mirror cannot be reached: check the network (and http_proxy), or name a kernel "
+        "image file";
+  if (text.contains("No space left"))
+    hint = "free some space below " + root_.parent_path().string();
   return fail(ErrorKind::environment, what + " failed: " + error_lines(text), hint);
 }
 
@@ -310,6 +321,13 @@ std::string Apt::lists_stamp(const fs::path& cache_dir) {
   if (!paths) return "";
   return modification_time((*paths)["LISTS"]) + " " +
          modification_time(cache_dir / "apt" / "updated");
+}
+
+bool mirror_unreachable(std::string_view apt_messages) {
+  for (const char* sign : {"Temporary failure resolving", "Could not resolve", "Could not connect",
+                           "Unable to connect", "Network is unreachable", "Connection failed"})
+    if (apt_messages.contains(sign)) return true;
+  return false;
 }
 
 std::vector<std::string> kernel_dependencies(std::string_view depends) {

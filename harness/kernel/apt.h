@@ -20,8 +20,8 @@ namespace ktrial::kernel {
 struct AptPackage {
   std::string name;
   std::string version;
-  std::string depends;          // the control field, as apt prints it
-  std::uint64_t size = 0;       // of the .deb, bytes
+  std::string depends;     // the control field, as apt prints it
+  std::uint64_t size = 0;  // of the .deb, bytes
 };
 
 class Apt {
@@ -63,11 +63,15 @@ class Apt {
   Result<CommandOutput> run(std::vector<std::string> argv, std::filesystem::path directory = {});
   std::unexpected<Error> network_error(const std::string& what, const CommandOutput& output) const;
 
-  std::filesystem::path root_;  // CACHE/apt
+  std::filesystem::path root_;     // CACHE/apt
   bool machine_has_cache_ = true;  // its apt keeps pkgcache.bin
   std::function<void(std::string_view)> progress_;
   std::stop_token stop_;
 };
+
+// Whether apt's messages say that no connection could be made, as opposed to a
+// server that refused something.
+bool mirror_unreachable(std::string_view apt_messages);
 
 // The dependencies of `depends` that are parts of a kernel: linux-image-*,
 // linux-binary-*, linux-modules-*. First alternatives only, versions dropped.

@@ -150,11 +150,12 @@ class DebCache {
 // Finds packages, asking the machine's lists first and our own only then.
 class Finder {
  public:
-  explicit Finder(Apt& apt) : apt_(apt) {}
+  explicit Finder(Apt& apt, std::vector<Apt::Lists> lists = {Apt::Lists::machine, Apt::Lists::own})
+      : apt_(apt), lists_(std::move(lists)) {}
 
   // nullopt: no list has it, and the own lists are fresh.
   Result<std::optional<Part>> find(const std::string& name, const std::string& version) {
-    for (Apt::Lists lists : {Apt::Lists::machine, Apt::Lists::own})
+    for (Apt::Lists lists : lists_)
       if (auto package = KTRIAL_TRY(apt_.find(lists, name, version))) return Part{*package, lists};
     if (updated_ || (apt_.has_own_lists() && !apt_.own_lists_are_old())) return std::nullopt;
     KTRIAL_TRY(apt_.update_own_lists());
@@ -169,7 +170,7 @@ class Finder {
     const std::string what = version.empty() ? name : name + "=" + version;
     std::string hint;
     if (!version.empty()) {
-      for (Apt::Lists lists : {Apt::Lists::machine, Apt::Lists::own})
+      for (Apt::Lists lists : lists_)
         for (const std::string& other : KTRIAL_TRY(apt_.versions(lists, name)))
           if (!hint.contains(other)) hint += (hint.empty() ? "versions there are: " : ", ") + other;
     }
@@ -229,7 +230,7 @@ class Finder {
   // The archive drops the modules and base (config, modules.builtin) packages of
   // older backports: such a kernel boots all the same.
   Status collect_optional(const std::string& name, const std::string& version) {
-    for (Apt::Lists lists : {Apt::Lists::machine, Apt::Lists::own}) {
+    for (Apt::Lists lists : lists_) {
       if (auto package = KTRIAL_TRY(apt_.find(lists, name, version))) {
         parts_.push_back({*package, lists});
         break;
@@ -239,6 +240,7 @@ class Finder {
   }
 
   Apt& apt_;
+  std::vector<Apt::Lists> lists_;
   bool updated_ = false;
   std::vector<Part> parts_;
 };
@@ -257,16 +259,8 @@ Status add_part(const DebCache& cache, Apt& apt, const Part& part) {
   return cache.add(name, [&](const fs::path& directory) -> Status {
     const fs::path download = directory / "download";
     KTRIAL_TRY(make_directory(download));
-    auto deb = apt.download(part.lists, part.package, download);
-    if (!deb && deb.error().kind != ErrorKind::interrupted) {
-      // The lists may be older than the mirror: try once more with fresh ones.
-      const Error first = deb.error();
-      auto updated = apt.update_own_lists();
-      if (!updated) return std::unexpected(first);
-      deb = apt.download(Apt::Lists::own, part.package, download);
-    }
-    if (!deb) return std::unexpected(std::move(deb).error());
-    KTRIAL_TRY(unpack_into(*deb, directory));
+    const fs::path deb = KTRIAL_TRY(apt.download(part.lists, part.package, download));
+    KTRIAL_TRY(unpack_into(deb, directory));
     std::error_code ignored;
     fs::remove_all(download, ignored);
     return {};
@@ -277,10 +271,8 @@ Status add_part(const DebCache& cache, Apt& apt, const Part& part) {
 
 namespace {
 
-Result<Plan> make_plan(const DebCache& cache, const DebPackageReference& reference,
-                       const ResolveOptions& options) {
-  Apt apt = KTRIAL_TRY(Apt::create(options.cache_dir, options.progress, options.stop));
-  Finder finder(apt);
+Result<Plan> make_plan(const DebCache& cache, Apt& apt, Finder finder,
+                       const DebPackageReference& reference, const fs::path& cache_dir) {
   const Part first = KTRIAL_TRY(finder.need(reference.package, reference.version));
   KTRIAL_TRY(finder.collect(first, 0));
   Plan plan;
@@ -290,8 +282,21 @@ Result<Plan> make_plan(const DebCache& cache, const DebPackageReference& referen
   }
   if (plan.parts.empty())
     return usage_error("Debian package " + reference.package + " leads to no kernel");
-  plan.stamp = Apt::lists_stamp(options.cache_dir);
+  plan.stamp = Apt::lists_stamp(cache_dir);
   return plan;
+}
+
+Result<Plan> make_plan(const DebCache& cache, const DebPackageReference& reference,
+                       const ResolveOptions& options) {
+  Apt apt = KTRIAL_TRY(Apt::create(options.cache_dir, options.progress, options.stop));
+  auto plan = make_plan(cache, apt, Finder(apt), reference, options.cache_dir);
+  if (plan || plan.error().kind != ErrorKind::environment ||
+      mirror_unreachable(plan.error().message))
+    return plan;
+  // The machine's lists may be weeks old and name a version that the mirror no
+  // longer has. They are not ours to refresh; our own are.
+  if (!apt.update_own_lists()) return plan;
+  return make_plan(cache, apt, Finder(apt, {Apt::Lists::own}), reference, options.cache_dir);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 //   deb/<package>_<version>/   boot/ and lib/modules/ of one package; appears
 //                              in one step (rename), never changes again
 //   deb/file-<sha256>/         the same of a deb:FILE
+//   deb/*.lock, deb/*.tmp      one process at a time fills a folder
 //   deb/plan/<reference>       which packages a reference led to, and for
 //                              which state of the package lists that is true
 #pragma once

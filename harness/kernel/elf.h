@@ -41,8 +41,7 @@ std::string machine_name(std::uint16_t machine);
 Result<std::vector<ElfSegment>> read_segments(const ElfHeader& header, std::string_view bytes);
 // The content of the first section of that name; nullopt when there is none.
 Result<std::optional<std::string_view>> find_section(const ElfHeader& header,
-                                                     std::string_view bytes,
-                                                     std::string_view name);
+                                                     std::string_view bytes, std::string_view name);
 // Notes up to the first malformed one.
 std::vector<ElfNote> read_notes(std::string_view content);
 

@@ -66,7 +66,10 @@ std::unexpected<Error> not_a_kernel(std::string_view head) {
   static constexpr Known kKnown[] = {
       {0, "\x1f\x8b", "a gzip file", "uncompress it first"},
       {0, "\x28\xb5\x2f\xfd", "a zstd file", "uncompress it first"},
-      {0, "\xfd" "7zXZ", "an xz file", "uncompress it first"},
+      {0,
+       "\xfd"
+       "7zXZ",
+       "an xz file", "uncompress it first"},
       {0, "!<arch>\n", "an ar archive", "name a Debian package file as deb:FILE.deb"},
       {0, "070701", "a cpio archive (an initramfs?)", "name the kernel, vmlinuz or bzImage"},
   };
@@ -145,7 +148,7 @@ Result<ImageInfo> probe_vmlinux(int fd, std::string_view head, std::uint64_t fil
 }
 
 Result<ImageInfo> probe_open_image(int fd) {
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd, &info) != 0) return fail_errno("stat", errno);
   if (S_ISDIR(info.st_mode)) return usage_error("a directory, not a kernel image");
   if (!S_ISREG(info.st_mode)) return usage_error("not a regular file");

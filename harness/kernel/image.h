@@ -12,7 +12,8 @@ namespace ktrial::kernel {
 
 enum class ImageFormat {
   bzimage,  // arch/x86/boot/bzImage, vmlinuz: Documentation/arch/x86/boot.rst
-  elf_pvh,  // vmlinux with a PVH entry note: Documentation/arch/x86 and xen/include/public/elfnote.h
+  elf_pvh,  // vmlinux with a PVH entry note: Documentation/arch/x86 and
+            // xen/include/public/elfnote.h
 };
 std::string_view name(ImageFormat format);
 

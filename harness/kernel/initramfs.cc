@@ -122,7 +122,7 @@ struct ContentWriter {
   }
   Status operator()(const HostFile& content) {
     Fd file = KTRIAL_TRY(open_file(content.path, O_RDONLY));
-    struct stat info {};
+    struct stat info{};
     if (::fstat(file.get(), &info) != 0) return fail_errno("stat " + content.path.string(), errno);
     if (!S_ISREG(info.st_mode))
       return fail(ErrorKind::environment, content.path.string() + " is not a regular file");
@@ -156,8 +156,7 @@ Status write_tree(const Tree& tree, int fd) {
     const Header header = new_header(entry, ++inode);
     KTRIAL_TRY(std::visit(ContentWriter{writer.get(), header.get(), path}, entry.content));
   }
-  if (archive_write_close(writer.get()) != ARCHIVE_OK)
-    return write_failed(writer.get(), "archive");
+  if (archive_write_close(writer.get()) != ARCHIVE_OK) return write_failed(writer.get(), "archive");
   return {};
 }
 
@@ -174,7 +173,8 @@ std::vector<Entry> module_entries(std::span<const Module> modules) {
   std::string order;
   for (std::size_t i = 0; i < modules.size(); ++i) {
     const std::string number = (i < 10 ? "0" : "") + std::to_string(i);
-    const std::string path = std::string(kModulesDir) + "/" + number + "-" + modules[i].name + ".ko";
+    const std::string path =
+        std::string(kModulesDir) + "/" + number + "-" + modules[i].name + ".ko";
     order += path + "\n";
     entries.push_back({path, Bytes{modules[i].contents}, 0644});
   }

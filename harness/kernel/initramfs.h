@@ -1,7 +1,8 @@
 // The guest's whole file system: a newc cpio archive
 // (Documentation/driver-api/early-userspace/buffer-format.rst), written with
-// libarchive, uncompressed because unpacking under TCG costs more than it
-// saves. Reproducible: the same entries give the same bytes.
+// libarchive. Uncompressed: at the size of ours (a few MiB) gzip and zstd made
+// no measurable difference to boot under TCG, and cost time to write.
+// Reproducible: the same entries give the same bytes.
 #pragma once
 
 #include <cstdint>

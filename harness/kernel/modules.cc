@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kRebuildHint[] =
-    "the modules folder does not belong to this kernel or is incomplete: install its modules again";
+    "the modules folder does not belong to this kernel or is incomplete: build or install its "
+    "modules again";
 
 // "a/virtio-pci.ko.xz" -> "virtio_pci"; nothing for other files.
 std::optional<std::string> module_name_of(const fs::path& path) {
@@ -31,7 +32,9 @@ using Index = std::map<std::string, fs::path>;
 
 // depmod's default search order: updates/ wins over everything else.
 bool better(const fs::path& candidate, const fs::path& present, const fs::path& root) {
-  auto rank = [&](const fs::path& path) { return *path.lexically_relative(root).begin() == "updates"; };
+  auto rank = [&](const fs::path& path) {
+    return *path.lexically_relative(root).begin() == "updates";
+  };
   if (rank(candidate) != rank(present)) return rank(candidate);
   return candidate < present;
 }
@@ -55,19 +58,19 @@ Result<Index> index_installed(const fs::path& root) {
 // kernel/a/b.ko; some: a/b.o). Walking a whole source tree would take seconds.
 Result<Index> index_build_tree(const fs::path& root) {
   Index index;
+  std::error_code error;
   std::istringstream lines(KTRIAL_TRY(read_file(root / "modules.order")));
   for (std::string line; std::getline(lines, line);) {
     if (line.ends_with(".o")) line.replace(line.size() - 2, 2, ".ko");
     fs::path path = root / line;
-    if (line.starts_with("kernel/") && !fs::exists(path)) path = root / line.substr(7);
+    if (line.starts_with("kernel/") && !fs::exists(path, error)) path = root / line.substr(7);
     if (const auto name = module_name_of(path)) index.try_emplace(*name, path);
   }
   return index;
 }
 
 // nullopt: there is no such list, so nothing can be said.
-Result<std::optional<std::set<std::string>>> read_builtin(
-    const std::optional<fs::path>& list) {
+Result<std::optional<std::set<std::string>>> read_builtin(const std::optional<fs::path>& list) {
   if (!list) return std::nullopt;
   std::set<std::string> names;
   std::istringstream lines(KTRIAL_TRY(read_file(*list)));
@@ -104,7 +107,8 @@ class Resolver {
   Status need(const std::string& name, const std::string& needed_by) {
     if (index_.contains(name)) return load(name, needed_by);
     if (is_builtin(name)) return {};
-    return broken(needed_by, "module " + name + " is missing from " + kernel_.modules_dir->string());
+    return broken(needed_by,
+                  "module " + name + " is missing from " + kernel_.modules_dir->string());
   }
 
   Status load(const std::string& name, const std::string& needed_by) {

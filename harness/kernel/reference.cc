@@ -22,8 +22,8 @@ bool is_package_name(std::string_view text) {
 }
 bool is_version(std::string_view text) {
   return !text.empty() && is_alnum(text[0]) && std::ranges::all_of(text, [](char c) {
-           return is_alnum(c) || std::string_view("+-.~:").contains(c);
-         });
+    return is_alnum(c) || std::string_view("+-.~:").contains(c);
+  });
 }
 
 Result<Reference> parse_deb(std::string_view rest) {

@@ -65,7 +65,8 @@ void use_build_tree(Kernel& kernel, const fs::path& tree) {
 
 // A tree that `make` worked in has this file, be it of sources or O=.
 bool is_build_tree(const fs::path& path) {
-  return has_path(path / "include/config/auto.conf") || has_path(path / "include/config/kernel.release");
+  return has_path(path / "include/config/auto.conf") ||
+         has_path(path / "include/config/kernel.release");
 }
 
 Result<Kernel> resolve_build_tree(const fs::path& tree) {
@@ -98,7 +99,7 @@ Result<Kernel> resolve_image(const ImageReference& reference) {
 }
 
 Result<Kernel> resolve_host() {
-  utsname names {};
+  utsname names{};
   if (::uname(&names) != 0) return fail_errno("uname", errno);
   const std::string release = names.release;
   const fs::path image = "/boot/vmlinuz-" + release;

@@ -34,6 +34,9 @@ Result<Machine> parse_machine(std::string_view text);
 // The candidate that `text` most likely meant, or "" when none is near.
 std::string suggest(std::string_view text, const std::vector<std::string>& candidates);
 
+// 'text' for a message: bounded, control characters masked.
+std::string in_quotes(std::string_view text);
+
 // Bounds of a finished spec, e.g. after flags were applied over a file. All
 // problems are in the one message, a line each.
 Status validate(const TrialSpec& spec);

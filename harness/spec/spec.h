@@ -27,7 +27,7 @@ std::string_view name(ChannelKind channel);
 std::string_view name(Machine machine);
 
 struct TrialSpec {
-  std::string kernel = "host";                    // a kernel reference, not yet resolved
+  std::string kernel = "deb:linux-image-cloud-amd64";  // a reference, not yet resolved
   std::string workload = "mmcid-vfork";           // unused when `command` is given
   std::map<std::string, std::string> parameters;  // --set KEY=VALUE
   int cpus = 4;

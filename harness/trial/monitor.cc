@@ -111,19 +111,27 @@ std::optional<Ending> Monitor::urgent() const {
   return std::nullopt;
 }
 
+verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {
+  const auto now = Clock::now();
+  verdict::HeartbeatSilence out{.cpus = {}, .of = static_cast<unsigned>(last_beat_.size())};
+  for (const auto& [cpu, at] : last_beat_) {
+    if (now - at < limit) continue;
+    out.cpus.push_back(cpu);
+    out.seconds = std::max(out.seconds, seconds(now - at));
+  }
+  return out;
+}
+
 std::optional<Ending> Monitor::silence() const {
   const auto now = Clock::now();
-  verdict::HeartbeatSilence quiet{.cpus = {}, .of = static_cast<unsigned>(last_beat_.size())};
-  for (const auto& [cpu, at] : last_beat_) {
-    if (now - at < limits_.heartbeat) continue;
-    quiet.cpus.push_back(cpu);
-    quiet.seconds = std::max(quiet.seconds, seconds(now - at));
-  }
-  if (!quiet.cpus.empty()) return quiet;
+  if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
   if (last_beat_.empty() && now - hello_at_ >= limits_.heartbeat)
     return verdict::HeartbeatSilence{{}, 0, seconds(now - hello_at_)};
-  if (limits_.progress > Clock::duration::zero() && now - last_progress_ >= limits_.progress)
+  if (limits_.progress > Clock::duration::zero() && now - last_progress_ >= limits_.progress) {
+    // Beats come every second: a CPU that missed several says more than the workload.
+    if (auto quiet = quiet_cpus(limits_.heartbeat / 3); !quiet.cpus.empty()) return quiet;
     return verdict::ProgressSilence{seconds(now - last_progress_)};
+  }
   return std::nullopt;
 }
 

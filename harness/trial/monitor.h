@@ -71,6 +71,7 @@ class Monitor {
                                       const std::function<std::optional<verdict::Ending>()>& check);
   std::optional<verdict::Ending> urgent() const;
   std::optional<verdict::Ending> silence() const;
+  verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
   void on_vm_event(vm::VmEvent event);
   void on_bytes(channel::StreamId stream, std::string_view bytes);
   void on_message(wire::Message message);

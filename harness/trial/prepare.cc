@@ -8,6 +8,7 @@
 #include "harness/kernel/initramfs.h"
 #include "harness/kernel/modules.h"
 #include "harness/kernel/program.h"
+#include "harness/spec/parse.h"
 #include "harness/trial/plan.h"
 
 namespace ktrial::trial {
@@ -52,8 +53,7 @@ std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
 }
 
 // Adds what runs in the guest to `entries` and to the plan.
-Status add_program(Plan& plan, const PrepareOptions& options,
-                   std::vector<kernel::Entry>& entries) {
+Status add_program(Plan& plan, std::vector<kernel::Entry>& entries) {
   double duration_s = 0;
   if (plan.spec.duration) duration_s = plan.spec.duration->count() / 1000.0;
   if (plan.workload) {
@@ -71,7 +71,7 @@ Status add_program(Plan& plan, const PrepareOptions& options,
     auto packed = KTRIAL_TRY(kernel::pack_program(plan.spec.command.front()));
     entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
     plan.run.argv = plan.spec.command;
-    plan.run.argv[0] = packed.guest_path;
+    plan.run.argv[0] = packed.path;
     plan.run.env = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", "TERM=dumb"};
   }
   const auto duration = duration_s > 0
@@ -84,7 +84,7 @@ Status add_program(Plan& plan, const PrepareOptions& options,
 Status write_guest(Plan& plan, const PrepareOptions& options) {
   std::vector<kernel::Entry> entries = {
       kernel::init_entry(options.payload / "guest" / "ktrial-init")};
-  KTRIAL_TRY(add_program(plan, options, entries));
+  KTRIAL_TRY(add_program(plan, entries));
   std::vector<std::string> wanted = channel::guest_modules(plan.channel);
   if (plan.workload)
     wanted.insert(wanted.end(), plan.workload->modules.begin(), plan.workload->modules.end());

@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include "harness/base/file.h"
+#include "harness/trial/findings.h"
 #include "harness/trial/probe.h"
 #include "harness/trial/vsock_peer.h"
 #include "harness/verdict/decide.h"
@@ -131,10 +132,7 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
   record.accel = vm::name(plan.accel.accel);
   record.channel = channel::name(plan.channel);
   record.vmm = "qemu";
-  for (const console::Finding& finding : evidence.findings)
-    record.findings.push_back({finding.title, std::string(console::kind_name(finding.kind)),
-                               finding.culprit, finding.cpu, finding.task, finding.first_line,
-                               finding.last_line, finding.corrupted, finding.excerpt});
+  record.findings = to_records(evidence.findings);
   record.counters = {evidence.counters_after.begin(), evidence.counters_after.end()};
   if (const auto& hello = monitor.hello()) {
     record.facts.emplace_back("kernel.release", hello->kernel_release);

@@ -70,7 +70,7 @@ std::optional<Verdict> from_findings(const Evidence& evidence) {
                                               "\" says nothing about the kernel");
   std::string culprit = first.culprit;
   if (culprit.empty() && is_stall(first.kind)) culprit = known_culprit(evidence, 0);
-  return fails(first.title, console::kind_name(first.kind), culprit,
+  return fails(first.title, std::string(console::kind_name(first.kind)), culprit,
                fmt::format("the kernel reported it during {}", name(evidence.phase)));
 }
 

@@ -1,0 +1,59 @@
+// The agent's main loop: obeys the host, runs the workload, reaps children.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "guest/init/runner.h"
+#include "guest/wire/wire.h"
+
+namespace ktrial::init {
+
+// What the host learns first. `kernel` facts are uname's.
+wire::Hello make_hello(const std::string& command_line);
+
+class Agent {
+ public:
+  struct Options {
+    bool alone = false;                 // see Runner
+    std::function<void()> each_second;  // called about once a second
+  };
+  // `control`: borrowed, non-blocking.
+  Agent(int control, Options options);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  // Queues a message, and sends what can be sent without waiting.
+  void send(const wire::Message& message);
+  // Serves until the host wants power off (returns an empty string) or until
+  // the control stream is lost or unsound (returns why). SIGCHLD must be
+  // blocked in all threads of the process, and all its children are reaped.
+  std::string run();
+
+ private:
+  void serve_once();
+  void wait_for_events();
+  void read_control();
+  void obey(const wire::Message& message);
+  void reap();
+  void flush();
+  void drain_before_end();
+  void end(std::string why);
+
+  const int control_;
+  const Options options_;
+  int signals_ = -1;
+  Runner runner_;
+  wire::Decoder decoder_;
+  std::string queue_;  // bytes for the host, from `sent_` on
+  std::size_t sent_ = 0;
+  std::uint64_t next_second_ns_ = 0;
+  bool ended_ = false;
+  bool lost_ = false;
+  std::string why_;
+};
+
+}  // namespace ktrial::init

@@ -1,0 +1,57 @@
+// PID 1 of the guest, and the host's agent in it. See docs/wire-protocol.md.
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "guest/init/agent.h"
+#include "guest/init/beats.h"
+#include "guest/init/channel.h"
+#include "guest/init/modules.h"
+#include "guest/init/mounts.h"
+#include "guest/init/system.h"
+
+using namespace ktrial;
+
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+[[noreturn]] void power_off(const std::string& why) {
+  if (!why.empty()) init::say(why + "; powering off");
+  sync();
+  reboot(RB_POWER_OFF);
+  for (;;) pause();  // PID 1 must not return, even where there is no power to cut
+}
+
+void block_child_signals() {
+  sigset_t children;
+  sigemptyset(&children);
+  sigaddset(&children, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &children, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace
+
+int main() {
+  block_child_signals();
+  init::mount_essential();
+  const std::string command_line = init::read_small_file("/proc/cmdline").value_or("");
+  const auto problems = init::load_modules("/modules/order");
+  for (const std::string& problem : problems) init::say(problem);
+  const auto channel =
+      init::open_channel(init::channel_options(command_line), init::monotonic_ns() + 60 * kSecond);
+  if (!channel.problem.empty()) power_off("no channel to the host: " + channel.problem);
+
+  init::Beats beats(channel.beat, kSecond);
+  init::Agent agent(channel.control, {true, [&] { beats.cover_online_cpus(); }});
+  agent.send(init::make_hello(command_line));
+  mlockall(MCL_CURRENT | MCL_FUTURE);  // a beat shall not wait for a page
+  setpriority(PRIO_PROCESS, 0, -10);   // be heard among thousands of workload threads
+  beats.cover_online_cpus();
+  for (const std::string& problem : problems) agent.send(wire::Log{problem});
+  init::mount_rest();
+  power_off(agent.run());
+}

@@ -1,0 +1,27 @@
+// Rules of the source tree that a compiler does not check. Run as tests with the
+// label `lint`; each returns what is wrong as "FILE:LINE: message", sorted.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ktrial::dev {
+
+using Findings = std::vector<std::string>;
+
+// #include lines obey the rank table of docs/architecture.md: a folder includes
+// itself and folders of lower rank, the guest's code nothing of the harness.
+Findings check_includes(const std::filesystem::path& root);
+
+// No path of one machine (somebody's home, a build area), no private host or
+// package mirror: the tree must mean the same everywhere. Test data is exempt.
+Findings check_portability(const std::filesystem::path& root);
+
+// No source file over `limit` lines but those in `allowed` (paths below root);
+// an entry that is not needed any more is reported too.
+Findings check_lengths(const std::filesystem::path& root, std::size_t limit,
+                       const std::set<std::string>& allowed);
+
+}  // namespace ktrial::dev

@@ -1,0 +1,100 @@
+#include "harness/dev/lint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "harness/base/file.h"
+
+namespace ktrial::dev {
+namespace {
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const fs::path kRoot = KTRIAL_SOURCE_DIR;
+
+// Source files over the limit, each with a reason. Meant to stay empty.
+const std::set<std::string> kLongFiles = {};
+
+TEST(LintTest, IncludesFollowTheRanks) { EXPECT_THAT(check_includes(kRoot), IsEmpty()); }
+TEST(LintTest, NoPathOrHostOfOneMachine) { EXPECT_THAT(check_portability(kRoot), IsEmpty()); }
+TEST(LintTest, NoFileOver400Lines) {
+  EXPECT_THAT(check_lengths(kRoot, 400, kLongFiles), IsEmpty());
+}
+
+// That the rules bite.
+class LintRuleTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto dir = TempDir::create();
+    ASSERT_TRUE(dir);
+    dir_.emplace(std::move(*dir));
+  }
+  void put(const std::string& file, const std::string& text) {
+    fs::create_directories((root() / file).parent_path());
+    std::ofstream(root() / file) << text;
+  }
+  const fs::path& root() const { return dir_->path(); }
+  std::optional<TempDir> dir_;
+};
+
+TEST_F(LintRuleTest, UpwardAndSidewaysIncludesAreFound) {
+  put("harness/vm/good.cc",
+      "#include \"harness/vm/vm.h\"\n#include \"harness/base/fd.h\"\n"
+      "#include \"results/record.h\"\n#include \"guest/wire/wire.h\"\n#include <vector>\n");
+  put("harness/vm/up.cc", "#include <string>\n  # include \"harness/channel/channel.h\"\n");
+  put("harness/console/side.cc", "#include \"harness/introspect/x.h\"\n");
+  put("harness/base/zero.cc", "#include \"results/record.h\"\n");
+  put("results/store/zero.cc", "#include \"harness/base/fd.h\"\n");
+  put("harness/cli/angle.cc", "#include <harness/base/fd.h>\n");
+  put("harness/cli/lost.cc", "#include \"nowhere.h\"\n#include \"beside.h\"\n");
+  put("harness/cli/beside.h", "");
+  EXPECT_THAT(
+      check_includes(root()),
+      ElementsAre(HasSubstr("harness/base/zero.cc:1: harness/base includes results: rank 0"),
+                  HasSubstr("harness/cli/angle.cc:1: include project files as"),
+                  HasSubstr("harness/cli/lost.cc:1: \"nowhere.h\" is neither"),
+                  HasSubstr("harness/console/side.cc:1: harness/console includes"),
+                  HasSubstr("harness/vm/up.cc:2: harness/vm includes harness/channel"),
+                  HasSubstr("results/store/zero.cc:1: results includes harness/base")));
+}
+
+TEST_F(LintRuleTest, GuestCodeStandsAlone) {
+  put("guest/init/a.cc", "#include \"guest/wire/wire.h\"\n#include \"harness/base/fd.h\"\n");
+  put("workloads/x/b.c", "#include \"guest/wire/wire.h\"\n");
+  put("harness/trial/c.cc", "#include \"guest/init/a.h\"\n");
+  EXPECT_THAT(check_includes(root()),
+              ElementsAre(HasSubstr("guest/init/a.cc:2: guest/init includes harness/base"),
+                          HasSubstr("harness/trial/c.cc:1: harness/trial includes guest/init")));
+}
+
+TEST_F(LintRuleTest, AFolderWithoutRankIsFound) {
+  put("harness/misc/a.cc", "");
+  put("build/generated.cc", "#include \"nowhere.h\"\n");
+  EXPECT_THAT(check_includes(root()), ElementsAre(HasSubstr("harness/misc/a.cc: its folder")));
+}
+
+TEST_F(LintRuleTest, MachinePathsAndHostsAreFound) {
+  const std::string slash = "/";
+  put("a.sh", "cd " + slash + "work/tree\n" + "cd \"$HOME/work/\"\n");
+  put("b.md", "see " + slash + "home/alice/x, not " + slash + "home/user/x\n");
+  put("c.txt", "deb https:" + slash + "/mirr" + "or.example.org/debian bookworm main\n");
+  put("d.txt", "http:" + slash + slash + "10.0.0.1/x\n");
+  put("x/testdata/log", slash + "root/x\n");
+  EXPECT_THAT(check_portability(root()), ElementsAre(HasSubstr("a.sh:1"), HasSubstr("b.md:1"),
+                                                     HasSubstr("c.txt:1"), HasSubstr("d.txt:1")));
+}
+
+TEST_F(LintRuleTest, LongFilesAndStaleExceptionsAreFound) {
+  put("a.cc", "1\n2\n3\n");
+  put("b.cc", "1\n2\n3\n4\n");
+  put("c.cc", "1\n2\n3\n4\n");
+  EXPECT_THAT(check_lengths(root(), 3, {"c.cc", "a.cc"}),
+              ElementsAre(HasSubstr("b.cc: 4 lines"), HasSubstr("a.cc: is on the list")));
+}
+
+}  // namespace
+}  // namespace ktrial::dev

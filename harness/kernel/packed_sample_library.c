@@ -1,0 +1,2 @@
+int packed_sample_answer(void);
+int packed_sample_answer(void) { return 42; }

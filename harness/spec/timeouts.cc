@@ -1,0 +1,102 @@
+#include "harness/spec/timeouts.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+namespace ktrial::spec {
+namespace {
+using namespace std::chrono_literals;
+
+constexpr double kMinScale = 0.01, kMaxScale = 1000;
+// Shadow memory and race checks slow the host side of every exchange.
+#ifdef KTRIAL_SANITIZED
+constexpr double kBuildScale = 3;
+#else
+constexpr double kBuildScale = 1;
+#endif
+
+std::optional<double> number(std::string_view text) {
+  double value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (!(value >= kMinScale && value <= kMaxScale)) return std::nullopt;
+  return value;
+}
+
+// Detector values of a boot line are whole seconds within the kernel's limits.
+int detector(int seconds, double scale, int low, int high) {
+  return std::clamp(static_cast<int>(std::ceil(seconds * scale)), low, high);
+}
+
+}  // namespace
+
+const Profile& profile_tcg() {
+  static constexpr Profile kTcg{"tcg", 60s, 15s, 15s, 25s, 5, 20, 40};
+  return kTcg;
+}
+const Profile& profile_kvm() {
+  static constexpr Profile kKvm{"kvm", 30s, 5s, 8s, 15s, 3, 10, 30};
+  return kKvm;
+}
+
+Result<double> environment_scale() {
+  const char* text = std::getenv("KTRIAL_TIMEOUT_SCALE");
+  if (!text || !*text) return 1.0;
+  if (auto value = number(text)) return *value;
+  return usage_error(
+      "KTRIAL_TIMEOUT_SCALE: '" + std::string(text) + "' is not a number in 0.01..1000",
+      "unset it, or set it to e.g. 2 to wait twice as long for everything");
+}
+
+double load_scale(int vcpus, int host_cores) {
+  return std::max(1.0, static_cast<double>(vcpus) / std::max(1, host_cores));
+}
+
+Timeouts make_timeouts(double scale, const Profile& profile) {
+  Timeouts t;
+  // A malformed variable is reported by environment_scale() at the start.
+  t.scale = std::clamp(scale * environment_scale().value_or(1) * kBuildScale, kMinScale, kMaxScale);
+  auto scaled = [&](Milliseconds wait) {
+    return Milliseconds(std::llround(static_cast<double>(wait.count()) * t.scale));
+  };
+  t.boot = scaled(profile.boot);
+  t.first_output = scaled(profile.first_output);
+  t.heartbeat_silence = scaled(profile.heartbeat_silence);
+  t.output_silence = scaled(profile.output_silence);
+  t.late_report = scaled(3s);
+  t.report_settle = scaled(2s);
+  t.shutdown = scaled(10s);
+  t.monitor_reply = scaled(5s);
+  t.duration_default = 10s;  // How much to stress, not a wait: never scaled.
+
+  Detectors& d = t.detectors;
+  d.watchdog_thresh_s = detector(profile.watchdog_thresh_s, t.scale, 1, 60);
+  // Past 2.4 thresholds, else the RCU report comes first and resets the soft-lockup
+  // clock; 3..300 is what the kernel takes.
+  d.rcu_stall_s = std::max(detector(profile.rcu_stall_s, t.scale, 3, 300),
+                           static_cast<int>(std::ceil(2.4 * d.watchdog_thresh_s)) + 1);
+  d.hung_task_s = detector(profile.hung_task_s, t.scale, 2, 3600);
+  d.hung_task_check_s = std::max(1, d.hung_task_s / 6);
+  return t;
+}
+
+Milliseconds Timeouts::whole_trial(Milliseconds duration) const {
+  // After the stress time a stall may still be on its way to being seen.
+  const Milliseconds detectors_speak = std::max<Milliseconds>(
+      output_silence, std::chrono::seconds(std::max(detectors.rcu_stall_s, detectors.hung_task_s)));
+  return boot + duration + detectors_speak + late_report + report_settle + shutdown;
+}
+
+std::vector<std::string> detector_arguments(const Detectors& d) {
+  auto arg = [](const char* key, int value) { return key + ("=" + std::to_string(value)); };
+  return {arg("watchdog_thresh", d.watchdog_thresh_s),
+          arg("rcupdate.rcu_cpu_stall_timeout", d.rcu_stall_s),
+          arg("sysctl.kernel.hung_task_timeout_secs", d.hung_task_s),
+          arg("sysctl.kernel.hung_task_check_interval_secs", d.hung_task_check_s),
+          arg("sysctl.kernel.hung_task_warnings", 3)};
+}
+
+}  // namespace ktrial::spec

@@ -1,0 +1,20 @@
+// The console's findings as plain record values.
+#pragma once
+
+#include <vector>
+
+#include "harness/console/analyzer.h"
+#include "results/record.h"
+
+namespace ktrial::trial {
+
+inline std::vector<results::Finding> to_records(const std::vector<console::Finding>& findings) {
+  std::vector<results::Finding> out;
+  for (const console::Finding& finding : findings)
+    out.push_back({finding.title, std::string(console::kind_name(finding.kind)), finding.culprit,
+                   finding.cpu, finding.task, finding.first_line, finding.last_line,
+                   finding.corrupted, finding.excerpt});
+  return out;
+}
+
+}  // namespace ktrial::trial

@@ -1,0 +1,124 @@
+#include "harness/trial/run.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <boost/asio/signal_set.hpp>
+
+#include "harness/base/janitor.h"
+#include "harness/trial/recorder.h"
+#include "harness/trial/trial_loop.h"
+#include "results/store/store.h"
+
+namespace ktrial::trial {
+namespace asio = boost::asio;
+
+namespace {
+
+results::SpecSummary summary_of(const spec::TrialSpec& spec) {
+  results::SpecSummary out;
+  out.kernel = spec.kernel;
+  if (spec.command.empty()) out.workload = spec.workload;
+  out.command = spec.command;
+  out.parameters = {spec.parameters.begin(), spec.parameters.end()};
+  out.cpus = spec.cpus;
+  out.memory_mib = spec.memory_mib;
+  out.repeat = spec.repeat;
+  out.until_fail = spec.until_fail;
+  out.duration_s = spec.duration ? spec.duration->count() / 1000.0 : 0;
+  out.timeout_s = spec.timeout ? spec.timeout->count() / 1000.0 : 0;
+  out.accel = name(spec.accel);
+  out.vmm = name(spec.vmm);
+  out.channel = name(spec.channel);
+  out.machine = name(spec.machine);
+  out.append = spec.append;
+  out.trace = spec.trace;
+  return out;
+}
+
+results::Facts facts_of(const Plan& plan) {
+  return {{"kernel.image", plan.kernel.image.string()},
+          {"kernel.source", plan.kernel.source},
+          {"kernel.release", plan.kernel.release},
+          {"kernel.sha256", plan.kernel.sha256},
+          {"qemu.program", plan.qemu.program.string()},
+          {"qemu.version", plan.qemu.version},
+          {"accel.reason", plan.accel.reason},
+          {"channel.reason", plan.channel_reason},
+          {"timeouts.scale", fmt::format("{:.2f}", plan.timeouts.scale)}};
+}
+
+// SIGINT and SIGTERM reach the running trial through here.
+class Signals {
+ public:
+  explicit Signals(asio::io_context& io) : set_(io, SIGINT, SIGTERM) { wait(); }
+  Monitor* active = nullptr;
+  int caught = 0;
+
+ private:
+  void wait() {
+    set_.async_wait([this](auto error, int number) {
+      if (error) return;
+      caught = number;
+      if (active != nullptr) active->interrupt(number);
+      wait();
+    });
+  }
+  asio::signal_set set_;
+};
+
+bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& last) {
+  if (spec.until_fail && last.outcome == results::Outcome::fail) return true;
+  // --until-fail alone goes on for ever; with --repeat it is bounded.
+  return done >= spec.repeat && !(spec.until_fail && spec.repeat == 1);
+}
+
+Status run_all(asio::io_context& io, Signals& signals, Janitor& janitor, const Plan& plan,
+               const RunOptions& options, results::RunDir& run, Observer& observer) {
+  for (int index = 0;; ++index) {
+    const auto artifacts = KTRIAL_TRY(run.begin_trial(index));
+    Recorder recorder = KTRIAL_TRY(Recorder::create(artifacts, observer));
+    recorder.on_step(fmt::format("trial {}: booting {} ({}, {})", index + 1, plan.kernel.release,
+                                 vm::name(plan.accel.accel), channel::name(plan.channel)));
+    const TrialContext context{io, janitor, recorder, signals.active};
+    results::TrialRecord record = KTRIAL_TRY(run_trial(context, plan, artifacts));
+    if (signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
+    record.index = index;
+    KTRIAL_TRY(recorder.close());
+    KTRIAL_TRY(run.add_trial(record));
+    if (options.on_trial) options.on_trial(run.record().trials.back());
+    if (enough(plan.spec, index + 1, record)) return {};
+  }
+}
+
+}  // namespace
+
+Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOptions& options,
+                                      Observer& observer) {
+  Janitor janitor = KTRIAL_TRY(Janitor::start());
+  auto store = KTRIAL_TRY(results::Store::open(options.results));
+  auto run = KTRIAL_TRY(store.begin_run(summary_of(spec), options.argv));
+
+  asio::io_context io;
+  const auto payload = KTRIAL_TRY(find_payload());
+  const auto cache = options.cache ? *options.cache : KTRIAL_TRY(kernel::default_cache_dir());
+  auto plan = KTRIAL_TRY(
+      prepare(io, spec, {.payload = payload,
+                         .cache = cache,
+                         .initramfs = run.path() / "initramfs.cpio",
+                         .offline = options.offline,
+                         .progress = [&](std::string_view line) { observer.on_step(std::string(line)); }}));
+  run.set_facts(facts_of(plan));
+  observer.on_step(fmt::format("kernel {} ({})", plan.kernel.release, plan.kernel.source));
+  observer.on_step(fmt::format("accelerator {}: {}", vm::name(plan.accel.accel), plan.accel.reason));
+  observer.on_step(
+      fmt::format("channel {}: {}", channel::name(plan.channel), plan.channel_reason));
+
+  Signals signals(io);
+  auto done = run_all(io, signals, janitor, plan, options, run, observer);
+  KTRIAL_TRY(run.finish(done ? results::RunState::finished : results::RunState::interrupted));
+  if (!done) return std::unexpected(std::move(done).error());
+  return run.record();
+}
+
+}  // namespace ktrial::trial

@@ -1,0 +1,32 @@
+// Many trials of one spec: a run, from a spec to a record in the store.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.h"
+#include "harness/spec/spec.h"
+#include "harness/trial/observer.h"
+#include "results/record.h"
+
+namespace ktrial::trial {
+
+struct RunOptions {
+  std::filesystem::path results;     // the store's folder
+  std::vector<std::string> argv;     // what re-runs it
+  bool offline = false;              // no downloads
+  std::optional<std::filesystem::path> cache;  // default: kernel::default_cache_dir()
+  // Told after each committed trial.
+  std::function<void(const results::TrialRecord&)> on_trial;
+};
+
+// Blocks. SIGINT and SIGTERM end the running trial, commit what is known and
+// yield ErrorKind::interrupted. An Error means that ktrial could not do its
+// work; a kernel's failure is in the record.
+Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOptions& options,
+                                      Observer& observer);
+
+}  // namespace ktrial::trial

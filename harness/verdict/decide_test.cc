@@ -1,0 +1,136 @@
+#include "harness/verdict/decide.h"
+
+#include <gtest/gtest.h>
+
+namespace ktrial::verdict {
+namespace {
+using console::Kind;
+using results::Outcome;
+
+console::Finding finding(Kind kind, std::string title, std::string culprit = "") {
+  console::Finding out{};
+  out.kind = kind;
+  out.title = std::move(title);
+  out.culprit = std::move(culprit);
+  return out;
+}
+autopsy::HostEvidence starved() {
+  return {.window_s = 20, .vcpus = {{.cpu = 0, .ran_s = .2, .waited_s = 19}}};
+}
+autopsy::HostEvidence busy() {
+  return {.window_s = 20, .pressure = 80, .vcpus = {{.cpu = 0, .ran_s = 10, .waited_s = 10}}};
+}
+wire::Exit exited(int status) { return {.kind = wire::ExitKind::exited, .value = status}; }
+
+struct Case {
+  const char* name;
+  Evidence evidence;
+  Outcome outcome;
+  std::string title;
+  const char* kind;
+};
+
+std::vector<Case> cases() {
+  const auto lockup = finding(Kind::soft_lockup, "BUG: soft lockup in f", "g");
+  const auto oops = finding(Kind::oops, "BUG: unable to handle kernel paging request in f", "f");
+  return {
+      {"HealthyRun", {.ending = AgentResult{exited(0)}}, Outcome::pass, "", ""},
+      {"WorkloadSaysBroken", {.ending = AgentResult{exited(1)}, .workload = "w"}, Outcome::fail,
+       "w failed", "workload"},
+      {"WorkloadCannotRun", {.ending = AgentResult{exited(2)}}, Outcome::inconclusive, "",
+       "workload_unfit"},
+      {"UserCommandStatusTwoIsAFailure",
+       {.ending = AgentResult{exited(2)}, .workload = "cmd", .workload_protocol = false},
+       Outcome::fail, "cmd failed", "workload"},
+      {"WorkloadDidNotStart",
+       {.ending = AgentResult{{.kind = wire::ExitKind::not_started, .value = 2}}},
+       Outcome::inconclusive, "", "workload_not_started"},
+      {"WorkloadKilled",
+       {.ending = AgentResult{{.kind = wire::ExitKind::signaled, .value = 11}}, .workload = "w"},
+       Outcome::fail, "w was killed by signal 11", "workload"},
+      {"SlowWorkload", {.ending = AgentResult{{.kind = wire::ExitKind::deadline}}},
+       Outcome::inconclusive, "", "workload_slow"},
+      {"ReportBeatsExitStatus", {.ending = AgentResult{exited(0)}, .findings = {oops}},
+       Outcome::fail, oops.title, "oops"},
+      {"StallOnAStarvedHost", {.ending = ConsoleReport{}, .findings = {lockup}, .host = starved()},
+       Outcome::inconclusive, "", "host_starved"},
+      {"StallOnABusyHost", {.ending = ConsoleReport{}, .findings = {lockup}, .host = busy()},
+       Outcome::fail, "BUG: soft lockup in f", "soft_lockup"},
+      {"OopsOnAStarvedHost",
+       {.ending = ConsoleReport{}, .findings = {lockup, oops}, .host = starved()}, Outcome::fail,
+       "BUG: soft lockup in f", "soft_lockup"},
+      {"NoRootIsOurFault",
+       {.ending = ConsoleReport{},
+        .findings = {finding(Kind::panic, "kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)")}},
+       Outcome::inconclusive, "", "setup"},
+      {"SilenceIsEnough", {.ending = HeartbeatSilence{{0, 1}, 2, 15}, .host = busy()},
+       Outcome::fail, "INFO: silent stall", "silent_stall"},
+      {"SilenceOfAStarvedGuest", {.ending = HeartbeatSilence{{0}, 1, 15}, .host = starved()},
+       Outcome::inconclusive, "", "host_starved"},
+      {"ProvokedBacktraceNamesTheCulpritOnly",
+       {.ending = HeartbeatSilence{{0}, 1, 15},
+        .findings = {finding(Kind::panic, "kernel panic: NMI: Not continuing", "mm_get_cid")},
+        .provoked_from = 0},
+       Outcome::fail, "INFO: silent stall in mm_get_cid", "silent_stall"},
+      {"NoProgress", {.ending = ProgressSilence{30}, .workload = "w"}, Outcome::fail,
+       "INFO: task hung in w", "workload_stall"},
+      {"NoProgressOnAStarvedHost", {.ending = ProgressSilence{30}, .host = starved()},
+       Outcome::inconclusive, "", "host_starved"},
+      {"TripleFault", {.ending = VmEnded{"guest-reset", {}, ""}, .kernel_printed = true},
+       Outcome::fail, "unexpected kernel reboot", "reset"},
+      {"ResetBeforeTheKernel", {.ending = VmEnded{"guest-reset", {}, ""}}, Outcome::inconclusive,
+       "", "guest_shutdown"},
+      {"EarlyPowerOff", {.ending = VmEnded{"guest-shutdown", {}, ""}, .kernel_printed = true},
+       Outcome::inconclusive, "", "guest_shutdown"},
+      {"QemuKilled", {.ending = VmEnded{"", {true, 9}, ""}, .kernel_printed = true},
+       Outcome::inconclusive, "", "vm_died"},
+      {"KvmInternalError", {.ending = VmStopped{"internal-error"}}, Outcome::inconclusive, "",
+       "vm_stopped"},
+      {"ChannelDaemonDied", {.ending = ChannelLost{"daemon"}}, Outcome::inconclusive, "",
+       "channel_lost"},
+      {"GarbageOnTheChannel", {.ending = ProtocolError{"bad magic"}}, Outcome::inconclusive, "",
+       "protocol"},
+      {"NeverBooted", {.ending = DeadlinePassed{60}, .phase = Phase::boot}, Outcome::inconclusive,
+       "", "no_boot"},
+      {"OutOfTime", {.ending = DeadlinePassed{60}, .phase = Phase::workload},
+       Outcome::inconclusive, "", "deadline"},
+      {"InterruptedBeatsAll", {.ending = Interrupted{2}, .findings = {oops}},
+       Outcome::inconclusive, "", "interrupted"},
+      {"LostReportByTaint",
+       {.ending = AgentResult{exited(0)}, .counters_before = {{"tainted", 0x1000}},
+        .counters_after = {{"tainted", 0x1200}}},
+       Outcome::fail, "WARNING: lost kernel report", "lost_report"},
+      {"ModuleTaintIsNoReport",
+       {.ending = AgentResult{exited(0)}, .counters_before = {{"tainted", 0}},
+        .counters_after = {{"tainted", 0x3000}}},
+       Outcome::pass, "", ""},
+      {"LostReportByCount",
+       {.ending = AgentResult{exited(0)}, .counters_before = {{"warn_count", 1}},
+        .counters_after = {{"warn_count", 2}}},
+       Outcome::fail, "WARNING: lost kernel report", "lost_report"},
+  };
+}
+
+class DecideTest : public testing::TestWithParam<Case> {};
+
+TEST_P(DecideTest, Judges) {
+  const Case& c = GetParam();
+  const Verdict verdict = decide(c.evidence);
+  EXPECT_EQ(verdict.outcome, c.outcome) << verdict.reason;
+  EXPECT_EQ(verdict.title, c.title);
+  EXPECT_EQ(verdict.kind, c.kind);
+  EXPECT_FALSE(verdict.reason.empty());
+  EXPECT_EQ(verdict.signature.empty(), c.outcome != Outcome::fail);
+}
+INSTANTIATE_TEST_SUITE_P(Table, DecideTest, testing::ValuesIn(cases()),
+                         [](const auto& c) { return std::string(c.param.name); });
+
+TEST(DecideTest, CulpritOfAStallMayComeFromALaterReport) {
+  Evidence evidence{.ending = ConsoleReport{},
+                    .findings = {finding(Kind::rcu_stall, "INFO: rcu detected stall in a"),
+                                 finding(Kind::soft_lockup, "BUG: soft lockup in b", "mm_get_cid")}};
+  EXPECT_EQ(decide(evidence).culprit, "mm_get_cid");
+}
+
+}  // namespace
+}  // namespace ktrial::verdict

@@ -1,0 +1,247 @@
+#include "results/report/report.h"
+
+#include <algorithm>
+
+#include "results/report/text.h"
+#include "results/store/json.h"
+
+namespace ktrial::results {
+namespace {
+
+constexpr std::size_t kColumns = 160;  // a line of evidence is cut there
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return out;
+}
+
+std::string fact(const Facts& facts, std::string_view key) {
+  auto it = std::ranges::find(facts, key, &Facts::value_type::first);
+  return it == facts.end() ? "" : it->second;
+}
+
+std::size_t count(const RunRecord& run, Outcome outcome) {
+  return static_cast<std::size_t>(std::ranges::count(run.trials, outcome, &TrialRecord::outcome));
+}
+
+// "  key        value\n", nothing for an empty value.
+void field(std::string& out, std::string_view key, const std::string& value, bool color) {
+  if (value.empty()) return;
+  out += "  " + inked(padded(std::string(key), 10), Ink::dim, color) + " " + value + "\n";
+}
+
+std::string kernel_line(const RunRecord& run) {
+  std::string out = printable(run.spec.kernel);
+  for (const TrialRecord& trial : run.trials)
+    if (std::string release = fact(trial.facts, "kernel_release"); !release.empty())
+      return out + (out == release ? "" : " (" + printable(release) + ")");
+  return out;
+}
+
+std::string workload_line(const SpecSummary& spec) {
+  std::string out = spec.workload.empty() ? printable(shell_quoted(spec.command)) : spec.workload;
+  for (const auto& [key, value] : spec.parameters) out += " " + printable(key + "=" + value);
+  if (spec.duration_s > 0) out += " for " + spoken_seconds(spec.duration_s);
+  return out;
+}
+
+// What the trials really ran on; the spec may say "auto".
+std::string machine_line(const RunRecord& run) {
+  std::string out =
+      std::to_string(run.spec.cpus) + " CPUs, " + std::to_string(run.spec.memory_mib) + " MiB";
+  std::vector<std::string> seen;
+  for (const TrialRecord& t : run.trials) {
+    std::string one;
+    for (const std::string& part : {t.vmm, t.accel, t.channel})
+      if (!part.empty()) one += (one.empty() ? "" : ", ") + part;
+    if (!one.empty() && std::ranges::find(seen, one) == seen.end()) seen.push_back(one);
+  }
+  for (const std::string& one : seen) out += (&one == &seen.front() ? "; " : " / ") + one;
+  return out;
+}
+
+std::string counts_line(const RunRecord& run) {
+  std::string out = std::to_string(count(run, Outcome::pass)) + " pass, " +
+                    std::to_string(count(run, Outcome::fail)) + " fail, " +
+                    std::to_string(count(run, Outcome::inconclusive)) + " inconclusive";
+  if (run.state == RunState::running) out += " so far; the run goes on";
+  if (run.state == RunState::interrupted) out += "; the run was interrupted";
+  return out;
+}
+
+std::string trial_line(const TrialRecord& trial, bool color) {
+  const std::string what =
+      trial.outcome == Outcome::fail && !trial.title.empty() ? trial.title : trial.reason;
+  std::string number = std::to_string(trial.index);
+  if (number.size() < 5) number.insert(0, 5 - number.size(), ' ');
+  return number + "  " +
+         inked(padded(std::string(name(trial.outcome)), 12), ink_of(trial.outcome), color) + "  " +
+         padded(spoken_seconds(trial.duration_s), 12) +
+         padded(trial.boot_s > 0 ? spoken_seconds(trial.boot_s) : "-", 10) +
+         cut(printable(what), 100) + "\n";
+}
+
+std::string trials_table(const RunRecord& run, const TextOptions& options) {
+  if (run.trials.size() < 2) return {};
+  std::vector<const TrialRecord*> order;
+  for (const TrialRecord& trial : run.trials) order.push_back(&trial);
+  const bool all = order.size() <= options.trial_lines;
+  if (!all) {
+    // What is not a pass comes first, else it would be cut off.
+    std::ranges::stable_sort(order, {}, [](const TrialRecord* t) {
+      return t->outcome == Outcome::fail ? 0 : t->outcome == Outcome::inconclusive ? 1 : 2;
+    });
+    order.resize(options.trial_lines);
+    std::ranges::sort(order, {}, &TrialRecord::index);
+  }
+  std::string out =
+      "\n" + inked("trial  outcome       time        boot      what", Ink::dim, options.color) +
+      "\n";
+  for (const TrialRecord* trial : order) out += trial_line(*trial, options.color);
+  if (!all) out += "  ... and " + std::to_string(run.trials.size() - order.size()) + " more\n";
+  return out;
+}
+
+std::string where(const Finding& finding) {
+  std::string out =
+      "lines " + std::to_string(finding.first_line) + "-" + std::to_string(finding.last_line);
+  if (finding.cpu) out += ", CPU " + std::to_string(*finding.cpu);
+  if (!finding.task.empty()) out += ", task " + printable(finding.task);
+  if (finding.corrupted) out += ", text incomplete";
+  return out;
+}
+
+std::string excerpt_of(const Finding& finding, std::size_t limit) {
+  std::string out;
+  std::string_view rest = finding.excerpt;
+  for (std::size_t n = 0; !rest.empty(); ++n) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    if (n == limit) {
+      out += "    ... more in console.log\n";
+      break;
+    }
+    std::string_view line = rest.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    out += "    " + cut(printable(line.substr(0, 4 * kColumns)), kColumns) + "\n";
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return out;
+}
+
+// The trial that stands for the run, and its finding that gave the title.
+std::string evidence(const RunRecord& run, const TextOptions& options) {
+  auto trial = std::ranges::find_if(run.trials, [&](const TrialRecord& t) {
+    return t.outcome == run.outcome && t.signature == run.signature && t.title == run.title;
+  });
+  if (run.outcome == Outcome::pass || trial == run.trials.end() || trial->findings.empty())
+    return {};
+  auto finding = std::ranges::find(trial->findings, trial->title, &Finding::title);
+  if (finding == trial->findings.end()) finding = trial->findings.begin();
+  std::string out = "\n" + inked("Evidence", Ink::bold, options.color) + ": trial " +
+                    std::to_string(trial->index) + ", console.log " + where(*finding) + "\n";
+  out += excerpt_of(*finding, options.excerpt_lines);
+  if (std::size_t more = trial->findings.size() - 1; more > 0)
+    out += "    (" + std::to_string(more) + (more == 1 ? " more report" : " more reports") +
+           " in this trial)\n";
+  return out;
+}
+
+std::string again(const RunRecord& run) {
+  if (run.argv.empty()) return {};
+  std::string command = shell_quoted(run.argv);
+  if (!run.working_dir.empty())
+    command = "cd " + shell_quoted({run.working_dir.string()}) + " && " + command;
+  return printable(command);
+}
+
+}  // namespace
+
+std::string report_json(const RunRecord& run) { return dump(to_json(run)); }
+
+bool wants_color(bool is_terminal, const char* no_color, const char* term) {
+  if (!is_terminal || (no_color && *no_color)) return false;
+  return term && *term && std::string_view(term) != "dumb";
+}
+
+std::string report_text(const RunRecord& run, const TextOptions& options) {
+  const bool color = options.color;
+  std::string out = inked(upper(name(run.outcome)), ink_of(run.outcome), color);
+  if (!run.title.empty()) out += "  " + inked(printable(run.title), Ink::bold, color);
+  out += "\n";
+  field(out, "reason", printable(run.reason), color);
+  field(out, "culprit", printable(run.culprit), color);
+  field(out, "signature", printable(run.signature), color);
+  field(out, "kernel", kernel_line(run), color);
+  field(out, "workload", workload_line(run.spec), color);
+  field(out, "machine", machine_line(run), color);
+  field(out, "trials", counts_line(run), color);
+  if (run.finished_at)
+    field(out, "time",
+          spoken_seconds(std::chrono::duration<double>(*run.finished_at - run.started_at).count()) +
+              ", from " + to_text(run.started_at),
+          color);
+  out += trials_table(run, options);
+  out += evidence(run, options);
+  out += "\n";
+  field(out, "artifacts", printable(run.directory.string()), color);
+  field(out, "run again", again(run), color);
+  if (run.outcome == Outcome::fail && !run.id.empty())
+    field(out, "details", "ktrial report " + run.id + " --format json", color);
+  return out;
+}
+
+std::string analyze_json(const std::vector<FileFindings>& files) {
+  Json out;
+  out["files"] = Json::array();
+  for (const FileFindings& file : files) {
+    Json one;
+    one["file"] = file.file;
+    one["findings"] = Json::array();
+    for (const Finding& finding : file.findings) one["findings"].push_back(to_json(finding));
+    out["files"].push_back(std::move(one));
+  }
+  return dump(out);
+}
+
+std::string analyze_text(const std::vector<FileFindings>& files, const TextOptions& options) {
+  std::string out;
+  for (const FileFindings& file : files) {
+    out += inked(printable(file.file), Ink::bold, options.color) + ": ";
+    if (file.findings.empty()) {
+      out += inked("nothing found", Ink::good, options.color) + "\n";
+      continue;
+    }
+    out += std::to_string(file.findings.size()) +
+           (file.findings.size() == 1 ? " report\n" : " reports\n");
+    for (const Finding& finding : file.findings) {
+      out += "  " + inked(printable(finding.title), Ink::bad, options.color) + "\n    " +
+             where(finding);
+      if (!finding.culprit.empty()) out += ", culprit " + printable(finding.culprit);
+      out += "\n";
+    }
+  }
+  return out;
+}
+
+std::string list_text(const std::vector<RunSummary>& runs, const TextOptions& options) {
+  if (runs.empty()) return "no runs yet\n";
+  std::string out = inked(padded("run", 26) + padded("outcome", 14) + padded("pass/fail/?", 14) +
+                              padded("kernel", 32) + padded("workload", 16) + "title",
+                          Ink::dim, options.color) +
+                    "\n";
+  for (const RunSummary& run : runs) {
+    const std::string trials = std::to_string(run.passed) + "/" + std::to_string(run.failed) + "/" +
+                               std::to_string(run.inconclusive);
+    const std::string outcome(run.state == RunState::finished ? name(run.outcome)
+                                                              : name(run.state));
+    const Ink ink = run.state == RunState::finished ? ink_of(run.outcome) : Ink::unsure;
+    out += padded(run.id, 26) + inked(padded(outcome, 14), ink, options.color) +
+           padded(trials, 14) + padded(cut(printable(run.kernel), 28), 32) +
+           padded(cut(printable(run.workload), 14), 16) + cut(printable(run.title), 80) + "\n";
+  }
+  return out;
+}
+
+}  // namespace ktrial::results

@@ -1,0 +1,45 @@
+// Records -> documents. Pure: no files, no terminal, no environment.
+// What a guest printed is untrusted: in text, control characters and broken
+// UTF-8 are escaped (\x1b); in JSON, broken UTF-8 becomes U+FFFD.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "results/record.h"
+#include "results/store/store.h"
+
+namespace ktrial::results {
+
+// One document by the command line contract (docs/architecture.md), plus keys.
+std::string report_json(const RunRecord& run);
+
+struct TextOptions {
+  bool color = false;              // see wants_color()
+  std::size_t excerpt_lines = 24;  // of the evidence
+  std::size_t trial_lines = 20;    // of the table of trials; failures come first
+};
+// For people: one page.
+std::string report_text(const RunRecord& run, const TextOptions& options = {});
+// Colour by the NO_COLOR convention (no-color.org): `no_color` is that
+// variable's value or null, `term` that of TERM.
+bool wants_color(bool is_terminal, const char* no_color, const char* term);
+
+// `ktrial analyze`: what saved console logs hold.
+struct FileFindings {
+  std::string file;
+  std::vector<Finding> findings;
+};
+std::string analyze_json(const std::vector<FileFindings>& files);
+std::string analyze_text(const std::vector<FileFindings>& files, const TextOptions& options = {});
+
+// A table of runs, latest first, as Store::list() gives them.
+std::string list_text(const std::vector<RunSummary>& runs, const TextOptions& options = {});
+
+// One line of untrusted text made safe for a terminal.
+std::string printable(std::string_view text);
+// argv as a POSIX shell reads it back.
+std::string shell_quoted(const std::vector<std::string>& argv);
+
+}  // namespace ktrial::results

@@ -1,0 +1,183 @@
+#include "results/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "results/store/json.h"
+
+namespace ktrial::results {
+namespace {
+
+// Compares with testdata/NAME; KTRIAL_UPDATE_GOLDENS=1 rewrites it instead.
+void expect_golden(const std::string& got, const std::string& name) {
+  const std::string path = KTRIAL_SOURCE_DIR "/results/report/testdata/" + name;
+  if (const char* update = std::getenv("KTRIAL_UPDATE_GOLDENS"); update && *update == '1') {
+    std::ofstream(path, std::ios::binary) << got;
+    return;
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream want;
+  want << in.rdbuf();
+  EXPECT_EQ(got, want.str()) << path << ": KTRIAL_UPDATE_GOLDENS=1 rewrites it";
+}
+
+TrialRecord trial(int index, Outcome outcome) {
+  TrialRecord t;
+  t.index = index;
+  t.outcome = outcome;
+  t.duration_s = 21.5 + index;
+  t.boot_s = 2.25;
+  t.accel = "tcg";
+  t.channel = "vhost-user-vsock";
+  t.vmm = "qemu";
+  t.artifacts = "/var/lib/ktrial/runs/20260101-000000.000-abcd/trials/00" + std::to_string(index);
+  t.facts = {{"kernel_release", "6.19.6+deb13-cloud-amd64"}};
+  t.counters = {{"oops_count", 0}};
+  t.started_at = TimePoint(std::chrono::seconds(1767225600 + 30 * index));
+  t.reason = "every round was completed";
+  if (outcome == Outcome::inconclusive) t.reason = "the host was starved: CPU pressure 87 %";
+  if (outcome != Outcome::fail) return t;
+  t.title = "BUG: soft lockup in smp_call_function_many_cond";
+  t.kind = "soft-lockup";
+  t.culprit = "mm_get_cid";
+  t.signature = make_signature(t.kind, t.title, t.culprit);
+  t.reason = "the kernel reported a soft lockup, CPU 2 stopped beating";
+  t.findings = {{"INFO: rcu detected stall in corrupted", "rcu-stall", "", std::nullopt, "", 400,
+                 402, true, "rcu: INFO\n"},
+                {t.title, t.kind, t.culprit, 1, "mmcid-vfork/87", 410, 466, false,
+                 "[   27.871234] watchdog: BUG: soft lockup - CPU#1 stuck for 12s! "
+                 "[mmcid-vfork:87]\r\n"
+                 "[   27.871240] hostile \x1b[2J\x1b]0;owned\x07 bytes \xff\xfe \xe2\x80\xae end\n"
+                 "[   27.871250] RIP: 0010:smp_call_function_many_cond+0x123/0x4f0\n"}};
+  return t;
+}
+
+RunRecord run_of(std::vector<Outcome> outcomes) {
+  RunRecord run;
+  run.id = "20260101-000000.000-abcd";
+  run.state = RunState::finished;
+  run.directory = "/var/lib/ktrial/runs/20260101-000000.000-abcd";
+  run.working_dir = "/home/user/my kernels";
+  run.argv = {"ktrial",   "run",  "--kernel", "deb:linux-image-6.19.6+deb13-cloud-amd64",
+              "--append", "a b'c"};
+  run.started_at = TimePoint(std::chrono::seconds(1767225600));
+  run.finished_at = run.started_at + std::chrono::seconds(125);
+  run.spec.kernel = "deb:linux-image-6.19.6+deb13-cloud-amd64";
+  run.spec.workload = "mmcid-vfork";
+  run.spec.parameters = {{"spinners", "6"}};
+  run.spec.cpus = 4;
+  run.spec.memory_mib = 1024;
+  run.spec.repeat = static_cast<int>(outcomes.size());
+  run.spec.duration_s = 20;
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    run.trials.push_back(trial(static_cast<int>(i), outcomes[i]));
+  Overall o = overall(run.trials, run.spec.repeat);
+  run.outcome = o.outcome;
+  run.title = o.title;
+  run.kind = o.kind;
+  run.culprit = o.culprit;
+  run.signature = o.signature;
+  run.reason = o.reason;
+  return run;
+}
+
+constexpr auto P = Outcome::pass, F = Outcome::fail, I = Outcome::inconclusive;
+
+TEST(ReportTest, Pass) { expect_golden(report_text(run_of({P})), "pass.txt"); }
+TEST(ReportTest, Fail) { expect_golden(report_text(run_of({P, F, F, I})), "fail.txt"); }
+TEST(ReportTest, FailInColour) {
+  expect_golden(report_text(run_of({P, F, F, I}), {.color = true}), "fail-colour.txt");
+}
+TEST(ReportTest, Inconclusive) {
+  RunRecord run = run_of({P, I});
+  run.state = RunState::interrupted;
+  expect_golden(report_text(run), "inconclusive.txt");
+}
+TEST(ReportTest, Json) { expect_golden(report_json(run_of({P, F})), "fail.json"); }
+
+TEST(ReportTest, JsonKeepsTheContract) {
+  auto json = parse_json(report_json(run_of({F})));
+  ASSERT_TRUE(json);
+  for (const char* key : {"outcome", "title", "kind", "culprit", "signature", "reason"}) {
+    EXPECT_TRUE((*json)[key].is_string()) << key;
+    EXPECT_TRUE((*json)["trials"][0][key].is_string()) << key;
+  }
+  for (const char* key : {"duration_s", "boot_s"})
+    EXPECT_TRUE((*json)["trials"][0][key].is_number()) << key;
+  for (const char* key : {"accel", "channel", "vmm", "artifacts"})
+    EXPECT_TRUE((*json)["trials"][0][key].is_string()) << key;
+  EXPECT_EQ((*json)["outcome"], "fail");
+}
+
+TEST(ReportTest, ManyTrialsShowTheFailuresFirst) {
+  std::vector<Outcome> outcomes(200, P);
+  outcomes[150] = F;
+  const std::string text = report_text(run_of(outcomes));
+  EXPECT_NE(text.find("  150  fail"), std::string::npos) << text;
+  EXPECT_NE(text.find("... and 180 more"), std::string::npos);
+}
+
+TEST(ReportTest, NoGuestByteReachesTheTerminalRaw) {
+  std::string nasty;
+  for (int i = 0; i < 256; ++i) nasty += static_cast<char>(i);
+  RunRecord run = run_of({F});
+  run.title = run.culprit = run.reason = run.trials[0].title = nasty;
+  run.trials[0].findings[1].excerpt = run.trials[0].findings[1].task = nasty;
+  run.trials[0].facts = {{"kernel_release", nasty}};
+  for (char c : report_text(run))
+    EXPECT_TRUE(c == '\n' || c == '\t' || static_cast<unsigned char>(c) >= 0x20) << int(c);
+  EXPECT_TRUE(parse_json(report_json(run)));
+}
+
+TEST(ReportTest, EvidenceIsBounded) {
+  RunRecord run = run_of({F});
+  run.trials[0].findings[1].excerpt.clear();
+  for (int i = 0; i < 10000; ++i)
+    run.trials[0].findings[1].excerpt += std::string(5000, 'x') + "\n";
+  EXPECT_LT(report_text(run, {.excerpt_lines = 10}).size(), 5000u);
+}
+
+TEST(PrintableTest, KeepsTextAndEscapesTheRest) {
+  EXPECT_EQ(printable("plain\ttext äöü €"), "plain\ttext äöü €");
+  EXPECT_EQ(printable("\x1b[31m"), "\\x1b[31m");
+  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf") << "overlong";
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80") << "a surrogate";
+  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82") << "truncated";
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b") << "a C1 control";
+}
+
+TEST(ShellTest, QuotesWhatNeedsIt) {
+  EXPECT_EQ(shell_quoted({"a", "b c", "d'e", "", "$x", "k=v"}), "a 'b c' 'd'\\''e' '' '$x' k=v");
+}
+
+TEST(ColourTest, ObeysTheConventions) {
+  EXPECT_TRUE(wants_color(true, nullptr, "xterm"));
+  EXPECT_TRUE(wants_color(true, "", "xterm"));
+  EXPECT_FALSE(wants_color(true, "1", "xterm"));
+  EXPECT_FALSE(wants_color(false, nullptr, "xterm"));
+  EXPECT_FALSE(wants_color(true, nullptr, "dumb"));
+  EXPECT_FALSE(wants_color(true, nullptr, nullptr));
+}
+
+TEST(AnalyzeTest, TextAndJson) {
+  const std::vector<FileFindings> files = {{"clean.log", {}},
+                                           {"bad\xff.log", trial(0, F).findings}};
+  expect_golden(analyze_text(files), "analyze.txt");
+  expect_golden(analyze_json(files), "analyze.json");
+  EXPECT_EQ(analyze_json({}), "{\n  \"files\": []\n}\n");
+}
+
+TEST(ListTest, OneLineARun) {
+  expect_golden(list_text({{"20260101-000000.000-abcd", RunState::finished, F,
+                            "BUG: soft lockup in x", "s", "host", "smoke", "", 1, 2, 0},
+                           {"20260101-000000.000-abcc", RunState::interrupted, I, "", "",
+                            "git:a-very-long-reference-indeed-it-is", "smoke", "", 0, 0, 0}}),
+                "list.txt");
+  EXPECT_EQ(list_text({}), "no runs yet\n");
+}
+
+}  // namespace
+}  // namespace ktrial::results

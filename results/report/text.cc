@@ -1,0 +1,131 @@
+#include "results/report/text.h"
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+
+#include "results/report/report.h"
+
+namespace ktrial::results {
+namespace {
+
+// Length of the UTF-8 character at the front, 0 if broken (RFC 3629).
+std::size_t utf8_length(std::string_view s, std::uint32_t& code) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) {
+    code = lead;
+    return 1;
+  }
+  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || s.size() < length) return 0;
+  code = lead & (0x7f >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    code = code << 6 | (byte(i) & 0x3f);
+  }
+  const std::uint32_t smallest = length == 2 ? 0x80 : length == 3 ? 0x800 : 0x10000;
+  if (code < smallest || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return 0;
+  return length;
+}
+
+// C0 and C1 controls, and what reorders or hides text on a terminal.
+bool is_unsafe(std::uint32_t code) {
+  return (code < 0x20 && code != '\t') || (code >= 0x7f && code < 0xa0) || code == 0xad ||
+         (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+         (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    std::uint32_t code = 0;
+    const std::size_t length = utf8_length(text, code);
+    const std::size_t take = length == 0 ? 1 : length;
+    if (length > 0 && !is_unsafe(code)) {
+      out += text.substr(0, take);
+    } else {
+      for (char c : text.substr(0, take)) {
+        char hex[8];
+        std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned>(c) & 0xffu);
+        out += hex;
+      }
+    }
+    text.remove_prefix(take);
+  }
+  return out;
+}
+
+std::string shell_quoted(const std::vector<std::string>& argv) {
+  std::string out;
+  for (const std::string& arg : argv) {
+    if (!out.empty()) out += ' ';
+    const bool plain = !arg.empty() && arg.find_first_not_of(
+                                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                           "0123456789_-./:=,+@%") == std::string::npos;
+    if (plain) {
+      out += arg;
+      continue;
+    }
+    out += '\'';
+    for (char c : arg) {
+      if (c == '\'') {
+        out += "'\\''";
+      } else {
+        out += c;
+      }
+    }
+    out += '\'';
+  }
+  return out;
+}
+
+std::string inked(std::string_view text, Ink ink, bool color) {
+  if (!color) return std::string(text);
+  static constexpr const char* kCodes[] = {"1", "2", "1;32", "1;31", "1;33"};
+  return std::string("\x1b[") + kCodes[static_cast<int>(ink)] + "m" + std::string(text) + "\x1b[0m";
+}
+
+Ink ink_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::pass:
+      return Ink::good;
+    case Outcome::fail:
+      return Ink::bad;
+    case Outcome::inconclusive:
+      break;
+  }
+  return Ink::unsure;
+}
+
+std::string spoken_seconds(double seconds) {
+  char out[48];
+  if (!(seconds >= 0) || seconds > 1e9) return "?";
+  if (seconds < 99.95) {
+    std::snprintf(out, sizeof out, "%.1f s", seconds);
+    return out;
+  }
+  const long whole = std::lround(seconds);
+  if (whole < 3600) {
+    std::snprintf(out, sizeof out, "%ld min %ld s", whole / 60, whole % 60);
+  } else {
+    std::snprintf(out, sizeof out, "%ld h %ld min", whole / 3600, whole % 3600 / 60);
+  }
+  return out;
+}
+
+std::string padded(std::string text, std::size_t width) {
+  if (text.size() < width) text.resize(width, ' ');
+  return text;
+}
+
+std::string cut(std::string text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0) == 0x80) --limit;
+  text.resize(limit);
+  return text + "...";
+}
+
+}  // namespace ktrial::results

@@ -1,0 +1,21 @@
+// Pieces of the text report. Internal to this folder.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "results/record.h"
+
+namespace ktrial::results {
+
+enum class Ink { bold, dim, good, bad, unsure };
+std::string inked(std::string_view text, Ink ink, bool color);
+Ink ink_of(Outcome outcome);
+// "12.3 s", "2 min 5 s", "1 h 2 min".
+std::string spoken_seconds(double seconds);
+// Padded with blanks to `width` columns (of ASCII or one-column characters).
+std::string padded(std::string text, std::size_t width);
+// At most `limit` bytes, cut at a character, "..." where cut.
+std::string cut(std::string text, std::size_t limit);
+
+}  // namespace ktrial::results

@@ -1,0 +1,293 @@
+#include "results/store/store.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <random>
+
+#include "results/store/files.h"
+#include "results/store/index.h"
+#include "results/store/json.h"
+#include "results/store/owner.h"
+
+namespace ktrial::results {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kUnborn = ".new.";  // a run's folder until its run.json is in it
+
+std::string new_id(TimePoint now) {
+  std::string t = to_text(now);  // 2026-03-01T12:34:56.789Z
+  std::string id = t.substr(0, 4) + t.substr(5, 2) + t.substr(8, 2) + "-" + t.substr(11, 2) +
+                   t.substr(14, 2) + t.substr(17, 2) + "." + t.substr(20, 3) + "-";
+  std::random_device random;
+  for (int i = 0; i < 4; ++i) id += "0123456789abcdef"[random() & 15];
+  return id;
+}
+
+std::string trial_name(int index) {
+  std::string digits = std::to_string(index);
+  return std::string(digits.size() < 3 ? 3 - digits.size() : 0, '0') + digits;
+}
+
+Status make_dirs(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return errno_error("create " + path.string(), error.value());
+  return {};
+}
+
+RunSummary summary_of(const RunRecord& run) {
+  RunSummary out{run.id,        run.state,       run.outcome,       run.title,
+                 run.signature, run.spec.kernel, run.spec.workload, to_text(run.started_at)};
+  for (const TrialRecord& trial : run.trials)
+    ++(trial.outcome == Outcome::pass   ? out.passed
+       : trial.outcome == Outcome::fail ? out.failed
+                                        : out.inconclusive);
+  return out;
+}
+
+void add_up(RunRecord& run) {
+  Overall o = overall(run.trials, run.spec.until_fail ? 0 : run.spec.repeat);
+  run.outcome = o.outcome;
+  run.title = o.title;
+  run.kind = o.kind;
+  run.culprit = o.culprit;
+  run.signature = o.signature;
+  run.reason = o.reason;
+}
+
+// run.json holds no trials: each is in its own folder, written once.
+Status write_run(const RunRecord& run, const fs::path& directory) {
+  Json json = to_json(run);
+  for (const char* key : {"trials", "directory"}) json.erase(key);
+  if (run.state == RunState::running) json["owner"] = to_json(this_process());
+  return replace_file(directory / "run.json", dump(json));
+}
+
+// Folders of runs that were killed before they were born.
+void remove_unborn(const fs::path& runs) {
+  std::error_code error;
+  for (fs::directory_iterator it(runs, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(kUnborn)) continue;
+    auto text = read_whole(it->path() / "run.json");
+    auto json = text ? parse_json(*text) : std::nullopt;
+    const bool dead = json && json->is_object() && json->contains("owner") &&
+                      !may_be_alive(owner_from_json((*json)["owner"]));
+    // Without a record nobody is known; making one takes no hour.
+    std::error_code no_time;
+    const auto written = fs::last_write_time(it->path(), no_time);
+    const bool old = !no_time && fs::file_time_type::clock::now() - written > std::chrono::hours(1);
+    std::error_code ignored;
+    if (dead || old) fs::remove_all(it->path(), ignored);
+  }
+}
+
+std::vector<TrialRecord> load_trials(const fs::path& directory) {
+  std::vector<TrialRecord> out;
+  std::error_code error;
+  for (fs::directory_iterator it(directory / "trials", error), end; !error && it != end;
+       it.increment(error)) {
+    auto text = read_whole(it->path() / "verdict.json");
+    if (!text) continue;  // not committed
+    auto json = parse_json(*text);
+    auto trial = json ? trial_from_json(*json) : std::nullopt;
+    if (!trial) continue;
+    trial->artifacts = it->path();
+    out.push_back(std::move(*trial));
+  }
+  std::ranges::sort(out, {}, &TrialRecord::index);
+  return out;
+}
+
+}  // namespace
+
+Result<RunRecord> load_run(const fs::path& directory) {
+  const fs::path file = directory / "run.json";
+  std::string text = RESULTS_TRY(read_whole(file));
+  auto json = parse_json(text);
+  auto run = json ? run_from_json(*json) : std::nullopt;
+  if (!run)
+    return std::unexpected(Error{Error::Kind::environment, file.string() + " is not a run's record",
+                                 "the file was changed by someone else; remove the folder " +
+                                     directory.string() + " to forget the run"});
+  std::error_code ignored;
+  run->directory = fs::absolute(directory, ignored).lexically_normal();
+  if (!run->directory.has_filename()) run->directory = run->directory.parent_path();
+  run->trials = load_trials(run->directory);
+  if (run->state == RunState::running) {
+    auto owner = json->find("owner");
+    add_up(*run);
+    if (owner == json->end() || !may_be_alive(owner_from_json(*owner)))
+      run->state = RunState::interrupted;
+  }
+  return *run;
+}
+
+RunDir::RunDir(RunRecord record, std::shared_ptr<Index> index)
+    : record_(std::move(record)), index_(std::move(index)) {}
+
+RunDir::RunDir(RunDir&& other) noexcept
+    : record_(std::move(other.record_)),
+      index_(std::move(other.index_)),
+      open_(std::exchange(other.open_, false)) {}
+
+RunDir::~RunDir() {
+  if (open_) (void)finish(RunState::interrupted);
+}
+
+Result<fs::path> RunDir::begin_trial(int index) {
+  if (index < 0) return usage_error("a trial's index is not negative");
+  fs::path path = record_.directory / "trials" / trial_name(index);
+  RESULTS_TRY(make_dirs(path));
+  return path;
+}
+
+Status RunDir::add_trial(TrialRecord trial) {
+  trial.artifacts = RESULTS_TRY(begin_trial(trial.index));
+  if (trial.outcome == Outcome::fail && trial.signature.empty())
+    trial.signature = make_signature(trial.kind, trial.title, trial.culprit);
+  Json json = to_json(trial);
+  json.erase("artifacts");  // the folder may move
+  RESULTS_TRY(replace_file(trial.artifacts / "verdict.json", dump(json)));
+  std::erase_if(record_.trials, [&](const TrialRecord& t) { return t.index == trial.index; });
+  record_.trials.push_back(std::move(trial));
+  if (index_) (void)index_->put({summary_of(record_)});
+  return {};
+}
+
+Status RunDir::finish(RunState state) {
+  RunRecord done = record_;
+  add_up(done);
+  done.state = state;
+  done.finished_at = std::chrono::system_clock::now();
+  RESULTS_TRY(write_run(done, done.directory));
+  record_ = std::move(done);
+  open_ = false;
+  if (index_) (void)index_->put({summary_of(record_)});
+  return {};
+}
+
+fs::path Store::default_dir() {
+  // The XDG rule: a relative value is no value.
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/')
+    return fs::path(state) / "ktrial";
+  const char* home = std::getenv("HOME");
+  return fs::path(home && *home ? home : "/") / ".local/state/ktrial";
+}
+
+Store::Store(fs::path dir, std::shared_ptr<Index> index)
+    : dir_(std::move(dir)), index_(std::move(index)) {}
+
+Result<Store> Store::open(fs::path dir) {
+  std::error_code error;
+  dir = fs::absolute(dir, error).lexically_normal();
+  RESULTS_TRY(make_dirs(dir / "runs"));
+  return Store(dir, Index::open(dir / "index.db"));
+}
+
+Result<RunDir> Store::begin_run(SpecSummary spec, std::vector<std::string> argv) {
+  RunRecord run;
+  run.spec = std::move(spec);
+  run.argv = std::move(argv);
+  std::error_code error;
+  run.working_dir = fs::current_path(error);
+  run.started_at = std::chrono::system_clock::now();
+  remove_unborn(dir_ / "runs");
+  for (;;) {
+    run.id = new_id(run.started_at);
+    run.directory = dir_ / "runs" / run.id;
+    if (!fs::exists(run.directory, error)) break;
+  }
+  const fs::path unborn = dir_ / "runs" / (std::string(kUnborn) + run.id);
+  Status made = [&]() -> Status {
+    RESULTS_TRY(make_dirs(unborn / "trials"));
+    RESULTS_TRY(write_run(run, unborn));
+    if (::rename(unborn.c_str(), run.directory.c_str()) != 0)
+      return errno_error("create " + run.directory.string(), errno);
+    return {};
+  }();
+  if (!made) {
+    fs::remove_all(unborn, error);
+    return std::unexpected(made.error());
+  }
+  if (index_) (void)index_->put({summary_of(run)});
+  return RunDir(std::move(run), index_);
+}
+
+std::vector<std::string> Store::ids() const {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (fs::directory_iterator it(dir_ / "runs", error), end; !error && it != end;
+       it.increment(error)) {
+    std::string id = it->path().filename().string();
+    if (!id.starts_with('.')) out.push_back(std::move(id));
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+Result<fs::path> Store::find(std::string_view ref) const {
+  const std::vector<std::string> all = ids();
+  const fs::path runs = dir_ / "runs";
+  std::error_code error;
+  if (ref == "last") {
+    if (all.empty())
+      return usage_error("there is no run in " + dir_.string() + " yet",
+                         "start one with `ktrial run`, or name the folder with --results DIR");
+    return runs / all.back();
+  }
+  if (!ref.empty() && ref.find('/') == std::string_view::npos) {
+    std::vector<std::string> matches;
+    for (const std::string& id : all) {
+      if (id == ref) return runs / id;
+      if (id.starts_with(ref)) matches.push_back(id);
+    }
+    if (matches.size() == 1) return runs / matches.front();
+    if (matches.size() > 1)
+      return usage_error("'" + std::string(ref) + "' is the beginning of " +
+                             std::to_string(matches.size()) + " runs, e.g. " + matches.front() +
+                             " and " + matches.back(),
+                         "give more of the id");
+  }
+  if (fs::exists(fs::path(ref) / "run.json", error)) return fs::path(ref);
+  return usage_error("no run '" + std::string(ref) + "' in " + dir_.string(),
+                     "give an id, the beginning of one, a run's folder, or `last`");
+}
+
+Result<RunRecord> Store::load(std::string_view ref) const {
+  return load_run(RESULTS_TRY(find(ref)));
+}
+
+Result<std::vector<RunSummary>> Store::list(std::size_t limit) const {
+  const std::vector<std::string> all = ids();
+  // From the files: what the index does not know or knows as unfinished.
+  auto read_into = [&](Index& index) -> bool {
+    auto known = index.states();
+    if (!known) return false;
+    std::vector<RunSummary> fresh;
+    for (const std::string& id : all) {
+      auto it = known->find(id);
+      const bool final = it != known->end() && it->second != RunState::running;
+      if (it != known->end()) known->erase(it);
+      if (final) continue;
+      if (auto run = load_run(dir_ / "runs" / id)) fresh.push_back(summary_of(*run));
+    }
+    std::vector<std::string> gone;
+    for (const auto& entry : *known) gone.push_back(entry.first);
+    return index.put(fresh) && index.remove(gone);
+  };
+  if (index_) {
+    if (!read_into(*index_)) (void)(index_->recreate() && read_into(*index_));
+    if (auto listed = index_->list(limit)) return *listed;
+  }
+  std::vector<RunSummary> out;
+  for (auto id = all.rbegin(); id != all.rend() && (limit == 0 || out.size() < limit); ++id)
+    if (auto run = load_run(dir_ / "runs" / *id)) out.push_back(summary_of(*run));
+  return out;
+}
+
+}  // namespace ktrial::results

@@ -1,0 +1,347 @@
+#include "results/store/store.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "results/store/files.h"
+#include "results/store/json.h"
+#include "results/store/test_dir.h"
+
+namespace ktrial::results {
+namespace {
+namespace fs = std::filesystem;
+
+TrialRecord trial(int index, Outcome outcome = Outcome::pass) {
+  TrialRecord t;
+  t.index = index;
+  t.outcome = outcome;
+  t.reason = "reason " + std::to_string(index);
+  t.duration_s = 1.25;
+  t.boot_s = 0.5;
+  t.accel = "tcg";
+  t.channel = "virtio-serial";
+  t.vmm = "qemu";
+  t.facts = {{"release", "6.1"}, {"release", "again"}};
+  t.counters = {{"warn_count", 18446744073709551615u}};
+  t.started_at = TimePoint(std::chrono::milliseconds(1767225600123));
+  if (outcome == Outcome::fail) {
+    t.title = "BUG: soft lockup in foo";
+    t.kind = "soft-lockup";
+    t.findings = {{t.title, t.kind, "foo", 3, "a/1", 10, 20, true, "text\n"}};
+  }
+  return t;
+}
+
+SpecSummary spec(int repeat) {
+  SpecSummary s;
+  s.kernel = "host";
+  s.workload = "smoke";
+  s.parameters = {{"threads", "8"}};
+  s.repeat = repeat;
+  s.cpus = 4;
+  return s;
+}
+
+Store open(const fs::path& dir) {
+  auto store = Store::open(dir);
+  if (!store) throw std::runtime_error(store.error().message);
+  return *store;
+}
+
+TEST(StoreTest, ARunReadsBackAsItWasWritten) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto run = store.begin_run(spec(2), {"ktrial", "run", "--cpus", "4"});
+  ASSERT_TRUE(run) << run.error().message;
+  ASSERT_TRUE(run->add_trial(trial(0)));
+  ASSERT_TRUE(run->add_trial(trial(1, Outcome::fail)));
+  ASSERT_TRUE(run->finish());
+  EXPECT_EQ(run->record().signature, "soft-lockup:foo");
+
+  auto loaded = store.load("last");
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(dump(to_json(*loaded)), dump(to_json(run->record())));
+  EXPECT_EQ(loaded->state, RunState::finished);
+  EXPECT_EQ(loaded->outcome, Outcome::fail);
+  EXPECT_EQ(loaded->trials[1].artifacts, run->path() / "trials/001");
+  EXPECT_EQ(loaded->trials[1].findings.at(0).cpu, 3);
+  EXPECT_EQ(loaded->argv.back(), "4");
+}
+
+TEST(StoreTest, FindsByIdPrefixFolderAndLast) {
+  TestDir dir;
+  Store store = open(dir.path());
+  EXPECT_FALSE(store.find("last"));
+  auto one = store.begin_run(spec(1), {});
+  // Ids are ordered by the millisecond: let the next one begin.
+  for (auto now = std::chrono::system_clock::now();
+       to_text(now) == to_text(std::chrono::system_clock::now());) {
+  }
+  auto two = store.begin_run(spec(1), {});
+  ASSERT_TRUE(one && two);
+  EXPECT_EQ(store.find("last"), two->path());
+  EXPECT_EQ(store.find(one->id()), one->path());
+  EXPECT_EQ(store.find(one->id().substr(0, one->id().size() - 1)), one->path());
+  EXPECT_EQ(store.find(one->path().string()), one->path());
+  for (std::string bad : {one->id().substr(0, 4), std::string("nothing"), std::string(),
+                          std::string("../"), std::string("/nonexistent")}) {
+    auto found = store.find(bad);
+    ASSERT_FALSE(found) << bad;
+    EXPECT_EQ(found.error().kind, Error::Kind::usage);
+  }
+}
+
+TEST(StoreTest, AMovedFolderIsStillReadable) {
+  TestDir dir;
+  std::string id;
+  {
+    Store store = open(dir.path() / "a");
+    auto run = store.begin_run(spec(1), {});
+    ASSERT_TRUE(run->add_trial(trial(0)));
+    ASSERT_TRUE(run->finish());
+    id = run->id();
+  }
+  fs::rename(dir.path() / "a", dir.path() / "b");
+  auto run = open(dir.path() / "b").load(id);
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->trials.at(0).artifacts, dir.path() / "b/runs" / id / "trials/000");
+}
+
+TEST(StoreTest, AnUnfinishedRunIsInterruptedWhenItsOwnerLetsGo) {
+  TestDir dir;
+  Store store = open(dir.path());
+  {
+    auto run = store.begin_run(spec(2), {});
+    ASSERT_TRUE(run->add_trial(trial(0)));
+    EXPECT_EQ(store.load("last")->state, RunState::running);
+    EXPECT_EQ(store.list()->at(0).state, RunState::running);
+  }
+  EXPECT_EQ(store.load("last")->state, RunState::interrupted);
+  EXPECT_EQ(store.load("last")->outcome, Outcome::inconclusive) << "one of two is no pass";
+  EXPECT_EQ(store.list()->at(0).state, RunState::interrupted);
+  EXPECT_EQ(store.list()->at(0).passed, 1);
+}
+
+class IndexTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    Store store = open(dir_.path());
+    for (int i = 0; i < 5; ++i) {
+      auto run = store.begin_run(spec(1), {});
+      ASSERT_TRUE(run->add_trial(trial(0, i % 2 ? Outcome::fail : Outcome::pass)));
+      ASSERT_TRUE(run->finish());
+    }
+    before_ = *store.list();
+    ASSERT_EQ(before_.size(), 5u);
+  }
+  fs::path index() const { return dir_.path() / "index.db"; }
+  void remove_index() {
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(index().string() + suffix);
+  }
+  void expect_same() { EXPECT_EQ(*open(dir_.path()).list(), before_); }
+
+  TestDir dir_;
+  std::vector<RunSummary> before_;
+};
+
+TEST_F(IndexTest, IsRebuiltWhenMissing) {
+  remove_index();
+  expect_same();
+  EXPECT_TRUE(fs::exists(index()));
+}
+
+TEST_F(IndexTest, IsRebuiltWhenCorrupt) {
+  const std::string good = *read_whole(index());
+  for (int shape = 0; shape < 5; ++shape) {
+    remove_index();
+    std::string bad = good;
+    if (shape == 0) bad = "not a database at all, by any measure";
+    if (shape == 1) bad.resize(bad.size() / 2);
+    if (shape == 2) std::fill(bad.begin() + 4096, bad.end(), '\xa5');
+    if (shape == 3) std::fill(bad.begin() + 16, bad.begin() + 100, '\0');
+    if (shape == 4) bad.clear();
+    std::ofstream(index(), std::ios::binary) << bad;
+    SCOPED_TRACE(shape);
+    expect_same();
+  }
+}
+
+TEST_F(IndexTest, IsRebuiltWhenCorruptedUnderUs) {
+  Store store = open(dir_.path());
+  for (const char* suffix : {"", "-wal"}) {
+    std::error_code error;
+    auto size = fs::file_size(index().string() + suffix, error);
+    if (error || size == 0) continue;
+    std::ofstream out(index().string() + suffix, std::ios::binary | std::ios::in);
+    out << std::string(size, 'x');
+  }
+  EXPECT_EQ(*store.list(), before_);
+}
+
+TEST_F(IndexTest, IsNotNeeded) {
+  remove_index();
+  fs::create_directory(index());  // a folder in its place: SQLite cannot open it
+  std::ofstream(index() / "x") << "x";
+  expect_same();
+  auto run = open(dir_.path()).begin_run(spec(1), {});
+  EXPECT_TRUE(run);
+}
+
+TEST_F(IndexTest, FollowsFoldersThatComeAndGo) {
+  fs::remove_all(dir_.path() / "runs" / before_.front().id);
+  before_.erase(before_.begin());
+  expect_same();
+  Store store = open(dir_.path());
+  EXPECT_EQ(store.list(2)->size(), 2u);
+  EXPECT_EQ(store.list(2)->at(0), before_.at(0));
+}
+
+// The promise: a trial whose add_trial() returned is there whole, whatever
+// happens next; and nothing else is.
+TEST(StoreCrashTest, KillAtAnyPointLosesNoCommittedTrial) {
+  TestDir dir;
+  for (int round = 0; round < 40; ++round) {
+    int pipe_fds[2];
+    ASSERT_EQ(::pipe(pipe_fds), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      ::close(pipe_fds[0]);
+      auto store = Store::open(dir.path());
+      if (!store) _exit(1);
+      auto run = store->begin_run(spec(100000), {"x"});
+      if (!run) _exit(2);
+      for (int i = 0;; ++i) {
+        if (!run->add_trial(trial(i, i % 3 ? Outcome::pass : Outcome::fail))) _exit(3);
+        if (::write(pipe_fds[1], &i, sizeof i) != sizeof i) _exit(4);
+      }
+    }
+    ::close(pipe_fds[1]);
+    // Kill after so many commits, plus a moment that differs from round to round.
+    int committed = -1, value = 0;
+    for (int n = 0; n <= round / 4; ++n)
+      if (::read(pipe_fds[0], &value, sizeof value) == sizeof value) committed = value;
+    ::usleep(static_cast<useconds_t>(round * 137 % 2000));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed: " << status;
+    while (::read(pipe_fds[0], &value, sizeof value) == sizeof value) committed = value;
+    ::close(pipe_fds[0]);
+
+    Store store = open(dir.path());
+    auto run = store.load("last");
+    ASSERT_TRUE(run) << run.error().message;
+    EXPECT_EQ(run->state, RunState::interrupted);
+    EXPECT_EQ(run->outcome, Outcome::fail) << "trial 0 failed and was committed";
+    // One more may have been renamed into place before it could be announced.
+    ASSERT_GE(static_cast<int>(run->trials.size()), committed + 1);
+    ASSERT_LE(static_cast<int>(run->trials.size()), committed + 2);
+    for (std::size_t i = 0; i < run->trials.size(); ++i) {
+      EXPECT_EQ(run->trials[i].index, static_cast<int>(i));
+      EXPECT_EQ(run->trials[i].reason, "reason " + std::to_string(i));
+      EXPECT_EQ(run->trials[i].counters.size(), 1u);
+    }
+    for (const auto& entry : fs::directory_iterator(run->directory / "trials")) {
+      auto text = read_whole(entry.path() / "verdict.json");
+      if (text) EXPECT_TRUE(parse_json(*text)) << entry.path() << " holds half a verdict";
+    }
+    auto listed = store.list();
+    ASSERT_EQ(listed->size(), static_cast<std::size_t>(round) + 1);
+    EXPECT_EQ(listed->at(0).passed + listed->at(0).failed, static_cast<int>(run->trials.size()));
+  }
+}
+
+TEST(StoreFaultTest, AFullDiskIsAClearErrorAndLeavesNothingHalf) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto run = store.begin_run(spec(2), {});
+  ASSERT_TRUE(run);
+  ASSERT_TRUE(run->add_trial(trial(0)));
+  // A file size limit fails a write as a full disk does.
+  struct rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit small = old;
+  small.rlim_cur = 64;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  auto added = run->add_trial(trial(1));
+  auto begun = store.begin_run(spec(1), {});
+  ::setrlimit(RLIMIT_FSIZE, &old);
+  ::signal(SIGXFSZ, old_handler);
+
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().kind, Error::Kind::environment);
+  EXPECT_NE(added.error().message.find("verdict.json"), std::string::npos) << added.error().message;
+  EXPECT_FALSE(added.error().hint.empty());
+  EXPECT_FALSE(begun);
+  EXPECT_EQ(store.load("last")->trials.size(), 1u);
+  EXPECT_TRUE(fs::is_empty(run->path() / "trials/001"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path() / "runs"), {}), 1);
+  // And the run goes on when there is room again.
+  EXPECT_TRUE(run->add_trial(trial(1)));
+  EXPECT_TRUE(run->finish());
+  EXPECT_EQ(store.load("last")->outcome, Outcome::pass);
+}
+
+TEST(StoreFaultTest, AnUnusableFolderIsAnEnvironmentError) {
+  TestDir dir;
+  std::ofstream(dir.path() / "file") << "x";
+  auto store = Store::open(dir.path() / "file");
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().kind, Error::Kind::environment);
+  EXPECT_NE(store.error().message.find("file"), std::string::npos);
+}
+
+TEST(StoreFaultTest, AHostileRecordIsAnErrorNotACrash) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto run = store.begin_run(spec(1), {});
+  ASSERT_TRUE(run->add_trial(trial(0)));
+  ASSERT_TRUE(run->finish());
+  const std::string good = *read_whole(run->path() / "run.json");
+  for (std::string text :
+       {std::string("{"), std::string("[]"), std::string(), std::string("null"),
+        std::string("{\"id\":5}"), good.substr(0, good.size() / 2), std::string(100000, '[')}) {
+    std::ofstream(run->path() / "run.json") << text;
+    auto loaded = store.load("last");
+    ASSERT_FALSE(loaded) << text.substr(0, 40);
+    EXPECT_NE(loaded.error().message.find("run.json"), std::string::npos);
+  }
+  std::ofstream(run->path() / "run.json")
+      << R"({"id":"x","state":"finished","outcome":"pass","spec":{"cpus":"4","repeat":1e99},)"
+      << R"("argv":{"a":1},"trials":7,"facts":[1,{"name":2}],"started_at":"soon"})";
+  EXPECT_TRUE(store.load("last"));
+}
+
+TEST(TimeTest, ReadsBack) {
+  for (std::int64_t ms :
+       {std::int64_t{0}, std::int64_t{1767225600123}, std::int64_t{951782399999}}) {
+    TimePoint time{std::chrono::milliseconds(ms)};
+    EXPECT_EQ(time_from_text(to_text(time)), time) << to_text(time);
+  }
+  EXPECT_EQ(to_text(TimePoint(std::chrono::milliseconds(1767225600123))),
+            "2026-01-01T00:00:00.123Z");
+  for (const char* bad : {"", "2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123Zx"})
+    EXPECT_FALSE(time_from_text(bad)) << bad;
+}
+
+// What other folders rely on: KTRIAL_TRY takes this folder's errors.
+struct Foreign {
+  enum class Kind { usage, environment, internal } kind;
+  std::string message, hint;
+};
+TEST(ErrorTest, ConvertsIntoAnErrorOfTheSameShape) {
+  std::expected<int, Foreign> got = std::unexpected(Error{Error::Kind::usage, "m", "h"});
+  EXPECT_EQ(got.error().kind, Foreign::Kind::usage);
+  EXPECT_EQ(got.error().message + got.error().hint, "mh");
+}
+
+}  // namespace
+}  // namespace ktrial::results
