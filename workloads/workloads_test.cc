@@ -17,6 +17,9 @@ using testing::HasSubstr;
 
 const fs::path kWorkloads = KTRIAL_BINARY_DIR "/share/ktrial/workloads";
 
+constexpr const char* kAll[] = {"fork-storm", "mmcid-vfork", "smoke", "vfork-storm",
+                                "vsock-listen"};
+
 struct Ran {
   int status = -1;
   std::string out;
@@ -29,9 +32,10 @@ Ran run(const std::string& name, const std::string& arguments, bool with_progres
   EXPECT_NE(mkdtemp(dir), nullptr);
   const fs::path progress = fs::path(dir) / "progress";
   const std::string program = (kWorkloads / name / name).string();
-  std::string line = with_progress ? "KTRIAL_PROGRESS_FD=3 exec '" + program + "' " + arguments +
-                                         " 3>'" + progress.string() + "'"
-                                   : "exec '" + program + "' " + arguments + " 3>&-";
+  std::string line = with_progress
+                         ? "KTRIAL_PROGRESS_FD=3 exec '" + program + "' " + arguments + " 3>'" +
+                               progress.string() + "'"
+                         : "KTRIAL_PROGRESS_FD=3 exec '" + program + "' " + arguments + " 3>&-";
   auto got = run_command({"/bin/sh", "-c", line}, {.timeout = std::chrono::seconds(100)});
   Ran ran;
   EXPECT_TRUE(got) << got.error().message;
@@ -77,28 +81,9 @@ TEST_P(EveryWorkload, IsHealthyAndShowsProgress) {
   EXPECT_GE(check_progress(ran.progress, GetParam().total), 1);
 }
 
-TEST_P(EveryWorkload, RunsWithoutAProgressDescriptor) {
+TEST_P(EveryWorkload, RunsWhenTheProgressDescriptorIsClosed) {
   const Ran ran = run(GetParam().name, GetParam().tiny, false);
   EXPECT_EQ(ran.status, 0) << ran.out;
-}
-
-TEST_P(EveryWorkload, SurvivesAClosedProgressDescriptor) {
-  const std::string program = (kWorkloads / GetParam().name / GetParam().name).string();
-  auto got =
-      run_command({"/bin/sh", "-c",
-                   "KTRIAL_PROGRESS_FD=3 exec '" + program + "' " + GetParam().tiny + " 3>&-"});
-  ASSERT_TRUE(got) << got.error().message;
-  EXPECT_TRUE(got->ok()) << got->out;
-}
-
-TEST_P(EveryWorkload, RefusesWhatItDoesNotKnow) {
-  for (const char* bad : {"--duration=0 --no-such-thing=1", "--duration=soon", "--duration=-1",
-                          "--duration=nan", "--duration=", "--duration", "5", "--"}) {
-    const Ran ran = run(GetParam().name, bad);
-    EXPECT_EQ(ran.status, 2) << bad;
-    EXPECT_THAT(ran.out, HasSubstr("--duration=SECONDS")) << bad;
-    EXPECT_TRUE(ran.progress.empty()) << bad;
-  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -113,10 +98,70 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
+TEST(ArgumentsTest, WhatIsNotKnownIsRefusedWithTheList) {
+  for (const char* name : kAll) {
+    for (const char* bad : {"--duration=0 --no-such-thing=1", "--duration=soon", "--duration=-1",
+                            "--duration=nan", "--duration=", "--duration", "5", "--"}) {
+      const Ran ran = run(name, bad);
+      EXPECT_EQ(ran.status, 2) << name << ' ' << bad;
+      EXPECT_THAT(ran.out, HasSubstr("--duration=SECONDS")) << name << ' ' << bad;
+      EXPECT_TRUE(ran.progress.empty()) << name << ' ' << bad;
+    }
+  }
+}
+
+TEST(ArgumentsTest, BadValuesAreRefused) {
+  const std::pair<const char*, const char*> kBad[] = {
+      {"mmcid-vfork", "--pin=yes"},        {"mmcid-vfork", "--rounds=0"},
+      {"mmcid-vfork", "--rounds=1x"},      {"mmcid-vfork", "--spin_ms=99999999999999999999"},
+      {"fork-storm", "--variant=vfork"},   {"vfork-storm", "--variant=fork"},
+      {"vfork-storm", "--child="},         {"vsock-listen", "--port=70000"},
+      {"vsock-listen", "--peer=loopback "}};
+  for (const auto& [name, bad] : kBad) {
+    const Ran ran = run(name, "--duration=0 '" + std::string(bad) + "'");
+    EXPECT_EQ(ran.status, 2) << name << ' ' << bad;
+    EXPECT_THAT(ran.out, HasSubstr("bad value")) << name << ' ' << bad;
+  }
+}
+
 TEST(MmcidVforkTest, DurationTakesThePlaceOfRounds) {
   const Ran ran = run("mmcid-vfork", "--duration=0.05 --rounds=1000000 --spin_ms=1 --pin=false");
   EXPECT_EQ(ran.status, 0) << ran.out;
   EXPECT_GE(check_progress(ran.progress, 0), 1);
+}
+
+TEST(StormTest, EveryVariantAndChildCanBeAskedFor) {
+  const std::pair<const char*, std::vector<const char*>> kStorms[] = {
+      {"fork-storm", {"fork", "clone3", "posix_spawn"}},
+      {"vfork-storm", {"vfork", "clone_vfork", "clone3_vfork", "posix_spawn"}}};
+  for (const auto& [name, variants] : kStorms) {
+    for (const char* variant : variants) {
+      for (const char* child : {"exit", "exec", "sleep", "spin", "killed"}) {
+        const std::string arguments =
+            "--duration=0.02 --processes=1 --threads=2 --hold_ms=1 "
+            "--variant=" +
+            std::string(variant) + " --child=" + child;
+        const Ran ran = run(name, arguments);
+        EXPECT_EQ(ran.status, 0) << name << ' ' << arguments << '\n' << ran.out;
+      }
+    }
+  }
+}
+
+TEST(VsockListenTest, ServesLoopbackClientsOrSaysWhyNot) {
+  const Ran ran = run("vsock-listen", "--duration=0.5 --peer=loopback --port=41024 --threads=2");
+  if (ran.status == 2) {
+    EXPECT_THAT(ran.out, HasSubstr("cannot run here: "));
+    GTEST_SKIP() << ran.out;
+  }
+  EXPECT_EQ(ran.status, 0) << ran.out;
+  EXPECT_GE(check_progress(ran.progress, 0), 1);
+}
+
+TEST(VsockListenTest, WithoutAHostItCannotRun) {
+  const Ran ran = run("vsock-listen", "--duration=0.05 --port=41025 --threads=1");
+  EXPECT_EQ(ran.status, 2) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("cannot run here: "));
 }
 
 }  // namespace
