@@ -10,6 +10,7 @@
 #include "harness/kernel/program.h"
 #include "harness/spec/parse.h"
 #include "harness/trial/plan.h"
+#include "harness/vm/tsc.h"
 
 namespace ktrial::trial {
 namespace fs = std::filesystem;
@@ -35,7 +36,11 @@ std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeout
       "audit=0",
       "random.trust_cpu=on",
   };
-  if (accel == vm::Accel::tcg) words.push_back("tsc=reliable");  // else HPET: slow, odd stamps
+  if (accel == vm::Accel::tcg) {
+    words.push_back("tsc=reliable");  // else HPET: slow, odd stamps
+    if (spec.machine == spec::Machine::microvm)
+      words.push_back(fmt::format("tsc_early_khz={}", vm::host_tsc_khz()));
+  }
   for (std::string& word : spec::detector_arguments(timeouts.detectors))
     words.push_back(std::move(word));
   std::string out;
@@ -53,7 +58,8 @@ std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
 }
 
 // Adds what runs in the guest to `entries` and to the plan.
-Status add_program(Plan& plan, std::vector<kernel::Entry>& entries) {
+Status add_program(Plan& plan, const PrepareOptions& options,
+                   std::vector<kernel::Entry>& entries) {
   double duration_s = 0;
   if (plan.spec.duration) duration_s = plan.spec.duration->count() / 1000.0;
   if (plan.workload) {
@@ -70,6 +76,8 @@ Status add_program(Plan& plan, std::vector<kernel::Entry>& entries) {
   } else {
     auto packed = KTRIAL_TRY(kernel::pack_program(plan.spec.command.front()));
     entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
+    for (const std::string& note : packed.notes)
+      if (options.progress) options.progress(note);
     plan.run.argv = plan.spec.command;
     plan.run.argv[0] = packed.path;
     plan.run.env = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", "TERM=dumb"};
@@ -84,7 +92,7 @@ Status add_program(Plan& plan, std::vector<kernel::Entry>& entries) {
 Status write_guest(Plan& plan, const PrepareOptions& options) {
   std::vector<kernel::Entry> entries = {
       kernel::init_entry(options.payload / "guest" / "ktrial-init")};
-  KTRIAL_TRY(add_program(plan, entries));
+  KTRIAL_TRY(add_program(plan, options, entries));
   std::vector<std::string> wanted = channel::guest_modules(plan.channel);
   if (plan.workload)
     wanted.insert(wanted.end(), plan.workload->modules.begin(), plan.workload->modules.end());

@@ -148,7 +148,7 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
     return inconclusive("workload_unfit", what + " cannot run on this kernel" + detail);
   if (exit.value != 0)
     return fails(fmt::format("{} failed", what), "workload", "",
-                 fmt::format("{} exited with status {}{}", what, exit.value, detail));
+                 fmt::format("{} exited with status {}", what, exit.value));
   if (std::string lost = lost_report(evidence); !lost.empty())
     return fails("WARNING: lost kernel report", "lost_report", "",
                  "the kernel counted a report that its console never showed:" + lost);
