@@ -36,20 +36,19 @@ struct Storm {
 };
 
 struct Worker {
-  const Storm* storm;
+  const Storm* storm = nullptr;
+  std::atomic<std::size_t>* at_work = nullptr;  // threads that have not ended
   std::mt19937_64 random;
   Slot slot;
-};
-
-struct Killer {
-  std::unique_ptr<Worker[]>& workers;
-  std::size_t count;
-  std::atomic<bool> stop{false};
 };
 
 template <typename T>
 T pick(const std::vector<T>& from, std::mt19937_64& random) {
   return from[random() % from.size()];
+}
+
+std::int64_t random_hold_us(const StormPlan& plan, std::mt19937_64& random) {
+  return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(plan.hold_ms * 1000 + 1));
 }
 
 // Refusal is no fault by itself (memory may be short for a moment), lasting refusal is.
@@ -78,8 +77,7 @@ void* work(void* argument) {
     worker.slot.variant = pick(storm.plan.variants, worker.random);
     worker.slot.behaviour = pick(storm.plan.children, worker.random);
     worker.slot.status = static_cast<int>(1 + worker.random() % 100);
-    worker.slot.hold_us = static_cast<std::int64_t>(
-        worker.random() % static_cast<std::uint64_t>(storm.plan.hold_ms * 1000 + 1));
+    worker.slot.hold_us = random_hold_us(storm.plan, worker.random);
     const std::int64_t live = ++storm.counters.live;
     if (live > storm.live_limit)
       broken("%lld children alive, %lld is the most that were started",
@@ -90,32 +88,32 @@ void* work(void* argument) {
     --storm.counters.live;
     ++storm.counters.ended;
   }
+  --*worker.at_work;
   return nullptr;
 }
 
-void* kill_sleepers(void* argument) {
-  Killer& killer = *static_cast<Killer*>(argument);
-  while (!killer.stop.load()) {
-    for (std::size_t i = 0; i < killer.count; ++i) kill_if_due(killer.workers[i].slot);
+// One generation of one process. Its threads begin one by one while children of
+// earlier ones already sleep or run: what the kernel keeps per mm is to change
+// its mode with such children about. The main thread is the killer.
+[[noreturn]] void run_process(const Storm& storm, std::size_t threads, std::uint64_t seed) {
+  std::atomic<std::size_t> at_work{0};
+  auto workers = std::make_unique<Worker[]>(threads);
+  std::vector<pthread_t> running;
+  std::int64_t next_start = now_ns();
+  while (at_work.load() > 0 || (running.size() < threads && now_ns() < storm.end_ns)) {
+    if (running.size() < threads && now_ns() >= next_start) {
+      Worker& worker = workers[running.size()];
+      worker.storm = &storm;
+      worker.random.seed(seed * 1'000'003 + running.size());
+      worker.at_work = &at_work;
+      ++at_work;
+      running.push_back(start_thread(work, &worker));
+      next_start = now_ns() + random_hold_us(storm.plan, worker.random) * 1000;
+    }
+    for (std::size_t i = 0; i < running.size(); ++i) kill_if_due(workers[i].slot);
     sleep_us(500);
   }
-  return nullptr;
-}
-
-// One generation of one process.
-[[noreturn]] void run_process(const Storm& storm, std::size_t threads, std::uint64_t seed) {
-  auto workers = std::make_unique<Worker[]>(threads);
-  Killer killer{workers, threads};
-  const pthread_t killer_thread = start_thread(kill_sleepers, &killer);
-  std::vector<pthread_t> running;
-  for (std::size_t i = 0; i < threads; ++i) {
-    workers[i].storm = &storm;
-    workers[i].random.seed(seed * 1'000'003 + i);
-    running.push_back(start_thread(work, &workers[i]));
-  }
   for (const pthread_t thread : running) pthread_join(thread, nullptr);
-  killer.stop.store(true);
-  pthread_join(killer_thread, nullptr);
   _exit(kHealthy);
 }
 
@@ -123,7 +121,7 @@ void* kill_sleepers(void* argument) {
 // (mm_cid, cpumasks) changes its mode there.
 std::size_t threads_of_generation(const StormPlan& plan, std::size_t cpus, std::uint64_t index) {
   if (plan.threads > 0) return static_cast<std::size_t>(plan.threads);
-  const std::size_t choices[] = {std::max<std::size_t>(1, cpus - 1), cpus, cpus + 1, 2 * cpus};
+  const std::size_t choices[] = {std::max<std::size_t>(1, cpus / 2), cpus, cpus + 1, 2 * cpus};
   return choices[index % std::size(choices)];
 }
 

@@ -15,9 +15,9 @@ struct StormPlan {
   std::vector<Variant> variants;    // picked at random
   std::vector<Behaviour> children;  // picked at random
   std::int64_t processes = 2;
-  std::int64_t threads = 0;  // of each process; 0: varies about the number of CPUs, N-1 to 2N
+  std::int64_t threads = 0;  // of each process; 0: varies about the number of CPUs, N/2 to 2N
   std::int64_t hold_ms = 5;  // at most, of a sleeping, spinning or to be killed child
-  std::int64_t generation_ms = 500;
+  std::int64_t generation_ms = 200;
   std::int64_t seed = 1;
   double duration_s = 5;
 };
