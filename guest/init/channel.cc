@@ -16,7 +16,7 @@ namespace ktrial::init {
 namespace {
 
 constexpr char kPortsFolder[] = "/sys/class/virtio-ports";
-constexpr long kRetryNs = 2'000'000;
+constexpr long kRetryNs = 1'000'000;
 
 int fail(std::string& problem, const std::string& what, int error) {
   problem = with_errno(what, error);

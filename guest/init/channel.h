@@ -23,7 +23,7 @@ struct Channel {
   int beat = -1;
   std::string problem;  // empty if both are open, else what failed last
 };
-// Devices appear asynchronously: tries again every few milliseconds until `deadline_ns`
+// Devices appear asynchronously: tries again every millisecond until `deadline_ns`
 // (CLOCK_MONOTONIC).
 Channel open_channel(const ChannelOptions& options, std::uint64_t deadline_ns);
 

@@ -17,6 +17,11 @@ namespace ktrial::init {
 namespace {
 
 constexpr std::size_t kStack = 256 * 1024;  // bytes
+#ifdef __SANITIZE_THREAD__
+constexpr int kShareMemory = 0;  // ThreadSanitizer takes a child on its memory for itself
+#else
+constexpr int kShareMemory = CLONE_VM;
+#endif
 constexpr int kFirstFree = 10;  // above the descriptors that the child gives a meaning to
 
 struct Pipe {
@@ -59,7 +64,7 @@ struct Start {
   char* const* envp;
   int input, out, err, progress, cgroup_procs;
   const wire::Run* run;
-  volatile int error = 0;
+  volatile int* error;  // errno, in memory that is shared in any case
 };
 
 void limit(int resource, std::uint64_t value) {
@@ -73,7 +78,7 @@ int child(void* argument) {
   auto& start = *static_cast<Start*>(argument);
   setsid();
   if (start.cgroup_procs >= 0 && write(start.cgroup_procs, "0", 1) < 0) {
-    start.error = errno;
+    *start.error = errno;
     return 127;
   }
   dup2(start.input, 0);
@@ -91,20 +96,21 @@ int child(void* argument) {
   limit(RLIMIT_NOFILE, start.run->max_files);
   limit(RLIMIT_AS, start.run->max_memory);
   execve(start.program, start.argv, start.envp);
-  start.error = errno;
+  *start.error = errno;
   return 127;
 }
 
-// The pid, or -1 with start.error set.
-pid_t clone_child(Start& start) {
-  void* stack = mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+// The pid, or -1 with `error` set; `error` is set too if the child could not execute.
+pid_t clone_child(Start& start, int& error) {
+  void* stack = mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (stack == MAP_FAILED) {
-    start.error = errno;
+    error = errno;
     return -1;
   }
-  const pid_t pid =
-      clone(child, static_cast<char*>(stack) + kStack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
-  if (pid < 0) start.error = errno;
+  start.error = static_cast<int*>(stack);  // the far end of the stack; zero
+  const pid_t pid = clone(child, static_cast<char*>(stack) + kStack,
+                          kShareMemory | CLONE_VFORK | SIGCHLD, &start);
+  error = pid < 0 ? errno : *start.error;
   munmap(stack, kStack);  // CLONE_VFORK: the child has executed or ended
   return pid;
 }
@@ -157,9 +163,8 @@ Spawned spawn(const wire::Run& run, int cgroup_procs) {
     spawned.problem = with_errno("cannot open pipes for the workload", errno);
   } else {
     Start start{program.c_str(), argv.data(),        envp.data(),  input, out.write_end,
-                err.write_end,   progress.write_end, cgroup_procs, &run};
-    spawned.pid = clone_child(start);
-    spawned.error = start.error;
+                err.write_end,   progress.write_end, cgroup_procs, &run,  nullptr};
+    spawned.pid = clone_child(start, spawned.error);
     if (spawned.error != 0) spawned.problem = with_errno("cannot run " + program, spawned.error);
   }
   close_if_open(input);
