@@ -65,10 +65,12 @@ TEST_F(LintRuleTest, UpwardAndSidewaysIncludesAreFound) {
 TEST_F(LintRuleTest, GuestCodeStandsAlone) {
   put("guest/init/a.cc", "#include \"guest/wire/wire.h\"\n#include \"harness/base/fd.h\"\n");
   put("workloads/x/b.c", "#include \"guest/wire/wire.h\"\n");
+  put("workloads/x/b_test.cc", "#include \"harness/base/fd.h\"\n#include \"harness/vm/vm.h\"\n");
   put("harness/trial/c.cc", "#include \"guest/init/a.h\"\n");
   EXPECT_THAT(check_includes(root()),
               ElementsAre(HasSubstr("guest/init/a.cc:2: guest/init includes harness/base"),
-                          HasSubstr("harness/trial/c.cc:1: harness/trial includes guest/init")));
+                          HasSubstr("harness/trial/c.cc:1: harness/trial includes guest/init"),
+                          HasSubstr("workloads/x/b_test.cc:2: workloads includes harness/vm")));
 }
 
 TEST_F(LintRuleTest, AFolderWithoutRankIsFound) {

@@ -1,0 +1,167 @@
+#include "harness/trial/monitor.h"
+
+#include <gtest/gtest.h>
+
+#include "harness/vm/fake_vm.h"
+
+namespace ktrial::trial {
+namespace {
+using namespace std::chrono_literals;
+using verdict::Ending;
+
+class NoObserver final : public Observer {};
+
+// A monitor whose guest is scripted: console by FakeVm, agent by hand.
+class MonitorTest : public testing::Test {
+ protected:
+  static Limits limits() {
+    return {.boot = 300ms, .first_output = 200ms, .heartbeat = 500ms, .progress = 500ms,
+            .settle = 30ms, .total = 20s};
+  }
+  void start(std::vector<vm::FakeVm::Step> script, const Limits& l = limits()) {
+    monitor.emplace(io, l, observer);
+    vm.emplace(io, std::move(script));
+    handlers = monitor->channel_handlers();
+    ASSERT_TRUE(vm->start(monitor->vm_sink()));
+    monitor->begin(0);
+  }
+  void say(const wire::Message& message) {
+    const auto stream = std::holds_alternative<wire::Beat>(message) ? channel::StreamId::beat
+                                                                    : channel::StreamId::control;
+    handlers.on_bytes(stream, wire::encode(message));
+  }
+  template <class T>
+  void expect(const std::optional<Ending>& ending) {
+    ASSERT_TRUE(ending);
+    EXPECT_TRUE(std::holds_alternative<T>(*ending)) << "ending " << ending->index();
+  }
+  boost::asio::io_context io;
+  NoObserver observer;
+  std::optional<Monitor> monitor;
+  std::optional<vm::FakeVm> vm;
+  channel::Channel::Handlers handlers;
+};
+
+TEST_F(MonitorTest, HelloEndsTheBoot) {
+  start({});
+  say(wire::Hello{.kernel_release = "6.1"});
+  EXPECT_FALSE(monitor->wait_hello());
+  EXPECT_EQ(monitor->hello()->kernel_release, "6.1");
+}
+
+TEST_F(MonitorTest, AKernelThatPrintsNothingIsGivenUpEarly) {
+  start({});
+  auto ending = monitor->wait_hello();
+  expect<verdict::DeadlinePassed>(ending);
+  EXPECT_NEAR(std::get<verdict::DeadlinePassed>(*ending).seconds, .2, .01);
+}
+
+TEST_F(MonitorTest, AKernelThatPrintsIsGivenTheWholeBootTime) {
+  start({{0ms, vm::ConsoleBytes{"[    0.000000] Linux version 6.1\n"}}});
+  auto ending = monitor->wait_hello();
+  expect<verdict::DeadlinePassed>(ending);
+  EXPECT_GE(std::get<verdict::DeadlinePassed>(*ending).seconds, .29);
+}
+
+TEST_F(MonitorTest, AStoppedMachineIsNoticedAtOnce) {
+  start({{5ms, vm::Stopped{"KVM internal error"}}});
+  expect<verdict::VmStopped>(monitor->wait_hello());
+}
+
+TEST_F(MonitorTest, AShutdownReasonOutlivesTheMachine) {
+  start({{1ms, vm::GuestShutdown{"guest-reset"}}, {1ms, vm::Exited{{false, 0}, ""}}});
+  auto ending = monitor->wait_hello();
+  expect<verdict::VmEnded>(ending);
+  EXPECT_EQ(std::get<verdict::VmEnded>(*ending).shutdown, "guest-reset");
+}
+
+TEST_F(MonitorTest, AStopAfterAShutdownIsNoStop) {
+  start({{1ms, vm::GuestShutdown{"guest-shutdown"}}, {1ms, vm::Stopped{"paused"}},
+         {1ms, vm::Exited{{false, 0}, ""}}});
+  expect<verdict::VmEnded>(monitor->wait_hello());
+}
+
+TEST_F(MonitorTest, AReportSettlesAndThenEndsTheWait) {
+  start({{1ms, vm::ConsoleBytes{"[    1.000000] Kernel panic - not syncing: Oh\n"}},
+         {10ms, vm::ConsoleBytes{"[    1.000100] CPU: 2 PID: 7 Comm: x Not tainted\n"}}});
+  expect<verdict::ConsoleReport>(monitor->wait_hello());
+  EXPECT_EQ(monitor->console().findings().size(), 1u);
+  EXPECT_EQ(monitor->console().lines(), 2u);
+}
+
+TEST_F(MonitorTest, GarbageFromTheAgentIsAProtocolError) {
+  start({});
+  handlers.on_bytes(channel::StreamId::control, "GET / HTTP/1.1\r\n\r\n garbage garbage");
+  expect<verdict::ProtocolError>(monitor->wait_hello());
+}
+
+TEST_F(MonitorTest, ALostChannelEndsTheWait) {
+  start({});
+  handlers.on_lost("the daemon died");
+  expect<verdict::ChannelLost>(monitor->wait_hello());
+}
+
+TEST_F(MonitorTest, TheUserIsHeard) {
+  start({});
+  monitor->interrupt(2);
+  expect<verdict::Interrupted>(monitor->wait_hello());
+}
+
+TEST_F(MonitorTest, OneQuietCpuAmongBeatingOnesIsNamed) {
+  start({});
+  say(wire::Hello{});
+  EXPECT_FALSE(monitor->wait_hello());
+  say(wire::Beat{.cpu = 0});
+  say(wire::Beat{.cpu = 3});
+  boost::asio::steady_timer timer(io);
+  std::function<void()> beat = [&] {
+    say(wire::Beat{.cpu = 0});
+    say(wire::Progress{});
+    timer.expires_after(10ms);
+    timer.async_wait([&](auto error) { if (!error) beat(); });
+  };
+  beat();
+  const Ending ending = monitor->watch_workload();
+  timer.cancel();
+  ASSERT_TRUE(std::holds_alternative<verdict::HeartbeatSilence>(ending)) << ending.index();
+  const auto& silence = std::get<verdict::HeartbeatSilence>(ending);
+  EXPECT_EQ(silence.cpus, std::vector<unsigned>{3});
+  EXPECT_EQ(silence.of, 2u);
+}
+
+TEST_F(MonitorTest, ABeatingGuestWithoutProgressIsToldApart) {
+  start({});
+  say(wire::Hello{});
+  EXPECT_FALSE(monitor->wait_hello());
+  boost::asio::steady_timer timer(io);
+  std::function<void()> beat = [&] {
+    say(wire::Beat{.cpu = 0});
+    timer.expires_after(10ms);
+    timer.async_wait([&](auto error) { if (!error) beat(); });
+  };
+  beat();
+  expect<verdict::ProgressSilence>(monitor->watch_workload());
+}
+
+TEST_F(MonitorTest, ExitEndsTheWorkload) {
+  start({});
+  say(wire::Hello{});
+  EXPECT_FALSE(monitor->wait_hello());
+  say(wire::Exit{.value = 3});
+  const Ending ending = monitor->watch_workload();
+  ASSERT_TRUE(std::holds_alternative<verdict::AgentResult>(ending));
+  EXPECT_EQ(std::get<verdict::AgentResult>(ending).exit.value, 3);
+}
+
+TEST_F(MonitorTest, TheWholeTrialHasALimit) {
+  Limits l = limits();
+  l.total = 60ms;
+  l.heartbeat = l.progress = 10s;
+  start({}, l);
+  say(wire::Hello{});
+  EXPECT_FALSE(monitor->wait_hello());
+  expect<verdict::DeadlinePassed>(monitor->watch_workload());
+}
+
+}  // namespace
+}  // namespace ktrial::trial
