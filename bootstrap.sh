@@ -68,10 +68,11 @@ EOF
   say "vhost-device-vsock could not be installed; trials will use the virtio-serial channel"
 }
 
+# `program` is what a user runs; `all` has the tests too.
 build() {
   say "building build/release/bin/ktrial"
   cmake --preset release >/dev/null
-  cmake --build --preset release
+  cmake --build --preset release --target "$1"
 }
 
 run_tests() {
@@ -87,11 +88,11 @@ run_tests() {
 [ -r /etc/debian_version ] || die "this script knows Debian only; docs/dependencies.md lists what to install elsewhere"
 case "${1:-}" in
   run)
-    install_packages "${packages[@]}"; install_vsock_daemon; build
+    install_packages "${packages[@]}"; install_vsock_daemon; build program
     exec build/release/bin/ktrial run --kernel deb:linux-image-cloud-amd64 --workload mmcid-vfork --cpus 4 "${@:2}" ;;
-  build) install_packages "${packages[@]}"; install_vsock_daemon; build ;;
+  build) install_packages "${packages[@]}"; install_vsock_daemon; build program ;;
   test)
-    install_packages "${packages[@]}" "${test_packages[@]}"; install_vsock_daemon; build
+    install_packages "${packages[@]}" "${test_packages[@]}"; install_vsock_daemon; build all
     run_tests "${@:2}" ;;
   *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 129 ;;
 esac
