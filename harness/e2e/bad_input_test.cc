@@ -1,0 +1,169 @@
+// Bad input: a clear error that names the culprit, exit code 129 (or 128 where
+// the host is at fault), nothing left behind.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "harness/e2e/e2e.h"
+#include "harness/kernel/kernel.h"
+
+namespace ktrial::e2e {
+namespace {
+namespace fs = std::filesystem;
+
+class BadInputTest : public E2eTest {
+ protected:
+  void expect_refused(const std::vector<std::string>& arguments, int exit,
+                      const std::vector<std::string>& words) {
+    const auto result = run(arguments);
+    EXPECT_EQ(result.exit, exit) << result.err;
+    for (const auto& word : words)
+      EXPECT_NE(result.err.find(word), std::string::npos) << word << " not in: " << result.err;
+    EXPECT_EQ(result.out, "");
+  }
+  fs::path put(const std::string& name, const std::string& content) {
+    EXPECT_TRUE(write_file_atomically(root() / name, content));
+    return root() / name;
+  }
+  Result<kernel::Kernel> everyday_kernel() {
+    return kernel::resolve(*kernel::parse_reference(kKernel),
+                           {.cache_dir = *kernel::default_cache_dir()});
+  }
+};
+
+TEST_F(BadInputTest, KernelsThatAreNone) {
+  expect_refused({"run", "--kernel", "/nonexistent/bzImage"}, 129, {"/nonexistent/bzImage"});
+  expect_refused({"run", "--kernel", put("text", "not a kernel").string()}, 129, {"/text"});
+  std::string arm(64, '\0');
+  arm.replace(56, 4, "ARM\x64");
+  expect_refused({"run", "--kernel", put("Image", arm + std::string(4096, 'x')).string()}, 129,
+                 {"/Image", "arm64"});
+  expect_refused({"run", "--kernel", "deb:no-such-package-anywhere"}, 129,
+                 {"no-such-package-anywhere"});
+  expect_refused({"run", "--kernel", "git:HEAD"}, 129, {"git"});
+}
+
+TEST_F(BadInputTest, ATruncatedKernelIsNamed) {
+  REQUIRE_KERNEL(kKernel);
+  auto image = read_file(everyday_kernel()->image);
+  ASSERT_TRUE(image);
+  const auto cut = put("vmlinuz", image->substr(0, image->size() / 2));
+  expect_refused({"run", "--kernel", cut.string()}, 129, {"/vmlinuz", "truncated"});
+}
+
+TEST_F(BadInputTest, ABrokenModuleClosureNamesTheModule) {
+  REQUIRE_KERNEL(kKernel);
+  const auto kernel = *everyday_kernel();
+  ASSERT_TRUE(kernel.modules_dir);
+  const fs::path copy = root() / "tree";
+  fs::create_directories(copy / "boot");
+  fs::copy(kernel.image, copy / "boot");
+  const fs::path modules = copy / "lib/modules" / kernel.release;
+  fs::create_directories(modules);
+  fs::copy(*kernel.modules_dir, modules, fs::copy_options::recursive);
+  for (const auto& entry : fs::recursive_directory_iterator(modules))
+    if (entry.path().filename().string().starts_with("virtio_ring.ko")) {
+      fs::remove(entry.path());
+      break;
+    }
+  expect_refused({"run", "--kernel", (copy / "boot" / kernel.image.filename()).string(),
+                  "--workload", "smoke"},
+                 129, {"virtio_ring"});
+}
+
+TEST_F(BadInputTest, WorkloadsParametersAndFlags) {
+  expect_refused({"run", "--workload", "mmcid-vfrok"}, 129, {"mmcid-vfrok", "mmcid-vfork"});
+  expect_refused({"run", "--set", "no-equals-sign"}, 129, {"no-equals-sign"});
+  expect_refused({"run", "--memory", "lots"}, 129, {"lots"});
+  expect_refused({"run", "--duration", "10"}, 129, {"10"});
+  expect_refused({"run", "--cpus", "0"}, 129, {"cpus"});
+  expect_refused({"run", "--no-such-flag"}, 129, {"no-such-flag"});
+  expect_refused({"run", "--vmm", "libvirt"}, 129, {"libvirt"});
+  expect_refused({"run", "--workload", "smoke", "--", "true"}, 129, {"--workload"});
+  expect_refused({"analyze", "/nonexistent.log"}, 129, {"/nonexistent.log"});
+  expect_refused({"report", "no-such-run"}, 129, {"no-such-run"});
+  expect_refused({"workload", "show", "nothing"}, 129, {"nothing"});
+}
+
+TEST_F(BadInputTest, AnUnknownParameterIsNamedWithANeighbour) {
+  REQUIRE_KERNEL(kKernel);
+  expect_refused({"run", "--set", "round=3"}, 129, {"round", "rounds"});
+  expect_refused({"run", "--set", "rounds=many"}, 129, {"rounds", "many"});
+}
+
+TEST_F(BadInputTest, ASpecFileIsReportedWithLineAndKey) {
+  const auto spec = put("bad.toml", "kernel = \"x\"\ncpu = 4\nrepeat = -1\n");
+  expect_refused({"run", spec.string()}, 129, {"bad.toml:2", "cpu", "bad.toml:3", "repeat"});
+}
+
+TEST_F(BadInputTest, QemuAbsentOrTooOld) {
+  environment_["KTRIAL_QEMU"] = "/nonexistent/qemu";
+  expect_refused({"run", "--workload", "smoke"}, 128, {"/nonexistent/qemu"});
+  const auto fake = put("old-qemu", "#!/bin/sh\necho QEMU emulator version 5.2.0\n");
+  ::chmod(fake.c_str(), 0755);
+  environment_["KTRIAL_QEMU"] = fake;
+  expect_refused({"run", "--workload", "smoke"}, 128, {"5.2", "too old"});
+}
+
+TEST_F(BadInputTest, APayloadThatIsMissing) {
+  environment_["KTRIAL_PAYLOAD"] = "/nonexistent/payload";
+  const auto listed = run({"workload", "list"});
+  // The build's own payload is found all the same; nothing may crash.
+  EXPECT_TRUE(listed.exit == 0 || listed.exit == 128) << listed.err;
+}
+
+class CliTest : public E2eTest {};
+
+TEST_F(CliTest, HelpHasExamplesEverywhere) {
+  for (const std::string command : {"", "run", "analyze", "report", "completion"}) {
+    std::vector<std::string> arguments;
+    if (!command.empty()) arguments.push_back(command);
+    arguments.push_back("--help");
+    const auto help = run(arguments);
+    EXPECT_EQ(help.exit, 0) << command;
+    EXPECT_NE(help.out.find("Example"), std::string::npos) << command;
+  }
+}
+
+TEST_F(CliTest, DoctorNamesEveryChannel) {
+  const auto doctor = run({"doctor"});
+  EXPECT_EQ(doctor.exit, 0) << doctor.out;
+  for (const char* word : {"QEMU", "KVM", "vhost-vsock", "vhost-user-vsock", "virtio-serial"})
+    EXPECT_NE(doctor.out.find(word), std::string::npos) << word;
+}
+
+TEST_F(CliTest, WorkloadsAreListedAndShown) {
+  const auto list = run({"workload", "list"});
+  EXPECT_EQ(list.exit, 0);
+  for (const char* name : {"mmcid-vfork", "fork-storm", "vfork-storm", "vsock-listen", "smoke"}) {
+    EXPECT_NE(list.out.find(name), std::string::npos) << name;
+    EXPECT_EQ(run({"workload", "show", name}).exit, 0) << name;
+  }
+}
+
+TEST_F(CliTest, AnalyzeFindsASoftLockup) {
+  ASSERT_TRUE(write_file_atomically(
+      root() / "log", "[   28.1] watchdog\n[   28.100000] watchdog: BUG: soft lockup - CPU#1 stuck "
+                      "for 26s! [fork:71]\n"));
+  const auto result = run({"analyze", "--format", "json", (root() / "log").string()});
+  EXPECT_EQ(result.exit, 0);
+  const auto json = result.json();
+  ASSERT_EQ(json["files"][0]["findings"].size(), 1u) << result.out;
+  EXPECT_EQ(json["files"][0]["findings"][0]["kind"], "soft_lockup");
+  EXPECT_EQ(json["files"][0]["findings"][0]["first_line"], 2);
+}
+
+TEST_F(CliTest, CompletionIsBash) {
+  const auto script = run({"completion", "bash"});
+  EXPECT_EQ(script.exit, 0);
+  ASSERT_TRUE(write_file_atomically(root() / "completion", script.out));
+  const std::string check = "bash -n " + (root() / "completion").string() + " && bash -c '. " +
+                            (root() / "completion").string() +
+                            "; COMP_WORDS=(ktrial run --work); COMP_CWORD=2; _ktrial; "
+                            "[ \"${COMPREPLY[0]}\" = --workload ]'";
+  EXPECT_EQ(std::system(check.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace ktrial::e2e

@@ -1,0 +1,148 @@
+#include "harness/e2e/e2e.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <thread>
+
+#include "harness/kernel/kernel.h"
+
+extern char** environ;
+
+namespace ktrial::e2e {
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+constexpr char kMark[] = "KTRIAL_TEST_ID";
+
+std::string slurp(const fs::path& path) { return read_file(path, 64u << 20).value_or(""); }
+}  // namespace
+
+Running::~Running() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+}
+void Running::signal(int number) { ::kill(pid_, number); }
+std::string Running::err() const { return slurp(folder_ / "err"); }
+
+Outcome Running::wait(std::chrono::seconds patience) {
+  int status = 0;
+  const auto deadline = Clock::now() + patience;
+  while (::waitpid(pid_, &status, WNOHANG) == 0) {
+    if (Clock::now() > deadline) {
+      ADD_FAILURE() << "ktrial did not end in " << patience.count() << " s:\n" << err();
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, &status, 0);
+      break;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  pid_ = -1;
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), slurp(folder_ / "out"),
+          slurp(folder_ / "err")};
+}
+
+void E2eTest::SetUp() {
+  auto dir = TempDir::create("kt-e2e");
+  ASSERT_TRUE(dir) << dir.error().message;
+  dir_.emplace(std::move(*dir));
+  fs::create_directories(root() / "tmp");
+  environment_ = {{"TMPDIR", root() / "tmp"},
+                  {"XDG_RUNTIME_DIR", root() / "tmp"},
+                  {"XDG_STATE_HOME", root() / "state"},
+                  {kMark, root()}};
+}
+
+void E2eTest::TearDown() {
+  EXPECT_TRUE(eventually([&] { return processes().empty(); })) << "processes were left behind";
+  EXPECT_EQ(temporary_files(), std::vector<std::string>{});
+}
+
+Running E2eTest::start(const std::vector<std::string>& arguments) {
+  const fs::path folder = root() / ("command" + std::to_string(commands_++));
+  fs::create_directories(folder);
+  std::vector<std::string> words = {KTRIAL_PROGRAM};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    if (!environment_.contains(text.substr(0, text.find('=')))) variables.push_back(text);
+  }
+  for (const auto& [name, value] : environment_) variables.push_back(name + "=" + value);
+  auto pointers = [](std::vector<std::string>& strings) {
+    std::vector<char*> out;
+    for (std::string& text : strings) out.push_back(text.data());
+    out.push_back(nullptr);
+    return out;
+  };
+  auto argv = pointers(words), envp = pointers(variables);
+  const std::string out = folder / "out", err = folder / "err";
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::dup2(::open("/dev/null", O_RDONLY), 0);
+    ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0600), 1);
+    ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0600), 2);
+    ::execve(argv[0], argv.data(), envp.data());
+    ::_exit(127);
+  }
+  return Running(pid, folder);
+}
+
+Outcome E2eTest::run(const std::vector<std::string>& arguments) { return start(arguments).wait(); }
+
+std::string E2eTest::why_no_kernel(const std::string& reference) {
+  auto parsed = kernel::parse_reference(reference);
+  auto cache = kernel::default_cache_dir();
+  if (!parsed || !cache) return "no reference or no cache";
+  auto kernel = kernel::resolve(*parsed, {.cache_dir = *cache});
+  return kernel ? "" : kernel.error().message;
+}
+
+bool E2eTest::eventually(const std::function<bool()>& done, std::chrono::seconds patience) {
+  const auto deadline = Clock::now() + patience;
+  while (!done()) {
+    if (Clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+std::vector<pid_t> E2eTest::processes(const std::string& name) const {
+  std::vector<pid_t> out;
+  const std::string mark = std::string(kMark) + "=" + root().string();
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0) continue;
+    if (("\n" + slurp(entry.path() / "environ")).find(mark) == std::string::npos) continue;
+    const std::string stat = slurp(entry.path() / "stat");
+    const auto close = stat.rfind(')');
+    if (close == stat.npos || stat.size() < close + 3 || stat[close + 2] == 'Z') continue;
+    if (name.empty() || slurp(entry.path() / "cmdline").find(name) != std::string::npos)
+      out.push_back(pid);
+  }
+  return out;
+}
+
+std::vector<std::string> E2eTest::temporary_files() const {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(root() / "tmp", error))
+    out.push_back(entry.path().filename());
+  return out;
+}
+
+fs::path E2eTest::run_folder() const {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(root() / "state/ktrial/runs", error))
+    return entry.path();
+  return {};
+}
+
+}  // namespace ktrial::e2e

@@ -1,0 +1,83 @@
+// Runs the built ktrial as a user would, with folders of its own.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/base/file.h"
+
+namespace ktrial::e2e {
+
+// The everyday kernel, and the neighbours of the mm_cid regression.
+inline constexpr char kKernel[] = "deb:linux-image-cloud-amd64";
+inline constexpr char kBadKernel[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
+inline constexpr char kFixedKernel[] = "deb:linux-binary-6.19.14+deb13-cloud-amd64";
+
+struct Outcome {
+  int exit = -1;  // 128 + signal if it was killed
+  std::string out, err;
+  nlohmann::json json() const { return nlohmann::json::parse(out, nullptr, false); }
+};
+
+// A ktrial that runs beside the test.
+class Running {
+ public:
+  explicit Running(pid_t pid, std::filesystem::path folder)
+      : pid_(pid), folder_(std::move(folder)) {}
+  ~Running();
+  Running(Running&& other) noexcept
+      : pid_(std::exchange(other.pid_, -1)), folder_(std::move(other.folder_)) {}
+  pid_t pid() const { return pid_; }
+  void signal(int number);
+  std::string err() const;
+  // Its exit within `patience` (killed after), with what it wrote.
+  Outcome wait(std::chrono::seconds patience = std::chrono::seconds(300));
+
+ private:
+  pid_t pid_;
+  std::filesystem::path folder_;
+};
+
+class E2eTest : public testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  Outcome run(const std::vector<std::string>& arguments);
+  Running start(const std::vector<std::string>& arguments);
+  // Empty if the kernel is cached or could be fetched; else why not.
+  static std::string why_no_kernel(const std::string& reference);
+
+  // Waits until `done`, at most `patience`; false if it never was.
+  static bool eventually(const std::function<bool()>& done,
+                         std::chrono::seconds patience = std::chrono::seconds(60));
+  // Processes of this test's ktrial that are alive: found by an environment
+  // variable that they inherit. Of a name, or all.
+  std::vector<pid_t> processes(const std::string& name = "") const;
+  // Files in the folder that temporary files of this test go to.
+  std::vector<std::string> temporary_files() const;
+  // The folder of the only run.
+  std::filesystem::path run_folder() const;
+
+  std::filesystem::path root() const { return dir_->path(); }
+  std::map<std::string, std::string> environment_;
+
+ private:
+  std::optional<TempDir> dir_;
+  int commands_ = 0;
+};
+
+#define REQUIRE_KERNEL(reference)                                       \
+  if (const std::string why = why_no_kernel(reference); !why.empty()) \
+  GTEST_SKIP() << "no kernel " << (reference) << ": " << why
+
+}  // namespace ktrial::e2e
