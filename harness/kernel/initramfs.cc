@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 #include <map>
 #include <memory>
 
@@ -62,7 +63,8 @@ std::unexpected<Error> write_failed(archive* writer, const std::string& path) {
   const int error = archive_errno(writer);
   const char* text = archive_error_string(writer);
   return fail(ErrorKind::environment,
-              "initramfs: " + path + ": " + (text != nullptr ? text : "cannot be written"),
+              "initramfs: " + path + ": " + (text != nullptr ? text : "cannot be written") +
+                  (error > 0 ? " (" + std::generic_category().message(error) + ")" : ""),
               error == ENOSPC ? "free some disk space" : "");
 }
 

@@ -116,8 +116,9 @@ Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOpti
 
   Signals signals(io);
   auto done = run_all(io, signals, janitor, plan, options, run, observer);
-  KTRIAL_TRY(run.finish(done ? results::RunState::finished : results::RunState::interrupted));
-  if (!done) return std::unexpected(std::move(done).error());
+  auto finished = run.finish(done ? results::RunState::finished : results::RunState::interrupted);
+  if (!done) return std::unexpected(std::move(done).error());  // the first error is the telling one
+  KTRIAL_TRY(std::move(finished));
   return run.record();
 }
 
