@@ -1,10 +1,6 @@
-// Console bytes → lines → findings. Pure and incremental, in bounded memory
-// whatever the guest prints.
-//
-// The formats are those of Linux 5.10 to 7.x (kernel/printk, kernel/watchdog.c,
-// kernel/rcu/tree_stall.h, lib/nmi_backtrace.c, mm/kasan, ...) and of older
-// reports; titles follow the public grammar of syzbot, so that they compare with
-// reports elsewhere. `culprit` is ktrial's own judgement, see culprit.h.
+// Finds kernel reports (oopses, lockups, sanitizer reports, ...) in console output: bytes in,
+// findings out. Pure: no clock, no I/O. The formats are those of Linux 5.10 to 7.x; older ones and
+// other architectures are read where they differ little.
 #pragma once
 
 #include <cstdint>
@@ -14,53 +10,61 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/console/kind.h"
+#include "harness/console/kinds.h"
 
 namespace ktrial::console {
 
 struct Finding {
-  std::string title;    // "BUG: soft lockup in F"
-  Kind kind = Kind::other;
-  std::string culprit;  // the function at fault, not its victim; empty: unknown
-  std::optional<int> cpu;
-  std::string task;              // "comm/pid"; may be empty
-  std::uint64_t first_line = 0;  // 1-based, in the stream that was fed
-  std::uint64_t last_line = 0;
-  bool corrupted = false;  // cut short or interleaved beyond use
-  int severity = 0;        // higher is worse; see severity()
-  std::string excerpt;     // the report's cleaned text, at most 16 KiB
+  std::string title;    // in syzbot's grammar, e.g. "INFO: rcu detected stall in F"
+  Kind kind = Kind::warning;
+  // Our own judgement of the function at fault, e.g. the one that spins with interrupts off rather
+  // than the one that waits for it. Empty when unknown.
+  std::string culprit;
+  std::optional<int> cpu;  // of the culprit, where known
+  std::string task;        // of the culprit ("comm"), where known
+  std::uint64_t first_line = 0, last_line = 0;  // 1-based, in the fed stream
+  bool corrupted = false;  // the report is cut, interleaved beyond use, or lost messages
+  int severity = 0;        // greater is worse; see severity_of()
+  std::string excerpt;     // the report's text without control bytes, at most 16 KiB
 };
 
-// A symptom of the environment, never a kernel bug alone: an unstable clock, a
-// slow NMI handler, dropped printk messages.
+// A line that speaks of the machine under the kernel rather than of the kernel: an unstable clock,
+// an NMI handler that took too long, dropped messages.
 struct EnvironmentMark {
-  std::uint64_t line = 0;
-  std::string text;
+  std::uint64_t line = 0;  // 1-based
+  std::string text;        // at most 256 bytes
+  bool dropped_messages = false;
 };
 
 class Analyzer {
  public:
   Analyzer();
-  Analyzer(Analyzer&&) noexcept;
   ~Analyzer();
+  Analyzer(Analyzer&&) noexcept;
+  Analyzer& operator=(Analyzer&&) noexcept;
 
-  // A finding appears as soon as its first line was seen; its function, culprit
-  // and excerpt get better as more comes, until finish() or another report.
+  // How the stream is cut into pieces makes no difference to the findings.
   void feed(std::string_view bytes);
+  // The stream has ended: an unfinished last line counts as a line, an open report is closed.
   void finish();
 
-  // In console order; bounded, see dropped().
+  // In the order of their first lines. A finding appears with the first line of its report and is
+  // refined by the lines that follow. At most kMaxFindings are kept.
   const std::vector<Finding>& findings() const;
-  std::uint64_t dropped() const;  // findings beyond the bound
+  std::uint64_t findings_not_kept() const;
+  static constexpr std::size_t kMaxFindings = 256;
+
   std::uint64_t lines() const;
-  // A line with printk's time stamp was seen: proof that the kernel runs.
+  // A line with a printk stamp was seen: the kernel runs.
   bool saw_kernel_line() const;
+  // Without its printk prefix, at most 1 KiB.
   std::string last_kernel_line() const;
+  // The first 256 of them.
   const std::vector<EnvironmentMark>& environment() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace ktrial::console

@@ -1,104 +1,191 @@
 #include "harness/console/frames.h"
 
-#include <re2/re2.h>
-
+#include <array>
 #include <cctype>
-#include <cstring>
-
-#include "harness/console/generic_functions.h"
 
 namespace ktrial::console {
 namespace {
 
-bool name_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '$' ||
-         c == '<' || c == '>' || c == ':';
+std::string_view trim(std::string_view s) {
+  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
+  while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
+  return s;
 }
 
-// What may stand before a frame's function: addresses, brackets, "?", indentation.
-bool is_frame_lead(std::string_view lead) {
-  for (char c : lead)
-    if (!std::isxdigit(static_cast<unsigned char>(c)) && !std::strchr(" []<>()?#:=x|", c))
-      return false;
-  return true;
+bool symbol_char(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '$';
 }
 
-// "func+0x12/0x34": where func begins and ends, from the first such spot.
-bool find_symbol(std::string_view s, std::size_t& begin, std::size_t& end) {
-  for (std::size_t plus = s.find("+0x"); plus != s.npos; plus = s.find("+0x", plus + 1)) {
-    std::size_t i = plus + 3;
-    while (i < s.size() && std::isxdigit(static_cast<unsigned char>(s[i]))) ++i;
-    if (i == plus + 3 || s.substr(i, 3) != "/0x") continue;
-    begin = plus;
-    while (begin > 0 && name_char(s[begin - 1])) --begin;
-    end = plus;
-    if (begin < end && s[begin] == '<' && s.find('>', begin) > end) ++begin;
-    if (begin < end) return true;
+// The symbol that ends right before `plus`. Rust's names hold "::" and "<...>".
+std::string_view symbol_before(std::string_view s, std::size_t plus) {
+  std::size_t start = plus;
+  int depth = 0;
+  while (start > 0) {
+    const char c = s[start - 1];
+    if (c == '>') ++depth;
+    if (c == '<') {
+      if (depth == 0) break;
+      --depth;
+      --start;
+      continue;
+    }
+    if (depth > 0 || symbol_char(c) || c == ':' || c == '>') --start;
+    else break;
   }
-  return false;
+  while (start < plus && s[start] == ':') ++start;  // "RIP: 0010:symbol"
+  std::string_view symbol = s.substr(start, plus - start);
+  if (const auto colon = symbol.find(':'); colon != symbol.npos && colon <= 4 &&
+                                           symbol.substr(0, colon + 2).find("::") == symbol.npos &&
+                                           symbol.find_first_not_of("0123456789abcdef") == colon)
+    symbol.remove_prefix(colon + 1);
+  if (symbol.empty() || std::isdigit(static_cast<unsigned char>(symbol.front()))) return {};
+  return symbol;
+}
+
+// "sym+0x12/0x34": position of '+', or npos.
+std::size_t offset_at(std::string_view s, std::size_t from = 0) {
+  for (std::size_t at = s.find("+0x", from); at != s.npos; at = s.find("+0x", at + 1))
+    if (!symbol_before(s, at).empty()) return at;
+  return s.npos;
+}
+
+// Removes "[<ffff...>] " and "[c000...] " groups and the marks of stack switches.
+std::string_view skip_addresses(std::string_view s) {
+  for (;;) {
+    s = trim(s);
+    if (s.empty()) return s;
+    if (s.front() == '[' || s.front() == '<') {
+      const char close = s.front() == '[' ? ']' : '>';
+      const std::size_t end = s.find(close);
+      if (end == s.npos || end > 40) return s;
+      const std::string_view inside = s.substr(1, end - 1);
+      if (s.front() == '<' && inside != "IRQ" && inside != "/IRQ" && inside != "EOI" &&
+          inside != "TASK" && inside != "/TASK" && inside != "NMI" && inside != "/NMI" &&
+          inside != "SOFTIRQ" && inside != "/SOFTIRQ" && inside != "EOE" && inside.find('#') == inside.npos)
+        return s;
+      s.remove_prefix(end + 1);
+      continue;
+    }
+    // An address without brackets.
+    std::size_t hex = 0;
+    while (hex < s.size() && std::isxdigit(static_cast<unsigned char>(s[hex]))) ++hex;
+    if ((hex == 8 || hex == 16) && hex < s.size() && s[hex] == ' ') {
+      s.remove_prefix(hex);
+      continue;
+    }
+    return s;
+  }
+}
+
+bool is_symbolised_path(std::string_view rest) {
+  rest = trim(rest);
+  const std::size_t colon = rest.find(':');
+  if (colon == rest.npos || colon < 3 || colon + 1 >= rest.size()) return false;
+  const std::string_view path = rest.substr(0, colon);
+  if (path.find(' ') != path.npos) return false;
+  return (path.ends_with(".c") || path.ends_with(".h") || path.ends_with(".S") ||
+          path.ends_with(".rs")) &&
+         std::isdigit(static_cast<unsigned char>(rest[colon + 1]));
 }
 
 }  // namespace
 
-std::string strip_suffix(std::string_view function) {
-  for (std::string_view suffix : {".isra", ".constprop", ".part", ".cold", ".llvm", ".lto_priv"})
-    function = function.substr(0, function.find(suffix));
-  return std::string(function);
+std::string source_name(std::string_view symbol) {
+  static constexpr std::array<std::string_view, 9> kSuffixes = {
+      ".isra", ".constprop", ".part", ".cold", ".llvm", ".cfi_jt", ".cfi", ".lto_priv", ".clone"};
+  std::size_t cut = symbol.size();
+  for (std::string_view suffix : kSuffixes)
+    if (const auto at = symbol.find(suffix); at != symbol.npos && at > 0) cut = std::min(cut, at);
+  symbol = symbol.substr(0, cut);
+  static constexpr std::array<std::string_view, 12> kSyscalls = {
+      "__x64_sys_",  "__ia32_sys_", "__arm64_sys_", "__riscv_sys_", "__s390x_sys_", "__s390_sys_",
+      "__loongarch_sys_", "SyS_", "__powerpc_sys_", "__mips_sys_", "__x32_sys_", "__arm_sys_"};
+  static constexpr std::array<std::string_view, 9> kBodies = {
+      "__do_sys_", "__se_sys_", "SYSC_", "compat_SyS_", "C_SYSC_", "__do_compat_sys_", "__se_compat_sys_",
+      "__ia32_compat_sys_", "__x64_compat_sys_"};
+  for (std::string_view prefix : kBodies)
+    if (symbol.starts_with(prefix)) return std::string(symbol.substr(prefix.size()));
+  for (std::string_view prefix : kSyscalls)
+    if (symbol.starts_with(prefix)) return "sys_" + std::string(symbol.substr(prefix.size()));
+  return std::string(symbol);
 }
 
-std::optional<Frame> parse_frame(std::string_view message) {
-  // ARM: "[<80100a74>] (callee) from [<..>] (caller+0x1/0x2)": the caller's line.
-  std::size_t begin = 0, end = 0;
-  if (auto from = message.find(") from "); from != message.npos) {
-    if (auto open = message.find('('); open < from)
-      return Frame{strip_suffix(message.substr(open + 1, message.substr(open + 1).find_first_of("+)"))), true};
+bool is_syscall(std::string_view symbol) {
+  const std::string name = source_name(symbol);
+  return name.starts_with("sys_") || name.starts_with("compat_sys_") ||
+         (name.size() < symbol.size() && symbol.find(name) > 5 && symbol.find(name) != symbol.npos);
+}
+
+std::string first_symbol(std::string_view text) {
+  const std::size_t plus = offset_at(text);
+  return plus == text.npos ? std::string() : source_name(symbol_before(text, plus));
+}
+
+std::optional<Frame> parse_frame(std::string_view body) {
+  std::string_view s = skip_addresses(body);
+  if (s.empty()) return std::nullopt;
+  Frame frame;
+  if (s.starts_with("? ")) {
+    frame.uncertain = true;
+    s = skip_addresses(s.substr(2));
   }
-  if (find_symbol(message, begin, end)) {
-    const std::string_view lead = message.substr(0, begin);
-    if (!is_frame_lead(lead)) return std::nullopt;
-    return Frame{strip_suffix(message.substr(begin, end - begin)), lead.find('?') == lead.npos};
+  if (s.starts_with('(')) s.remove_prefix(1);
+  // arm: "callee from caller": each line's first is one frame of the trace
+  if (const auto from = s.find(" from "); from != s.npos) {
+    std::string_view callee = s.substr(0, from);
+    if (callee.ends_with(')')) callee.remove_suffix(1);
+    if (const auto plus = callee.find("+0x"); plus != callee.npos) callee = callee.substr(0, plus);
+    if (callee.empty() || offset_at(s, from) == s.npos) return std::nullopt;
+    for (char c : callee)
+      if (!symbol_char(c)) return std::nullopt;
+    frame.symbol = source_name(callee);
+    frame.syscall = is_syscall(callee);
+    frame.caller = first_symbol(s.substr(from));
+    return frame;
   }
-  // Symbolised reports name inlined callers too.
-  if (message.ends_with("[inline]")) {
-    auto first = message.find_first_not_of(' ');
-    auto stop = message.find(' ', first);
-    if (first != message.npos && stop != message.npos)
-      return Frame{strip_suffix(message.substr(first, stop - first)), true};
+  const std::size_t plus = offset_at(s);
+  if (plus != s.npos) {
+    const std::string_view symbol = symbol_before(s, plus);
+    if (symbol.data() != s.data()) return std::nullopt;  // text, not a frame
+    frame.symbol = source_name(symbol);
+    frame.syscall = is_syscall(symbol);
+    frame.uncertain = frame.uncertain || s.ends_with("(unreliable)");
+    return frame;
   }
-  return std::nullopt;
+  // "symbol path.c:12 [inline]": already symbolised by a tool
+  const std::size_t space = s.find(' ');
+  if (space == s.npos || space == 0 || !is_symbolised_path(s.substr(space))) return std::nullopt;
+  for (char c : s.substr(0, space))
+    if (!symbol_char(c)) return std::nullopt;
+  frame.symbol = source_name(s.substr(0, space));
+  frame.syscall = is_syscall(s.substr(0, space));
+  return frame;
 }
 
-std::optional<std::string> parse_ip(std::string_view message) {
-  static const RE2 kIp(
-      R"(^ *(?:RIP: (?:0010|e030):|RIP \[|EIP: ?(?:0060:)?|IP: \[?|IP is at|PC is at|pc ?: |pc : |NIP |epc ?: |PC: |Krnl PSW : \S+ \S+ \()(.*))");
-  std::string rest;
-  if (!RE2::PartialMatch(message, kIp, &rest)) return std::nullopt;
-  std::size_t begin = 0, end = 0;
-  if (!find_symbol(rest, begin, end)) return std::nullopt;
-  return strip_suffix(std::string_view(rest).substr(begin, end - begin));
-}
-
-std::string syscall_of(std::string_view function) {
-  for (std::string_view prefix : {"__x64_sys_", "__ia32_sys_", "__se_sys_", "__do_sys_",
-                                  "__arm64_sys_", "__ia32_compat_sys_", "__x64_compat_sys_",
-                                  "__riscv_sys_", "__s390x_sys_", "compat_SyS_", "SyS_", "SYSC_",
-                                  "compat_sys_", "ksys_", "__sys_", "sys_"})
-    if (function.starts_with(prefix))
-      return "sys_" + std::string(function.substr(prefix.size()));
-  return "";
-}
-
-bool is_generic(std::string_view function) {
-  static const RE2 kGeneric(kGenericFunctions);
-  return RE2::FullMatch(function, kGeneric);
-}
-bool is_waiter(std::string_view function) {
-  static const RE2 kWaiter(kWaiterFunctions);
-  return RE2::FullMatch(function, kWaiter);
-}
-bool is_plumbing(std::string_view function) {
-  static const RE2 kPlumbing(kPlumbingFunctions);
-  return RE2::FullMatch(function, kPlumbing) || is_generic(function);
+std::optional<Frame> parse_pointer(std::string_view body) {
+  static constexpr std::array<std::string_view, 20> kHeads = {
+      "RIP: ",      "RIP  ",  "IP: ",   "EIP: ", "EIP is at ", "PC is at ", "pc : ",
+      "pc: ",       "NIP [",  "NIP: ",  "epc : ", "epc: ",     "epc   : ",  "era : ",
+      "Krnl PSW : ", "PC: ",  "IAOQ[0]", "rip: ", "pc  : ",    "  pc: "};
+  bool head = false;
+  for (std::string_view prefix : kHeads)
+    if (body.starts_with(prefix)) head = true;
+  if (!head) {
+    // s390 puts the symbol on the same line, mips pads; a thread's own banner may come first
+    const auto rip = body.find("RIP: 0010:");
+    if (rip == body.npos || rip > 4) return std::nullopt;
+    body.remove_prefix(rip);
+  }
+  Frame frame;
+  frame.pointer = true;
+  const std::size_t plus = offset_at(body);
+  if (plus != body.npos) {
+    frame.symbol = source_name(symbol_before(body, plus));
+    return frame;
+  }
+  frame.user = body.starts_with("RIP: 0033:") || body.starts_with("RIP: 0023:") ||
+               body.starts_with("EIP: 0x");
+  return frame;
 }
 
 }  // namespace ktrial::console

@@ -1,31 +1,32 @@
-// Stack frames and instruction pointers in report lines.
+// Reads the pieces of a kernel report that name code: stack frames, instruction pointers, lock
+// addresses. Formats: dump_stack(), show_regs() and show_trace of x86, arm, arm64, powerpc, riscv,
+// s390, mips, loongarch.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace ktrial::console {
 
 struct Frame {
-  std::string function;  // compiler suffixes dropped
-  bool reliable = true;  // false: printed with "? "
+  std::string symbol;     // without offset and without the compiler's suffixes
+  bool uncertain = false;  // "? symbol": found on the stack, perhaps a leftover
+  bool pointer = false;   // from an instruction pointer line, not from a trace
+  bool syscall = false;   // the body of a system call
+  std::string caller;     // arm names it on the same line; empty elsewhere
+  bool user = false;      // the pointer is in user space; the symbol is empty
 };
 
-// "[<addr>] ? func+0x12/0x34 [mod]", "(func) from [<addr>] (func+...)", "func file.c:1 [inline]".
-std::optional<Frame> parse_frame(std::string_view message);
-// RIP:, EIP:, IP:, "PC is at", "pc :", NIP, epc. User-mode pointers yield nothing.
-std::optional<std::string> parse_ip(std::string_view message);
-// A function that reports, allocates, copies, locks, schedules or enters: true
-// of every stack, so it tells nothing about this one.
-bool is_generic(std::string_view function);
-// A function that waits for another CPU, or idles.
-bool is_waiter(std::string_view function);
-// Layers between a system call and who serves it; see Where::stall.
-bool is_plumbing(std::string_view function);
-// "__x64_sys_futex", "__se_sys_futex", "SyS_futex" -> "sys_futex"; else empty.
-std::string syscall_of(std::string_view function);
-std::string strip_suffix(std::string_view function);
+// A line of a stack trace, e.g. " ? foo+0x12/0x34 [module]".
+std::optional<Frame> parse_frame(std::string_view body);
+// A line with the instruction pointer, e.g. "RIP: 0010:foo+0x12/0x34".
+std::optional<Frame> parse_pointer(std::string_view body);
+// The symbol of the first "symbol+0x12/0x34" of a text; empty if there is none.
+std::string first_symbol(std::string_view text);
+// The raw symbol of a system call's body, e.g. "__x64_sys_mount", "compat_SyS_mount".
+bool is_syscall(std::string_view symbol);
+// "__x64_sys_mount.cold" -> "sys_mount": what the symbol is called in the source.
+std::string source_name(std::string_view symbol);
 
 }  // namespace ktrial::console

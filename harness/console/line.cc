@@ -1,77 +1,110 @@
 #include "harness/console/line.h"
 
-#include <cctype>
+#include <charconv>
 
 namespace ktrial::console {
 namespace {
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
-std::string strip_controls(std::string_view raw) {
-  std::string out;
-  out.reserve(raw.size());
-  for (std::size_t i = 0; i < raw.size() && out.size() < kMaxLine; ++i) {
-    const auto c = static_cast<unsigned char>(raw[i]);
-    if (c == 0x1b) {  // ESC [ parameters final, or ESC and one byte
-      if (i + 1 < raw.size() && raw[i + 1] == '[') {
-        i += 2;
-        while (i < raw.size() && !(raw[i] >= 0x40 && raw[i] <= 0x7e)) ++i;
-      } else {
-        ++i;
-      }
-    } else if (c == '\t') {
-      out.push_back(' ');
-    } else if (c >= 0x20 && c != 0x7f) {
-      out.push_back(static_cast<char>(c));
-    }
-  }
-  return out;
+std::size_t skip_spaces(std::string_view s, std::size_t at) {
+  while (at < s.size() && s[at] == ' ') ++at;
+  return at;
 }
 
-// The end of "[ *digits.digits6]" that begins at `at`, or 0.
-std::size_t stamp_end(std::string_view s, std::size_t at) {
-  std::size_t i = at + 1;
-  while (i < s.size() && s[i] == ' ') ++i;
-  const std::size_t first = i;
+// "[  123.456789]" at `at`: the position after it, or npos.
+std::size_t match_stamp(std::string_view s, std::size_t at) {
+  if (at >= s.size() || s[at] != '[') return s.npos;
+  std::size_t i = skip_spaces(s, at + 1);
+  const std::size_t seconds = i;
   while (i < s.size() && digit(s[i])) ++i;
-  if (i == first || i >= s.size() || s[i] != '.') return 0;
-  const std::size_t dot = i++;
+  if (i == seconds || i - seconds > 12 || i >= s.size() || s[i] != '.') return s.npos;
+  const std::size_t micros = ++i;
   while (i < s.size() && digit(s[i])) ++i;
-  return i - dot == 7 && i < s.size() && s[i] == ']' ? i + 1 : 0;
+  if (i - micros != 6) return s.npos;
+  i = skip_spaces(s, i);
+  // Some vendors' kernels print the caller inside the same brackets.
+  std::size_t end = i;
+  while (end < s.size() && end - i < 24 && (std::isalnum(static_cast<unsigned char>(s[end])))) ++end;
+  if (end >= s.size() || s[end] != ']') return s.npos;
+  return end + 1;
 }
 
-// "[ T123]" or "[    C0]" at `at`: its end, else 0.
-std::size_t caller_end(std::string_view s, std::size_t at, std::string& context) {
-  if (at >= s.size() || s[at] != '[') return 0;
-  std::size_t i = at + 1;
-  while (i < s.size() && s[i] == ' ') ++i;
-  const std::size_t first = i;
-  if (i >= s.size() || (s[i] != 'T' && s[i] != 'C')) return 0;
-  ++i;
-  while (i < s.size() && digit(s[i])) ++i;
-  if (i == first + 1 || i >= s.size() || s[i] != ']') return 0;
-  context = std::string(s.substr(first, i - first));
-  return i + 1;
+// "[   T12]" or "[C0]" at `at`, after optional spaces.
+std::size_t match_caller(std::string_view s, std::size_t at, Line& line) {
+  if (at >= s.size() || s[at] != '[') return at;
+  std::size_t i = skip_spaces(s, at + 1);
+  if (i >= s.size() || (s[i] != 'T' && s[i] != 'C')) return at;
+  const char type = s[i++];
+  long value = 0;
+  const auto [end, error] = std::from_chars(s.data() + i, s.data() + s.size(), value);
+  if (error != std::errc{} || value < 0) return at;
+  const auto after = static_cast<std::size_t>(end - s.data());
+  if (after >= s.size() || s[after] != ']') return at;
+  line.caller_type = type;
+  line.caller = value;
+  return after + 1;
+}
+
+// A start of line that syslog daemons and test tools put there: a date and a time.
+std::size_t skip_date(std::string_view s) {
+  // 2018/01/09 14:28:48
+  constexpr std::string_view shape = "dddd/dd/dd dd:dd:dd ";
+  if (s.size() < shape.size()) return 0;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] == 'd' ? !digit(s[i]) : s[i] != shape[i]) return 0;
+  return shape.size();
 }
 
 }  // namespace
 
-Line clean_line(std::string_view raw) {
-  // Cut early: a line of megabytes must cost no more than its beginning.
-  std::string text = strip_controls(raw.substr(0, 2 * kMaxLine));
-  Line out;
-  std::size_t rest = 0;
-  for (std::size_t at = text.find('['); at != text.npos; at = text.find('[', at + 1)) {
-    std::size_t end = stamp_end(text, at);
-    if (end == 0) continue;
-    out.stamped = true;
-    out.context.clear();
-    if (std::size_t caller = caller_end(text, end, out.context)) end = caller;
-    rest = end;
+void clean_line(std::string_view raw, std::string& out) {
+  out.clear();
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const auto c = static_cast<unsigned char>(raw[i]);
+    if (c == 0x1b) {
+      if (i + 1 < raw.size() && raw[i + 1] == '[') {  // CSI: parameters, then a final byte
+        i += 2;
+        while (i < raw.size() && static_cast<unsigned char>(raw[i]) < 0x40) ++i;
+      } else if (i + 1 < raw.size()) {
+        ++i;
+      }
+    } else if (c >= 0x20 || c == '\t') {
+      out.push_back(raw[i]);
+    }
   }
-  if (rest < text.size() && rest > 0 && text[rest] == ' ') ++rest;
-  out.message = text.substr(rest);
-  return out;
+}
+
+void parse_line(std::string_view clean, std::uint64_t number, std::vector<Line>& out) {
+  out.clear();
+  std::size_t text_from = 0;  // where the text before the next prefix starts
+  for (std::size_t at = clean.find('['); at != clean.npos; at = clean.find('[', at + 1)) {
+    const std::size_t after = match_stamp(clean, at);
+    if (after == clean.npos) continue;
+    std::size_t start = at;  // of the prefix, with its "<6>"
+    if (start > text_from && clean[start - 1] == '>') {
+      const std::size_t open = clean.rfind('<', start);
+      if (open != clean.npos && open >= text_from && start - open <= 5) start = open;
+    }
+    if (out.empty()) {
+      if (start > 0) out.push_back({.number = number, .whole = clean, .body = clean.substr(0, start)});
+    } else {
+      out.back().body = clean.substr(text_from, start - text_from);
+    }
+    Line line{.number = number, .whole = clean, .body = {}, .kernel = true, .user_before = start > 0};
+    std::size_t body = match_caller(clean, after, line);
+    if (body == after && after < clean.size() && clean[after] == ' ') {
+      body = match_caller(clean, after + 1, line);
+      if (body == after + 1) body = after;
+    }
+    if (body < clean.size() && clean[body] == ' ') ++body;
+    line.body = clean.substr(body);
+    out.push_back(line);
+    text_from = body;
+    at = body - 1;
+    if (out.size() >= kMaxSegments) break;
+  }
+  if (out.empty()) out.push_back({.number = number, .whole = clean, .body = clean.substr(skip_date(clean))});
 }
 
 }  // namespace ktrial::console

@@ -1,22 +1,35 @@
-// One console line, cleaned and split from printk's prefix.
+// One console line: control bytes removed, the printk prefix found and split off.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ktrial::console {
 
-inline constexpr std::size_t kMaxLine = 8192;  // bytes; the rest of a longer line is dropped
+// Longer lines are cut: no kernel report has one.
+inline constexpr std::size_t kMaxLine = 16 * 1024;
+inline constexpr std::size_t kMaxSegments = 16;
 
 struct Line {
-  std::string message;   // after the prefix; the whole line where there is none
-  std::string context;   // "T123" or "C0" (CONFIG_PRINTK_CALLER), else empty
-  bool stamped = false;  // had printk's "[%5lu.%06lu]"
+  std::uint64_t number = 0;  // 1-based
+  std::string_view whole;    // cleaned
+  std::string_view body;     // after the printk prefix; the whole line when it has none
+  bool kernel = false;       // has a printk prefix
+  bool user_before = false;  // other text stands before the prefix, in the same line
+  // Who printed: 'T' and a thread id, or 'C' and a CPU; 0 where the kernel does not say.
+  char caller_type = 0;
+  long caller = -1;
+  bool same_caller(const Line& o) const { return caller_type == o.caller_type && caller == o.caller; }
 };
 
-// Drops ANSI sequences, CR, NUL and other controls, finds the last prefix
-// `<n>[ s.us][caller] ` of the line (user output may stand before it: both
-// write to the same wire), and takes what follows it.
-Line clean_line(std::string_view raw);
+// Removes ANSI sequences, CR, NUL and other control bytes except tab.
+void clean_line(std::string_view raw, std::string& out);
+
+// Splits a cleaned line at its printk prefixes: writers that do not wait for each other leave
+// several messages, and user output, on one line. `clean` must outlive the result. Source of the format: print_syslog(), print_time() and
+// print_caller() in kernel/printk/printk.c.
+void parse_line(std::string_view clean, std::uint64_t number, std::vector<Line>& out);
 
 }  // namespace ktrial::console

@@ -1,135 +1,193 @@
-// Heads in the order of their precedence. Patterns are anchored and linear
-// (RE2); named group F is the function, \1.. are the others.
-#include "harness/console/rules.h"
+#include "harness/console/oops_rules.h"
+
+#include <re2/re2.h>
+#include <re2/set.h>
+
+#include <memory>
 
 namespace ktrial::console {
 namespace {
 
-#define FN "(?P<F>[A-Za-z0-9_.$<>:]+)"
+using enum Kind;
 
-const Rule kRules[] = {
-    // --- sanitizers
-    {R"(BUG: KASAN: (?:maybe )?(?:double-free or invalid-free|double-free|invalid-free) in )" FN, Kind::kasan, "KASAN: invalid-free", Where::stack},
-    {R"(BUG: KASAN: ([a-z\-]+) (?:on address .*|in )" FN R"((?:\+0x\S+)? at addr ))", Kind::kasan, "KASAN: \\1 in \\F at addr ADDR", Where::none},
-    {R"(BUG: KASAN: ([a-z\-]+)(?: in )" FN R"()?)", Kind::kasan, "KASAN: \\1", Where::stack},
-    {R"(KASAN: .* in range)", Kind::gpf, "", Where::none},
-    {R"(BUG: KMSAN: ([a-z\-]+) in )" FN, Kind::kmsan, "KMSAN: \\1", Where::stack},
-    {R"(BUG: KCSAN: assert: race in )" FN R"( / [A-Za-z0-9_.]+)", Kind::kcsan, "KCSAN: assert: race", Where::head},
-    {R"(BUG: KCSAN: (data-race|assert: race) in )" FN, Kind::kcsan, "KCSAN: \\1", Where::head},
-    {R"(BUG: KFENCE: ([a-z \-]+?)(?: in )" FN R"()?$|BUG: KFENCE: ([a-z \-]+?) in )", Kind::kfence, "KFENCE: \\1", Where::stack},
-    {R"(UBSAN: Undefined behaviour in )", Kind::ubsan, "UBSAN: undefined-behaviour", Where::stack},
-    {R"(UBSAN: ([a-z\-]+) in )", Kind::ubsan, "UBSAN: \\1", Where::stack},
-    {R"(BUG: memory leak|(?:\S+ \S+ )?BUG: memory leak)", Kind::memory_leak, "memory leak", Where::stack},
-    // --- stalls
-    {R"((?:NMI )?watchdog: BUG: soft lockup - CPU#\d+ stuck for|BUG: soft lockup - CPU#\d+ stuck for)", Kind::soft_lockup, "BUG: soft lockup", Where::stall},
-    {R"((?:NMI )?watchdog: (?:CPU\d+: )?Watchdog detected hard LOCKUP on cpu|Watchdog detected hard LOCKUP on cpu|watchdog: CPU \d+ (?:self-detected hard LOCKUP|Hard LOCKUP|detected hard LOCKUP))", Kind::hard_lockup, "BUG: hard lockup", Where::stall},
-    {R"((?:rcu: )?INFO: \S+ (?:self-)?detected (?:expedited )?stalls? on|INFO: rcu_(?:tasks\S*) detected stalls|(?:rcu: )?INFO: \S+ detected (?:expedited )?stall[s]?, but suppressed)", Kind::rcu_stall, "INFO: rcu detected stall", Where::stall},
-    {R"((?:rcu: )?\S+ kthread starved for \d+ jiffies)", Kind::rcu_stall, "INFO: rcu detected stall", Where::stall},
-    {R"(INFO: task .+ can't die for more than)", Kind::hung_task, "INFO: task can't die", Where::stack},
-    {R"(INFO: task .+:\d+ blocked(?: in I/O wait)? for more than \d+ seconds|INFO: task .+ blocked for more than)", Kind::hung_task, "INFO: task hung", Where::stack},
-    {R"(BUG: workqueue lockup)", Kind::workqueue_lockup, "BUG: workqueue lockup", Where::none},
-    // --- lockdep
-    {R"((?:\[ INFO: |WARNING: )possible (?:circular|recursive|irq lock inversion|irq) (?:locking|dependency|lock|inversion).*(?:detected)|WARNING: \S+-safe -> \S+-unsafe lock order detected|\[ INFO: \S+-safe -> \S+-unsafe lock order detected|(?:\[ INFO: |WARNING: )possible .*deadlock)", Kind::lockdep, "possible deadlock", Where::lock},
-    {R"((?:\[ INFO: |WARNING: |\[ BUG: )?inconsistent lock state)", Kind::lockdep, "inconsistent lock state", Where::lock},
-    {R"(\[ INFO: suspicious RCU usage)", Kind::rcu_usage, "INFO: suspicious RCU usage", Where::stack},
-    {R"(WARNING: suspicious RCU usage)", Kind::rcu_usage, "WARNING: suspicious RCU usage", Where::stack},
-    {R"(\[ BUG: (bad unlock balance|held lock freed|bad contention) ?(?:detected)?)", Kind::lockdep, "BUG: \\1", Where::lock},
-    {R"(WARNING: (bad unlock balance|held lock freed|bad contention) ?(?:detected)?)", Kind::lockdep, "WARNING: \\1", Where::lock},
-    {R"((?:\[ )?(BUG|WARNING): lock held (?:when|at) returning to user ?space)", Kind::lockdep, "\\1: lock held when returning to user space", Where::lock},
-    {R"((?:\[ )?(BUG|WARNING): .+/\d+ still has locks held)", Kind::lockdep, "\\1: still has locks held", Where::lock},
-    {R"(WARNING: Nested lock was not taken)", Kind::lockdep, "WARNING: nested lock was not taken", Where::lock},
-    {R"(INFO: trying to register non-static key)", Kind::lockdep, "INFO: trying to register non-static key", Where::stack},
-    {R"(BUG: (MAX_[A-Z_]+ too low!?))", Kind::lockdep, "BUG: \\1", Where::none},
-    // --- atomicity
-    {R"(BUG: sleeping function called from invalid context)", Kind::atomic_sleep, "BUG: sleeping function called from invalid context", Where::stack},
-    {R"(BUG: scheduling while atomic)", Kind::atomic_sleep, "BUG: scheduling while atomic", Where::stack},
-    {R"(BUG: using (\S+) in preemptible)", Kind::atomic_sleep, "BUG: using \\1 in preemptible code", Where::stack},
-    {R"(BUG: workqueue leaked (?:lock or atomic|atomic, lock or RCU))", Kind::atomic_sleep, "BUG: workqueue leaked lock or atomic", Where::head},
-    {R"(BUG: spinlock (lockup suspected|bad magic|recursion|already unlocked|wrong CPU|wrong owner|cpu recursion|trylock failure on UP|uninitialized))", Kind::spinlock, "BUG: spinlock \\1", Where::stack},
-    {R"(BUG: rwlock (\S+))", Kind::spinlock, "BUG: rwlock \\1", Where::stack},
-    // --- memory
-    {R"((?:BUG: )?(?:Bad|non-zero) page state in process|BUG: Bad page state)", Kind::bad_page, "BUG: Bad page state", Where::stack},
-    {R"(BUG: Bad page map)", Kind::bad_page, "BUG: Bad page map", Where::stack},
-    {R"(BUG: Bad page cache)", Kind::bad_page, "BUG: Bad page cache", Where::stack},
-    {R"(BUG: Bad rss-counter state)", Kind::bad_page, "BUG: Bad rss-counter state", Where::none},
-    {R"(BUG \S+ \(.*\): (Object already free|Redzone overwritten|Poison overwritten|Objects remaining.*|Invalid object pointer|Freepointer corrupt|Wrong slab page|Padding overwritten|.* overwritten))", Kind::bad_page, "BUG: \\1", Where::none},
-    {R"(usercopy: [Kk]ernel memory (?:overwrite|exposure) attempt detected)", Kind::usercopy, "BUG: bad usercopy", Where::stack},
-    {R"(list_(?:add|del|move)\S* corruption|(?:slab )?list corruption)", Kind::list_corruption, "BUG: corrupted list", Where::stack},
-    {R"(BUG: Dentry .* still in use)", Kind::bug, "BUG: Dentry still in use", Where::stack},
-    {R"(VFS: Busy inodes after unmount)", Kind::bug, "VFS: Busy inodes after unmount (use-after-free)", Where::none},
-    {R"(BUG: (?:\S+ )?stack guard page was hit|BUG: stack guard page was hit)", Kind::double_fault, "BUG: stack guard page was hit", Where::stack},
-    {R"(PANIC: double fault)", Kind::double_fault, "PANIC: double fault", Where::ip},
-    // --- faults
-    {R"(BUG: (?:unable to handle kernel NULL pointer dereference|kernel NULL pointer dereference))", Kind::page_fault, "BUG: unable to handle kernel NULL pointer dereference", Where::ip},
-    {R"(Unable to handle kernel NULL pointer dereference|Kernel attempted to (?:read|write|access) user page)", Kind::page_fault, "BUG: unable to handle kernel NULL pointer dereference", Where::ip},
-    {R"(BUG: unable to handle (?:kernel paging request|page fault for address)|BUG: unable to handle kernel access|Unable to handle kernel (?:paging request|access|execute|read|write)|BUG: unable to handle)", Kind::page_fault, "BUG: unable to handle kernel paging request", Where::ip},
-    {R"((?:Oops: )?general protection(?: fault)?[:,. ])", Kind::gpf, "general protection fault", Where::ip},
-    {R"((?:Oops: )?divide error: )", Kind::divide_error, "divide error", Where::ip},
-    {R"((?:Oops: )?(?:int3|bounds|invalid TSS|segment not present|stack segment|alignment check|coprocessor segment overrun): \d{4} \[#)", Kind::oops, "Oops", Where::ip},
-    {R"((?:8<--- )?Unhandled fault: |Unhandled prefetch abort)", Kind::oops, "Unhandled fault", Where::stack},
-    {R"(Alignment trap: )", Kind::oops, "Alignment trap", Where::stack},
-    {R"(kernel BUG at )", Kind::bug, "kernel BUG", Where::ip},
-    {R"(Kernel BUG at )" FN R"(\+0x)", Kind::bug, "kernel BUG", Where::head},
-    {R"(Internal error: )", Kind::oops, "Internal error", Where::ip},
-    {R"((?:Oops: )?invalid opcode: \d{4} \[#)", Kind::oops, "invalid opcode", Where::ip},
-    {R"((?:Oops: )?Oops(?:: [0-9a-f]{4}|: Kernel access|: Exception| - ))", Kind::oops, "Oops", Where::ip},
-    // --- warnings, from the telling to the plain
-    {R"(WARNING: .*lib/refcount\.c|refcount_t: (?:increment|underflow|saturated|addition|decrement|hit zero))", Kind::refcount, "WARNING: refcount bug", Where::stack},
-    {R"(ODEBUG: \S+ \S+ (?:\(|active|available|not available|uninit|destroyed).*object)", Kind::warning, "WARNING: ODEBUG bug", Where::stack},
-    {R"(WARNING: .*lib/debugobjects\.c)", Kind::warning, "WARNING: ODEBUG bug", Where::stack},
-    {R"(WARNING: .*kernel/locking/lockdep\.c|WARNING: .*kernel/lockdep\.c)", Kind::lockdep, "WARNING: locking bug", Where::stack},
-    {R"(WARNING: .*(?:mm/slab_common\.c:\d+ kmalloc_slab|mm/page_alloc\.c:\d+ \S*alloc_pages|mm/util\.c:\d+ \S*kvmalloc|mm/slub\.c:\d+ \S*kvmalloc))", Kind::warning, "WARNING: kmalloc bug", Where::stack},
-    {R"(WARNING: .*mm/vmalloc\.c:\d+ \S*vmalloc)", Kind::warning, "WARNING: zero-size vmalloc", Where::stack},
-    {R"(WARNING: .*lib/kobject\.c|kobject: .*: tried to (?:init|add))", Kind::warning, "WARNING: kobject bug", Where::stack},
-    {R"(WARNING: kernel stack frame pointer .* has bad value)", Kind::warning, "WARNING: kernel stack frame pointer has bad value", Where::none},
-    {R"(WARNING: kernel stack regs .* has bad '?bp'? value)", Kind::warning, "WARNING: kernel stack regs has bad 'bp' value", Where::none},
-    {R"(WARNING: kernel stack regs .* has bad)", Kind::warning, "WARNING: kernel stack regs has bad value", Where::none},
-    {R"(WARNING: CPU: \d+ PID: \d+ at \S+:\d+ \[?<?[0-9a-f]*>?\]? ?)" FN R"(\+0x)", Kind::warning, "WARNING", Where::head},
-    {R"(WARNING: (?:CPU: \d+ PID: \d+ )?at \S+:\d+ )" FN R"((?:\+0x|\())", Kind::warning, "WARNING", Where::head},
-    {R"(WARNING: (?:\S+:\d+ )?at )" FN R"(\+0x.*, CPU#\d+)", Kind::warning, "WARNING", Where::head},
-    {R"(WARNING: CPU: \d+ PID: \d+ at )", Kind::warning, "WARNING", Where::ip},
-    {R"(WARNING: at \S+:\d+)", Kind::warning, "WARNING", Where::stack},
-    // --- the rest
-    {R"(unregister_netdevice: waiting for (\S+) to become free)", Kind::other, "unregister_netdevice: waiting for DEV to become free", Where::none},
-    {R"(INFO: (Allocated|Freed) in )" FN R"( age=\d+)", Kind::bad_page, "INFO: \\1 in \\F age=NUM cpu=NUM pid=NUM", Where::none},
-    {R"(Kernel panic - not syncing: [Cc]orrupted stack end)", Kind::panic, "kernel panic: corrupted stack end", Where::stack},
-    {R"(Kernel panic - not syncing: stack-protector: Kernel stack is corrupted)", Kind::panic, "kernel panic: stack is corrupted", Where::head},
-    {R"(Kernel panic - not syncing: Attempted to kill init)", Kind::panic, "kernel panic: Attempted to kill init!", Where::none},
-    {R"(Kernel panic - not syncing: (?:Fatal exception|Oops))", Kind::panic, "kernel panic: Fatal exception", Where::none},
-    {R"(Kernel panic - not syncing: ([^\[]*?)(?: in (?:process|interrupt).*|\.\.\.|[ :.]*)?$)", Kind::panic, "kernel panic: \\1", Where::none},
+// WARN(): "CPU: 1 PID: 2 at FILE:LINE f+0x..", since 6.19 "FILE:LINE at f+0x.., CPU#1: comm/2",
+// long ago "at FILE:LINE f()".
+#define WARN_AT R"(WARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?(?:\S*/)??)"
+#define WARN_FUNCTION R"(:\d+ (?:at )?([^\s+]+(?:\+0x\S+)?))"
+
+// The first match wins: special cases stand before general ones.
+constexpr Rule kRules[] = {
+    // Lockups and stalls
+    {R"((?:NMI )?watchdog: BUG: soft lockup)", soft_lockup, "BUG: soft lockup", Pick::stall},
+    {R"(BUG: soft lockup)", soft_lockup, "BUG: soft lockup", Pick::stall},
+    {R"((?:NMI )?watchdog: (?:CPU\d+: )?Watchdog detected hard LOCKUP on cpu)", hard_lockup, "BUG: hard lockup", Pick::stall},
+    {R"(watchdog: CPU \d+ (?:self-detected hard|detected hard|Hard) LOCKUP)", hard_lockup, "BUG: hard lockup", Pick::stall},
+    {R"((?:rcu: )?INFO: \S+ (?:self-)?detected (?:expedited )?stalls?(?: on|\?|,))", rcu_stall, "INFO: rcu detected stall", Pick::stall},
+    {R"(rcu: \S+ kthread starved for)", rcu_stall, "INFO: rcu detected stall", Pick::stall, 0, true},
+    {R"(BUG: workqueue lockup)", workqueue_lockup, "BUG: workqueue lockup"},
+    {R"(csd: (?:Detected|Re-detected|Continued) non-responsive CSD lock)", csd_lockup, "csd: non-responsive CSD lock"},
+    {R"(INFO: task .+ blocked(?: in I/O wait)? for more than \d+ seconds)", hung_task, "INFO: task hung", Pick::hung},
+    {R"(INFO: task .+ can't die for more than \d+ seconds)", hung_task, "INFO: task can't die", Pick::hung},
+
+    // Sanitizers
+    {R"(BUG: KASAN: (?:double-free|invalid-free)\b)", kasan, "KASAN: invalid-free", Pick::stack},
+    {R"(BUG: KASAN: ([a-z-]+)(?: (?:in|on)(?: address)? (\S+))?)", kasan, R"(KASAN: \1)", Pick::stack},
+    {R"(BUG: KFENCE: ((?:out-of-bounds|use-after-free|invalid) (?:read|write|free|rw)|invalid free|memory corruption) in (\S+))", kfence, R"(KFENCE: \1)", Pick::stack},
+    {R"(BUG: KFENCE: ([a-z -]+?)(?: in .*)?$)", kfence, R"(KFENCE: \1)", Pick::stack},
+    {R"(BUG: KMSAN: ([a-z-]+)(?: in (\S+))?)", kmsan, R"(KMSAN: \1)", Pick::head, 2},
+    {R"(BUG: KCSAN: ([a-z :-]+?) in (\S+)(?: / (\S+))?)", kcsan, R"(KCSAN: \1)", Pick::head, 2},
+    {R"(UBSAN: Undefined behaviour in)", ubsan, "UBSAN: undefined-behaviour", Pick::stack},
+    {R"(UBSAN: ([a-z-]+) in)", ubsan, R"(UBSAN: \1)", Pick::stack},
+
+    // Locks
+    {R"((?:\[ )?(?:INFO|WARNING): \S+-safe -> \S+-unsafe lock order)", lockdep, "possible deadlock", Pick::stack},
+    {R"((?:\[ )?(?:INFO|WARNING): (possible (?:circular|recursive) locking(?: dependency)?(?: detected)?|possible irq lock inversion dependency detected))", lockdep, "possible deadlock", Pick::lock},
+    {R"((?:\[ )?(?:INFO|WARNING): inconsistent lock state)", lockdep, "inconsistent lock state", Pick::lock},
+    {R"((?:\[ )?(INFO|WARNING): suspicious RCU usage)", suspicious_rcu, R"(\1: suspicious RCU usage)", Pick::stack},
+    {R"((?:\[ )?(BUG|WARNING): .+ still has locks held)", held_lock, R"(\1: still has locks held)", Pick::lock},
+    {R"((?:\[ )?(BUG|WARNING): (bad unlock balance|held lock freed|lock held when returning to user space|bad contention|Nested lock was not taken|chain_key collision|lock held at task exit time))", held_lock, R"(\1: \2)", Pick::lock},
+    {R"((?:\[ )?(?:BUG|WARNING): Invalid wait context)", lockdep, "WARNING: locking bug", Pick::stack},
+    {R"(INFO: trying to register non-static key)", lockdep, "INFO: trying to register non-static key", Pick::stack},
+    {R"(BUG: (MAX_\w+ too low!?))", lockdep_limit, R"(BUG: \1)"},
+    {R"(BUG: (rwlock|spinlock) (lockup suspected|recursion|bad magic|lockup|already unlocked|wrong owner|wrong CPU|cpu recursion|trylock failure on UP))", spinlock, R"(BUG: \1 \2)", Pick::stack},
+
+    // Contexts
+    {R"(BUG: scheduling while atomic)", atomic_sleep, "BUG: scheduling while atomic", Pick::stack},
+    {R"(BUG: sleeping function called from invalid context)", atomic_sleep, "BUG: sleeping function called from invalid context", Pick::stack},
+    {R"(BUG: using ([a-z_]+\(\)) in preemptible)", preemption, R"(BUG: using \1 in preemptible code)", Pick::stack},
+    {R"(BUG: workqueue leaked)", atomic_sleep, "BUG: workqueue leaked lock or atomic", Pick::stack},
+
+    // Faults
+    {R"((?:BUG: )?(?:CPU \d+ )?(?i:unable to handle (?:kernel )?NULL pointer dereference|BUG: kernel NULL pointer dereference|kernel NULL pointer dereference (?:at|on)))", null_dereference, "BUG: unable to handle kernel NULL pointer dereference", Pick::pointer},
+    {R"(BUG: kernel NULL pointer dereference)", null_dereference, "BUG: unable to handle kernel NULL pointer dereference", Pick::pointer},
+    {R"((?:BUG: )?(?:CPU \d+ )?(?i:unable to handle (?:page fault|kernel (?:paging request|access|data access|pointer|read|write|execute|instruction|unknown)|user|unexpected)))", oops, "BUG: unable to handle kernel paging request", Pick::pointer},
+    {R"(BUG: (?:\w+ )?stack guard page was hit)", stack_overflow, "BUG: stack guard page was hit", Pick::stall},
+    {R"(PANIC: double fault)", double_fault, "PANIC: double fault", Pick::pointer},
+    {R"((?:Oops: |segment-related |.*access(?:es)?)?general protection fault.*\[#\d+\])", gpf, "general protection fault", Pick::pointer, 0, true},
+    {R"((?:Oops: )?divide.error: )", divide_error, "divide error", Pick::pointer, 0, true},
+    {R"((?:traps: )?(?:Oops: )?stack segment: )", gpf, "stack segment fault", Pick::pointer, 0, true},
+    {R"(Unhandled (?:prefetch abort|kernel unaligned access))", oops, "Unhandled fault", Pick::pointer},
+    {R"(Insufficient stack space to handle exception)", stack_overflow, "kernel stack overflow", Pick::stall},
+    {R"((?:Bad mode in .* handler detected on CPU\d+|SError Interrupt on CPU\d+))", oops, "Internal error", Pick::pointer},
+    {R"(Unhandled fault)", oops, "Unhandled fault", Pick::pointer},
+    {R"(Alignment trap)", oops, "Alignment trap", Pick::pointer},
+    {R"(kernel BUG at (?:\S*/)?mm/usercopy\.c)", bad_usercopy, "BUG: bad usercopy", Pick::stack, 0, true},
+    {R"(usercopy: (?:Kernel memory|kernel memory|bad|Bad))", bad_usercopy, "BUG: bad usercopy", Pick::stack},
+    {R"(kernel BUG at (?:\S*/)?lib/list_debug\.c)", list_corruption, "BUG: corrupted list", Pick::stack, 0, true},
+    {R"(list_(?:add|del) corruption)", list_corruption, "BUG: corrupted list", Pick::stack},
+    {R"((?i:kernel BUG at))", bug, "kernel BUG", Pick::pointer, 0, true},
+    {R"((?:Oops: )?invalid opcode)", bug, "invalid opcode", Pick::pointer, 0, true},
+    {R"(Internal error: Oops - BUG)", bug, "kernel BUG", Pick::pointer, 0, true},
+    {R"(Internal error: )", oops, "Internal error", Pick::pointer, 0, true},
+    {R"((?:Kernel bug detected|Kernel BUG) ?\[#\d+\])", bug, "kernel BUG", Pick::pointer, 0, true},
+    {R"((?:Oops|Kernel access of bad area).*\[#\d+\])", oops, "BUG: unable to handle kernel paging request", Pick::pointer, 0, true},
+    {R"((?:Oops: )?([a-zA-Z][\w -]{2,40}?)(?::.*| )?\[#\d+\](?:$|:| (?:PREEMPT|SMP|KASAN|NOPTI|PTI|DEBUG|ARM|THUMB|PowerPC|MODVERSIONS)))", oops, R"(\1)", Pick::pointer, 0, true},
+
+    // Memory
+    {R"(BUG: Bad page state in process)", bad_page, "BUG: Bad page state", Pick::stack},
+    {R"(BUG: Bad (page map|page cache|rss-counter state))", bad_page, R"(BUG: Bad \1)"},
+    {R"(BUG: non-zero pgtables_bytes)", bad_page, "BUG: non-zero pgtables_bytes on freeing mm"},
+    {R"(BUG: memory leak)", memory_leak, "memory leak", Pick::leak},
+    {R"(BUG (\S+) \(.*\): (.+))", memory_corruption, R"(BUG: \2)"},
+    {R"(BUG: Dentry \S+ +still in use .*\[(\w+))", filesystem, R"(BUG: Dentry still in use in \1)"},
+    {R"(VFS: Busy inodes after unmount)", filesystem, "VFS: Busy inodes after unmount (use-after-free)"},
+
+    // Warnings that one checker raises for many callers
+    {WARN_AT R"(drivers/usb/core/urb\.c)" R"(:\d+ (?:at )?usb_submit_urb)", warning, "WARNING in {F}/usb_submit_urb", Pick::stack},
+    {WARN_AT R"(lib/refcount\.c:)", refcount, "WARNING: refcount bug", Pick::stack},
+    {WARN_AT R"(lib/kobject\.c)", warning, "WARNING: kobject bug", Pick::stack},
+    {WARN_AT R"(lib/debugobjects\.c)", odebug, "WARNING: ODEBUG bug", Pick::stack},
+    {WARN_AT R"(kernel/locking/lockdep\.c)", lockdep, "WARNING: locking bug", Pick::stack},
+    {WARN_AT R"(fs/proc/generic\.c:\d+ (?:at )?_*proc_(?:register|create))", warning, "WARNING: proc registration bug", Pick::stack},
+    {WARN_AT R"(mm/slab_common\.c:\d+ (?:at )?kmalloc_slab)", warning, "WARNING: kmalloc bug", Pick::stack},
+    {WARN_AT R"(mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node_range)", warning, "WARNING: zero-size vmalloc", Pick::stack},
+    {WARN_AT R"([\w./-]+)" WARN_FUNCTION, warning, "WARNING", Pick::head, 1},
+    {R"(WARNING: kernel stack (regs|frame pointer) at .* has bad ('\w+' )?value)", warning, R"(WARNING: kernel stack \1 has bad \2value)"},
+    {R"(WARNING: (\S+)$)", warning, R"(WARNING: \1)"},
+
+    // Panics
+    {R"(Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: (\S+))", panic, "kernel panic: stack is corrupted", Pick::head, 1, true},
+    {R"(Kernel panic - not syncing: corrupted stack end)", panic, "kernel panic: corrupted stack end", Pick::stall, 0, true},
+    {R"(Kernel panic - not syncing: (Fatal exception|Fatal hardware error|Attempted to kill (?:init|the idle task)!?))", panic, R"(kernel panic: \1)", Pick::none, 0, true},
+    {R"(Kernel panic - not syncing: (.+?)(?: for .*|:? *\.*)$)", panic, R"(kernel panic: \1)", Pick::none, 0, true},
+
+    // Others
+    {R"(BUG: (.{3,120}))", bug, R"(BUG: \1)", Pick::none, 0, true},
+    {R"(unregister_netdevice: waiting for (\S+) to become free)", netdev_unregister, "unregister_netdevice: waiting for DEV to become free", Pick::none, 0, true},
+    {R"(rust_kernel: panicked at )", rust_panic, "rust panic", Pick::stack},
+    {R"(trusty: .*ASSERT FAILED at \([^)]*\):? ?(.*))", firmware, R"(trusty: ASSERT FAILED: \1)"},
+    {R"((SYZFATAL|SYZFAIL): (.*))", test_harness, R"(\1: \2)"},
+    {R"(INFO: (Freed|Allocated) in (\S+?)(?:\+0x\S+)? age)", memory_corruption, R"(INFO: \1 in \2 age=NUM cpu=NUM pid=NUM)"},
 };
-#undef FN
 
-// One of these stands in every line that a rule matches; tested by rules_test.
-constexpr char kTokens[] =
-    "BUG|WARNING|INFO: |KASAN|UBSAN|KFENCE|LOCKUP|lockup|starved for|stalls? |inconsistent lock|"
-    "usercopy|corruption|panic|protection|fault|divide error|Alignment trap|Unhandled|Unable to|"
-    "Internal error|invalid opcode|Oops|refcount_t|ODEBUG|kobject|unregister_netdevice|Busy inodes|"
-    "page state|int3|bounds|invalid TSS|segment|alignment check|Kernel attempted";
+// Lines that a rule above would take for a report.
+constexpr std::string_view kHarmless[] = {
+    R"(INFO: (?:lockdep is turned off|NMI handler|recovery required))",
+    R"((?:Kernel c|C)ommand line:)",
+    R"(BUG \S+ \(.*\): kasan: bad access)",
+};
+
+struct Compiled {
+  std::vector<std::unique_ptr<RE2>> heads;
+  RE2::Set set{RE2::Options(), RE2::ANCHOR_START};
+  std::size_t harmless_from = 0;
+
+  Compiled() {
+    for (const Rule& rule : kRules) add(rule.head);
+    harmless_from = heads.size();
+    for (std::string_view text : kHarmless) add(text);
+    set.Compile();
+  }
+  void add(std::string_view text) {
+    heads.push_back(std::make_unique<RE2>(re2::StringPiece(text.data(), text.size())));
+    set.Add(re2::StringPiece(text.data(), text.size()), nullptr);
+  }
+};
+const Compiled& compiled() {
+  static const Compiled& all = *new Compiled;
+  return all;
+}
+
+std::string expand(std::string_view title, std::string_view whole,
+                   const std::vector<std::string>& captures) {
+  std::string out;
+  for (std::size_t i = 0; i < title.size(); ++i) {
+    if (title[i] != '\\' || i + 1 >= title.size()) {
+      out.push_back(title[i]);
+      continue;
+    }
+    const auto group = static_cast<std::size_t>(title[++i] - '0');
+    if (group == 0) out += whole;
+    else if (group <= captures.size()) out += captures[group - 1];
+  }
+  return out;
+}
 
 }  // namespace
 
-const std::vector<CompiledRule>& rules() {
-  static const std::vector<CompiledRule>* compiled = [] {
-    auto* out = new std::vector<CompiledRule>;
-    for (const Rule& rule : kRules)
-      out->push_back({&rule, std::make_unique<RE2>("^(?:" + std::string(rule.pattern) + ")")});
-    return out;
-  }();
-  return *compiled;
-}
+std::span<const Rule> oops_rules() { return kRules; }
 
-bool may_begin(std::string_view bytes, std::size_t& at) {
-  static const RE2* tokens = [] {
-    RE2::Options options;
-    options.set_never_capture(false);
-    options.set_encoding(RE2::Options::EncodingLatin1);
-    return new RE2(std::string("(") + kTokens + ")", options);
-  }();
-  re2::StringPiece found;
-  if (!tokens->Match(bytes, at, bytes.size(), RE2::UNANCHORED, &found, 1)) return false;
-  at = static_cast<std::size_t>(found.data() - bytes.data());
-  return true;
+std::optional<Head> match_head(std::string_view body) {
+  const Compiled& all = compiled();
+  const re2::StringPiece text(body.data(), body.size());
+  std::vector<int> hits;
+  if (!all.set.Match(text, &hits)) return std::nullopt;
+  std::size_t first = all.heads.size();
+  for (int hit : hits) {
+    if (static_cast<std::size_t>(hit) >= all.harmless_from) return std::nullopt;
+    first = std::min(first, static_cast<std::size_t>(hit));
+  }
+  const RE2& re = *all.heads[first];
+  re2::StringPiece groups[4];
+  const int wanted = std::min(3, re.NumberOfCapturingGroups());
+  if (!re.Match(text, 0, text.size(), RE2::ANCHOR_START, groups, wanted + 1)) return std::nullopt;
+  Head head;
+  head.rule = &kRules[first];
+  for (int i = 1; i <= wanted; ++i) head.captures.emplace_back(groups[i].data(), groups[i].size());
+  head.title = expand(head.rule->title, {groups[0].data(), groups[0].size()}, head.captures);
+  if (head.rule->function > 0 && head.rule->function <= wanted)
+    head.function = head.captures[static_cast<std::size_t>(head.rule->function - 1)];
+  return head;
 }
 
 }  // namespace ktrial::console

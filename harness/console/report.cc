@@ -2,183 +2,256 @@
 
 #include <re2/re2.h>
 
-#include <algorithm>
-
-#include "harness/console/frames.h"
+#include <utility>
 
 namespace ktrial::console {
 namespace {
 
-constexpr std::size_t kMaxExcerpt = 16 * 1024;  // bytes
+constexpr std::size_t kMaxStacks = 96;
+constexpr std::size_t kMaxFrames = 192;
+constexpr std::size_t kMaxExcerpt = 16 * 1024;
 
-// Lines of the head's own context where callers are printed, else all: an
-// interleaved report of another task must not lend its frames.
-std::vector<const ReportLine*> own_lines(const Report& report) {
-  std::vector<const ReportLine*> own, all;
-  const std::string& context = report.lines.front().context;
-  for (const ReportLine& line : report.lines) {
-    all.push_back(&line);
-    if (line.context == context) own.push_back(&line);
+template <class... Out>
+bool find(std::string_view text, const RE2& re, Out*... out) {
+  return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), re, out...);
+}
+
+// Numbers differ from run to run; a title must not.
+std::string out_title(const std::string& title, Kind kind) {
+  static const RE2 address(R"(\b(?:0x[0-9a-fA-F]+|[0-9a-f]{8}|[0-9a-f]{16})\b)");
+  static const RE2 number(R"((\b|[a-z])\d+\b)");
+  std::string out = title.substr(0, 200);
+  if (kind == Kind::test_harness || kind == Kind::panic || kind == Kind::bug) {
+    RE2::GlobalReplace(&out, address, "ADDR");
+    if (kind != Kind::panic) RE2::GlobalReplace(&out, number, "\\1NUM");
   }
-  return context.empty() || own.size() < 4 ? all : own;
+  while (!out.empty() && (out.back() == ' ')) out.pop_back();
+  return out;
 }
 
-using Lines = std::vector<const ReportLine*>;
-
-// True where a second stack begins that is not the failing one.
-bool begins_other_stack(std::string_view message) {
-  static const RE2 kOther(
-      R"(^ *(?:(?:Allocated|Freed|Last potentially|Second to last) (?:by|related)|allocated by task|freed by task|(?:Uninit|Local variable|Memory state)|Showing all locks|NMI backtrace for cpu|Sending NMI|The buggy address|page last|page has been|the existing dependency chain|-> #\d))");
-  return RE2::PartialMatch(message, kOther);
-}
-
-std::string from_stack(const Lines& lines, std::size_t begin = 1) {
-  bool seen = false;
-  for (std::size_t i = begin; i < lines.size(); ++i) {
-    const std::string& message = lines[i]->message;
-    if (seen && begins_other_stack(message)) return "";
-    auto frame = parse_frame(message);
-    if (!frame) continue;
-    seen = true;
-    if (!frame->reliable || parse_ip(message)) continue;
-    if (auto syscall = syscall_of(frame->function); !syscall.empty()) return syscall;
-    if (!is_generic(frame->function)) return frame->function;
-  }
-  return "";
-}
-
-std::string from_ip(const Lines& lines) {
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    auto ip = parse_ip(lines[i]->message);
-    if (!ip) continue;
-    if (!is_generic(*ip)) return *ip;
-    return from_stack(lines);
-  }
-  return from_stack(lines);
-}
-
-std::string from_lock(const Lines& lines) {
-  static const RE2 kAt(R"(\bat: (?:\[<[0-9a-f]+>\] )?(?P<F>[A-Za-z0-9_.]+)\+0x)");
-  std::string function;
-  for (std::size_t i = 1; i < lines.size(); ++i) {
-    if (!RE2::PartialMatch(lines[i]->message, kAt, &function)) continue;
-    function = strip_suffix(function);
-    if (!is_generic(function)) return function;
-    break;
-  }
-  // The failing stack is the last: it follows "stack backtrace:".
-  for (std::size_t i = 1; i < lines.size(); ++i)
-    if (lines[i]->message.find("stack backtrace:") != std::string::npos)
-      return from_stack(lines, i);
-  return from_stack(lines);
-}
-
-// What the stuck CPU was asked to do: the outermost function of its stack that
-// is neither entry code nor a layer that hands on. In an interrupt on an idle
-// CPU or in user mode, what the interrupt did.
-std::string from_stall(const Lines& lines) {
-  std::vector<std::string> interrupt, task;
-  std::string syscall;
-  bool in_interrupt = false, started = false;
-  for (std::size_t i = 1; i < lines.size(); ++i) {
-    const std::string& message = lines[i]->message;
-    if (message.find("<IRQ>") != std::string::npos) in_interrupt = true;
-    if (message.find("</IRQ>") != std::string::npos || message.find("<EOI>") != std::string::npos)
-      in_interrupt = false;
-    const bool ends = started && (message.find("</TASK>") != std::string::npos ||
-                                  message.find("Call Trace:") != std::string::npos ||
-                                  begins_other_stack(message));
-    if (ends && !(task.empty() && syscall.empty())) break;
-    auto frame = parse_frame(message);
-    if (!frame || !frame->reliable) continue;
-    started = true;
-    if (auto name = syscall_of(frame->function); !name.empty()) syscall = name;
-    if (is_plumbing(frame->function) || is_waiter(frame->function)) continue;
-    (in_interrupt ? interrupt : task).push_back(frame->function);
-  }
-  if (!task.empty()) return task.back();
-  if (!syscall.empty()) return syscall;
-  if (!interrupt.empty()) return interrupt.back();
-  return "";
-}
-
-std::string find_function(const Report& report, const Lines& lines) {
-  switch (report.head.rule->where) {
-    case Where::none: return "";
-    case Where::head: {
-      const std::string function = strip_suffix(report.head.function);
-      if (!function.empty() && !is_generic(function)) return function;
-      const std::string other = from_stack(lines);
-      return other.empty() ? function : other;
-    }
-    case Where::ip: return from_ip(lines);
-    case Where::stack: return from_stack(lines);
-    case Where::stall: return from_stall(lines);
-    case Where::lock: return from_lock(lines);
-  }
-  return "";
-}
-
-// "Read of size 8 at addr ...": part of a KASAN title.
-std::string access_of(const Lines& lines) {
-  static const RE2 kAccess(R"(^ *(Read|Write) (?:of size|at addr))");
-  std::string access;
-  for (std::size_t i = 0; i < std::min<std::size_t>(lines.size(), 6); ++i)
-    if (RE2::PartialMatch(lines[i]->message, kAccess, &access)) return " " + access;
-  return "";
-}
-
-void set_task(const Lines& lines, Finding& finding) {
-  static const RE2 kCpu(R"(CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (\S+))");
-  static const RE2 kLockup(R"(soft lockup - CPU#(\d+) stuck for \S+ \[(.+):(\d+)\])");
-  int cpu = 0;
-  std::string pid, comm;
-  for (const ReportLine* line : lines) {
-    if (!RE2::PartialMatch(line->message, kCpu, &cpu, &pid, &comm) &&
-        !RE2::PartialMatch(line->message, kLockup, &cpu, &comm, &pid))
-      continue;
-    finding.cpu = cpu;
-    finding.task = comm + "/" + pid;
-    return;
-  }
-}
-
-bool is_multi_cpu(Kind kind) {
-  return kind == Kind::soft_lockup || kind == Kind::hard_lockup || kind == Kind::rcu_stall ||
-         kind == Kind::panic;
+// A race has two sides, in no order.
+std::string both_sides(std::string_view a, std::string_view b) {
+  std::string one = source_name(a.substr(0, a.find('+')));
+  std::string two = source_name(b.substr(0, b.find('+')));
+  if (two < one) std::swap(one, two);
+  return one + " / " + two;
 }
 
 }  // namespace
 
-Finding extract(const Report& report) {
-  const Lines lines = own_lines(report);
-  Finding out;
-  out.kind = report.head.rule->kind;
-  out.severity = severity(out.kind);
-  out.title = report.head.title;
-  if (out.kind == Kind::kasan) out.title += access_of(lines);
-  const std::string function = find_function(report, lines);
-  if (report.head.rule->where != Where::none) {
-    out.corrupted = function.empty();
-    out.title += " in " + (function.empty() ? "corrupted" : function);
+Report::Report(Head head, const Line& line)
+    : head_(std::move(head)),
+      caller_type_(line.caller_type),
+      caller_(line.caller),
+      first_line_(line.number),
+      last_line_(line.number) {
+  static const RE2 cpu_task(R"(CPU#(\d+)(?: stuck for \d+s! \[(.+):\d+\])?(?:: (.+)/\d+)?)");
+  static const RE2 old_cpu(R"((?:CPU:? |cpu )(\d+))");
+  static const RE2 hung(R"(task (.+):\d+ (?:blocked|can't die))");
+  int cpu = -1;
+  std::string task, task2;
+  if (find(line.body, cpu_task, &cpu, &task, &task2)) head_task_ = task.empty() ? task2 : task;
+  else find(line.body, old_cpu, &cpu);
+  if (cpu >= 0) head_cpu_ = cpu;
+  find(line.body, hung, &head_task_);
+  keep_text(line);
+}
+
+void Report::keep_text(const Line& line) {
+  if (excerpt_.size() + line.body.size() + 1 > kMaxExcerpt) return;
+  excerpt_.append(line.body);
+  excerpt_.push_back('\n');
+}
+
+void Report::start_stack(StackRole role) {
+  if (stacks_.size() >= kMaxStacks) return;
+  stacks_.push_back({});
+  stacks_.back().role = role;
+}
+
+Stack& Report::current() {
+  if (stacks_.empty()) start_stack(next_role_);
+  return stacks_.back();
+}
+
+// Of a stack that overflowed both ends tell something; the middle does not.
+void Report::push(Frame frame) {
+  std::vector<Frame>& frames = current().frames;
+  if (!frames.empty() && !frames.back().pointer && !frame.pointer && !frame.caller.empty() &&
+      frames.back().symbol == frame.symbol)
+    return;  // arm: the caller of the line before
+  if (frames.size() >= kMaxFrames) frames.erase(frames.begin() + kMaxFrames / 2);
+  frames.push_back(std::move(frame));
+}
+
+bool Report::same_writer(const Line& line) const {
+  return caller_type_ == 0 || line.caller_type == 0 ||
+         (line.caller_type == caller_type_ && line.caller == caller_);
+}
+
+void Report::add(const Line& line) {
+  ++lines_seen_;
+  if (head_.rule->kind == Kind::rust_panic && lines_seen_ == 1) head_.title = std::string(line.body);
+  last_line_ = line.number;
+  keep_text(line);
+  if (!stall() && !same_writer(line)) return;  // another task's or CPU's line, in between
+  read(line);
+}
+
+void Report::read(const Line& line) {
+  const std::string_view body = line.body;
+  static const RE2 nmi(R"(^NMI backtrace for cpu (\d+)( skipped: idling)?)");
+  static const RE2 cpu_line(R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?) (?:Not tainted|Tainted|[a-zA-Z]* *\d+\.\d+|\d+\.\d+|$))");
+  static const RE2 trace(R"(^(?:Call [Tt]race:|Backtrace:|Stack:$|backtrace:|backtrace \(crc|Trace:))");
+  static const RE2 alloc(R"(^(?:Allocated by|Freed by|Uninit was|Local variable|Last potentially|Second to last|Allocated:|Freed:|kfence-#|page last |Originally allocated|Memory state|freed by|allocated by))");
+  static const RE2 chain(R"(^-> #\d+ )");
+  static const RE2 at_lock(R"(at: (?:\[<[0-9a-f]+>\] )?(\S.*)$)");
+  static const RE2 access(R"(^(?:Read|Write) (?:of size|at addr))");
+  static const RE2 task_dump(R"(^Task dump for CPU (\d+))");
+  static const RE2 last_function(R"(^ *last function: (\S+))");
+  static const RE2 old_task(R"(^(\S+) +[RDSIZTX]\s*(?:running task|[0-9a-f]{8,}|\d+)\s+.*\d)");
+
+  int cpu = -1;
+  std::string text;
+  if (find(body, nmi, &cpu, &text)) {
+    start_stack(StackRole::nmi);
+    next_role_ = StackRole::main;
+    current().cpu = cpu;
+    current().idle = !text.empty();
+    return;
   }
-  out.culprit = function;
-  set_task(lines, out);
-  if (is_multi_cpu(out.kind)) {
-    const Culprit culprit = find_culprit(report.lines);
-    out.culprit = culprit.function;
-    if (!culprit.function.empty()) {
-      out.cpu = culprit.cpu;
-      out.task = culprit.task;
+  if (find(body, cpu_line, &cpu, &text)) {
+    if (stacks_.empty() || !stacks_.back().frames.empty()) start_stack(next_role_ == StackRole::alloc_or_free ? StackRole::main : next_role_);
+    next_role_ = StackRole::main;
+    Stack& stack = current();
+    stack.cpu = cpu;
+    stack.task = text;
+    if (!head_cpu_) head_cpu_ = cpu;
+    if (head_task_.empty()) head_task_ = text;
+    return;
+  }
+  if (find(body, chain)) {
+    start_stack(StackRole::lock_chain);
+    return;
+  }
+  if (find(body, access)) {
+    if (access_.empty()) access_ = body.starts_with("Write") ? "Write" : "Read";
+    return;
+  }
+  if (find(body, alloc)) {
+    // A bad page's own report has no better stack than the one that allocated it.
+    start_stack(head_.rule->kind == Kind::bad_page ? StackRole::main : StackRole::alloc_or_free);
+    return;
+  }
+  if (int dumped = -1; find(body, task_dump, &dumped)) {
+    next_role_ = StackRole::main;
+    start_stack(StackRole::main);
+    current().cpu = dumped;
+    return;
+  }
+  if (head_.rule->kind == Kind::atomic_sleep && find(body, last_function, &text)) {
+    head_.function = text;
+    return;
+  }
+  if (body.starts_with("stack backtrace:")) {
+    start_stack(StackRole::main);
+    return;
+  }
+  if (body.find("kthread stack dump") != body.npos || body.starts_with("Showing all locks") ||
+      body.find(" kthread starved for ") != body.npos) {
+    next_role_ = StackRole::other_task;
+    start_stack(StackRole::other_task);
+    return;
+  }
+  if (find(body, at_lock, &text)) {
+    if (std::string symbol = first_symbol(text); !symbol.empty() && lock_sites_.size() < 16)
+      lock_sites_.push_back(symbol);
+    return;
+  }
+  if (body.ends_with(" at:") && body.find("lock") != body.npos && body.find("which became") == body.npos) {
+    expects_lock_site_ = true;
+    return;
+  }
+  if (find(body, trace)) {
+    bool traced = false;
+    if (!stacks_.empty())
+      for (const Frame& frame : stacks_.back().frames) traced = traced || !frame.pointer;
+    if (stacks_.empty() || traced) start_stack(next_role_);
+    return;
+  }
+  if (body.starts_with("rcu: Stack dump where RCU GP kthread last ran")) {
+    next_role_ = StackRole::main;
+    start_stack(StackRole::main);
+    return;
+  }
+  if (body.find("disabled at:") != body.npos) {
+    expects_other_site_ = true;
+    return;
+  }
+  if (const auto pointer = parse_pointer(body)) {
+    push(*pointer);
+    return;
+  }
+  if (const auto frame = parse_frame(body)) {
+    if (expects_lock_site_) {
+      expects_lock_site_ = false;
+      if (lock_sites_.size() < 16) lock_sites_.push_back(frame->symbol);
+      return;
     }
+    if (std::exchange(expects_other_site_, false)) return;
+    push(*frame);
+    if (!frame->caller.empty()) {
+      Frame caller;
+      caller.symbol = frame->caller;
+      caller.syscall = is_syscall(caller.symbol);
+      push(caller);
+    }
+    return;
   }
-  out.first_line = report.lines.front().number;
-  out.last_line = report.lines.back().number;
-  for (const ReportLine& line : report.lines) {
-    if (out.excerpt.size() + line.message.size() + 1 > kMaxExcerpt) break;
-    out.excerpt += line.message + "\n";
+  if (body.starts_with("Kernel panic - not syncing")) panicked_ = true;
+  if (head_.rule->pick == Pick::stall && find(body, old_task)) {
+    start_stack(StackRole::main);
   }
+}
+
+Finding Report::finding() const {
+  Finding out;
+  out.kind = head_.rule->kind;
+  out.title = out_title(head_.title, out.kind);
+  if (!access_.empty() && out.kind == Kind::kasan && out.title.find("-free") + 5 != out.title.size())
+    out.title += " " + access_;
+  else if (!access_.empty() && out.kind == Kind::kasan && out.title.find("use-after-free") != out.title.npos)
+    out.title += " " + access_;
+  std::string function =
+      !head_.function.empty() && head_.rule->kind == Kind::atomic_sleep
+          ? head_.function
+          : title_function(*head_.rule, source_name(head_.function.substr(0, head_.function.find('+'))), stacks_, lock_sites_);
+  if (const auto slot = out.title.find("{F}"); slot != out.title.npos)
+    out.title.replace(slot, 3, function.empty() ? "unknown" : function);
+  else if (out.kind == Kind::kcsan && head_.captures.size() > 2 && !head_.captures[2].empty())
+    out.title += " in " + both_sides(head_.captures[1], head_.captures[2]);
+  else if (!function.empty()) out.title += " in " + function;
+  else if (out.kind == Kind::lockdep && !head_.captures.empty()) out.title = "WARNING: " + head_.captures[0];
+  Culprit culprit = find_culprit(out.kind, function, head_cpu_, stacks_);
+  out.culprit = std::move(culprit.function);
+  out.cpu = culprit.cpu ? culprit.cpu : head_cpu_;
+  out.task = !culprit.task.empty() ? culprit.task
+             : !culprit.cpu || culprit.cpu == head_cpu_ ? head_task_ : std::string();
+  out.first_line = first_line_;
+  out.last_line = last_line_;
+  out.corrupted = corrupted_;
+  out.severity = severity_of(out.kind);
+  out.excerpt = excerpt_;
   return out;
+}
+
+bool Report::complete() const {
+  return !title_function(*head_.rule, head_.function, stacks_, lock_sites_).empty();
+}
+
+void Report::close(bool) {
+  if (head_.rule->pick != Pick::none && title_function(*head_.rule, head_.function, stacks_, lock_sites_).empty())
+    corrupted_ = true;
 }
 
 }  // namespace ktrial::console

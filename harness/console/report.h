@@ -1,36 +1,79 @@
-// The lines of one report → title, function, culprit.
+// One open report: takes its lines, keeps what its title needs, in bounded memory.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/console/analyzer.h"
-#include "harness/console/rules.h"
+#include "harness/console/frames.h"
+#include "harness/console/line.h"
+#include "harness/console/oops_rules.h"
 
 namespace ktrial::console {
 
-struct ReportLine {
-  std::string message;
-  std::string context;  // printk caller, may be empty
-  std::uint64_t number = 0;
+enum class StackRole { main, nmi, other_task, lock_chain, alloc_or_free };
+
+// A stack, or a register dump with its stack.
+struct Stack {
+  StackRole role = StackRole::main;
+  std::optional<int> cpu;
+  std::string task;
+  bool idle = false;   // "skipped: idling"
+  bool from_head_caller = true;
+  std::vector<Frame> frames;  // innermost first; pointers stand where they were printed
 };
 
-struct Report {
-  HeadMatch head;
-  std::vector<ReportLine> lines;  // the head first; bounded by the collector
+class Report {
+ public:
+  Report(Head head, const Line& line);
+  void add(const Line& line);
+  // Recomputes the finding from what was seen so far.
+  Finding finding() const;
+  void close(bool stream_ended);
+  const Rule& rule() const { return *head_.rule; }
+  std::uint64_t first_line() const { return first_line_; }
+  std::uint64_t lines_seen() const { return lines_seen_; }
+  bool panicked() const { return panicked_; }
+  bool same_writer(const Line& line) const;  // false only when the kernel names both
+  bool complete() const;  // its title names a function already
+  bool stall() const { return head_.rule->pick == Pick::stall; }
+  void mark_corrupted() { corrupted_ = true; }
+
+ private:
+  void push(Frame frame);
+  void start_stack(StackRole role);
+  Stack& current();
+  void read(const Line& line);
+  void keep_text(const Line& line);
+
+  Head head_;
+  char caller_type_ = 0;
+  long caller_ = -1;
+  std::uint64_t first_line_, last_line_;
+  std::uint64_t lines_seen_ = 0;
+  bool corrupted_ = false, panicked_ = false;
+  std::string access_;          // "Read" or "Write"
+  std::vector<std::string> lock_sites_;  // functions after "at:" in order
+  bool expects_lock_site_ = false, expects_other_site_ = false;
+  std::optional<int> head_cpu_;
+  std::string head_task_;
+  StackRole next_role_ = StackRole::main;
+  std::vector<Stack> stacks_;
+  std::string excerpt_;
 };
 
-// What can be said of the report as it stands.
-Finding extract(const Report& report);
-
-// The function at fault in a stall seen on several CPUs: the one on a CPU that
-// neither waits for another nor idles, best with interrupts off. A CPU with
-// interrupts off holds the others up; those that complain are its victims.
+// The function in the title; empty when the report does not tell.
+std::string title_function(const Rule& rule, const std::string& from_head,
+                           const std::vector<Stack>& stacks,
+                           const std::vector<std::string>& lock_sites);
 struct Culprit {
   std::string function;
   std::optional<int> cpu;
   std::string task;
 };
-Culprit find_culprit(const std::vector<ReportLine>& lines);
+Culprit find_culprit(Kind kind, const std::string& title_function,
+                     std::optional<int> head_cpu, const std::vector<Stack>& stacks);
 
 }  // namespace ktrial::console

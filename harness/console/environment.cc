@@ -1,0 +1,23 @@
+#include "harness/console/environment.h"
+
+#include <re2/re2.h>
+
+namespace ktrial::console {
+
+EnvironmentSymptom environment_symptom(std::string_view body) {
+  static const RE2 dropped(
+      R"(\*\* (?:\d+ printk messages dropped|replaying previous printk message) \*\*)");
+  static const RE2 symptom(
+      R"(^(?:hrtimer: interrupt took|perf: interrupt took too long|INFO: NMI handler .*took too long|)"
+      R"(clocksource: .*(?:unstable|skew|retried|excessive read-back delay)|tsc: Marking TSC unstable|)"
+      R"(TSC found unstable after boot|sched_clock: Marking unstable|clocksource: timekeeping watchdog|)"
+      R"(sched: RT throttling activated|rcu: .*Possible timer handling issue|rcu: .*kthread starved for|)"
+      R"(rcu: .*kthread timer wakeup didn't happen|NOHZ tick-stop error|)"
+      R"(NMI watchdog: Perf NMI watchdog permanently disabled|)"
+      R"(Performance Events: PMU not available due to virtualization))");
+  const re2::StringPiece text(body.data(), body.size());
+  if (RE2::PartialMatch(text, dropped)) return EnvironmentSymptom::dropped_messages;
+  return RE2::PartialMatch(text, symptom) ? EnvironmentSymptom::symptom : EnvironmentSymptom::none;
+}
+
+}  // namespace ktrial::console

@@ -1,0 +1,50 @@
+// The table of report heads: which line starts which report, what it is called, and how the
+// function in its title is found.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/console/kinds.h"
+
+namespace ktrial::console {
+
+enum class Pick {
+  none,     // the title names no function
+  head,     // the head line's capture, or the first stack if that one is infrastructure
+  pointer,  // the first instruction pointer in the kernel, or the first stack likewise
+  stack,    // the first stack
+  lock,     // where the lock is taken that the report is about
+  stall,    // the code that a timer interrupt found running
+  leak,     // who asked for the memory
+  hung,     // what the task waits in
+};
+
+struct Rule {
+  std::string_view head;   // RE2, anchored right after the printk prefix
+  Kind kind;
+  std::string_view title;  // \1 .. \3: captures; " in F" is appended
+  Pick pick = Pick::none;
+  int function = 0;        // with Pick::head: the capture that holds it
+  // While another report is open this line is a part of it: the panic after a warning, the
+  // "Oops" after "unable to handle".
+  bool follows = false;
+};
+
+struct Head {
+  const Rule* rule = nullptr;
+  std::string title;     // without the function
+  std::string function;  // as captured; empty if none
+  std::vector<std::string> captures;
+};
+
+std::span<const Rule> oops_rules();
+// The first rule whose head matches; nothing for lines that are known to be harmless.
+std::optional<Head> match_head(std::string_view body);
+// A line of the report that says more about its title, e.g. "Read of size 8" for KASAN.
+std::optional<Head> match_refinement(std::string_view body, Kind kind);
+
+}  // namespace ktrial::console

@@ -1,0 +1,193 @@
+// Which function a report is about.
+#include <span>
+
+#include "harness/console/report.h"
+#include "harness/console/skip_list.h"
+
+namespace ktrial::console {
+namespace {
+
+// The first frame that is no infrastructure; certain frames first.
+std::string first_of(std::span<const Frame> frames, Skip skip) {
+  for (const bool uncertain : {false, true})
+    for (const Frame& frame : frames)
+      if (!frame.symbol.empty() && frame.uncertain == uncertain && !skipped(frame.symbol, skip))
+        return frame.symbol;
+  return {};
+}
+
+const Stack* first_stack(const std::vector<Stack>& stacks) {
+  for (const Stack& stack : stacks)
+    if ((stack.role == StackRole::main || stack.role == StackRole::nmi) && !stack.frames.empty())
+      return &stack;
+  return nullptr;
+}
+
+std::string from_stacks(const std::vector<Stack>& stacks, Skip skip) {
+  for (const Stack& stack : stacks)
+    if (stack.role == StackRole::main)
+      if (std::string symbol = first_of(stack.frames, skip); !symbol.empty()) return symbol;
+  return {};
+}
+
+// Where the interrupted code starts in a stack that a timer interrupt printed of its own CPU.
+std::span<const Frame> interrupted(const Stack& stack) {
+  for (std::size_t i = 0; i < stack.frames.size(); ++i)
+    if (is_tick(stack.frames[i].symbol)) return std::span(stack.frames).subspan(i + 1);
+  return stack.frames;
+}
+
+// The innermost entry point; certain frames only.
+std::string entry_of(const Stack& stack) {
+  const Frame* inner = nullptr;
+  for (const Frame& frame : interrupted(stack)) {
+    if (frame.uncertain || frame.symbol.empty()) continue;
+    if (inner != nullptr && (inner->syscall || is_entry_point(inner->symbol, frame.symbol)))
+      return inner->symbol;
+    inner = &frame;
+  }
+  return inner != nullptr && (inner->syscall || is_entry_point(inner->symbol, "")) ? inner->symbol : std::string();
+}
+
+bool is_address(const std::string& text) {
+  return text.find_first_not_of("0123456789abcdefx") == text.npos && text.size() >= 8;
+}
+
+// Families of functions that are one place for the reader.
+std::string family(std::string symbol) {
+  for (std::string_view name : {"smp_call_function", "synchronize_rcu"})
+    if (symbol.starts_with(name)) return std::string(name);
+  if (symbol.starts_with("synchronize_sched")) return "synchronize_rcu";
+  return symbol;
+}
+
+std::string from_stall(const std::vector<Stack>& stacks) {
+  for (const Stack& stack : stacks)
+    if (stack.role == StackRole::main || stack.role == StackRole::nmi)
+      if (std::string symbol = entry_of(stack); !symbol.empty()) return family(symbol);
+  for (const Stack& stack : stacks)
+    if (stack.role == StackRole::main || stack.role == StackRole::nmi)
+      if (std::string symbol = first_of(interrupted(stack), Skip::stall); !symbol.empty()) return symbol;
+  return {};
+}
+
+}  // namespace
+
+std::string title_function(const Rule& rule, const std::string& from_head,
+                           const std::vector<Stack>& stacks,
+                           const std::vector<std::string>& lock_sites) {
+  switch (rule.pick) {
+    case Pick::none:
+      return {};
+    case Pick::head:
+      if (!from_head.empty() && !skipped(from_head, Skip::report) && !is_address(from_head))
+        return is_address(from_head) ? std::string() : from_head;
+      if (std::string symbol = from_stacks(stacks, Skip::report); !symbol.empty()) return symbol;
+      return from_head;
+    case Pick::pointer:
+      for (const Stack& stack : stacks)
+        if (stack.role == StackRole::main)
+          for (const Frame& frame : stack.frames)
+            if (frame.pointer && !frame.symbol.empty()) {
+              if (!skipped(frame.symbol, Skip::report)) return frame.symbol;
+              if (std::string symbol = first_of(stack.frames, Skip::report); !symbol.empty()) return symbol;
+            }
+      return from_stacks(stacks, Skip::report);
+    case Pick::stack:
+      return from_stacks(stacks, Skip::report);
+    case Pick::lock:
+      for (const std::string& site : lock_sites)
+        if (!skipped(site, Skip::locks)) return site;
+      return from_stacks(stacks, Skip::report);
+    case Pick::leak:
+      return from_stacks(stacks, Skip::leak);
+    case Pick::hung:
+      return family(from_stacks(stacks, Skip::hung));
+    case Pick::stall:
+      return from_stall(stacks);
+  }
+  return {};
+}
+
+namespace {
+
+// What one CPU was seen doing.
+struct Sight {
+  const Stack* stack = nullptr;
+  std::string function;       // innermost that is no infrastructure
+  bool inside_schedule = false;  // holds a run queue's lock: everybody else waits for this CPU
+  bool waits = false, waits_for_lock = false, idle = false;
+};
+
+Sight look(const Stack& stack, Skip skip) {
+  Sight sight;
+  sight.stack = &stack;
+  constexpr int kNear = 8;
+  int seen = 0;
+  int top = -1;
+  for (const Frame& frame : interrupted(stack)) {
+    if (frame.uncertain || frame.symbol.empty()) continue;
+    if (is_idle(frame.symbol) && (top < 0 || seen - top < 3)) sight.idle = true;
+    if (top < 0 && waits_for_others(frame.symbol)) {
+      sight.waits = true;
+      if (frame.symbol.find("lock") != std::string::npos) sight.waits_for_lock = true;
+    } else if (top < 0 && !skipped(frame.symbol, skip)) {
+      top = seen;
+      sight.function = frame.symbol;
+    } else if (top >= 0 && seen - top <= 4 && frame.symbol == "__schedule") {
+      sight.inside_schedule = true;
+    } else if (top >= 0 && seen - top <= kNear && waits_for_others(frame.symbol)) {
+      sight.waits = true;  // e.g. what the wait calls while it waits
+    }
+    ++seen;
+  }
+  return sight;
+}
+
+bool user_only(const Stack& stack) {
+  for (const Frame& frame : stack.frames)
+    if (!frame.user) return false;
+  return true;
+}
+
+int rank(const Sight& sight, std::optional<int> head_cpu) {
+  if (sight.function.empty()) return 0;
+  if (sight.waits) return sight.waits_for_lock ? 1 : 0;
+  if (sight.inside_schedule) return 5;
+  if (sight.idle) return 0;
+  return head_cpu && sight.stack->cpu == head_cpu ? 4 : 3;
+}
+
+}  // namespace
+
+Culprit find_culprit(Kind kind, const std::string& function, std::optional<int> head_cpu,
+                     const std::vector<Stack>& stacks) {
+  Culprit out;
+  const bool stall = kind == Kind::soft_lockup || kind == Kind::hard_lockup ||
+                     kind == Kind::rcu_stall || kind == Kind::workqueue_lockup ||
+                     kind == Kind::csd_lockup;
+  bool sampled = false;  // other CPUs were asked what they do
+  for (const Stack& stack : stacks) sampled = sampled || stack.role == StackRole::nmi;
+  if (!stall && !(kind == Kind::panic && sampled)) {
+    out.function = function;
+    if (const Stack* first = first_stack(stacks)) {
+      out.cpu = first->cpu;
+      out.task = first->task;
+    }
+    return out;
+  }
+  int best = 0;
+  for (const Stack& stack : stacks) {
+    if (stack.role != StackRole::main && stack.role != StackRole::nmi) continue;
+    if (kind == Kind::panic && stack.role != StackRole::nmi) continue;
+    if (stack.idle || user_only(stack)) continue;
+    const Sight sight = look(stack, Skip::stall);
+    const int rank_here = rank(sight, head_cpu);
+    if (rank_here <= best) continue;
+    best = rank_here;
+    out = {sight.function, stack.cpu, stack.task};
+  }
+  return out;
+}
+
+}  // namespace ktrial::console
