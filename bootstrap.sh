@@ -15,7 +15,7 @@ packages=(
   ca-certificates ccache cmake g++ git ninja-build pkg-config python3 qemu-system-x86
   # libraries; docs/dependencies.md says what each is for
   libarchive-dev libboost1.81-dev libcli11-dev libfmt-dev libgmock-dev libgtest-dev
-  libre2-dev libsqlite3-dev libssl-dev libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
+  libhyperscan-dev libre2-dev libsqlite3-dev libssl-dev libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
 )
 test_packages=(clang-19 libclang-rt-19-dev)
 

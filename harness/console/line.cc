@@ -58,6 +58,10 @@ std::size_t skip_date(std::string_view s) {
 
 }  // namespace
 
+bool is_stamp(std::string_view text, std::size_t at) {
+  return match_stamp(text, at) != text.npos;
+}
+
 void clean_line(std::string_view raw, std::string& out) {
   out.clear();
   for (std::size_t i = 0; i < raw.size(); ++i) {

@@ -27,6 +27,9 @@ struct Line {
 // Removes ANSI sequences, CR, NUL and other control bytes except tab.
 void clean_line(std::string_view raw, std::string& out);
 
+// Whether a printk stamp, "[  123.456789]", stands at `at`.
+bool is_stamp(std::string_view text, std::size_t at);
+
 // Splits a cleaned line at its printk prefixes: writers that do not wait for each other leave
 // several messages, and user output, on one line. `clean` must outlive the result. Source of the format: print_syslog(), print_time() and
 // print_caller() in kernel/printk/printk.c.

@@ -55,6 +55,7 @@ Report::Report(Head head, const Line& line)
   if (cpu >= 0) head_cpu_ = cpu;
   find(line.body, hung, &head_task_);
   keep_text(line);
+  excerpt_told_ = excerpt_.size();
 }
 
 void Report::keep_text(const Line& line) {
@@ -92,13 +93,18 @@ bool Report::same_writer(const Line& line) const {
 void Report::add(const Line& line) {
   ++lines_seen_;
   if (head_.rule->kind == Kind::rust_panic && lines_seen_ == 1) head_.title = std::string(line.body);
-  last_line_ = line.number;
   keep_text(line);
-  if (!stall() && !same_writer(line)) return;  // another task's or CPU's line, in between
-  read(line);
+  const bool told = (stall() || same_writer(line)) && read(line);
+  if (!told) {
+    ++silent_;
+    return;
+  }
+  silent_ = 0;
+  last_line_ = line.number;
+  excerpt_told_ = excerpt_.size();
 }
 
-void Report::read(const Line& line) {
+bool Report::read(const Line& line) {
   const std::string_view body = line.body;
   static const RE2 nmi(R"(^NMI backtrace for cpu (\d+)( skipped: idling)?)");
   static const RE2 cpu_line(R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?) (?:Not tainted|Tainted|[a-zA-Z]* *\d+\.\d+|\d+\.\d+|$))");
@@ -118,7 +124,7 @@ void Report::read(const Line& line) {
     next_role_ = StackRole::main;
     current().cpu = cpu;
     current().idle = !text.empty();
-    return;
+    return true;
   }
   if (find(body, cpu_line, &cpu, &text)) {
     if (stacks_.empty() || !stacks_.back().frames.empty()) start_stack(next_role_ == StackRole::alloc_or_free ? StackRole::main : next_role_);
@@ -128,77 +134,77 @@ void Report::read(const Line& line) {
     stack.task = text;
     if (!head_cpu_) head_cpu_ = cpu;
     if (head_task_.empty()) head_task_ = text;
-    return;
+    return true;
   }
   if (find(body, chain)) {
     start_stack(StackRole::lock_chain);
-    return;
+    return true;
   }
   if (find(body, access)) {
     if (access_.empty()) access_ = body.starts_with("Write") ? "Write" : "Read";
-    return;
+    return true;
   }
   if (find(body, alloc)) {
     // A bad page's own report has no better stack than the one that allocated it.
     start_stack(head_.rule->kind == Kind::bad_page ? StackRole::main : StackRole::alloc_or_free);
-    return;
+    return true;
   }
   if (int dumped = -1; find(body, task_dump, &dumped)) {
     next_role_ = StackRole::main;
     start_stack(StackRole::main);
     current().cpu = dumped;
-    return;
+    return true;
   }
   if (head_.rule->kind == Kind::atomic_sleep && find(body, last_function, &text)) {
     head_.function = text;
-    return;
+    return true;
   }
   if (body.starts_with("stack backtrace:")) {
     start_stack(StackRole::main);
-    return;
+    return true;
   }
   if (body.find("kthread stack dump") != body.npos || body.starts_with("Showing all locks") ||
       body.find(" kthread starved for ") != body.npos) {
     next_role_ = StackRole::other_task;
     start_stack(StackRole::other_task);
-    return;
+    return true;
   }
   if (find(body, at_lock, &text)) {
     if (std::string symbol = first_symbol(text); !symbol.empty() && lock_sites_.size() < 16)
       lock_sites_.push_back(symbol);
-    return;
+    return true;
   }
   if (body.ends_with(" at:") && body.find("lock") != body.npos && body.find("which became") == body.npos) {
     expects_lock_site_ = true;
-    return;
+    return true;
   }
   if (find(body, trace)) {
     bool traced = false;
     if (!stacks_.empty())
       for (const Frame& frame : stacks_.back().frames) traced = traced || !frame.pointer;
     if (stacks_.empty() || traced) start_stack(next_role_);
-    return;
+    return true;
   }
   if (body.starts_with("rcu: Stack dump where RCU GP kthread last ran")) {
     next_role_ = StackRole::main;
     start_stack(StackRole::main);
-    return;
+    return true;
   }
   if (body.find("disabled at:") != body.npos) {
     expects_other_site_ = true;
-    return;
+    return true;
   }
   if (const auto pointer = parse_pointer(body)) {
     push(*pointer);
-    return;
+    return true;
   }
   if (const auto frame = parse_frame(body)) {
     if (expects_lock_site_) {
       expects_lock_site_ = false;
       if (lock_sites_.size() < 16) lock_sites_.push_back(frame->symbol);
-      return;
+      return true;
     }
-    if (std::exchange(expects_other_site_, false)) return;
+    if (std::exchange(expects_other_site_, false)) return true;
     push(*frame);
     if (!frame->caller.empty()) {
       Frame caller;
@@ -206,12 +212,21 @@ void Report::read(const Line& line) {
       caller.syscall = is_syscall(caller.symbol);
       push(caller);
     }
-    return;
+    return true;
   }
-  if (body.starts_with("Kernel panic - not syncing")) panicked_ = true;
+  if (body.starts_with("Kernel panic - not syncing")) {
+    panicked_ = true;
+    return true;
+  }
   if (head_.rule->pick == Pick::stall && find(body, old_task)) {
     start_stack(StackRole::main);
   }
+  static const RE2 detail(
+      R"(^(?:---\[|Code:|[RE]?[A-D]X:|R[0-9SDBI][0-9PI]:|RSP:|[CDF][RS]\d?:|x\d+ ?:|r\d+ ?:|Modules linked in|)"
+      R"(Hardware name|Workqueue:|Kernel Offset|Rebooting in|Tainted:|Sending NMI|rcu: |\t|)"
+      R"(The buggy address|Memory state|page:|raw:|flags:|#PF|PGD|Oops|Internal error|stack backtrace|)"
+      R"( \*\*\* DEADLOCK|other info|but task is|which lock|Showing|\d+ locks? held|no locks held| #\d+:))");
+  return find(body, detail);
 }
 
 Finding Report::finding() const {
@@ -241,7 +256,7 @@ Finding Report::finding() const {
   out.last_line = last_line_;
   out.corrupted = corrupted_;
   out.severity = severity_of(out.kind);
-  out.excerpt = excerpt_;
+  out.excerpt = excerpt_.substr(0, excerpt_told_);
   return out;
 }
 

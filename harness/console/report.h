@@ -35,6 +35,8 @@ class Report {
   const Rule& rule() const { return *head_.rule; }
   std::uint64_t first_line() const { return first_line_; }
   std::uint64_t lines_seen() const { return lines_seen_; }
+  // So many lines without a word of it: what follows is something else.
+  bool ended() const { return silent_ > kSilentLines || lines_seen_ > kMaxLines; }
   bool panicked() const { return panicked_; }
   bool same_writer(const Line& line) const;  // false only when the kernel names both
   bool complete() const;  // its title names a function already
@@ -42,10 +44,13 @@ class Report {
   void mark_corrupted() { corrupted_ = true; }
 
  private:
+  static constexpr int kSilentLines = 300;
+  static constexpr std::uint64_t kMaxLines = 20000;
+
   void push(Frame frame);
   void start_stack(StackRole role);
   Stack& current();
-  void read(const Line& line);
+  bool read(const Line& line);  // whether it told something
   void keep_text(const Line& line);
 
   Head head_;
@@ -61,7 +66,9 @@ class Report {
   std::string head_task_;
   StackRole next_role_ = StackRole::main;
   std::vector<Stack> stacks_;
+  int silent_ = 0;
   std::string excerpt_;
+  std::size_t excerpt_told_ = 0;  // its size after the last line that told something
 };
 
 // The function in the title; empty when the report does not tell.

@@ -11,7 +11,7 @@ const RE2& pattern(const char* text) { return *new RE2(text); }
 const RE2& report_functions() {
   static const RE2& re = pattern(
       // the report itself
-      "_*dump_stack.*|_*show_(stack|regs|trace).*|show_registers|v?_*panic(_.*)?|sys_info|.*_panic|check_panic.*|nmi_panic.*|oops_.*|"
+      "_*dump_stack.*|_*show_(stack|regs|trace).*|show_registers|v?_*panic(_.*)?|sys_info|unknown_nmi.*|.*_do_nmi|exc_nmi|end_repeat_nmi|.*_panic|check_panic.*|nmi_panic.*|oops_.*|"
       "die|__die.*|die_.*|_*warn.*|report_bug|fixup_bug|handle_bug|exc_.*|asm_.*|"
       "do_(error_trap|trap|invalid_op|general_protection|page_fault|double_fault|divide_error|int3|"
       "DataAbort|PrefetchAbort|undefinstr|bad_area.*|mem_abort|debug_exception|translation_fault|"

@@ -116,7 +116,7 @@ struct Sight {
   const Stack* stack = nullptr;
   std::string function;       // innermost that is no infrastructure
   bool inside_schedule = false;  // holds a run queue's lock: everybody else waits for this CPU
-  bool waits = false, waits_for_lock = false, idle = false;
+  bool waits = false, idle = false;
 };
 
 Sight look(const Stack& stack, Skip skip) {
@@ -130,7 +130,6 @@ Sight look(const Stack& stack, Skip skip) {
     if (is_idle(frame.symbol) && (top < 0 || seen - top < 3)) sight.idle = true;
     if (top < 0 && waits_for_others(frame.symbol)) {
       sight.waits = true;
-      if (frame.symbol.find("lock") != std::string::npos) sight.waits_for_lock = true;
     } else if (top < 0 && !skipped(frame.symbol, skip)) {
       top = seen;
       sight.function = frame.symbol;
@@ -152,7 +151,7 @@ bool user_only(const Stack& stack) {
 
 int rank(const Sight& sight, std::optional<int> head_cpu) {
   if (sight.function.empty()) return 0;
-  if (sight.waits) return sight.waits_for_lock ? 1 : 0;
+  if (sight.waits) return 0;  // a victim, whatever else its stack shows
   if (sight.inside_schedule) return 5;
   if (sight.idle) return 0;
   return head_cpu && sight.stack->cpu == head_cpu ? 4 : 3;

@@ -47,6 +47,11 @@ bool is_our_setup(const console::Finding& finding) {
          finding.title.find("VFS: Cannot open root device") != std::string::npos;
 }
 
+// Panics over ticks that came too slowly: what a starved host does to a boot.
+bool is_lost_time(const console::Finding& finding) {
+  return finding.title.find("IO-APIC + timer doesn't work") != std::string::npos;
+}
+
 // The first culprit that any report of this trial names.
 std::string known_culprit(const Evidence& evidence, std::size_t from) {
   for (std::size_t i = from; i < evidence.findings.size(); ++i)
@@ -60,6 +65,9 @@ std::optional<Verdict> from_findings(const Evidence& evidence) {
   const console::Finding& first = evidence.findings.front();
   if (is_our_setup(first))
     return inconclusive("setup", "the kernel found no init of ours: " + first.title);
+  if (is_lost_time(first))
+    return inconclusive("host_starved", "the guest's timer lost ticks at boot, as on a starved "
+                                        "host: " + first.title);
   // One report that is no stall is enough: no host can make a kernel oops.
   const bool only_stalls =
       std::all_of(evidence.findings.begin(), evidence.findings.begin() + static_cast<long>(own),
