@@ -66,14 +66,15 @@ def bare_argv(image, initramfs, args):
 
 def same_argv(artifacts, initramfs):
     """The bare init in ktrial's machine: its qemu.sh without what belongs to the channel."""
-    words = shlex.split((pathlib.Path(artifacts) / "qemu.sh").read_text().split("\n", 1)[1])
+    script = (pathlib.Path(artifacts) / "qemu.sh").read_text().replace("\\\n", " ")
+    words = shlex.split(script, comments=True)
     out = words[:1]
+    option = ""
     for word in words[1:]:
-        if word.startswith("-") and word not in ("-nodefaults", "-no-user-config", "-no-reboot"):
-            option = word
-            continue
         if word in ("-nodefaults", "-no-user-config", "-no-reboot"):
             out.append(word)
+        elif word.startswith("-"):
+            option = word
         elif option == "-serial":
             out += [option, "stdio"]
         elif option == "-initrd":
@@ -112,11 +113,13 @@ def run_bare(argv, timeout=300):
     return {"hello": hello, "whole": time.monotonic() - begun, "cpu": cpu_seconds() - cpu}
 
 
-def run_ktrial(argv):
+def run_ktrial(argv, may_fail=False):
     cpu = cpu_seconds()
     begun = time.monotonic()
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     whole = time.monotonic() - begun
+    if done.returncode != 0 and may_fail:
+        return None
     if done.returncode != 0:
         sys.exit("%s: exit %d\n%s" % (" ".join(argv), done.returncode, done.stderr.decode()))
     trial = json.loads(done.stdout)["trials"][0]
@@ -150,9 +153,15 @@ def boot(args, folder):
     for kernel in args.kernel or ["deb:linux-image-cloud-amd64"]:
         channels = args.channel or ["virtio-serial", "vhost-user-vsock"]
         argvs = {c: ktrial_argv(args, kernel, c, str(folder / "results")) for c in channels}
-        # A first run each fills the caches and names the kernel's image.
-        for argv in argvs.values():
-            warm = run_ktrial(argv)
+        # A first run each fills the caches, names the kernel's image, and tells
+        # which channels this kernel has drivers for.
+        for channel, argv in list(argvs.items()):
+            first = run_ktrial(argv, may_fail=True)
+            if first:
+                warm = first
+            else:
+                print("%s: %s does not work with this kernel" % (kernel, channel))
+                del argvs[channel]
         record = json.loads((pathlib.Path(warm["artifacts"]).parents[1] / "run.json").read_text())
         facts = {f["name"]: f["value"] for f in record["facts"]}
         bare = bare_argv(facts["kernel.image"], initramfs, args)
@@ -163,7 +172,7 @@ def boot(args, folder):
             for channel, argv in argvs.items():
                 sample[channel] = run_ktrial(argv)
             rounds.append(sample)
-        for channel in channels:
+        for channel in argvs:
             for other in ("plain", "same"):
                 for what in ("hello", "whole", "cpu"):
                     row("%s %s %s : %s" % (facts["kernel.release"], channel, what, other),
