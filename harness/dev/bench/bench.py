@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Ratios of ktrial against the plain thing, measured side by side.
+
+    harness/dev/bench/bench.py boot    [--kernel K]... [--channel C]... [-n N]
+    harness/dev/bench/bench.py analyze [--size MIB] [-n N]
+
+boot: `ktrial run -- true` against QEMU started by hand with the same kernel and
+machine size, whose init says one line and powers off. It is started twice a round: `plain`
+with QEMU's defaults and a two-word kernel command line, and `same`, with the very
+flags and kernel arguments of ktrial's own machine less its channel device. Only
+ktrial's guest loads modules (those of the channel).
+  hello   VM start to the agent's hello  /  exec to the init's line on the console
+  whole   the whole command, to its exit /  exec to QEMU's exit
+  cpu     the same pair in CPU seconds: steadier than wall time on a busy host
+analyze: `ktrial analyze` against `LC_ALL=C grep -c 'BUG:'` on one generated log.
+
+Each round runs every contender once, in turn, so that all see the same weather;
+a ratio is the median of the rounds' ratios. Times are of this host, ratios travel.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import resource
+import selectors
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+MARK = b"BARE-INIT-IS-UP"
+TARGETS = {"hello": 1.10, "whole": 1.35, "analyze": 3.0}
+
+
+def cpio(name, data):
+    """One newc archive with one executable file (format: cpio(5))."""
+    def member(name, mode, data):
+        fields = [1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        head = b"070701" + b"".join(b"%08X" % f for f in fields) + name.encode() + b"\0"
+        head += b"\0" * (-len(head) % 4)
+        return head + data + b"\0" * (-len(data) % 4)
+    return member(name, 0o100755, data) + member("TRAILER!!!", 0, b"")
+
+
+def make_bare_initramfs(folder):
+    binary = folder / "init"
+    subprocess.run([os.environ.get("CC", "cc"), "-static", "-O2", "-s", "-o", binary,
+                    HERE / "bare_init.c"], check=True)
+    out = folder / "bare.cpio"
+    out.write_bytes(cpio("init", binary.read_bytes()))
+    return out
+
+
+def bare_argv(image, initramfs, args):
+    # thread=multi is TCG's default for this guest; it is spelt out to be seen.
+    return ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
+            "-smp", str(args.cpus), "-m", str(args.memory), "-nodefaults", "-display", "none",
+            "-no-reboot", "-serial", "stdio", "-kernel", str(image), "-initrd", str(initramfs),
+            "-append", ("console=ttyS0 panic=-1 " + args.bare_append).strip()]
+
+
+def same_argv(artifacts, initramfs):
+    """The bare init in ktrial's machine: its qemu.sh without what belongs to the channel."""
+    script = (pathlib.Path(artifacts) / "qemu.sh").read_text().replace("\\\n", " ")
+    words = shlex.split(script, comments=True)
+    out = words[:1]
+    option = ""
+    for word in words[1:]:
+        if word in ("-nodefaults", "-no-user-config", "-no-reboot"):
+            out.append(word)
+        elif word.startswith("-"):
+            option = word
+        elif option == "-serial":
+            out += [option, "stdio"]
+        elif option == "-initrd":
+            out += [option, str(initramfs)]
+        elif option not in ("-device", "-chardev"):
+            out += [option, word]
+    return out
+
+
+def cpu_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run_bare(argv, timeout=300):
+    """{"hello", "whole", "cpu"} in seconds, from just before exec."""
+    cpu = cpu_seconds()
+    begun = time.monotonic()
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    seen, hello = b"", None
+    with selectors.DefaultSelector() as ready:
+        ready.register(child.stdout, selectors.EVENT_READ)
+        while True:
+            if not ready.select(begun + timeout - time.monotonic()):
+                child.kill()
+                break
+            data = os.read(child.stdout.fileno(), 65536)
+            if not data:
+                break
+            seen += data
+            if hello is None and MARK in seen:
+                hello = time.monotonic() - begun
+    child.wait()
+    if hello is None or child.returncode != 0:
+        sys.exit("bare QEMU did not get to its init:\n" + seen[-2000:].decode(errors="replace"))
+    return {"hello": hello, "whole": time.monotonic() - begun, "cpu": cpu_seconds() - cpu}
+
+
+def run_ktrial(argv, may_fail=False):
+    cpu = cpu_seconds()
+    begun = time.monotonic()
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    whole = time.monotonic() - begun
+    if done.returncode != 0 and may_fail:
+        return None
+    if done.returncode != 0:
+        sys.exit("%s: exit %d\n%s" % (" ".join(argv), done.returncode, done.stderr.decode()))
+    trial = json.loads(done.stdout)["trials"][0]
+    return {"hello": trial["boot_s"], "whole": whole, "cpu": cpu_seconds() - cpu,
+            "artifacts": trial["artifacts"]}
+
+
+def row(label, ours, theirs, target=None):
+    """One line of the table; ours and theirs are lists, round by round."""
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs))
+    judged = "" if target is None else "<= %.2f  %s" % (target, "ok" if ratio <= target else "MISSED")
+    print("%-58s %8.2f %8.2f %7.2f   %s" % (label, statistics.median(ours),
+                                           statistics.median(theirs), ratio, judged), flush=True)
+
+
+def heading(what):
+    print("%-58s %8s %8s %7s   %s" % (what, "ktrial", "other", "ratio", "target"))
+
+
+def ktrial_argv(args, kernel, channel, results):
+    return [args.ktrial, "run", "--kernel", kernel, "--channel", channel, "--accel", "tcg",
+            "--cpus", str(args.cpus), "--memory", "%dM" % args.memory, "--results", results,
+            "--format", "json"] + (["--append", args.append] if args.append else []) + ["--", "true"]
+
+
+def boot(args, folder):
+    initramfs = make_bare_initramfs(folder)
+    print("%d rounds; %d vCPUs, %d MiB, TCG; load average %.1f on %d cores" % (
+        args.rounds, args.cpus, args.memory, os.getloadavg()[0], os.cpu_count()))
+    heading("seconds, medians")
+    for kernel in args.kernel or ["deb:linux-image-cloud-amd64"]:
+        channels = args.channel or ["virtio-serial", "vhost-user-vsock"]
+        argvs = {c: ktrial_argv(args, kernel, c, str(folder / "results")) for c in channels}
+        # A first run each fills the caches, names the kernel's image, and tells
+        # which channels this kernel has drivers for.
+        for channel, argv in list(argvs.items()):
+            first = run_ktrial(argv, may_fail=True)
+            if first:
+                warm = first
+            else:
+                print("%s: %s does not work with this kernel" % (kernel, channel))
+                del argvs[channel]
+        record = json.loads((pathlib.Path(warm["artifacts"]).parents[1] / "run.json").read_text())
+        facts = {f["name"]: f["value"] for f in record["facts"]}
+        bare = bare_argv(facts["kernel.image"], initramfs, args)
+        same = same_argv(warm["artifacts"], initramfs)
+        rounds = []
+        for _ in range(args.rounds):
+            sample = {"plain": run_bare(bare), "same": run_bare(same)}
+            for channel, argv in argvs.items():
+                sample[channel] = run_ktrial(argv)
+            rounds.append(sample)
+        for channel in argvs:
+            for other in ("plain", "same"):
+                for what in ("hello", "whole", "cpu"):
+                    row("%s %s %s : %s" % (facts["kernel.release"], channel, what, other),
+                        [r[channel][what] for r in rounds], [r[other][what] for r in rounds],
+                        TARGETS.get(what) if other == "plain" else None)
+
+
+def write_log(path, mebibytes):
+    """A boot-like console log: steady lines, now and then a report."""
+    rng = random.Random(1)
+    words = ["pci 0000:00:%02x.0: BAR %d: assigned [mem 0x%08x]", "systemd[1]: Started unit %d-%d %x.",
+             "audit: type=1400 audit(%d.%d): apparmor=%x", "EXT4-fs (vda%d): mounted %d %x"]
+    stamp, lines = 0.0, []
+    for i in range(20000):
+        stamp += rng.random() / 100
+        text = words[i % len(words)] % (rng.randrange(32), rng.randrange(6), rng.getrandbits(32))
+        lines.append("[%5d.%06d] %s\n" % (int(stamp), stamp % 1 * 1e6, text))
+    lines.append("[%5d.000001] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:77]\n" % stamp)
+    block = "".join(lines).encode()
+    with open(path, "wb") as out:
+        for _ in range((mebibytes << 20) // len(block) + 1):
+            out.write(block)
+        out.truncate(mebibytes << 20)
+
+
+def timed(argv, env=None):
+    """(wall seconds, peak RSS in MiB)."""
+    begun = time.monotonic()
+    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL, env=env)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode not in (0, 1):
+        sys.exit("%s: exit %d" % (" ".join(argv), child.returncode))
+    return time.monotonic() - begun, usage.ru_maxrss / 1024
+
+
+def analyze(args, folder):
+    small, big = folder / "small.log", folder / "big.log"
+    write_log(small, max(1, args.size // 16))
+    write_log(big, args.size)
+    plain = dict(os.environ, LC_ALL="C")
+    ours, theirs = [], []
+    for _ in range(args.rounds):
+        theirs.append(timed(["grep", "-c", "BUG:", str(big)], plain)[0])
+        ours.append(timed([args.ktrial, "analyze", str(big)]))
+    heading("analyze, %d MiB, seconds, medians of %d rounds" % (args.size, args.rounds))
+    row("ktrial analyze : grep -c 'BUG:'", [t for t, _ in ours], theirs, TARGETS["analyze"])
+    print("peak RSS %.0f MiB; %.0f MiB on a log of a 16th of the size" % (
+        max(r for _, r in ours), timed([args.ktrial, "analyze", str(small)])[1]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["boot", "analyze"])
+    parser.add_argument("-n", "--rounds", type=int, default=7)
+    parser.add_argument("--ktrial", default=str(ROOT / "build/release/bin/ktrial"))
+    parser.add_argument("--kernel", action="append")
+    parser.add_argument("--channel", action="append")
+    parser.add_argument("--cpus", type=int, default=4)
+    parser.add_argument("--memory", type=int, default=1024, help="MiB")
+    parser.add_argument("--append", default="", help="more kernel command line for ktrial's guest")
+    parser.add_argument("--bare-append", default="", help="more kernel command line for the bare one")
+    parser.add_argument("--size", type=int, default=1024, help="MiB of log")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ktrial-bench-") as folder:
+        {"boot": boot, "analyze": analyze}[args.what](args, pathlib.Path(folder))
+
+
+if __name__ == "__main__":
+    main()
