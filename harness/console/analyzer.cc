@@ -23,7 +23,7 @@ struct Open {
   std::size_t finding;  // its index
   bool dirty;
 };
-}
+}  // namespace
 
 class Analyzer::Impl {
  public:
@@ -119,8 +119,10 @@ class Analyzer::Impl {
     parse_line(clean_, ++lines, segments_);
     for (const Line& line : segments_) on_line(line);
     for (std::size_t i = 0; i < open_.size();)
-      if (open_[i].report.ended()) close(i);
-      else ++i;
+      if (open_[i].report.ended())
+        close(i);
+      else
+        ++i;
   }
 
   void on_line(const Line& line) {
@@ -130,14 +132,14 @@ class Analyzer::Impl {
     }
     note_environment(line);
     auto head = match_head(trim_left(line.body));
-    if (head && !believable(*head->rule, line)) head.reset();
-    if (head && !continues(*head->rule, line)) {
+    if (head.has_value() && believable(*head->rule, line) && !continues(*head->rule, line)) {
       open(std::move(*head), line);
       return;
     }
     Open* reader = open_.empty() ? nullptr : &open_.back();
     for (Open& open : open_) {
-      if (open.report.same_writer(line) && line.caller_type != 0 && !reader->report.same_writer(line))
+      if (open.report.same_writer(line) && line.caller_type != 0 &&
+          !reader->report.same_writer(line))
         reader = &open;
     }
     for (Open& open : open_)
@@ -183,9 +185,12 @@ class Analyzer::Impl {
     const bool stall = head.rule->pick == Pick::stall;
     for (std::size_t i = 0; i < open_.size();) {
       const Report& report = open_[i].report;
-      const bool stays = (report.stall() && (stall || !report.complete())) || !report.same_writer(line);
-      if (stays && open_.size() < kMaxOpen) ++i;
-      else close(i);
+      const bool stays =
+          (report.stall() && (stall || !report.complete())) || !report.same_writer(line);
+      if (stays && open_.size() < kMaxOpen)
+        ++i;
+      else
+        close(i);
     }
     if (findings.size() >= kMaxFindings) {
       ++not_kept;

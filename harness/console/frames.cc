@@ -29,8 +29,10 @@ std::string_view symbol_before(std::string_view s, std::size_t plus) {
       --start;
       continue;
     }
-    if (depth > 0 || symbol_char(c) || c == ':' || c == '>') --start;
-    else break;
+    if (depth > 0 || symbol_char(c) || c == ':' || c == '>')
+      --start;
+    else
+      break;
   }
   while (start < plus && s[start] == ':') ++start;  // "RIP: 0010:symbol"
   std::string_view symbol = s.substr(start, plus - start);
@@ -61,7 +63,8 @@ std::string_view skip_addresses(std::string_view s) {
       const std::string_view inside = s.substr(1, end - 1);
       if (s.front() == '<' && inside != "IRQ" && inside != "/IRQ" && inside != "EOI" &&
           inside != "TASK" && inside != "/TASK" && inside != "NMI" && inside != "/NMI" &&
-          inside != "SOFTIRQ" && inside != "/SOFTIRQ" && inside != "EOE" && inside.find('#') == inside.npos)
+          inside != "SOFTIRQ" && inside != "/SOFTIRQ" && inside != "EOE" &&
+          inside.find('#') == inside.npos)
         return s;
       s.remove_prefix(end + 1);
       continue;
@@ -98,11 +101,18 @@ std::string source_name(std::string_view symbol) {
     if (const auto at = symbol.find(suffix); at != symbol.npos && at > 0) cut = std::min(cut, at);
   symbol = symbol.substr(0, cut);
   static constexpr std::array<std::string_view, 12> kSyscalls = {
-      "__x64_sys_",  "__ia32_sys_", "__arm64_sys_", "__riscv_sys_", "__s390x_sys_", "__s390_sys_",
-      "__loongarch_sys_", "SyS_", "__powerpc_sys_", "__mips_sys_", "__x32_sys_", "__arm_sys_"};
-  static constexpr std::array<std::string_view, 9> kBodies = {
-      "__do_sys_", "__se_sys_", "SYSC_", "compat_SyS_", "C_SYSC_", "__do_compat_sys_", "__se_compat_sys_",
-      "__ia32_compat_sys_", "__x64_compat_sys_"};
+      "__x64_sys_",     "__ia32_sys_", "__arm64_sys_",     "__riscv_sys_",
+      "__s390x_sys_",   "__s390_sys_", "__loongarch_sys_", "SyS_",
+      "__powerpc_sys_", "__mips_sys_", "__x32_sys_",       "__arm_sys_"};
+  static constexpr std::array<std::string_view, 9> kBodies = {"__do_sys_",
+                                                              "__se_sys_",
+                                                              "SYSC_",
+                                                              "compat_SyS_",
+                                                              "C_SYSC_",
+                                                              "__do_compat_sys_",
+                                                              "__se_compat_sys_",
+                                                              "__ia32_compat_sys_",
+                                                              "__x64_compat_sys_"};
   for (std::string_view prefix : kBodies)
     if (symbol.starts_with(prefix)) return std::string(symbol.substr(prefix.size()));
   for (std::string_view prefix : kSyscalls)
@@ -164,9 +174,9 @@ std::optional<Frame> parse_frame(std::string_view body) {
 
 std::optional<Frame> parse_pointer(std::string_view body) {
   static constexpr std::array<std::string_view, 20> kHeads = {
-      "RIP: ",      "RIP  ",  "IP: ",   "EIP: ", "EIP is at ", "PC is at ", "pc : ",
-      "pc: ",       "NIP [",  "NIP: ",  "epc : ", "epc: ",     "epc   : ",  "era : ",
-      "Krnl PSW : ", "PC: ",  "IAOQ[0]", "rip: ", "pc  : ",    "  pc: "};
+      "RIP: ",       "RIP  ", "IP: ",    "EIP: ",  "EIP is at ", "PC is at ", "pc : ",
+      "pc: ",        "NIP [", "NIP: ",   "epc : ", "epc: ",      "epc   : ",  "era : ",
+      "Krnl PSW : ", "PC: ",  "IAOQ[0]", "rip: ",  "pc  : ",     "  pc: "};
   bool head = false;
   for (std::string_view prefix : kHeads)
     if (body.starts_with(prefix)) head = true;

@@ -10,12 +10,12 @@
 namespace ktrial::console {
 
 struct Frame {
-  std::string symbol;     // without offset and without the compiler's suffixes
+  std::string symbol;      // without offset and without the compiler's suffixes
   bool uncertain = false;  // "? symbol": found on the stack, perhaps a leftover
-  bool pointer = false;   // from an instruction pointer line, not from a trace
-  bool syscall = false;   // the body of a system call
-  std::string caller;     // arm names it on the same line; empty elsewhere
-  bool user = false;      // the pointer is in user space; the symbol is empty
+  bool pointer = false;    // from an instruction pointer line, not from a trace
+  bool syscall = false;    // the body of a system call
+  std::string caller;      // arm names it on the same line; empty elsewhere
+  bool user = false;       // the pointer is in user space; the symbol is empty
 };
 
 // A line of a stack trace, e.g. " ? foo+0x12/0x34 [module]".

@@ -25,7 +25,8 @@ std::size_t match_stamp(std::string_view s, std::size_t at) {
   i = skip_spaces(s, i);
   // Some vendors' kernels print the caller inside the same brackets.
   std::size_t end = i;
-  while (end < s.size() && end - i < 24 && (std::isalnum(static_cast<unsigned char>(s[end])))) ++end;
+  while (end < s.size() && end - i < 24 && (std::isalnum(static_cast<unsigned char>(s[end]))))
+    ++end;
   if (end >= s.size() || s[end] != ']') return s.npos;
   return end + 1;
 }
@@ -58,9 +59,7 @@ std::size_t skip_date(std::string_view s) {
 
 }  // namespace
 
-bool is_stamp(std::string_view text, std::size_t at) {
-  return match_stamp(text, at) != text.npos;
-}
+bool is_stamp(std::string_view text, std::size_t at) { return match_stamp(text, at) != text.npos; }
 
 void clean_line(std::string_view raw, std::string& out) {
   out.clear();
@@ -91,11 +90,13 @@ void parse_line(std::string_view clean, std::uint64_t number, std::vector<Line>&
       if (open != clean.npos && open >= text_from && start - open <= 5) start = open;
     }
     if (out.empty()) {
-      if (start > 0) out.push_back({.number = number, .whole = clean, .body = clean.substr(0, start)});
+      if (start > 0)
+        out.push_back({.number = number, .whole = clean, .body = clean.substr(0, start)});
     } else {
       out.back().body = clean.substr(text_from, start - text_from);
     }
-    Line line{.number = number, .whole = clean, .body = {}, .kernel = true, .user_before = start > 0};
+    Line line{
+        .number = number, .whole = clean, .body = {}, .kernel = true, .user_before = start > 0};
     std::size_t body = match_caller(clean, after, line);
     if (body == after && after < clean.size() && clean[after] == ' ') {
       body = match_caller(clean, after + 1, line);
@@ -108,7 +109,8 @@ void parse_line(std::string_view clean, std::uint64_t number, std::vector<Line>&
     at = body - 1;
     if (out.size() >= kMaxSegments) break;
   }
-  if (out.empty()) out.push_back({.number = number, .whole = clean, .body = clean.substr(skip_date(clean))});
+  if (out.empty())
+    out.push_back({.number = number, .whole = clean, .body = clean.substr(skip_date(clean))});
 }
 
 }  // namespace ktrial::console

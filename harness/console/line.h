@@ -21,7 +21,9 @@ struct Line {
   // Who printed: 'T' and a thread id, or 'C' and a CPU; 0 where the kernel does not say.
   char caller_type = 0;
   long caller = -1;
-  bool same_caller(const Line& o) const { return caller_type == o.caller_type && caller == o.caller; }
+  bool same_caller(const Line& o) const {
+    return caller_type == o.caller_type && caller == o.caller;
+  }
 };
 
 // Removes ANSI sequences, CR, NUL and other control bytes except tab.
@@ -31,8 +33,8 @@ void clean_line(std::string_view raw, std::string& out);
 bool is_stamp(std::string_view text, std::size_t at);
 
 // Splits a cleaned line at its printk prefixes: writers that do not wait for each other leave
-// several messages, and user output, on one line. `clean` must outlive the result. Source of the format: print_syslog(), print_time() and
-// print_caller() in kernel/printk/printk.c.
+// several messages, and user output, on one line. `clean` must outlive the result. Source of the
+// format: print_syslog(), print_time() and print_caller() in kernel/printk/printk.c.
 void parse_line(std::string_view clean, std::uint64_t number, std::vector<Line>& out);
 
 }  // namespace ktrial::console

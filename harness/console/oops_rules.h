@@ -24,11 +24,11 @@ enum class Pick {
 };
 
 struct Rule {
-  std::string_view head;   // RE2, anchored right after the printk prefix
+  std::string_view head;  // RE2, anchored right after the printk prefix
   Kind kind;
   std::string_view title;  // \1 .. \3: captures; " in F" is appended
   Pick pick = Pick::none;
-  int function = 0;        // with Pick::head: the capture that holds it
+  int function = 0;  // with Pick::head: the capture that holds it
   // While another report is open this line is a part of it: the panic after a warning, the
   // "Oops" after "unable to handle".
   bool follows = false;

@@ -11,8 +11,8 @@ const std::vector<const char*>& candidate_patterns() {
       "BUG", "INFO: ", "WARNING: ", "LOCKUP", "ernel panic", "panicked", "general protection",
       "divide.error", "nable to handle", "NULL pointer", "Unhandled", "Alignment trap",
       "Internal error", "\\[#", "corruption", "usercopy: ", "starved", "csd: ", "UBSAN",
-      "double fault", "invalid opcode", "stack segment", "Insufficient stack", "Bad mode",
-      "SError", "VFS: Busy", "unregister_netdevice: ", "trusty: ", "SYZF",
+      "double fault", "invalid opcode", "stack segment", "Insufficient stack", "Bad mode", "SError",
+      "VFS: Busy", "unregister_netdevice: ", "trusty: ", "SYZF",
       // environment
       "took too", "interrupt took", "unstable", "skew", "retried", "read-back", "throttling",
       "printk mess", "tick-stop", "timer wakeup", "timer handling", "timekeeping w",

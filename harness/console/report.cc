@@ -50,8 +50,10 @@ Report::Report(Head head, const Line& line)
   static const RE2 hung(R"(task (.+):\d+ (?:blocked|can't die))");
   int cpu = -1;
   std::string task, task2;
-  if (find(line.body, cpu_task, &cpu, &task, &task2)) head_task_ = task.empty() ? task2 : task;
-  else find(line.body, old_cpu, &cpu);
+  if (find(line.body, cpu_task, &cpu, &task, &task2))
+    head_task_ = task.empty() ? task2 : task;
+  else
+    find(line.body, old_cpu, &cpu);
   if (cpu >= 0) head_cpu_ = cpu;
   find(line.body, hung, &head_task_);
   keep_text(line);
@@ -92,7 +94,8 @@ bool Report::same_writer(const Line& line) const {
 
 void Report::add(const Line& line) {
   ++lines_seen_;
-  if (head_.rule->kind == Kind::rust_panic && lines_seen_ == 1) head_.title = std::string(line.body);
+  if (head_.rule->kind == Kind::rust_panic && lines_seen_ == 1)
+    head_.title = std::string(line.body);
   keep_text(line);
   const bool told = (stall() || same_writer(line)) && read(line);
   if (!told) {
@@ -107,9 +110,12 @@ void Report::add(const Line& line) {
 bool Report::read(const Line& line) {
   const std::string_view body = line.body;
   static const RE2 nmi(R"(^NMI backtrace for cpu (\d+)( skipped: idling)?)");
-  static const RE2 cpu_line(R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?) (?:Not tainted|Tainted|[a-zA-Z]* *\d+\.\d+|\d+\.\d+|$))");
-  static const RE2 trace(R"(^(?:Call [Tt]race:|Backtrace:|Stack:$|backtrace:|backtrace \(crc|Trace:))");
-  static const RE2 alloc(R"(^(?:Allocated by|Freed by|Uninit was|Local variable|Last potentially|Second to last|Allocated:|Freed:|kfence-#|page last |Originally allocated|Memory state|freed by|allocated by))");
+  static const RE2 cpu_line(
+      R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?) (?:Not tainted|Tainted|[a-zA-Z]* *\d+\.\d+|\d+\.\d+|$))");
+  static const RE2 trace(
+      R"(^(?:Call [Tt]race:|Backtrace:|Stack:$|backtrace:|backtrace \(crc|Trace:))");
+  static const RE2 alloc(
+      R"(^(?:Allocated by|Freed by|Uninit was|Local variable|Last potentially|Second to last|Allocated:|Freed:|kfence-#|page last |Originally allocated|Memory state|freed by|allocated by))");
   static const RE2 chain(R"(^-> #\d+ )");
   static const RE2 at_lock(R"(at: (?:\[<[0-9a-f]+>\] )?(\S.*)$)");
   static const RE2 access(R"(^(?:Read|Write) (?:of size|at addr))");
@@ -127,7 +133,8 @@ bool Report::read(const Line& line) {
     return true;
   }
   if (find(body, cpu_line, &cpu, &text)) {
-    if (stacks_.empty() || !stacks_.back().frames.empty()) start_stack(next_role_ == StackRole::alloc_or_free ? StackRole::main : next_role_);
+    if (stacks_.empty() || !stacks_.back().frames.empty())
+      start_stack(next_role_ == StackRole::alloc_or_free ? StackRole::main : next_role_);
     next_role_ = StackRole::main;
     Stack& stack = current();
     stack.cpu = cpu;
@@ -174,7 +181,8 @@ bool Report::read(const Line& line) {
       lock_sites_.push_back(symbol);
     return true;
   }
-  if (body.ends_with(" at:") && body.find("lock") != body.npos && body.find("which became") == body.npos) {
+  if (body.ends_with(" at:") && body.find("lock") != body.npos &&
+      body.find("which became") == body.npos) {
     expects_lock_site_ = true;
     return true;
   }
@@ -233,25 +241,32 @@ Finding Report::finding() const {
   Finding out;
   out.kind = head_.rule->kind;
   out.title = out_title(head_.title, out.kind);
-  if (!access_.empty() && out.kind == Kind::kasan && out.title.find("-free") + 5 != out.title.size())
+  if (!access_.empty() && out.kind == Kind::kasan &&
+      out.title.find("-free") + 5 != out.title.size())
     out.title += " " + access_;
-  else if (!access_.empty() && out.kind == Kind::kasan && out.title.find("use-after-free") != out.title.npos)
+  else if (!access_.empty() && out.kind == Kind::kasan &&
+           out.title.find("use-after-free") != out.title.npos)
     out.title += " " + access_;
   std::string function =
       !head_.function.empty() && head_.rule->kind == Kind::atomic_sleep
           ? head_.function
-          : title_function(*head_.rule, source_name(head_.function.substr(0, head_.function.find('+'))), stacks_, lock_sites_);
+          : title_function(*head_.rule,
+                           source_name(head_.function.substr(0, head_.function.find('+'))), stacks_,
+                           lock_sites_);
   if (const auto slot = out.title.find("{F}"); slot != out.title.npos)
     out.title.replace(slot, 3, function.empty() ? "unknown" : function);
   else if (out.kind == Kind::kcsan && head_.captures.size() > 2 && !head_.captures[2].empty())
     out.title += " in " + both_sides(head_.captures[1], head_.captures[2]);
-  else if (!function.empty()) out.title += " in " + function;
-  else if (out.kind == Kind::lockdep && !head_.captures.empty()) out.title = "WARNING: " + head_.captures[0];
+  else if (!function.empty())
+    out.title += " in " + function;
+  else if (out.kind == Kind::lockdep && !head_.captures.empty())
+    out.title = "WARNING: " + head_.captures[0];
   Culprit culprit = find_culprit(out.kind, function, head_cpu_, stacks_);
   out.culprit = std::move(culprit.function);
   out.cpu = culprit.cpu ? culprit.cpu : head_cpu_;
-  out.task = !culprit.task.empty() ? culprit.task
-             : !culprit.cpu || culprit.cpu == head_cpu_ ? head_task_ : std::string();
+  out.task = !culprit.task.empty()                      ? culprit.task
+             : !culprit.cpu || culprit.cpu == head_cpu_ ? head_task_
+                                                        : std::string();
   out.first_line = first_line_;
   out.last_line = last_line_;
   out.corrupted = corrupted_;
@@ -265,7 +280,8 @@ bool Report::complete() const {
 }
 
 void Report::close(bool) {
-  if (head_.rule->pick != Pick::none && title_function(*head_.rule, head_.function, stacks_, lock_sites_).empty())
+  if (head_.rule->pick != Pick::none &&
+      title_function(*head_.rule, head_.function, stacks_, lock_sites_).empty())
     corrupted_ = true;
 }
 

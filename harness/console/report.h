@@ -20,7 +20,7 @@ struct Stack {
   StackRole role = StackRole::main;
   std::optional<int> cpu;
   std::string task;
-  bool idle = false;   // "skipped: idling"
+  bool idle = false;  // "skipped: idling"
   bool from_head_caller = true;
   std::vector<Frame> frames;  // innermost first; pointers stand where they were printed
 };
@@ -39,7 +39,7 @@ class Report {
   bool ended() const { return silent_ > kSilentLines || lines_seen_ > kMaxLines; }
   bool panicked() const { return panicked_; }
   bool same_writer(const Line& line) const;  // false only when the kernel names both
-  bool complete() const;  // its title names a function already
+  bool complete() const;                     // its title names a function already
   bool stall() const { return head_.rule->pick == Pick::stall; }
   void mark_corrupted() { corrupted_ = true; }
 
@@ -59,7 +59,7 @@ class Report {
   std::uint64_t first_line_, last_line_;
   std::uint64_t lines_seen_ = 0;
   bool corrupted_ = false, panicked_ = false;
-  std::string access_;          // "Read" or "Write"
+  std::string access_;                   // "Read" or "Write"
   std::vector<std::string> lock_sites_;  // functions after "at:" in order
   bool expects_lock_site_ = false, expects_other_site_ = false;
   std::optional<int> head_cpu_;
@@ -80,7 +80,7 @@ struct Culprit {
   std::optional<int> cpu;
   std::string task;
 };
-Culprit find_culprit(Kind kind, const std::string& title_function,
-                     std::optional<int> head_cpu, const std::vector<Stack>& stacks);
+Culprit find_culprit(Kind kind, const std::string& title_function, std::optional<int> head_cpu,
+                     const std::vector<Stack>& stacks);
 
 }  // namespace ktrial::console

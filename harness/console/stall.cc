@@ -46,7 +46,8 @@ std::string entry_of(const Stack& stack) {
       return inner->symbol;
     inner = &frame;
   }
-  return inner != nullptr && (inner->syscall || is_entry_point(inner->symbol, "")) ? inner->symbol : std::string();
+  return inner != nullptr && (inner->syscall || is_entry_point(inner->symbol, "")) ? inner->symbol
+                                                                                   : std::string();
 }
 
 bool is_address(const std::string& text) {
@@ -67,7 +68,8 @@ std::string from_stall(const std::vector<Stack>& stacks) {
       if (std::string symbol = entry_of(stack); !symbol.empty()) return family(symbol);
   for (const Stack& stack : stacks)
     if (stack.role == StackRole::main || stack.role == StackRole::nmi)
-      if (std::string symbol = first_of(interrupted(stack), Skip::stall); !symbol.empty()) return symbol;
+      if (std::string symbol = first_of(interrupted(stack), Skip::stall); !symbol.empty())
+        return symbol;
   return {};
 }
 
@@ -90,7 +92,8 @@ std::string title_function(const Rule& rule, const std::string& from_head,
           for (const Frame& frame : stack.frames)
             if (frame.pointer && !frame.symbol.empty()) {
               if (!skipped(frame.symbol, Skip::report)) return frame.symbol;
-              if (std::string symbol = first_of(stack.frames, Skip::report); !symbol.empty()) return symbol;
+              if (std::string symbol = first_of(stack.frames, Skip::report); !symbol.empty())
+                return symbol;
             }
       return from_stacks(stacks, Skip::report);
     case Pick::stack:
@@ -114,7 +117,7 @@ namespace {
 // What one CPU was seen doing.
 struct Sight {
   const Stack* stack = nullptr;
-  std::string function;       // innermost that is no infrastructure
+  std::string function;          // innermost that is no infrastructure
   bool inside_schedule = false;  // holds a run queue's lock: everybody else waits for this CPU
   bool waits = false, idle = false;
 };
