@@ -205,12 +205,14 @@ void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
       });
 }
 
-Clock::time_point Monitor::last_sign_of_life() const {
-  auto out = std::max(begun_, hello_at_);
-  auto oldest = Clock::time_point::max();
-  for (const auto& [cpu, at] : last_beat_) oldest = std::min(oldest, at);
-  if (oldest != Clock::time_point::max()) out = std::max(out, oldest);
-  return out;
+Clock::time_point Monitor::quiet_since(const Ending& ending) const {
+  if (std::holds_alternative<verdict::ProgressSilence>(ending)) return last_progress_;
+  // A detector reports a stall that began before: about as long ago as we wait ourselves.
+  if (std::holds_alternative<verdict::ConsoleReport>(ending))
+    return std::max(begun_, first_finding_at_ - limits_.heartbeat);
+  auto oldest = std::max(begun_, hello_at_);
+  if (last_beat_.empty()) return oldest;
+  return std::ranges::min_element(last_beat_, {}, [](const auto& beat) { return beat.second; })->second;
 }
 
 }  // namespace ktrial::trial

@@ -59,8 +59,9 @@ class Monitor {
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
   const autopsy::HostWatch& host() const { return *host_; }
-  // When progress was last seen: the start of the window that the host must explain.
-  Clock::time_point last_sign_of_life() const;
+  // Since when nothing moved, as far as `ending` goes: the start of the window
+  // that the host may explain.
+  Clock::time_point quiet_since(const verdict::Ending& ending) const;
   bool vm_ended() const { return vm_ended_.has_value(); }
   const std::optional<verdict::VmEnded>& vm_end() const { return vm_ended_; }
 

@@ -179,7 +179,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   } else {
     evidence.ending = *failed;
   }
-  evidence.host = monitor.host().since(monitor.last_sign_of_life());
+  evidence.host = monitor.host().since(monitor.quiet_since(evidence.ending));
   wind_down(plan, monitor, bench, evidence, context.observer);
   bench.vm->destroy();
   context.active = nullptr;
