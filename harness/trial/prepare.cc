@@ -3,8 +3,10 @@
 
 #include <cstdlib>
 #include <set>
+#include <string_view>
 #include <thread>
 
+#include "harness/base/file.h"
 #include "harness/kernel/initramfs.h"
 #include "harness/kernel/modules.h"
 #include "harness/kernel/program.h"
@@ -19,10 +21,22 @@ namespace {
 
 int host_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
+// Timer ticks a second of this kernel; 0: unknown.
+unsigned timer_hz(const kernel::Kernel& kernel) {
+  // Debian's kernels of the last decades; its later packages come without a config.
+  if (!kernel.config) return kernel.release.ends_with("-amd64") ? 250 : 0;
+  const auto config = read_file(*kernel.config);
+  if (!config) return 0;
+  static constexpr std::string_view kKey = "\nCONFIG_HZ=";
+  const std::size_t at = config->find(kKey);
+  if (at == std::string::npos) return 0;
+  return static_cast<unsigned>(std::strtoul(config->c_str() + at + kKey.size(), nullptr, 10));
+}
+
 // The guest kernel's command line: evidence first (KERNEL-side detectors on,
 // everything on the console), speed second, the user's words last, so that they win.
 std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeouts& timeouts,
-                                vm::Accel accel) {
+                                const kernel::Kernel& kernel, vm::Accel accel) {
   std::vector<std::string> words = {
       "console=ttyS0",
       "ignore_loglevel",
@@ -40,8 +54,13 @@ std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeout
     words.push_back("tsc=reliable");  // else HPET: slow, odd stamps
     // The IO-APIC timer check counts ticks in real time: on a busy host it panics.
     words.push_back("no_timer_check");
+    const unsigned tsc_khz = vm::host_tsc_khz();
     if (spec.machine == spec::Machine::microvm)
-      words.push_back(fmt::format("tsc_early_khz={}", vm::host_tsc_khz()));
+      words.push_back(fmt::format("tsc_early_khz={}", tsc_khz));
+    // TCG's TSC is not "constant", so every CPU would measure its delay loop, badly
+    // and for a tenth of a second; this is the value that a real TSC gives.
+    if (const unsigned hz = timer_hz(kernel); hz != 0 && tsc_khz != 0)
+      words.push_back(fmt::format("lpj={}", tsc_khz * 1000ULL / hz));
   }
   for (std::string& word : spec::detector_arguments(timeouts.detectors))
     words.push_back(std::move(word));
@@ -148,7 +167,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   plan.timeouts = spec::make_timeouts(spec::load_scale(spec.cpus, host_cores()),
                                       kvm ? spec::profile_kvm() : spec::profile_tcg());
-  plan.command_line = kernel_command_line(spec, plan.timeouts, plan.accel.accel);
+  plan.command_line = kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));
   return plan;
 }
