@@ -37,9 +37,9 @@ constexpr Rule kRules[] = {
     // Sanitizers
     {R"(BUG: KASAN: (?:double-free|invalid-free)\b)", kasan, "KASAN: invalid-free", Pick::stack},
     {R"(BUG: KASAN: ([a-z-]+)(?: (?:in|on)(?: address)? (\S+))?)", kasan, R"(KASAN: \1)",
-     Pick::stack},
+     Pick::stack, 2},
     {R"(BUG: KFENCE: ((?:out-of-bounds|use-after-free|invalid) (?:read|write|free|rw)|invalid free|memory corruption) in (\S+))",
-     kfence, R"(KFENCE: \1)", Pick::stack},
+     kfence, R"(KFENCE: \1)", Pick::stack, 2},
     {R"(BUG: KFENCE: ([a-z -]+?)(?: in .*)?$)", kfence, R"(KFENCE: \1)", Pick::stack},
     {R"(BUG: KMSAN: ([a-z-]+)(?: in (\S+))?)", kmsan, R"(KMSAN: \1)", Pick::head, 2},
     {R"(BUG: KCSAN: ([a-z :-]+?) in (\S+)(?: / (\S+))?)", kcsan, R"(KCSAN: \1)", Pick::head, 2},

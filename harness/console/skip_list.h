@@ -11,7 +11,6 @@ enum class Skip {
   stall,   // the same, plus what a timer interrupt runs to find a stall
   hung,    // the same as report, plus the scheduler and sleeping locks
   leak,    // the same as report, plus allocators of every subsystem
-  locks,   // the same as report, plus lock primitives (lockdep reports)
 };
 bool skipped(std::string_view symbol, Skip);
 

@@ -97,10 +97,11 @@ std::string title_function(const Rule& rule, const std::string& from_head,
             }
       return from_stacks(stacks, Skip::report);
     case Pick::stack:
-      return from_stacks(stacks, Skip::report);
+      if (std::string symbol = from_stacks(stacks, Skip::report); !symbol.empty()) return symbol;
+      return is_address(from_head) ? std::string() : from_head;
     case Pick::lock:
       for (const std::string& site : lock_sites)
-        if (!skipped(site, Skip::locks)) return site;
+        if (!skipped(site, Skip::report)) return site;
       return from_stacks(stacks, Skip::report);
     case Pick::leak:
       return from_stacks(stacks, Skip::leak);
@@ -152,6 +153,12 @@ bool user_only(const Stack& stack) {
   return true;
 }
 
+bool hit_by_nmi(const Stack& stack) {
+  for (const Frame& frame : stack.frames)
+    if (frame.symbol.find("nmi") != std::string::npos) return true;
+  return false;
+}
+
 int rank(const Sight& sight, std::optional<int> head_cpu) {
   if (sight.function.empty()) return 0;
   if (sight.waits) return 0;  // a victim, whatever else its stack shows
@@ -181,7 +188,8 @@ Culprit find_culprit(Kind kind, const std::string& function, std::optional<int> 
   int best = 0;
   for (const Stack& stack : stacks) {
     if (stack.role != StackRole::main && stack.role != StackRole::nmi) continue;
-    if (kind == Kind::panic && stack.role != StackRole::nmi) continue;
+    // The panicking CPU tells something only when an NMI made it panic wherever it was.
+    if (kind == Kind::panic && stack.role != StackRole::nmi && !hit_by_nmi(stack)) continue;
     if (stack.idle || user_only(stack)) continue;
     const Sight sight = look(stack, Skip::stall);
     const int rank_here = rank(sight, head_cpu);
