@@ -250,7 +250,9 @@ TEST(StoreCrashTest, KillAtAnyPointLosesNoCommittedTrial) {
     }
     for (const auto& entry : fs::directory_iterator(run->directory / "trials")) {
       auto text = read_whole(entry.path() / "verdict.json");
-      if (text) EXPECT_TRUE(parse_json(*text)) << entry.path() << " holds half a verdict";
+      if (text) {
+        EXPECT_TRUE(parse_json(*text)) << entry.path() << " holds half a verdict";
+      }
     }
     auto listed = store.list();
     ASSERT_EQ(listed->size(), static_cast<std::size_t>(round) + 1);
