@@ -180,8 +180,8 @@ def boot(args, folder):
                         TARGETS.get(what) if other == "plain" else None)
 
 
-def write_log(path, mebibytes):
-    """A boot-like console log: steady lines, now and then a report."""
+def boot_like():
+    """Part of a console log: steady lines, then one report."""
     rng = random.Random(1)
     words = ["pci 0000:00:%02x.0: BAR %d: assigned [mem 0x%08x]", "systemd[1]: Started unit %d-%d %x.",
              "audit: type=1400 audit(%d.%d): apparmor=%x", "EXT4-fs (vda%d): mounted %d %x"]
@@ -191,7 +191,10 @@ def write_log(path, mebibytes):
         text = words[i % len(words)] % (rng.randrange(32), rng.randrange(6), rng.getrandbits(32))
         lines.append("[%5d.%06d] %s\n" % (int(stamp), stamp % 1 * 1e6, text))
     lines.append("[%5d.000001] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:77]\n" % stamp)
-    block = "".join(lines).encode()
+    return "".join(lines).encode()
+
+
+def write_log(path, mebibytes, block):
     with open(path, "wb") as out:
         for _ in range((mebibytes << 20) // len(block) + 1):
             out.write(block)
@@ -201,7 +204,8 @@ def write_log(path, mebibytes):
 def timed(argv, env=None):
     """(wall seconds, peak RSS in MiB)."""
     begun = time.monotonic()
-    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL, env=env)
+    # A file, not /dev/null: grep would stop at the first match there.
+    child = subprocess.Popen(argv, stdout=tempfile.TemporaryFile(), env=env)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode not in (0, 1):
@@ -211,8 +215,9 @@ def timed(argv, env=None):
 
 def analyze(args, folder):
     small, big = folder / "small.log", folder / "big.log"
-    write_log(small, max(1, args.size // 16))
-    write_log(big, args.size)
+    block = pathlib.Path(args.like).read_bytes() if args.like else boot_like()
+    write_log(small, max(1, args.size // 16), block)
+    write_log(big, args.size, block)
     plain = dict(os.environ, LC_ALL="C")
     ours, theirs = [], []
     for _ in range(args.rounds):
@@ -237,6 +242,7 @@ def main():
     parser.add_argument("--append", default="", help="more kernel command line for ktrial's guest")
     parser.add_argument("--bare-append", default="", help="more kernel command line for the bare one")
     parser.add_argument("--size", type=int, default=1024, help="MiB of log")
+    parser.add_argument("--like", help="a log to repeat up to that size, instead of a generated one")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ktrial-bench-") as folder:
         {"boot": boot, "analyze": analyze}[args.what](args, pathlib.Path(folder))
