@@ -55,8 +55,10 @@ std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeout
     // The IO-APIC timer check counts ticks in real time: on a busy host it panics.
     words.push_back("no_timer_check");
     const unsigned tsc_khz = vm::host_tsc_khz();
-    if (spec.machine == spec::Machine::microvm)
-      words.push_back(fmt::format("tsc_early_khz={}", tsc_khz));
+    // TCG's TSC is the host's. A kernel that calibrates it against the PIT on a busy
+    // host may be wrong by a factor of thirty: its clock then runs away and every
+    // detector fires. (A microvm has no PIT at all.)
+    if (tsc_khz != 0) words.push_back(fmt::format("tsc_early_khz={}", tsc_khz));
     // TCG's TSC is not "constant", so every CPU would measure its delay loop, badly
     // and for a tenth of a second; this is the value that a real TSC gives.
     if (const unsigned hz = timer_hz(kernel); hz != 0 && tsc_khz != 0)

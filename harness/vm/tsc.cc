@@ -9,15 +9,40 @@
 
 namespace ktrial::vm {
 
+#if defined(__x86_64__) || defined(__i386__)
+namespace {
+using Clock = std::chrono::steady_clock;
+
+struct Reading {
+  Clock::time_point time;
+  unsigned long long tsc = 0;
+};
+
+// Clock and counter at the same moment: of several tries the one with the least
+// between, so that being scheduled away in the middle does no harm.
+Reading read_both() {
+  Reading best;
+  unsigned long long gap = ~0ull;
+  for (int i = 0; i < 50; ++i) {
+    const unsigned long long before = __rdtsc();
+    const auto time = Clock::now();
+    const unsigned long long after = __rdtsc();
+    if (after - before >= gap) continue;
+    gap = after - before;
+    best = {time, before + gap / 2};
+  }
+  return best;
+}
+}  // namespace
+#endif
+
 unsigned host_tsc_khz() {
 #if defined(__x86_64__) || defined(__i386__)
-  using Clock = std::chrono::steady_clock;
-  const auto begin = Clock::now();
-  const unsigned long long first = __rdtsc();
+  const Reading first = read_both();
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  const unsigned long long last = __rdtsc();
-  const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-  return static_cast<unsigned>(static_cast<double>(last - first) / ms);
+  const Reading last = read_both();
+  const double ms = std::chrono::duration<double, std::milli>(last.time - first.time).count();
+  return static_cast<unsigned>(static_cast<double>(last.tsc - first.tsc) / ms);
 #else
   return 0;
 #endif
