@@ -82,10 +82,39 @@ std::optional<Verdict> from_findings(const Evidence& evidence) {
                fmt::format("the kernel reported it during {}", name(evidence.phase)));
 }
 
+// Every sample of `cpu` shows it at one kernel address with interrupts off.
+bool is_wedged(const Evidence& evidence, unsigned cpu) {
+  std::optional<std::uint64_t> rip;
+  int seen = 0;
+  for (const auto& sample : evidence.samples)
+    for (const vm::VcpuSample& vcpu : sample) {
+      if (vcpu.cpu != cpu) continue;
+      if (vcpu.interrupts_enabled || vcpu.user_mode || vcpu.halted) return false;
+      if (rip && *rip != vcpu.rip) return false;
+      rip = vcpu.rip;
+      ++seen;
+    }
+  return seen >= 2;
+}
+
+// A host that starves one vCPU does not explain another that had its time and
+// is wedged in a function that waits for nobody.
+bool is_wedged_regardless_of_host(const Evidence& evidence) {
+  for (std::size_t i = evidence.provoked_from; i < evidence.findings.size(); ++i) {
+    const console::Finding& finding = evidence.findings[i];
+    if (finding.culprit.empty() || !finding.cpu) continue;
+    if (autopsy::host_explains(evidence.host, *finding.cpu).empty() &&
+        is_wedged(evidence, static_cast<unsigned>(*finding.cpu)))
+      return true;
+  }
+  return false;
+}
+
 Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) {
   const bool all = silence.cpus.size() >= silence.of;
   const int cpu = all ? -1 : static_cast<int>(silence.cpus.front());
-  if (std::string why = autopsy::host_explains(evidence.host, cpu); !why.empty())
+  if (std::string why = autopsy::host_explains(evidence.host, cpu);
+      !why.empty() && !is_wedged_regardless_of_host(evidence))
     return inconclusive("host_starved", why);
   const std::string culprit =
       evidence.provoked_from < evidence.findings.size()

@@ -136,5 +136,35 @@ TEST(DecideTest, CulpritOfAStallMayComeFromALaterReport) {
   EXPECT_EQ(decide(evidence).culprit, "mm_get_cid");
 }
 
+// One vCPU starved, another wedged with interrupts off although it ran.
+Evidence wedged_beside_a_starved_one() {
+  Evidence evidence{.ending = HeartbeatSilence{{0, 1}, 2, 20},
+                    .findings = {finding(Kind::panic, "kernel panic: NMI", "mm_get_cid")},
+                    .provoked_from = 0,
+                    .host = {.window_s = 20, .vcpus = {{0, .2, 19}, {1, 15, 5}}}};
+  evidence.findings[0].cpu = 1;
+  for (int i = 0; i < 3; ++i)
+    evidence.samples.push_back({{.cpu = 1, .rip = 0xffffffff81000055, .interrupts_enabled = false}});
+  return evidence;
+}
+
+TEST(DecideTest, AStarvedVcpuDoesNotExcuseAWedgedOne) {
+  const auto verdict = decide(wedged_beside_a_starved_one());
+  EXPECT_EQ(verdict.outcome, Outcome::fail) << verdict.reason;
+  EXPECT_EQ(verdict.culprit, "mm_get_cid");
+}
+
+TEST(DecideTest, AVcpuThatMovesOrWasStarvedIsExcused) {
+  auto moves = wedged_beside_a_starved_one();
+  moves.samples.back()[0].rip += 4;
+  EXPECT_EQ(decide(moves).outcome, Outcome::inconclusive);
+  auto starved_too = wedged_beside_a_starved_one();
+  starved_too.host.vcpus[1] = {1, .2, 19};
+  EXPECT_EQ(decide(starved_too).outcome, Outcome::inconclusive);
+  auto waiter = wedged_beside_a_starved_one();
+  waiter.findings[0].culprit.clear();
+  EXPECT_EQ(decide(waiter).outcome, Outcome::inconclusive);
+}
+
 }  // namespace
 }  // namespace ktrial::verdict
