@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "guest/init/system.h"
 
@@ -36,6 +38,15 @@ constexpr Mount kRest[] = {
     {"tracefs", "/sys/kernel/tracing", kSafe, ""},
 };
 
+// Of the initramfs: mounted file systems are not looked into.
+bool holds_files(const char* path) {
+  struct stat self {}, parent {};
+  if (stat(path, &self) != 0 || stat("/", &parent) != 0 || self.st_dev != parent.st_dev)
+    return false;
+  std::error_code error;
+  return !std::filesystem::is_empty(path, error) && !error;
+}
+
 void mount_one(const Mount& entry) {
   mkdir(entry.target, 0755);  // EEXIST, or refused by sysfs: mount tells
   if (mount(entry.type, entry.target, entry.type, entry.flags, entry.options) == 0) return;
@@ -57,7 +68,14 @@ void mount_essential() {
 }
 
 void mount_rest() {
-  for (const Mount& entry : kRest) mount_one(entry);
+  for (const Mount& entry : kRest) {
+    // A program of the host keeps its path: what was packed below /tmp or /run
+    // must not be mounted over. The root is a tmpfs of its own.
+    if (holds_files(entry.target))
+      chmod(entry.target, 01777);
+    else
+      mount_one(entry);
+  }
 }
 
 }  // namespace ktrial::init

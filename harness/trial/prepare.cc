@@ -97,7 +97,7 @@ Status add_program(Plan& plan, const PrepareOptions& options,
       plan.host_port = static_cast<std::uint32_t>(
           std::strtoul(parameters[info.host->port_parameter].c_str(), nullptr, 10));
   } else {
-    auto packed = KTRIAL_TRY(kernel::pack_program(plan.spec.command.front()));
+    auto packed = KTRIAL_TRY(kernel::pack_program(plan.spec.command.front(), options.stop));
     entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
     for (const std::string& note : packed.notes)
       if (options.progress) options.progress(note);
@@ -144,7 +144,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
     plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
     KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));
   }
-  plan.qemu = KTRIAL_TRY(vm::find_qemu());
+  plan.qemu = KTRIAL_TRY(vm::find_qemu(options.stop));
   const auto reference = KTRIAL_TRY(kernel::parse_reference(spec.kernel));
   plan.kernel = KTRIAL_TRY(kernel::resolve(reference, {.cache_dir = options.cache,
                                                        .offline = options.offline,

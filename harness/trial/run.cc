@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <boost/asio/signal_set.hpp>
+#include <stop_token>
+#include <thread>
 
 #include "harness/base/janitor.h"
 #include "harness/trial/recorder.h"
@@ -67,6 +69,27 @@ class Signals {
   asio::signal_set set_;
 };
 
+// While a plan is made nobody pumps the main io_context: helpers such as
+// apt-get block it. A thread of its own turns SIGINT and SIGTERM into a stop
+// request, so that no download goes on behind the user's back.
+class StopOnSignal {
+ public:
+  StopOnSignal() : set_(io_, SIGINT, SIGTERM) {
+    set_.async_wait([this](auto error, int) {
+      if (!error) stop_.request_stop();
+    });
+    thread_ = std::jthread([this] { io_.run(); });
+  }
+  ~StopOnSignal() { io_.stop(); }
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  asio::io_context io_{1};
+  asio::signal_set set_;
+  std::stop_source stop_;
+  std::jthread thread_;  // last: joined before what it uses goes
+};
+
 bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& last) {
   if (spec.until_fail && last.outcome == results::Outcome::fail) return true;
   // --until-fail alone goes on for ever; with --repeat it is bounded.
@@ -76,6 +99,8 @@ bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& l
 Status run_all(asio::io_context& io, Signals& signals, Janitor& janitor, const Plan& plan,
                const RunOptions& options, results::RunDir& run, Observer& observer) {
   for (int index = 0;; ++index) {
+    io.poll();  // a signal since the last trial
+    if (signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
     const auto artifacts = KTRIAL_TRY(run.begin_trial(index));
     Recorder recorder = KTRIAL_TRY(Recorder::create(artifacts, observer));
     recorder.on_step(fmt::format("trial {}: booting {} ({}, {})", index + 1, plan.kernel.release,
@@ -91,6 +116,23 @@ Status run_all(asio::io_context& io, Signals& signals, Janitor& janitor, const P
   }
 }
 
+Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec,
+                       const RunOptions& options, const std::filesystem::path& initramfs,
+                       Observer& observer) {
+  const StopOnSignal signals;
+  const auto payload = KTRIAL_TRY(find_payload());
+  const auto cache = options.cache ? *options.cache : KTRIAL_TRY(kernel::default_cache_dir());
+  auto plan = prepare(io, spec,
+                      {.payload = payload,
+                       .cache = cache,
+                       .initramfs = initramfs,
+                       .offline = options.offline,
+                       .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
+                       .stop = signals.token()});
+  if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
+  return plan;
+}
+
 }  // namespace
 
 Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOptions& options,
@@ -100,21 +142,20 @@ Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOpti
   auto run = KTRIAL_TRY(store.begin_run(summary_of(spec), options.argv));
 
   asio::io_context io;
-  const auto payload = KTRIAL_TRY(find_payload());
-  const auto cache = options.cache ? *options.cache : KTRIAL_TRY(kernel::default_cache_dir());
-  auto plan = KTRIAL_TRY(
-      prepare(io, spec, {.payload = payload,
-                         .cache = cache,
-                         .initramfs = run.path() / "initramfs.cpio",
-                         .offline = options.offline,
-                         .progress = [&](std::string_view line) { observer.on_step(std::string(line)); }}));
+  Signals signals(io);
+  auto made = make_plan(io, spec, options, run.path() / "initramfs.cpio", observer);
+  if (!made) {
+    // What could not begin is no run; only an interrupted one is worth remembering.
+    if (made.error().kind != ErrorKind::interrupted) run.discard();
+    return std::unexpected(std::move(made).error());
+  }
+  const Plan& plan = *made;
   run.set_facts(facts_of(plan));
   observer.on_step(fmt::format("kernel {} ({})", plan.kernel.release, plan.kernel.source));
   observer.on_step(fmt::format("accelerator {}: {}", vm::name(plan.accel.accel), plan.accel.reason));
   observer.on_step(
       fmt::format("channel {}: {}", channel::name(plan.channel), plan.channel_reason));
 
-  Signals signals(io);
   auto done = run_all(io, signals, janitor, plan, options, run, observer);
   auto finished = run.finish(done ? results::RunState::finished : results::RunState::interrupted);
   if (!done) return std::unexpected(std::move(done).error());  // the first error is the telling one

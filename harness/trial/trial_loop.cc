@@ -90,8 +90,10 @@ Ending run_workload(const TrialContext& context, const Plan& plan, Monitor& moni
   evidence.phase = Phase::workload;
   read_counters(plan, monitor, *bench.channel, evidence.counters_before);
   wire::Run run = plan.run;
-  run.deadline_ns = static_cast<std::uint64_t>(
-      std::chrono::nanoseconds(plan.total - plan.timeouts.shutdown).count());
+  // Time is kept for the shutdown; of a short limit never more than half.
+  const auto kept = std::min(plan.timeouts.shutdown, plan.total / 2);
+  run.deadline_ns =
+      static_cast<std::uint64_t>(std::chrono::nanoseconds(plan.total - kept).count());
   bench.channel->send(wire::encode(run));
   std::optional<VsockPeer> peer;
   if (plan.host_port != 0) peer.emplace(context.io, *bench.channel, plan.host_port);

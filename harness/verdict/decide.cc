@@ -175,7 +175,10 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
       return inconclusive("workload_not_started", what + " could not be started" + detail);
     case wire::ExitKind::deadline:
       // CPUs beat and progress was made to the end, else silence would have ended it.
-      return inconclusive("workload_slow", what + " made progress but did not finish in time");
+      return inconclusive("workload_slow",
+                          evidence.workload_protocol
+                              ? what + " made progress but did not finish in time"
+                              : what + " was still running when its time was over");
     case wire::ExitKind::signaled:
       return fails(fmt::format("{} was killed by signal {}", what, exit.value), "workload", "",
                    "the workload died" + detail);

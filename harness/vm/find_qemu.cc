@@ -7,7 +7,7 @@
 
 namespace ktrial::vm {
 
-Result<QemuInstall> find_qemu() {
+Result<QemuInstall> find_qemu(std::stop_token stop) {
   const char* named = std::getenv("KTRIAL_QEMU");
   const std::string name = named != nullptr && *named != '\0' ? named : "qemu-system-x86_64";
   auto program = find_program(name);
@@ -15,7 +15,7 @@ Result<QemuInstall> find_qemu() {
     return fail(ErrorKind::environment, name + " is not installed or not executable",
                 "install it with `apt-get install qemu-system-x86`, or set KTRIAL_QEMU");
   auto output = KTRIAL_TRY(run_command({program->string(), "--version"},
-                                       {.timeout = std::chrono::seconds(20)}));
+                                       {.timeout = std::chrono::seconds(20), .stop = stop}));
   int major = 0;
   std::string version;
   if (!RE2::PartialMatch(output.out, R"(QEMU emulator version ((\d+)\.[\d.]+))", &version, &major))

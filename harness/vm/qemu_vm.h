@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <stop_token>
 
 #include "harness/vm/vm.h"
 
@@ -17,7 +18,7 @@ struct QemuInstall {
   std::string version;  // "7.2.22"
 };
 // qemu-system-x86_64 from $KTRIAL_QEMU or PATH, version checked (>= 7.0 needed).
-Result<QemuInstall> find_qemu();
+Result<QemuInstall> find_qemu(std::stop_token stop = {});
 
 Result<std::unique_ptr<Vm>> make_qemu_vm(boost::asio::io_context& io, const QemuInstall& qemu,
                                          const VmConfig& config);

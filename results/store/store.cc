@@ -171,6 +171,13 @@ Status RunDir::finish(RunState state) {
   return {};
 }
 
+void RunDir::discard() {
+  open_ = false;
+  std::error_code ignored;
+  fs::remove_all(record_.directory, ignored);
+  if (index_) (void)index_->remove({record_.id});
+}
+
 fs::path Store::default_dir() {
   // The XDG rule: a relative value is no value.
   if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/')

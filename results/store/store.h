@@ -54,6 +54,8 @@ class RunDir {
   Status add_trial(TrialRecord trial);
   // Facts of host and program, written with the next run.json.
   void set_facts(Facts facts) { record_.facts = std::move(facts); }
+  // As if the run had never begun: for one that could not make its first trial.
+  void discard();
   // Adds the trials up by overall() and writes run.json.
   Status finish(RunState state = RunState::finished);
 

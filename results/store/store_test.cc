@@ -74,6 +74,21 @@ TEST(StoreTest, ARunReadsBackAsItWasWritten) {
   EXPECT_EQ(loaded->argv.back(), "4");
 }
 
+TEST(StoreTest, ADiscardedRunLeavesNothing) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto kept = store.begin_run(spec(1), {});
+  ASSERT_TRUE(kept && kept->finish());
+  {
+    auto run = store.begin_run(spec(1), {});
+    ASSERT_TRUE(run);
+    run->discard();
+    EXPECT_FALSE(fs::exists(run->path()));
+  }
+  EXPECT_EQ(store.list()->size(), 1u);
+  EXPECT_EQ(store.load("last")->id, kept->id());
+}
+
 TEST(StoreTest, FindsByIdPrefixFolderAndLast) {
   TestDir dir;
   Store store = open(dir.path());
