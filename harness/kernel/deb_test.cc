@@ -37,7 +37,8 @@ class DebTest : public ::testing::Test {
  protected:
   fs::path root() const { return dir_->path(); }
   ResolveOptions options(bool offline = false) {
-    return {.cache_dir = root() / "cache",
+    // Relative: users name folders so, and apt is run in other directories.
+    return {.cache_dir = fs::relative(root() / "cache"),
             .offline = offline,
             .progress = [this](std::string_view line) { progress_.emplace_back(line); },
             .stop = {}};

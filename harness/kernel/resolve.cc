@@ -174,7 +174,9 @@ struct Resolver {
 Result<Kernel> resolve(const Reference& reference, const ResolveOptions& options) {
   auto kernel = [&]() -> Result<Kernel> {
     try {
-      return std::visit(Resolver{options}, reference);
+      ResolveOptions absolute = options;  // apt runs in other directories than ours
+      if (!absolute.cache_dir.empty()) absolute.cache_dir = fs::absolute(absolute.cache_dir);
+      return std::visit(Resolver{absolute}, reference);
     } catch (const std::exception& e) {  // std::filesystem throws where it has no error_code form
       return fail(ErrorKind::environment, e.what());
     }
