@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "harness/kernel/kernel.h"
+#include "harness/spec/timeouts.h"
 
 extern char** environ;
 
@@ -23,6 +24,11 @@ constexpr char kMark[] = "KTRIAL_TEST_ID";
 std::string slurp(const fs::path& path) { return read_file(path, 64u << 20).value_or(""); }
 }  // namespace
 
+std::chrono::milliseconds scaled(std::chrono::seconds patience) {
+  const double scale = spec::environment_scale().value_or(1);
+  return std::chrono::milliseconds(static_cast<long>(1000.0 * patience.count() * std::max(1.0, scale)));
+}
+
 Running::~Running() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
@@ -33,7 +39,7 @@ std::string Running::err() const { return slurp(folder_ / "err"); }
 
 Outcome Running::wait(std::chrono::seconds patience) {
   int status = 0;
-  const auto deadline = Clock::now() + patience;
+  const auto deadline = Clock::now() + scaled(patience);
   while (::waitpid(pid_, &status, WNOHANG) == 0) {
     if (Clock::now() > deadline) {
       ADD_FAILURE() << "ktrial did not end in " << patience.count() << " s:\n" << err();
@@ -67,7 +73,7 @@ void E2eTest::TearDown() {
 Running E2eTest::start(const std::vector<std::string>& arguments) {
   const fs::path folder = root() / ("command" + std::to_string(commands_++));
   fs::create_directories(folder);
-  std::vector<std::string> words = {KTRIAL_PROGRAM};
+  std::vector<std::string> words = {program_};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<std::string> variables;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -105,7 +111,7 @@ std::string E2eTest::why_no_kernel(const std::string& reference) {
 }
 
 bool E2eTest::eventually(const std::function<bool()>& done, std::chrono::seconds patience) {
-  const auto deadline = Clock::now() + patience;
+  const auto deadline = Clock::now() + scaled(patience);
   while (!done()) {
     if (Clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -136,6 +142,20 @@ std::vector<std::string> E2eTest::temporary_files() const {
   for (const auto& entry : fs::directory_iterator(root() / "tmp", error))
     out.push_back(entry.path().filename());
   return out;
+}
+
+nlohmann::json E2eTest::trial(const Outcome& result) {
+  const auto json = result.json();
+  const bool whole = json.is_object() && json.contains("trials") && !json["trials"].empty();
+  EXPECT_TRUE(whole) << result.out << result.err;
+  return whole ? json["trials"][0] : nlohmann::json::object();
+}
+
+std::string E2eTest::fact(const nlohmann::json& record, const std::string& name) {
+  if (record.contains("facts"))
+    for (const auto& item : record["facts"])
+      if (item["name"] == name) return item["value"];
+  return "";
 }
 
 fs::path E2eTest::run_folder() const {

@@ -22,6 +22,9 @@ inline constexpr char kKernel[] = "deb:linux-image-cloud-amd64";
 inline constexpr char kBadKernel[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
 inline constexpr char kFixedKernel[] = "deb:linux-binary-6.19.14+deb13-cloud-amd64";
 
+// A patience of these tests, by KTRIAL_TIMEOUT_SCALE as ktrial's own are.
+std::chrono::milliseconds scaled(std::chrono::seconds patience);
+
 struct Outcome {
   int exit = -1;  // 128 + signal if it was killed
   std::string out, err;
@@ -39,7 +42,7 @@ class Running {
   pid_t pid() const { return pid_; }
   void signal(int number);
   std::string err() const;
-  // Its exit within `patience` (killed after), with what it wrote.
+  // Its exit within `patience`, scaled (killed after), with what it wrote.
   Outcome wait(std::chrono::seconds patience = std::chrono::seconds(300));
 
  private:
@@ -57,7 +60,7 @@ class E2eTest : public testing::Test {
   // Empty if the kernel is cached or could be fetched; else why not.
   static std::string why_no_kernel(const std::string& reference);
 
-  // Waits until `done`, at most `patience`; false if it never was.
+  // Waits until `done`, at most `patience`, scaled; false if it never was.
   static bool eventually(const std::function<bool()>& done,
                          std::chrono::seconds patience = std::chrono::seconds(60));
   // Processes of this test's ktrial that are alive: found by an environment
@@ -65,10 +68,16 @@ class E2eTest : public testing::Test {
   std::vector<pid_t> processes(const std::string& name = "") const;
   // Files in the folder that temporary files of this test go to.
   std::vector<std::string> temporary_files() const;
+  // Of a document: its first trial; an empty object, and a failure, if there is none.
+  static nlohmann::json trial(const Outcome& result);
+  // The value of a fact of a run or of a trial, or "".
+  static std::string fact(const nlohmann::json& record, const std::string& name);
   // The folder of the only run.
   std::filesystem::path run_folder() const;
 
   std::filesystem::path root() const { return dir_->path(); }
+  // What `start` runs, and variables that it sets over our own.
+  std::filesystem::path program_ = KTRIAL_PROGRAM;
   std::map<std::string, std::string> environment_;
 
  private:

@@ -34,6 +34,8 @@ std::vector<VcpuSample> parse_registers(std::string_view text) {
     if (!cpu || !rip || !flags) continue;
     samples.push_back({.cpu = static_cast<unsigned>(*cpu),
                        .rip = *rip,
+                       .rsp = field(block, "RSP=", 16).value_or(0),
+                       .rbp = field(block, "RBP=", 16).value_or(0),
                        .interrupts_enabled = (*flags & kInterruptFlag) != 0,
                        .user_mode = field(block, "CPL=", 10).value_or(0) == 3,
                        .halted = field(block, "HLT=", 10).value_or(0) != 0});

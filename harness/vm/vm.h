@@ -73,7 +73,7 @@ using VmEvent = std::variant<ConsoleBytes, Stopped, GuestShutdown, Exited>;
 // One register sample of one vCPU.
 struct VcpuSample {
   unsigned cpu = 0;
-  std::uint64_t rip = 0;
+  std::uint64_t rip = 0, rsp = 0, rbp = 0;
   bool interrupts_enabled = true;
   bool user_mode = false;
   bool halted = false;

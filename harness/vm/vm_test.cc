@@ -59,6 +59,7 @@ TEST(QemuArgvTest, ShellScriptQuotesWhatAShellWouldTouch) {
 // As printed by QEMU 7.2 under TCG, lines cut to those that are read.
 constexpr char kRegisters[] =
     "\r\nCPU#0\r\nRAX=0000000000000000 RBX=0\r\n"
+    "RSI=0000000000000000 RDI=0 RBP=ffffc90000003f08 RSP=ffffc90000003ee0\r\n"
     "RIP=ffffffff81105a55 RFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\n"
     "\r\nCPU#1\r\nRIP=00007f1200000010 RFL=00000246 [---Z-P-] CPL=3 II=0 A20=1 SMM=0 HLT=0\r\n"
     "\r\nCPU#2\r\nRIP=ffffffff81c0ffee RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n";
@@ -66,8 +67,9 @@ constexpr char kRegisters[] =
 TEST(QemuRegistersTest, ReadsEveryCpu) {
   auto samples = parse_registers(kRegisters);
   ASSERT_EQ(samples.size(), 3u);
-  EXPECT_EQ(samples[0], (VcpuSample{0, 0xffffffff81105a55, false, false, false}));
-  EXPECT_EQ(samples[1], (VcpuSample{1, 0x7f1200000010, true, true, false}));
+  EXPECT_EQ(samples[0], (VcpuSample{0, 0xffffffff81105a55, 0xffffc90000003ee0, 0xffffc90000003f08, false, false,
+                                    false}));
+  EXPECT_EQ(samples[1], (VcpuSample{1, 0x7f1200000010, 0, 0, true, true, false}));
   EXPECT_TRUE(samples[2].halted);
 }
 
