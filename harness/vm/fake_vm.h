@@ -37,6 +37,11 @@ class FakeVm final : public Vm {
   Result<std::vector<VcpuSample>> sample_vcpus(std::chrono::milliseconds) override {
     return samples;
   }
+  Status pause(std::chrono::milliseconds) override { return {}; }
+  Status resume(std::chrono::milliseconds) override { return {}; }
+  Result<GuestRam> ram(std::chrono::milliseconds) override {
+    return fail(ErrorKind::environment, "a scripted VM has no RAM");
+  }
   Status inject_nmi(std::chrono::milliseconds) override {
     ++nmis;
     return {};

@@ -76,6 +76,9 @@ class QemuVm final : public Vm {
   Status start(Sink sink) override;
   Result<Fd> take_port(const std::string& port_name) override;
   Result<std::vector<VcpuSample>> sample_vcpus(milliseconds patience) override;
+  Status pause(milliseconds patience) override;
+  Status resume(milliseconds patience) override;
+  Result<GuestRam> ram(milliseconds patience) override;
   Status inject_nmi(milliseconds patience) override;
   Result<std::string> status(milliseconds patience) override;
   void destroy() override;
@@ -103,7 +106,7 @@ class QemuVm final : public Vm {
   std::vector<pid_t> vcpu_threads_;
   std::optional<ExitStatus> exit_status_;
   int open_parts_ = 0;  // child, console, stderr: Exited is told when all have ended
-  bool we_stopped_ = false;
+  bool paused_ = false;  // by us
 };
 
 Status QemuVm::make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& console, Fd& qmp) {
@@ -182,7 +185,7 @@ void QemuVm::on_part_ended() {
 void QemuVm::on_qmp_event(const std::string& event, const json& data) {
   if (event == "SHUTDOWN") {
     if (data.value("guest", false)) sink_(GuestShutdown{data.value("reason", "guest-shutdown")});
-  } else if (event == "STOP" && !we_stopped_) {
+  } else if (event == "STOP" && !paused_) {
     // QEMU has no event of its own for an internal error; STOP is all it says.
     sink_(Stopped{"QEMU stopped the machine by itself"});
   } else if (event == "GUEST_PANICKED" || event == "MEMORY_FAILURE") {
@@ -203,14 +206,37 @@ Result<std::vector<VcpuSample>> QemuVm::sample_vcpus(milliseconds patience) {
     json cpus = KTRIAL_TRY(qmp_->execute("query-cpus-fast", nullptr, patience));
     for (const json& cpu : cpus) vcpu_threads_.push_back(cpu.value("thread-id", 0));
   }
-  we_stopped_ = true;
-  KTRIAL_TRY(qmp_->execute("stop", nullptr, patience));
+  const bool was_paused = paused_;
+  KTRIAL_TRY(pause(patience));
   auto text = qmp_->human("info registers -a", patience);
-  auto resumed = qmp_->execute("cont", nullptr, patience);
-  we_stopped_ = false;
+  if (!was_paused) KTRIAL_TRY(resume(patience));
   if (!text) return std::unexpected(text.error());
-  if (!resumed) return std::unexpected(resumed.error());
   return parse_registers(*text);
+}
+
+Status QemuVm::pause(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  if (paused_) return {};
+  paused_ = true;  // before the event comes
+  auto stopped = qmp_->execute("stop", nullptr, patience);
+  if (!stopped) paused_ = false;
+  KTRIAL_TRY(std::move(stopped));
+  return {};
+}
+
+Status QemuVm::resume(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  if (!paused_) return {};
+  KTRIAL_TRY(qmp_->execute("cont", nullptr, patience));
+  paused_ = false;
+  return {};
+}
+
+Result<GuestRam> QemuVm::ram(milliseconds) {
+  if (!ram_) return fail(ErrorKind::environment, "the VM is not running");
+  Fd copy(::fcntl(ram_.get(), F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail_errno("guest RAM", errno);
+  return GuestRam{std::move(copy), config_.memory_mib << 20, config_.machine};
 }
 
 Status QemuVm::inject_nmi(milliseconds patience) {

@@ -80,6 +80,15 @@ struct VcpuSample {
   bool operator==(const VcpuSample&) const = default;
 };
 
+// The guest's RAM: `fd` is a file of `bytes` (sparse; guest-physical memory in the
+// order in which the machine lays out its RAM, see introspect/memory.h). It changes
+// while the guest runs, unless it is a dump.
+struct GuestRam {
+  Fd fd;
+  std::uint64_t bytes = 0;
+  Machine machine = Machine::q35;
+};
+
 class Vm {
  public:
   using Sink = std::function<void(VmEvent)>;
@@ -89,9 +98,16 @@ class Vm {
   virtual Status start(Sink sink) = 0;
   // The host end of a virtio-serial port: a stream socket. Once per name, after start().
   virtual Result<Fd> take_port(const std::string& port_name) = 0;
-  // Registers of every vCPU, taken while the machine is briefly stopped. Waits
-  // for the monitor at most `patience`.
+  // Registers of every vCPU, taken while the machine is briefly stopped (or stays
+  // paused). Waits for the monitor at most `patience`.
   virtual Result<std::vector<VcpuSample>> sample_vcpus(std::chrono::milliseconds patience) = 0;
+  // Stops the vCPUs and lets them go on. Events of a pause of ours are not told as
+  // Stopped. Idempotent.
+  virtual Status pause(std::chrono::milliseconds patience) = 0;
+  virtual Status resume(std::chrono::milliseconds patience) = 0;
+  // The guest's RAM, to be read while paused. Where the VMM shares none, this
+  // takes a dump: pause first, and expect seconds.
+  virtual Result<GuestRam> ram(std::chrono::milliseconds patience) = 0;
   // Raises an NMI on the guest's boot CPU.
   virtual Status inject_nmi(std::chrono::milliseconds patience) = 0;
   // "running", "paused", "internal-error", ... in QMP's words.
