@@ -38,6 +38,8 @@ class Monitor {
   // Handlers to hang into the VM and the channel. The monitor must outlive both.
   vm::Vm::Sink vm_sink();
   channel::Channel::Handlers channel_handlers();
+  // The host turned out `factor` >= 1 times slower than the limits assume.
+  void slow_down(double factor);
   // From a signal handler on the same io_context.
   void interrupt(int signal);
   void begin(pid_t vm_process);  // the clock of the trial starts
@@ -73,13 +75,14 @@ class Monitor {
   std::optional<verdict::Ending> urgent() const;
   std::optional<verdict::Ending> silence() const;
   verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
+  bool overdue(Clock::time_point since, Clock::duration limit, int cpu) const;
   void on_vm_event(vm::VmEvent event);
   void on_bytes(channel::StreamId stream, std::string_view bytes);
   void on_message(wire::Message message);
   void on_beat(const wire::Beat& beat);
 
   boost::asio::io_context& io_;
-  const Limits limits_;
+  Limits limits_;
   Observer& observer_;
   console::Analyzer analyzer_;
   std::size_t findings_told_ = 0;
