@@ -55,6 +55,14 @@ std::string steady_function(const std::vector<Look>& looks) {
   return out;
 }
 
+// Without stacks: one address at every look.
+bool steady_address(const std::vector<Look>& looks) {
+  return std::ranges::all_of(looks, [&](const Look& look) {
+    return look.stack.empty() && !look.registers.user_mode && !look.registers.halted &&
+           look.registers.rip == looks.front().registers.rip;
+  });
+}
+
 }  // namespace
 
 VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>& use) {
@@ -72,7 +80,7 @@ VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>&
   state.stack = last.stack;
   state.function = !steady.empty() ? steady : sight.function;
   state.inside_schedule = sight.inside_schedule;
-  const bool irqs_off = std::ranges::none_of(
+  state.interrupts_off = std::ranges::none_of(
       looks, [](const Look& look) { return look.registers.interrupts_enabled; });
 
   if (use && use->waited_s > 0.1 && use->ran_s < kStarvedShare * use->waited_s)
@@ -83,10 +91,10 @@ VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>&
     state.what = VcpuClass::idle;
   else if (!sight.waits_in.empty())
     state.what = VcpuClass::waiting;
-  else if (looks.size() < 2 || steady.empty())
+  else if (looks.size() < 2 || (steady.empty() && !steady_address(looks)))
     state.what = VcpuClass::kernel;
   else
-    state.what = irqs_off ? VcpuClass::spinning_irqs_off : VcpuClass::spinning;
+    state.what = state.interrupts_off ? VcpuClass::spinning_irqs_off : VcpuClass::spinning;
   if (state.what == VcpuClass::waiting) state.waits_in = sight.waits_in;
   return state;
 }

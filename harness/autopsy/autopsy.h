@@ -42,6 +42,7 @@ struct VcpuState {
   // Where it is; of a waiting one: who called the wait.
   std::string function;
   std::string waits_in;         // function that waits for another CPU; empty: it does not
+  bool interrupts_off = false;   // at every look
   bool inside_schedule = false;  // holds a run queue's lock
   std::string task;              // "comm/pid"; empty: unknown
   double ran_s = 0, waited_s = 0;  // by the host, between the first and the last look

@@ -45,6 +45,8 @@ TEST(ClassifyTest, EachKindOfVcpu) {
   EXPECT_EQ(classify(thrice(mm_get_cid(2)), ran(2, 0, 5)).what, VcpuClass::starved);
   EXPECT_EQ(classify({kernel(0, {"a"}), kernel(0, {"b"})}, ran(0, 1)).what, VcpuClass::kernel);
   EXPECT_EQ(classify({kernel(0, {"a"})}, ran(0, 1)).what, VcpuClass::kernel) << "one look is none";
+  EXPECT_EQ(classify(thrice(kernel(0, {})), ran(0, 1)).what, VcpuClass::spinning_irqs_off)
+      << "one address is enough where there are no stacks";
   EXPECT_EQ(classify({}, std::nullopt).what, VcpuClass::unknown);
 }
 

@@ -60,7 +60,7 @@ class Monitor {
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
-  const autopsy::HostWatch& host() const { return *host_; }
+  autopsy::HostWatch& host() { return *host_; }
   // Since when nothing moved, as far as `ending` goes: the start of the window
   // that the host may explain.
   Clock::time_point quiet_since(const verdict::Ending& ending) const;
