@@ -219,6 +219,12 @@ void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
       });
 }
 
+std::map<unsigned, double> Monitor::last_beats_ago() const {
+  std::map<unsigned, double> out;
+  for (const auto& [cpu, at] : last_beat_) out[cpu] = seconds(Clock::now() - at);
+  return out;
+}
+
 Clock::time_point Monitor::quiet_since(const Ending& ending) const {
   if (std::holds_alternative<verdict::ProgressSilence>(ending)) return last_progress_;
   // A detector reports a stall that began before: about as long ago as we wait ourselves.

@@ -64,6 +64,8 @@ class Monitor {
   // Since when nothing moved, as far as `ending` goes: the start of the window
   // that the host may explain.
   Clock::time_point quiet_since(const verdict::Ending& ending) const;
+  // Seconds since each CPU's last beat.
+  std::map<unsigned, double> last_beats_ago() const;
   bool vm_ended() const { return vm_ended_.has_value(); }
   const std::optional<verdict::VmEnded>& vm_end() const { return vm_ended_; }
 

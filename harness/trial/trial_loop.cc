@@ -8,6 +8,7 @@
 #include "harness/trial/late_evidence.h"
 #include "harness/trial/vsock_peer.h"
 #include "harness/verdict/decide.h"
+#include "harness/verdict/incident.h"
 
 namespace ktrial::trial {
 namespace fs = std::filesystem;
@@ -146,6 +147,8 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
   record.culprit = verdict.culprit;
   record.signature = verdict.signature;
   record.reason = verdict.reason;
+  record.incident = verdict::incident_of(evidence);
+  if (evidence.autopsy.looks > 0) record.incident.autopsy = autopsy::to_text(evidence.autopsy);
   return record;
 }
 
@@ -179,6 +182,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   } else {
     evidence.ending = *failed;
   }
+  evidence.last_beat_ago_s = monitor.last_beats_ago();
   evidence.host = monitor.host().since(monitor.quiet_since(evidence.ending));
   gather_late_evidence(scene, evidence);
   bench.vm->destroy();
