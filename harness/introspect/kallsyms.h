@@ -1,0 +1,39 @@
+// The kernel's own symbol table, as it lies compressed in its memory
+// (scripts/kallsyms.c writes it, kernel/kallsyms.c reads it).
+//
+// Names: each is a length (one byte, or two as ULEB128) and so many bytes, every
+// one the number of a token; the first character of the expansion is nm's letter.
+// Offsets, 32 bits each, come in two encodings. Absolute per-CPU (to 6.14): a
+// negative one is below relative_base - 1, the others are addresses. Base
+// relative (from 6.15): unsigned, counted from relative_base.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "harness/introspect/address_space.h"
+#include "harness/introspect/symbols.h"
+
+namespace ktrial::introspect {
+
+class VmCoreInfo;
+
+// The tables as bytes; untrusted.
+struct KallsymsTables {
+  std::span<const std::byte> names;        // may be longer than the names
+  std::span<const std::byte> tokens;       // NUL-terminated strings
+  std::span<const std::uint16_t> index;    // 256 offsets into tokens
+  std::span<const std::uint32_t> offsets;  // one a symbol
+  std::uint64_t relative_base = 0;
+};
+
+// In the kernel's order: ascending, but for what is absolute.
+Result<std::vector<Symbol>> decode_kallsyms(const KallsymsTables& tables);
+
+// The tables' places are in VMCOREINFO (since 6.0; CONFIG_KALLSYMS).
+Result<std::vector<Symbol>> read_kallsyms(const AddressSpace& space, const VmCoreInfo& info);
+// How many symbols read_kallsyms gives.
+Result<std::uint32_t> kallsyms_count(const AddressSpace& space, const VmCoreInfo& info);
+
+}  // namespace ktrial::introspect

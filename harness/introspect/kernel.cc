@@ -1,0 +1,55 @@
+#include "harness/introspect/kernel.h"
+
+#include <fmt/format.h>
+
+#include "harness/introspect/kallsyms.h"
+#include "harness/introspect/symbol_cache.h"
+
+namespace ktrial::introspect {
+
+namespace {
+constexpr std::uint64_t kLongestBtf = 64u << 20;  // Debian's is 5 MiB
+}  // namespace
+
+Result<std::unique_ptr<Kernel>> Kernel::open(std::shared_ptr<const PhysicalMemory> memory,
+                                             const std::filesystem::path& cache_dir) {
+  std::unique_ptr<PageTables> tables;
+  // Only page tables that map themselves tell the true note from its look-alikes.
+  auto has_tables = [&](const VmCoreInfo& info) {
+    auto found = PageTables::of_kernel(memory, info);
+    if (found) tables = std::move(*found);
+    return found.has_value();
+  };
+  VmCoreInfo info = KTRIAL_TRY(find_vmcoreinfo(*memory, has_tables));
+  std::unique_ptr<Kernel> kernel(new Kernel(memory, std::move(info), std::move(tables)));
+  kernel->symbols_ = SymbolTable(KTRIAL_TRY(kernel->find_symbols(cache_dir)));
+  return kernel;
+}
+
+Result<std::vector<Symbol>> Kernel::find_symbols(const std::filesystem::path& cache_dir) const {
+  const bool use_cache = !cache_dir.empty() && !info_.build_id().empty();
+  if (use_cache) {
+    const std::uint32_t count = KTRIAL_TRY(kallsyms_count(*this, info_));
+    auto cached = load_symbols(cache_dir, info_.build_id(), info_.kernel_offset());
+    if (cached && cached->size() == count) return std::move(*cached);
+  }
+  auto symbols = KTRIAL_TRY(read_kallsyms(*this, info_));
+  // An unwritable cache is no reason to lose an autopsy.
+  if (use_cache) (void)save_symbols(cache_dir, info_.build_id(), symbols, info_.kernel_offset());
+  return symbols;
+}
+
+Result<std::string> Kernel::btf_bytes() const {
+  const auto begin = symbols_.address("__start_BTF"), end = symbols_.address("__stop_BTF");
+  if (!begin || !end)
+    return fail(ErrorKind::protocol,
+                fmt::format("kernel {} carries no BTF (CONFIG_DEBUG_INFO_BTF)", info_.release()));
+  if (*end <= *begin || *end - *begin > kLongestBtf)
+    return fail(ErrorKind::protocol, fmt::format("kernel {}: BTF from {:#x} to {:#x} cannot be",
+                                                 info_.release(), *begin, *end));
+  std::string out(*end - *begin, '\0');
+  KTRIAL_TRY(read(*begin, std::as_writable_bytes(std::span(out))));
+  return out;
+}
+
+}  // namespace ktrial::introspect

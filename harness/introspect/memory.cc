@@ -1,0 +1,92 @@
+#include "harness/introspect/memory.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ktrial::introspect {
+
+namespace {
+
+constexpr std::uint64_t kFourGiB = 1ull << 32;
+
+// How much of `bytes` of RAM lies below the PCI hole; the rest starts at 4 GiB.
+std::uint64_t low_memory(std::uint64_t bytes, vm::Machine machine) {
+  if (machine == vm::Machine::microvm) return std::min<std::uint64_t>(bytes, 0xc0000000);
+  return bytes >= 0xb0000000 ? 0x80000000 : bytes;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RamFile>> RamFile::open(Fd file, std::uint64_t bytes, vm::Machine machine) {
+  struct stat info;
+  if (::fstat(file.get(), &info) != 0) return fail_errno("guest RAM", errno);
+  if (info.st_size < 0 || static_cast<std::uint64_t>(info.st_size) < bytes)
+    return fail(ErrorKind::environment,
+                fmt::format("guest RAM: the file has {} bytes, not {}", info.st_size, bytes));
+  const std::uint64_t low = low_memory(bytes, machine);
+  std::vector<Region> regions = {{{0, low}, 0}};
+  if (bytes > low) regions.push_back({{kFourGiB, kFourGiB + (bytes - low)}, low});
+  return std::unique_ptr<RamFile>(new RamFile(std::move(file), std::move(regions)));
+}
+
+Result<std::unique_ptr<RamFile>> RamFile::open(vm::GuestRam ram) {
+  return open(std::move(ram.fd), ram.bytes, ram.machine);
+}
+
+Status RamFile::read(std::uint64_t address, std::span<std::byte> out) const {
+  for (const Region& region : regions_) {
+    if (address < region.physical.begin || address >= region.physical.end) continue;
+    if (out.size() > region.physical.end - address) break;
+    std::uint64_t offset = region.file_offset + (address - region.physical.begin);
+    while (!out.empty()) {
+      const ssize_t n = ::pread(file_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return fail_errno(fmt::format("guest RAM at {:#x}", address), errno);
+      if (n == 0) return fail(ErrorKind::environment, "guest RAM: the file was cut short");
+      out = out.subspan(static_cast<std::size_t>(n));
+      offset += static_cast<std::uint64_t>(n);
+    }
+    return {};
+  }
+  return fail(ErrorKind::protocol,
+              fmt::format("physical {:#x} and {} bytes on are not RAM", address, out.size()));
+}
+
+std::vector<Range> RamFile::ram_ranges() const {
+  std::vector<Range> out;
+  for (const Region& region : regions_) out.push_back(region.physical);
+  return out;
+}
+
+void RamFile::add_data(const Region& region, std::vector<Range>& out) const {
+  const std::uint64_t size = region.physical.end - region.physical.begin;
+  const std::uint64_t file_end = region.file_offset + size;
+  auto physical = [&](std::uint64_t offset) {
+    return region.physical.begin + (offset - region.file_offset);
+  };
+  for (std::uint64_t at = region.file_offset; at < file_end;) {
+    const off_t data = ::lseek(file_.get(), static_cast<off_t>(at), SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return;  // a hole up to the end
+    const off_t hole = data < 0 ? -1 : ::lseek(file_.get(), data, SEEK_HOLE);
+    if (hole <= data) {  // a file system that cannot tell: all of it may be data
+      out.push_back({physical(at), region.physical.end});
+      return;
+    }
+    if (static_cast<std::uint64_t>(data) >= file_end) return;
+    const std::uint64_t end = std::min(static_cast<std::uint64_t>(hole), file_end);
+    out.push_back({physical(static_cast<std::uint64_t>(data)), physical(end)});
+    at = end;
+  }
+}
+
+std::vector<Range> RamFile::data_ranges() const {
+  std::vector<Range> out;
+  for (const Region& region : regions_) add_data(region, out);
+  return out;
+}
+
+}  // namespace ktrial::introspect
