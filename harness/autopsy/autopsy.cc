@@ -95,7 +95,10 @@ VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>&
     state.what = VcpuClass::kernel;
   else
     state.what = state.interrupts_off ? VcpuClass::spinning_irqs_off : VcpuClass::spinning;
-  if (state.what == VcpuClass::waiting) state.waits_in = sight.waits_in;
+  if (state.what == VcpuClass::waiting) {
+    state.waits_in = sight.waits_in;
+    state.function = sight.function;  // who called the wait; a short stack does not tell
+  }
   return state;
 }
 

@@ -6,7 +6,7 @@
 namespace ktrial::autopsy {
 namespace {
 
-constexpr std::size_t kMaxFrames = 32, kMaxBlocked = 24, kLogLines = 20;
+constexpr std::size_t kMaxFrames = 32, kMaxBlocked = 24, kLogLines = 12;
 
 std::string stack_text(const std::vector<StackFrame>& stack) {
   std::string out;
@@ -19,7 +19,7 @@ std::string stack_text(const std::vector<StackFrame>& stack) {
 std::string vcpu_text(const VcpuState& vcpu) {
   std::string out = fmt::format("vCPU {}: {}", vcpu.cpu, name(vcpu.what));
   if (!vcpu.waits_in.empty()) out += ", in " + vcpu.waits_in;
-  if (!vcpu.function.empty())
+  if (!vcpu.function.empty())  // of a waiting one: who called the wait
     out += fmt::format(", {} {}", vcpu.waits_in.empty() ? "in" : "called by", vcpu.function);
   if (!vcpu.task.empty()) out += ", task " + vcpu.task;
   out += fmt::format(" (host: ran {:.2f} s, waited {:.2f} s)\n", vcpu.ran_s, vcpu.waited_s);

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "harness/autopsy/examine.h"
+#include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
 
 namespace ktrial::trial {
@@ -34,6 +34,10 @@ void take_autopsy(const Scene& scene, Evidence& evidence) {
       {.vm = scene.vm,
        .host = scene.monitor.host(),
        .let_run = [&](auto time) { return !scene.monitor.wait_vm_end(time); },
+       .inspect =
+           [&](vm::GuestRam ram) {
+             return autopsy::make_inspector(std::move(ram), scene.plan.symbols);
+           },
        .wants_proof = !autopsy::host_explains(evidence.host).empty(),
        .proof_patience = scene.plan.timeouts.proof,
        .monitor_patience = scene.plan.timeouts.monitor_reply});
