@@ -32,9 +32,20 @@ std::vector<console::Frame> to_frames(const std::vector<StackFrame>& stack) {
   return out;
 }
 
+// Innermost here, a CPU polls for what another one must do, e.g. leave its run queue.
+bool polls_for_others(const std::string& function) {
+  return function == "try_to_wake_up" || function == "wait_task_inactive" ||
+         function == "ttwu_queue_wakelist";
+}
+
 console::Sight sight_of(const Look& look) {
   auto frames = to_frames(look.stack);
-  return console::sight_of(frames);
+  console::Sight sight = console::sight_of(frames);
+  if (!frames.empty() && sight.waits_in.empty() && polls_for_others(frames.front().symbol)) {
+    sight.waits_in = frames.front().symbol;
+    sight.function = console::sight_of(std::span(frames).subspan(1)).function;
+  }
+  return sight;
 }
 
 bool is_idle(const Look& look) {

@@ -72,6 +72,16 @@ TEST(CulpritTest, TheOneInsideTheSchedulerHoldsTheOthersUp) {
   EXPECT_TRUE(culprit->proven);
 }
 
+TEST(CulpritTest, WhoPollsForATaskToLeaveItsCpuIsAVictim) {
+  const Look waker = kernel(0, {"try_to_wake_up", "wake_up_process", "hrtimer_wakeup"});
+  const auto state = classify(thrice(waker), ran(0, 3));
+  EXPECT_EQ(state.what, VcpuClass::waiting);
+  EXPECT_EQ(state.waits_in, "try_to_wake_up");
+  const auto culprit = find_culprit({state, classify(thrice(mm_get_cid(1)), ran(1, 3))});
+  ASSERT_TRUE(culprit);
+  EXPECT_EQ(culprit->function, "mm_get_cid");
+}
+
 TEST(CulpritTest, TooLittleTimeIsNoProof) {
   const auto culprit = find_culprit({classify(thrice(mm_get_cid(3)), ran(3, .2, .5))});
   ASSERT_TRUE(culprit);

@@ -30,6 +30,7 @@ class Examination {
       autopsy_.notes.insert(autopsy_.notes.end(), notes.begin(), notes.end());
     }
     autopsy_.seconds = seconds_since_begin();
+    if (inspector_ && !ended_ && !subject_.core.empty()) write_core();
     return std::move(autopsy_);
   }
 
@@ -103,6 +104,13 @@ class Examination {
              vcpu.what == VcpuClass::starved;
     });
     return open && !(autopsy_.culprit && autopsy_.culprit->proven);
+  }
+
+  void write_core() {
+    std::vector<vm::VcpuSample> registers;
+    for (const auto& [cpu, looks] : looks_) registers.push_back(looks.back().registers);
+    if (auto written = inspector_->write_core(subject_.core, registers); !written)
+      note("no core file: " + written.error().message);
   }
 
   bool note(std::string text) {

@@ -21,6 +21,8 @@ class Inspector {
   virtual std::vector<BlockedTask> blocked() = 0;
   virtual std::vector<std::string> kernel_log() = 0;
   virtual std::vector<std::string> notes() const = 0;
+  virtual Status write_core(const std::filesystem::path& path,
+                            const std::vector<vm::VcpuSample>& registers) = 0;
 };
 
 struct Subject {
@@ -30,6 +32,8 @@ struct Subject {
   std::function<bool(std::chrono::milliseconds)> let_run;
   // Called with the guest paused, once; its error becomes a note. May be empty.
   std::function<Result<std::unique_ptr<Inspector>>(vm::GuestRam)> inspect;
+  // Where a core file goes; empty: none is wanted.
+  std::filesystem::path core = {};
   // The host is suspect: go on looking until a vCPU ran long enough in one place to be
   // proven guilty, or moved, or the patience below is over.
   bool wants_proof = false;

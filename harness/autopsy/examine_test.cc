@@ -54,6 +54,10 @@ class FakeInspector final : public Inspector {
   std::vector<BlockedTask> blocked() override { return {{"parent/9", "D vfork", {}}}; }
   std::vector<std::string> kernel_log() override { return {"last words"}; }
   std::vector<std::string> notes() const override { return {"a note"}; }
+  Status write_core(const fs::path& path, const std::vector<vm::VcpuSample>& registers) override {
+    EXPECT_EQ(registers.size(), 2u);
+    return write_file_atomically(path, "core");
+  }
 };
 
 class ExamineTest : public testing::Test {
@@ -82,6 +86,7 @@ class ExamineTest : public testing::Test {
                           return ++runs < ends_after;
                         },
                     .inspect = inspect,
+                    .core = core,
                     .wants_proof = wants_proof,
                     .proof_patience = milliseconds(10000)});
   }
@@ -91,6 +96,7 @@ class ExamineTest : public testing::Test {
       [](vm::GuestRam) -> Result<std::unique_ptr<Inspector>> {
     return std::make_unique<FakeInspector>();
   };
+  fs::path core;
   double ran = 0, share = .5;
   int runs = 0, ends_after = 1000;
 };
@@ -107,6 +113,14 @@ TEST_F(ExamineTest, AFewLooksNameCulpritAndVictim) {
   EXPECT_EQ(autopsy.kernel_log.size(), 1u);
   EXPECT_THAT(autopsy.notes, testing::ElementsAre("a note"));
   EXPECT_TRUE(vm.paused) << "left as it was last seen";
+}
+
+TEST_F(ExamineTest, ACoreIsWrittenWhenAskedFor) {
+  core = dir->path() / "vmcore";
+  EXPECT_THAT(run(false).notes, testing::ElementsAre("a note"));
+  EXPECT_TRUE(fs::exists(core));
+  core = dir->path() / "missing/vmcore";
+  EXPECT_THAT(run(false).notes, testing::Contains(testing::HasSubstr("no core file")));
 }
 
 TEST_F(ExamineTest, AProofTakesOwnRunningTime) {

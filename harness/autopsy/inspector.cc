@@ -1,5 +1,6 @@
 #include "harness/autopsy/inspector.h"
 
+#include "harness/introspect/core_file.h"
 #include "harness/introspect/kernel.h"
 #include "harness/introspect/log.h"
 
@@ -32,6 +33,10 @@ class RamInspector final : public Inspector {
     return out;
   }
   std::vector<std::string> notes() const override { return notes_; }
+  Status write_core(const std::filesystem::path& path,
+                    const std::vector<vm::VcpuSample>& registers) override {
+    return introspect::write_core_file(kernel_->memory(), kernel_.get(), registers, path);
+  }
 
  private:
   std::unique_ptr<introspect::Kernel> kernel_;

@@ -38,6 +38,7 @@ void take_autopsy(const Scene& scene, Evidence& evidence) {
            [&](vm::GuestRam ram) {
              return autopsy::make_inspector(std::move(ram), scene.plan.symbols);
            },
+       .core = scene.plan.spec.core ? scene.artifacts / "vmcore" : std::filesystem::path(),
        .wants_proof = !autopsy::host_explains(evidence.host).empty(),
        .proof_patience = scene.plan.timeouts.proof,
        .monitor_patience = scene.plan.timeouts.monitor_reply});
