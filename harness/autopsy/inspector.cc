@@ -1,23 +1,100 @@
 #include "harness/autopsy/inspector.h"
 
+#include <algorithm>
+
+#include "harness/console/frames.h"
 #include "harness/introspect/core_file.h"
 #include "harness/introspect/kernel.h"
 #include "harness/introspect/log.h"
+#include "harness/introspect/stack.h"
 
 namespace ktrial::autopsy {
 
 namespace {
 
+constexpr std::size_t kMaxBlocked = 64;
+
+// Types, modules and unwind tables of a guest's kernel: what can be had of them.
+class Structures {
+ public:
+  static Result<std::unique_ptr<Structures>> open(const introspect::Kernel& kernel,
+                                                  std::vector<std::string>& notes) {
+    auto btf = KTRIAL_TRY(introspect::Btf::parse(KTRIAL_TRY(kernel.btf_bytes())));
+    return std::unique_ptr<Structures>(new Structures(kernel, std::move(btf), notes));
+  }
+  const introspect::KernelView& view() const { return view_; }
+  const introspect::OrcTables* orc() const { return orc_ ? &*orc_ : nullptr; }
+
+ private:
+  Structures(const introspect::Kernel& kernel, introspect::Btf btf,
+             std::vector<std::string>& notes)
+      : btf_(std::move(btf)), symbols_(with_modules(kernel)), view_{kernel, symbols_, btf_} {
+    auto modules = introspect::read_modules(view_);
+    auto orc = introspect::OrcTables::open(
+        view_, modules ? *modules : std::vector<introspect::Module>{});
+    if (orc)
+      orc_ = std::move(*orc);
+    else
+      notes.push_back("stacks are guesses: " + orc.error().message);
+  }
+  introspect::SymbolTable with_modules(const introspect::Kernel& kernel) const {
+    auto more = introspect::read_module_symbols({kernel, kernel.symbols(), btf_});
+    if (more.empty()) return kernel.symbols();
+    std::vector<introspect::Symbol> all = kernel.symbols().all();
+    all.insert(all.end(), more.begin(), more.end());
+    return introspect::SymbolTable(std::move(all));
+  }
+
+  introspect::Btf btf_;
+  introspect::SymbolTable symbols_;
+  introspect::KernelView view_;
+  std::optional<introspect::OrcTables> orc_;
+};
+
 class RamInspector final : public Inspector {
  public:
-  explicit RamInspector(std::unique_ptr<introspect::Kernel> kernel) : kernel_(std::move(kernel)) {}
-
-  std::vector<StackFrame> stack(const vm::VcpuSample& registers) override {
-    return {{kernel_->symbols().function(registers.rip), kernel_->symbols().describe(registers.rip),
-             true}};
+  explicit RamInspector(std::unique_ptr<introspect::Kernel> kernel) : kernel_(std::move(kernel)) {
+    auto opened = Structures::open(*kernel_, notes_);
+    if (opened)
+      structures_ = std::move(*opened);
+    else
+      notes_.push_back("no stacks, no tasks: " + opened.error().message);
   }
-  std::string task(unsigned) override { return ""; }
-  std::vector<BlockedTask> blocked() override { return {}; }
+
+  std::vector<StackFrame> stack(const vm::VcpuSample& at) override {
+    if (!structures_) return to_frames({{at.rip, true}});
+    return to_frames(introspect::unwind(structures_->view(), structures_->orc(),
+                                        {at.rip, at.rsp, at.rbp}));
+  }
+
+  std::string task(unsigned cpu) override {
+    if (!structures_) return "";
+    auto found = introspect::current_task(structures_->view(), cpu);
+    return found ? found->label() : "";
+  }
+
+  std::vector<BlockedTask> blocked() override {
+    std::vector<BlockedTask> out;
+    if (!structures_) return out;
+    auto list = introspect::read_tasks(structures_->view());
+    if (!list) {
+      notes_.push_back("no list of tasks: " + list.error().message);
+      return out;
+    }
+    if (!list->trouble.empty()) notes_.push_back("the list of tasks is cut: " + list->trouble);
+    for (const introspect::Task& task : list->tasks) {
+      const bool sleeps = task.state == 'D' || task.state == 'S';
+      if (task.state != 'D' && !(task.vfork_child && sleeps)) continue;
+      if (out.size() >= kMaxBlocked) break;
+      std::string state(1, task.state);
+      if (task.vfork_child) state += ", a vfork child";
+      out.push_back({task.label(), state,
+                     to_frames(introspect::unwind_sleeping(structures_->view(),
+                                                           structures_->orc(), task))});
+    }
+    return out;
+  }
+
   std::vector<std::string> kernel_log() override {
     auto records = introspect::read_log(*kernel_, kernel_->info());
     std::vector<std::string> out;
@@ -32,14 +109,30 @@ class RamInspector final : public Inspector {
     }
     return out;
   }
+
   std::vector<std::string> notes() const override { return notes_; }
+
   Status write_core(const std::filesystem::path& path,
                     const std::vector<vm::VcpuSample>& registers) override {
     return introspect::write_core_file(kernel_->memory(), kernel_.get(), registers, path);
   }
 
  private:
+  std::vector<StackFrame> to_frames(const std::vector<introspect::Frame>& frames) const {
+    const auto& symbols = structures_ ? structures_->view().symbols : kernel_->symbols();
+    std::vector<StackFrame> out;
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      // A return address may already belong to the next function: a call is never the
+      // last thing that one does, except when it does not return.
+      const std::uint64_t in = frames[i].address - (i > 0 && frames[i].certain ? 1 : 0);
+      out.push_back({console::source_name(symbols.function(in)),
+                     symbols.describe(frames[i].address), frames[i].certain});
+    }
+    return out;
+  }
+
   std::unique_ptr<introspect::Kernel> kernel_;
+  std::unique_ptr<Structures> structures_;
   std::vector<std::string> notes_;
 };
 

@@ -1,0 +1,93 @@
+#include "harness/introspect/orc.h"
+
+#include <cstring>
+#include <span>
+
+namespace ktrial::introspect {
+
+namespace {
+
+// A bit field of a struct whose bytes are `bytes`, least significant bit first.
+std::uint32_t bits_of(const std::array<std::uint8_t, 8>& bytes, const Btf::Field& field) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) value |= std::uint64_t{bytes[i]} << 8 * i;
+  return static_cast<std::uint32_t>(value >> (field.offset * 8 + field.bit) &
+                                    ((1u << field.bits) - 1));
+}
+
+}  // namespace
+
+Result<OrcTables> OrcTables::open(const KernelView& kernel, const std::vector<Module>& modules) {
+  OrcTables out;
+  const std::uint64_t ips = KTRIAL_TRY(kernel.symbol("__start_orc_unwind_ip"));
+  const std::uint64_t ips_end = KTRIAL_TRY(kernel.symbol("__stop_orc_unwind_ip"));
+  const std::uint64_t entries = KTRIAL_TRY(kernel.symbol("__start_orc_unwind"));
+  const std::uint64_t begin = KTRIAL_TRY(kernel.symbol("_stext"));
+  const std::uint64_t end = KTRIAL_TRY(kernel.symbol("_etext"));
+  if (ips_end <= ips) return fail(ErrorKind::protocol, "the ORC table is empty");
+  out.tables_.push_back({begin, end, ips, entries, (ips_end - ips) / 4});
+  for (const Module& module : modules)
+    if (module.orc_count > 0)
+      out.tables_.push_back({module.text, module.text + module.text_size, module.orc_ips,
+                             module.orc_entries, module.orc_count});
+
+  Layout& layout = out.layout_;
+  layout.size = KTRIAL_TRY(kernel.btf.size("orc_entry"));
+  layout.sp_register = KTRIAL_TRY(kernel.btf.field("orc_entry", "sp_reg"));
+  layout.bp_register = KTRIAL_TRY(kernel.btf.field("orc_entry", "bp_reg"));
+  layout.type = KTRIAL_TRY(kernel.btf.field("orc_entry", "type"));
+  if (auto flag = kernel.btf.field("orc_entry", "end")) {
+    layout.end = *flag;
+    layout.has_end = true;
+  }
+  const auto fits = [&](const Btf::Field& field) {
+    return field.bits > 0 && field.bits < 32 &&
+           field.offset * 8 + field.bit + field.bits <= 8 * layout.size;
+  };
+  if (layout.size < 6 || layout.size > 8 || !fits(layout.sp_register) ||
+      !fits(layout.bp_register) || !fits(layout.type) || (layout.has_end && !fits(layout.end)))
+    return fail(ErrorKind::protocol, "struct orc_entry is of no known form");
+  return out;
+}
+
+Result<OrcEntry> OrcTables::read(const KernelView& kernel, std::uint64_t at) const {
+  std::array<std::uint8_t, 8> bytes{};
+  KTRIAL_TRY(kernel.memory.read(at, std::as_writable_bytes(std::span(bytes.data(), layout_.size))));
+  OrcEntry entry;
+  std::memcpy(&entry.sp_offset, bytes.data(), 2);
+  std::memcpy(&entry.bp_offset, bytes.data() + 2, 2);
+  entry.sp_register = static_cast<OrcRegister>(bits_of(bytes, layout_.sp_register));
+  entry.bp_register = static_cast<OrcRegister>(bits_of(bytes, layout_.bp_register));
+  const std::uint32_t type = bits_of(bytes, layout_.type);
+  if (!layout_.has_end) {
+    entry.type = type <= 4 ? static_cast<OrcType>(type) : OrcType::undefined;
+  } else if (entry.sp_register == OrcRegister::undefined) {
+    entry.type = bits_of(bytes, layout_.end) != 0 ? OrcType::end : OrcType::undefined;
+  } else {
+    entry.type = type <= 2 ? static_cast<OrcType>(type + 2) : OrcType::undefined;
+  }
+  return entry;
+}
+
+std::optional<OrcEntry> OrcTables::find(const KernelView& kernel, std::uint64_t address) const {
+  for (const Table& table : tables_) {
+    if (address < table.begin || address >= table.end) continue;
+    // The last entry at or before the address; each is relative to its own place.
+    std::uint64_t low = 0, high = table.count;
+    while (low < high) {
+      const std::uint64_t middle = low + (high - low) / 2;
+      const std::uint64_t at = table.ips + 4 * middle;
+      auto relative = read_value<std::int32_t>(kernel.memory, at);
+      if (!relative) return std::nullopt;
+      const std::uint64_t ip = at + static_cast<std::uint64_t>(std::int64_t{*relative});
+      if (ip <= address) low = middle + 1; else high = middle;
+    }
+    if (low == 0) return std::nullopt;
+    auto entry = read(kernel, table.entries + layout_.size * (low - 1));
+    if (entry) return *entry;
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace ktrial::introspect
