@@ -1,4 +1,5 @@
 // Invariants over memory of any content: what is found is in it, and reads back the same.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -27,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       for (const auto& value : {info->symbol(name), info->number(name), info->offset(name)})
         check(value || value.error().message.find(name) != std::string::npos);
   }
-  FakeMemory memory(0x1000, size + 1);
+  FakeMemory memory(0x1000, std::max<std::size_t>(size, 1));
   if (size > 0) memory.put(0x1000, bytes);
   const auto found = ktrial::introspect::find_vmcoreinfo(memory, [](const auto&) { return true; });
   if (found) {
