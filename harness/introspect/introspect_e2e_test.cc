@@ -2,11 +2,13 @@
 // kernels of several years, with and without KASLR, and with RAM above 4 GiB.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <set>
 #include <sstream>
 
+#include "harness/base/command.h"
 #include "harness/introspect/core_file.h"
 #include "harness/introspect/log.h"
 #include "harness/introspect/witness_guest.h"
@@ -132,7 +134,7 @@ std::vector<std::string> unlogged(const std::string& console, const std::vector<
 
 class IntrospectE2eTest : public testing::TestWithParam<Case> {
  protected:
-  // Boots the case's guest and opens its kernel; false: the test is to be skipped.
+  // Boots the case's guest and opens its kernel, or skips the test.
   void boot() {
     const auto cache = kernel::default_cache_dir();
     ASSERT_TRUE(cache);
@@ -146,6 +148,7 @@ class IntrospectE2eTest : public testing::TestWithParam<Case> {
     auto ram = guest_->ram();
     ASSERT_TRUE(ram) << ram.error().message;
     memory_ = std::move(*ram);
+    blocks_ = blocks_of_ram();
     auto opened = Kernel::open(memory_, cache_.path());
     ASSERT_TRUE(opened) << opened.error().message;
     kernel_ = std::move(*opened);
@@ -178,11 +181,38 @@ class IntrospectE2eTest : public testing::TestWithParam<Case> {
     EXPECT_EQ(unlogged(guest_->console(), lines), std::vector<std::string>{});
   }
 
+  // A core file, in the eyes of makedumpfile: its log is ours.
+  void check_core() {
+    const auto registers = guest_->vm().sample_vcpus(std::chrono::seconds(30));
+    ASSERT_TRUE(registers) << registers.error().message;
+    EXPECT_EQ(registers->size(), 2u);
+    const std::filesystem::path core = cache_.path() / "core", text = cache_.path() / "dmesg";
+    const auto written = write_core_file(*memory_, kernel_.get(), *registers, core);
+    ASSERT_TRUE(written) << written.error().message;
+    const auto ran = run_command({"makedumpfile", "--dump-dmesg", core, text});
+    if (!ran) GTEST_SKIP() << "all else was checked, but not the core file: no makedumpfile";
+    ASSERT_TRUE(ran->ok()) << ran->out << ran->err;
+    std::vector<std::string> theirs = lines_of(read_file(text).value_or("")), ours;
+    std::erase_if(theirs, [](const std::string& line) { return !line.starts_with("["); });
+    const auto records = read_log(*kernel_, kernel_->info());
+    ASSERT_TRUE(records);
+    for (const LogRecord& record : *records) ours.push_back(lines_of(log_lines(record)).front());
+    EXPECT_EQ(theirs, ours);
+  }
+
+  std::uint64_t blocks_of_ram() {
+    auto ram = guest_->vm().ram(std::chrono::seconds(30));
+    struct stat info {};
+    EXPECT_TRUE(ram && ::fstat(ram->fd.get(), &info) == 0);
+    return static_cast<std::uint64_t>(info.st_blocks);
+  }
+
   Result<TempDir> made_ = TempDir::create("kt-introspect");
   TempDir& cache_ = *made_;
   std::unique_ptr<WitnessGuest> guest_;
   std::shared_ptr<const PhysicalMemory> memory_;
   std::unique_ptr<Kernel> kernel_;
+  std::uint64_t blocks_ = 0;  // that its RAM took before it was read
 };
 
 TEST_P(IntrospectE2eTest, MemoryAgreesWithTheGuestsOwnWord) {
@@ -203,6 +233,8 @@ TEST_P(IntrospectE2eTest, MemoryAgreesWithTheGuestsOwnWord) {
   const auto again = Kernel::open(memory_, cache_.path());
   ASSERT_TRUE(again) << again.error().message;
   check_symbols(**again);
+  check_core();
+  EXPECT_EQ(blocks_of_ram(), blocks_) << "reading has filled holes";
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, IntrospectE2eTest, testing::ValuesIn(kCases),
