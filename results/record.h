@@ -46,6 +46,14 @@ struct Finding {
   std::string excerpt;     // bounded by whoever found it
 };
 
+// One stall, however many reports it made: lines for people.
+struct Incident {
+  std::vector<std::string> chain;    // in causal order, the culprit first
+  std::vector<std::string> victims;  // who waits for it
+  std::string autopsy;               // the page of autopsy.txt; empty: none was taken
+  bool empty() const { return chain.empty() && autopsy.empty(); }
+};
+
 struct TrialRecord {
   int index = 0;  // 0-based within the run; also the name of its folder
   Outcome outcome = Outcome::inconclusive;
@@ -61,6 +69,7 @@ struct TrialRecord {
   std::string vmm;
   std::filesystem::path artifacts;  // absolute while in memory; the store sets it
   std::vector<Finding> findings;
+  Incident incident;  // empty unless something stalled
   Facts facts;        // kernel release, command line, host facts, ...
   Counters counters;  // the guest kernel's own: warn_count, oops_count, ...
   TimePoint started_at{};

@@ -1,8 +1,10 @@
 #include "harness/autopsy/host_watch.h"
 
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 
@@ -15,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxReadings = 600;
 constexpr double kExpectedSpacing = 1.0;  // seconds between samples
+constexpr double kClockNoise = 0.05;      // seconds: two clocks are not read at one instant
 
 std::string slurp(const fs::path& path) { return read_file(path, 1 << 16).value_or(""); }
 
@@ -31,10 +34,21 @@ double seconds(Clock::duration d) { return std::chrono::duration<double>(d).coun
 
 }  // namespace
 
-HostWatch::HostWatch(pid_t process, fs::path proc) : process_(process), proc_(std::move(proc)) {}
+Clocks read_clocks() {
+  auto now = [](clockid_t id) {
+    timespec t{};
+    ::clock_gettime(id, &t);
+    return static_cast<double>(t.tv_sec) + t.tv_nsec / 1e9;
+  };
+  const double monotonic = now(CLOCK_MONOTONIC);
+  return {now(CLOCK_BOOTTIME) - monotonic, now(CLOCK_REALTIME) - monotonic};
+}
+
+HostWatch::HostWatch(pid_t process, fs::path proc, std::function<Clocks()> clocks)
+    : process_(process), proc_(std::move(proc)), clocks_(std::move(clocks)) {}
 
 HostWatch::Reading HostWatch::read(Clock::time_point now) const {
-  Reading out{.at = now, .threads = {}};
+  Reading out{.at = now, .clocks = clocks_(), .threads = {}};
   const fs::path root = proc_ / std::to_string(process_);
   const std::string stat = slurp(root / "stat");
   // The state follows the parenthesised name, which may itself hold spaces.
@@ -67,10 +81,17 @@ HostEvidence HostWatch::since(Clock::time_point from) const {
   for (auto it = first; it != readings_.end(); ++it) {
     out.pressure = std::max(out.pressure, it->pressure);
     if (it == first) continue;
-    const double gap = seconds(it->at - std::prev(it)->at);
-    if (it->stopped && std::prev(it)->stopped) out.stopped_s += gap;
+    const Reading& before = *std::prev(it);
+    const double gap = seconds(it->at - before.at);
+    if (it->stopped && before.stopped) out.stopped_s += gap;
     // A second of lateness is ordinary on a loaded host; more means that we were off.
     if (gap > 2 * kExpectedSpacing) out.frozen_s += gap - kExpectedSpacing;
+    if (double slept = it->clocks.suspended_s - before.clocks.suspended_s; slept > kClockNoise)
+      out.suspended_s += slept;
+    if (double step = std::abs(it->clocks.wall_s - before.clocks.wall_s -
+                               (it->clocks.suspended_s - before.clocks.suspended_s));
+        step > kClockNoise)
+      out.clock_step_s = std::max(out.clock_step_s, step);
   }
   for (const Thread& end : last.threads) {
     for (const Thread& begin : first->threads)
@@ -80,24 +101,42 @@ HostEvidence HostWatch::since(Clock::time_point from) const {
   return out;
 }
 
+double HostWatch::lost_s(Clock::time_point from, int cpu) const {
+  const HostEvidence evidence = since(from);
+  double waited = 0;
+  for (const VcpuUse& use : evidence.vcpus)
+    if (cpu < 0 || use.cpu == static_cast<unsigned>(cpu)) waited = std::max(waited, use.waited_s);
+  return evidence.stopped_s + evidence.frozen_s + waited;
+}
+
 std::string host_explains(const HostEvidence& evidence, int cpu) {
+  if (evidence.window_s <= 0) return "";
   // A third of the window lost is more than any healthy trial shows, and a
   // kernel that stalls by itself keeps its vCPUs running or idle, not waiting.
   const double much = evidence.window_s / 3;
-  if (evidence.window_s <= 0) return "";
   if (evidence.stopped_s > much)
     return fmt::format("host stopped QEMU for {:.0f} s", evidence.stopped_s);
+  if (evidence.suspended_s > 1)
+    return fmt::format("host was suspended for {:.0f} s", evidence.suspended_s);
   if (evidence.frozen_s > much)
     return fmt::format("host froze ktrial itself for {:.0f} s (suspended or stopped)",
                        evidence.frozen_s);
   for (const VcpuUse& use : evidence.vcpus) {
     if (cpu >= 0 && use.cpu != static_cast<unsigned>(cpu)) continue;
-    // Ran next to nothing although it wanted to.
-    if (use.waited_s > 2 * much && use.ran_s < evidence.window_s * 0.1)
+    if (use.waited_s > 2 * much)
       return fmt::format("host starved vCPU {} for {:.0f} s: it ran {:.1f} s of {:.0f} s", use.cpu,
                          use.waited_s, use.ran_s, evidence.window_s);
   }
   return "";
+}
+
+double contention(const HostEvidence& evidence) {
+  double ran = 0, waited = 0;
+  for (const VcpuUse& use : evidence.vcpus) {
+    ran += use.ran_s;
+    waited += use.waited_s;
+  }
+  return ran > 0 ? (ran + waited) / ran : 1;
 }
 
 }  // namespace ktrial::autopsy

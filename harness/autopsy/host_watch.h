@@ -1,6 +1,8 @@
 // What the host did to a VM: the evidence that tells a stalled kernel from a
 // starved one. Sources: /proc/PID/task/TID/{comm,schedstat,stat} (proc(5);
-// schedstat is "ns on CPU, ns waiting on a run queue, slices"), /proc/pressure/cpu.
+// schedstat is "ns on CPU, ns waiting on a run queue, slices"), /proc/pressure/cpu,
+// CLOCK_BOOTTIME against CLOCK_MONOTONIC (they part only while the host is suspended),
+// CLOCK_REALTIME against CLOCK_MONOTONIC (somebody set the clock).
 #pragma once
 
 #include <sys/types.h>
@@ -8,6 +10,7 @@
 #include <chrono>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,18 +29,31 @@ struct HostEvidence {
   double window_s = 0;
   double stopped_s = 0;   // QEMU was in state T: SIGSTOP, a debugger
   double frozen_s = 0;    // we ourselves did not run: host suspend, SIGSTOP of us
+  double suspended_s = 0; // the host slept
+  double clock_step_s = 0;  // largest step of the host's wall clock, either way
   double pressure = 0;    // highest PSI "some avg10" of the CPU, percent
   std::vector<VcpuUse> vcpus;
 };
 
+// The host's clocks, seconds; what they do against each other is evidence.
+struct Clocks {
+  double suspended_s = 0;  // CLOCK_BOOTTIME - CLOCK_MONOTONIC
+  double wall_s = 0;       // CLOCK_REALTIME - CLOCK_MONOTONIC
+};
+Clocks read_clocks();
+
 class HostWatch {
  public:
   // `process` is QEMU; 0 (not local) yields empty evidence. `proc` is for tests.
-  explicit HostWatch(pid_t process, std::filesystem::path proc = "/proc");
+  explicit HostWatch(pid_t process, std::filesystem::path proc = "/proc",
+                     std::function<Clocks()> clocks = read_clocks);
   // Call about once a second; the spacing itself is evidence.
   void sample(Clock::time_point now = Clock::now());
   // From the last sample at or before `from` to the last sample.
   HostEvidence since(Clock::time_point from) const;
+  // Seconds since `from` in which the host kept `cpu` (-1: the worst-off vCPU) from running
+  // although it wanted to: time that no limit on the guest should count.
+  double lost_s(Clock::time_point from, int cpu = -1) const;
 
  private:
   struct Thread {
@@ -48,12 +64,14 @@ class HostWatch {
     Clock::time_point at;
     bool stopped = false;
     double pressure = 0;
+    Clocks clocks;
     std::vector<Thread> threads;
   };
   Reading read(Clock::time_point now) const;
 
   pid_t process_;
   std::filesystem::path proc_;
+  std::function<Clocks()> clocks_;
   std::deque<Reading> readings_;  // bounded: ten minutes
 };
 
@@ -61,5 +79,8 @@ class HostWatch {
 // in the window, e.g. "host starved vCPU 1: it ran 0.3 s and waited 20.6 s of
 // 21 s". Empty: the host gave it time, the guest is to blame.
 std::string host_explains(const HostEvidence& evidence, int cpu = -1);
+// How many times slower the vCPUs went than on a host of their own: time wanted over
+// time given, over all of them; 1 when nothing is known.
+double contention(const HostEvidence& evidence);
 
 }  // namespace ktrial::autopsy

@@ -73,6 +73,40 @@ TEST_F(HostWatchTest, OurOwnPauseIsSeen) {
   EXPECT_NE(host_explains(run(3, 'S', 0, 0, 0, 0, 20s)).find("froze ktrial"), std::string::npos);
 }
 
+TEST_F(HostWatchTest, ASuspendedHostIsSeenAndAClockThatWasSet) {
+  Clocks clocks{.suspended_s = 100, .wall_s = 1e9};
+  HostWatch watch(7, dir->path(), [&] { return clocks; });
+  const auto begin = Clock::now();
+  state('S', 0, 0, 0, 0);
+  watch.sample(begin);
+  clocks = {.suspended_s = 130, .wall_s = 1e9 + 30};
+  watch.sample(begin + 1s);
+  auto evidence = watch.since(begin);
+  EXPECT_NEAR(evidence.suspended_s, 30, .01);
+  EXPECT_NEAR(evidence.clock_step_s, 0, .01) << "a sleep is no step";
+  EXPECT_NE(host_explains(evidence).find("suspended for 30 s"), std::string::npos);
+  clocks.wall_s -= 7;
+  watch.sample(begin + 2s);
+  evidence = watch.since(begin + 1s);
+  EXPECT_NEAR(evidence.clock_step_s, 7, .01);
+  EXPECT_EQ(host_explains(evidence), "") << "guests do not follow the host's wall clock";
+}
+
+TEST_F(HostWatchTest, LostTimeIsWhatAVcpuWaitedFor) {
+  HostWatch watch(7, dir->path());
+  const auto begin = Clock::now();
+  for (int i = 0; i <= 10; ++i) {
+    state('S', i * .9, i * .1, i * .2, i * .8);
+    watch.sample(begin + i * 1s);
+  }
+  EXPECT_NEAR(watch.lost_s(begin, 0), 1, .01);
+  EXPECT_NEAR(watch.lost_s(begin, 1), 8, .01);
+  EXPECT_NEAR(watch.lost_s(begin), 8, .01);
+  EXPECT_NEAR(watch.lost_s(begin + 5s, 1), 4, .01);
+  EXPECT_NEAR(contention(watch.since(begin)), 20 / 11., .01);
+  EXPECT_EQ(contention({}), 1);
+}
+
 TEST_F(HostWatchTest, AProcessThatIsGoneYieldsNothing) {
   HostWatch watch(99999, dir->path());
   watch.sample();

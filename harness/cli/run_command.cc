@@ -23,7 +23,7 @@ struct RunFlags {
       channel, machine, append, results, format = "text";
   std::vector<std::string> settings;
   int cpus = 0, repeat = 0;
-  bool until_fail = false, offline = false;
+  bool until_fail = false, core = false, offline = false;
 };
 
 // Flags win over the spec file.
@@ -47,6 +47,7 @@ Status apply(const RunFlags& flags, spec::TrialSpec& spec) {
   if (flags.cpus != 0) spec.cpus = flags.cpus;
   if (flags.repeat != 0) spec.repeat = flags.repeat;
   if (flags.until_fail) spec.until_fail = true;
+  if (flags.core) spec.core = true;
   return {};
 }
 
@@ -127,6 +128,8 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   command->add_option("--duration", f.duration, "How long the workload stresses, e.g. 30s");
   command->add_option("--timeout", f.timeout, "Hard limit of one whole trial, e.g. 5m");
   command->add_option("--trace", f.trace, "Trace events to record");
+  command->add_flag("--core", f.core,
+                    "Keep a core file (vmcore) of a stalled guest, for crash, drgn, makedumpfile");
   command->add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
   command->add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
   command->add_option("--connect", f.connect, "libvirt URI");

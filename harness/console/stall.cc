@@ -2,6 +2,7 @@
 #include <span>
 
 #include "harness/console/report.h"
+#include "harness/console/sight.h"
 #include "harness/console/skip_list.h"
 
 namespace ktrial::console {
@@ -115,38 +116,6 @@ std::string title_function(const Rule& rule, const std::string& from_head,
 
 namespace {
 
-// What one CPU was seen doing.
-struct Sight {
-  const Stack* stack = nullptr;
-  std::string function;          // innermost that is no infrastructure
-  bool inside_schedule = false;  // holds a run queue's lock: everybody else waits for this CPU
-  bool waits = false, idle = false;
-};
-
-Sight look(const Stack& stack, Skip skip) {
-  Sight sight;
-  sight.stack = &stack;
-  constexpr int kNear = 8;
-  int seen = 0;
-  int top = -1;
-  for (const Frame& frame : interrupted(stack)) {
-    if (frame.uncertain || frame.symbol.empty()) continue;
-    if (is_idle(frame.symbol) && (top < 0 || seen - top < 3)) sight.idle = true;
-    if (top < 0 && waits_for_others(frame.symbol)) {
-      sight.waits = true;
-    } else if (top < 0 && !skipped(frame.symbol, skip)) {
-      top = seen;
-      sight.function = frame.symbol;
-    } else if (top >= 0 && seen - top <= 4 && frame.symbol == "__schedule") {
-      sight.inside_schedule = true;
-    } else if (top >= 0 && seen - top <= kNear && waits_for_others(frame.symbol)) {
-      sight.waits = true;  // e.g. what the wait calls while it waits
-    }
-    ++seen;
-  }
-  return sight;
-}
-
 bool user_only(const Stack& stack) {
   for (const Frame& frame : stack.frames)
     if (!frame.user) return false;
@@ -159,12 +128,12 @@ bool hit_by_nmi(const Stack& stack) {
   return false;
 }
 
-int rank(const Sight& sight, std::optional<int> head_cpu) {
+int rank(const Sight& sight, bool complains) {
   if (sight.function.empty()) return 0;
-  if (sight.waits) return 0;  // a victim, whatever else its stack shows
+  if (!sight.waits_in.empty()) return 0;  // a victim, whatever else its stack shows
   if (sight.inside_schedule) return 5;
   if (sight.idle) return 0;
-  return head_cpu && sight.stack->cpu == head_cpu ? 4 : 3;
+  return complains ? 4 : 3;
 }
 
 }  // namespace
@@ -191,8 +160,8 @@ Culprit find_culprit(Kind kind, const std::string& function, std::optional<int> 
     // The panicking CPU tells something only when an NMI made it panic wherever it was.
     if (kind == Kind::panic && stack.role != StackRole::nmi && !hit_by_nmi(stack)) continue;
     if (stack.idle || user_only(stack)) continue;
-    const Sight sight = look(stack, Skip::stall);
-    const int rank_here = rank(sight, head_cpu);
+    const Sight sight = sight_of(interrupted(stack));
+    const int rank_here = rank(sight, head_cpu && stack.cpu == head_cpu);
     if (rank_here <= best) continue;
     best = rank_here;
     out = {sight.function, stack.cpu, stack.task};

@@ -7,17 +7,13 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "harness/vm/ram_dump.h"
+
 namespace ktrial::introspect {
 
 namespace {
 
 constexpr std::uint64_t kFourGiB = 1ull << 32;
-
-// How much of `bytes` of RAM lies below the PCI hole; the rest starts at 4 GiB.
-std::uint64_t low_memory(std::uint64_t bytes, vm::Machine machine) {
-  if (machine == vm::Machine::microvm) return std::min<std::uint64_t>(bytes, 0xc0000000);
-  return bytes >= 0xb0000000 ? 0x80000000 : bytes;
-}
 
 }  // namespace
 
@@ -27,7 +23,7 @@ Result<std::unique_ptr<RamFile>> RamFile::open(Fd file, std::uint64_t bytes, vm:
   if (info.st_size < 0 || static_cast<std::uint64_t>(info.st_size) < bytes)
     return fail(ErrorKind::environment,
                 fmt::format("guest RAM: the file has {} bytes, not {}", info.st_size, bytes));
-  const std::uint64_t low = low_memory(bytes, machine);
+  const std::uint64_t low = vm::low_memory(bytes, machine);
   std::vector<Region> regions = {{{0, low}, 0}};
   if (bytes > low) regions.push_back({{kFourGiB, kFourGiB + (bytes - low)}, low});
   return std::unique_ptr<RamFile>(new RamFile(std::move(file), std::move(regions)));

@@ -49,6 +49,7 @@ TrialSpec read_base(Table& root) {
   root.read_with("duration", spec.duration, parse_duration);
   root.read_with("timeout", spec.timeout, parse_duration);
   root.read("trace", spec.trace);
+  root.read("core", spec.core);
   root.read_with("accel", spec.accel, parse_accel);
   root.read_with("vmm", spec.vmm, parse_vmm);
   root.read("connect", spec.connect);

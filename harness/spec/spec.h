@@ -37,6 +37,7 @@ struct TrialSpec {
   std::optional<Milliseconds> duration;  // stress time; unset: the workload's default
   std::optional<Milliseconds> timeout;   // one whole trial; unset: derived (timeouts.h)
   std::string trace;                     // events, comma separated; empty: no trace
+  bool core = false;                     // of a stalled guest: keep a core file
   Accel accel = Accel::automatic;
   Vmm vmm = Vmm::qemu;
   std::string connect;  // libvirt URI; empty: libvirt's default

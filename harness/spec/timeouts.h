@@ -44,6 +44,7 @@ struct Timeouts {
   Milliseconds late_report{};       // after trouble, wait so long for the kernel's own words
   Milliseconds report_settle{};     // after a report's first line, until it counts as whole
   Milliseconds nmi_answer{};        // NMI to its backtraces; the kernel itself gives CPUs 10 s
+  Milliseconds proof{};             // on a suspect host, to see a vCPU run in one place
   Milliseconds shutdown{};          // power-off request to VM exit
   Milliseconds monitor_reply{};     // one QMP command
   Milliseconds duration_default{};  // stress time when neither user nor workload says

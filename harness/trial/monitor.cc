@@ -8,6 +8,8 @@ using verdict::Ending;
 namespace {
 double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 constexpr auto kTick = std::chrono::milliseconds(250);  // how late a silence may be noticed
+// A silence counts only the time that the host gave the guest, but not for ever.
+constexpr int kPatience = 3;
 }  // namespace
 
 Monitor::Monitor(boost::asio::io_context& io, const Limits& limits, Observer& observer)
@@ -29,6 +31,11 @@ channel::Channel::Handlers Monitor::channel_handlers() {
             observer_.on_event("channel-lost", reason);
             channel_lost_ = verdict::ChannelLost{std::move(reason)};
           }};
+}
+
+void Monitor::slow_down(double factor) {
+  for (Clock::duration* limit : {&limits_.heartbeat, &limits_.progress, &limits_.settle})
+    *limit = std::chrono::duration_cast<Clock::duration>(*limit * factor);
 }
 
 void Monitor::interrupt(int signal) { interrupted_ = verdict::Interrupted{signal}; }
@@ -111,11 +118,18 @@ std::optional<Ending> Monitor::urgent() const {
   return std::nullopt;
 }
 
+bool Monitor::overdue(Clock::time_point since, Clock::duration limit, int cpu) const {
+  const auto silent = Clock::now() - since;
+  if (silent < limit) return false;
+  return silent >= kPatience * limit ||
+         seconds(silent) - host_->lost_s(since, cpu) >= seconds(limit);
+}
+
 verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {
   const auto now = Clock::now();
   verdict::HeartbeatSilence out{.cpus = {}, .of = static_cast<unsigned>(last_beat_.size())};
   for (const auto& [cpu, at] : last_beat_) {
-    if (now - at < limit) continue;
+    if (!overdue(at, limit, static_cast<int>(cpu))) continue;
     out.cpus.push_back(cpu);
     out.seconds = std::max(out.seconds, seconds(now - at));
   }
@@ -125,9 +139,9 @@ verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {
 std::optional<Ending> Monitor::silence() const {
   const auto now = Clock::now();
   if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
-  if (last_beat_.empty() && now - hello_at_ >= limits_.heartbeat)
+  if (last_beat_.empty() && overdue(hello_at_, limits_.heartbeat, -1))
     return verdict::HeartbeatSilence{{}, 0, seconds(now - hello_at_)};
-  if (limits_.progress > Clock::duration::zero() && now - last_progress_ >= limits_.progress) {
+  if (limits_.progress > Clock::duration::zero() && overdue(last_progress_, limits_.progress, -1)) {
     // Beats come every second: a CPU that missed several says more than the workload.
     if (auto quiet = quiet_cpus(limits_.heartbeat / 3); !quiet.cpus.empty()) return quiet;
     return verdict::ProgressSilence{seconds(now - last_progress_)};
@@ -203,6 +217,12 @@ void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
         if (interrupted_) return *interrupted_;
         return std::nullopt;
       });
+}
+
+std::map<unsigned, double> Monitor::last_beats_ago() const {
+  std::map<unsigned, double> out;
+  for (const auto& [cpu, at] : last_beat_) out[cpu] = seconds(Clock::now() - at);
+  return out;
 }
 
 Clock::time_point Monitor::quiet_since(const Ending& ending) const {

@@ -38,6 +38,8 @@ class Monitor {
   // Handlers to hang into the VM and the channel. The monitor must outlive both.
   vm::Vm::Sink vm_sink();
   channel::Channel::Handlers channel_handlers();
+  // The host turned out `factor` >= 1 times slower than the limits assume.
+  void slow_down(double factor);
   // From a signal handler on the same io_context.
   void interrupt(int signal);
   void begin(pid_t vm_process);  // the clock of the trial starts
@@ -58,10 +60,12 @@ class Monitor {
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
-  const autopsy::HostWatch& host() const { return *host_; }
+  autopsy::HostWatch& host() { return *host_; }
   // Since when nothing moved, as far as `ending` goes: the start of the window
   // that the host may explain.
   Clock::time_point quiet_since(const verdict::Ending& ending) const;
+  // Seconds since each CPU's last beat.
+  std::map<unsigned, double> last_beats_ago() const;
   bool vm_ended() const { return vm_ended_.has_value(); }
   const std::optional<verdict::VmEnded>& vm_end() const { return vm_ended_; }
 
@@ -73,13 +77,14 @@ class Monitor {
   std::optional<verdict::Ending> urgent() const;
   std::optional<verdict::Ending> silence() const;
   verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
+  bool overdue(Clock::time_point since, Clock::duration limit, int cpu) const;
   void on_vm_event(vm::VmEvent event);
   void on_bytes(channel::StreamId stream, std::string_view bytes);
   void on_message(wire::Message message);
   void on_beat(const wire::Beat& beat);
 
   boost::asio::io_context& io_;
-  const Limits limits_;
+  Limits limits_;
   Observer& observer_;
   console::Analyzer analyzer_;
   std::size_t findings_told_ = 0;

@@ -27,6 +27,7 @@ struct Plan {
   channel::Kind channel = channel::Kind::virtio_serial;
   std::string channel_reason;
   std::filesystem::path initramfs;
+  std::filesystem::path symbols;  // cache of guests' kernel symbols
   std::string command_line;  // without the channel's own arguments
   wire::Run run;
   spec::Timeouts timeouts;

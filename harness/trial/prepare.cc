@@ -137,7 +137,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
                      const PrepareOptions& options) {
   KTRIAL_TRY(spec::validate(spec));
   KTRIAL_TRY(spec::environment_scale());
-  Plan plan{.spec = spec};
+  Plan plan{.spec = spec, .symbols = options.cache / "symbols"};
   if (spec.vmm != spec::Vmm::qemu)
     return usage_error("--vmm libvirt is not there yet", "use --vmm qemu");
   if (spec.command.empty()) {

@@ -5,9 +5,10 @@
 
 #include "harness/base/file.h"
 #include "harness/trial/findings.h"
-#include "harness/trial/probe.h"
+#include "harness/trial/late_evidence.h"
 #include "harness/trial/vsock_peer.h"
 #include "harness/verdict/decide.h"
+#include "harness/verdict/incident.h"
 
 namespace ktrial::trial {
 namespace fs = std::filesystem;
@@ -77,55 +78,49 @@ Result<Bench> set_up(const TrialContext& context, const Plan& plan) {
   return bench;
 }
 
-// Asks the guest for its counters; what they are goes into `into`.
-void read_counters(const Plan& plan, Monitor& monitor, channel::Channel& channel,
-                   std::map<std::string, std::uint64_t>& into) {
-  channel.send(wire::encode(wire::ReadCounters{}));
-  if (monitor.wait_counters(plan.timeouts.monitor_reply)) into = monitor.counters();
+// The boot shows how busy the host is: limits grow by what the plan did not foresee.
+void heed_slow_host(const Scene& scene, Clock::time_point begun, verdict::Evidence& evidence) {
+  constexpr double kMost = 4;
+  const double expected = std::max(1.0, scene.plan.timeouts.scale);
+  const double measured = autopsy::contention(scene.monitor.host().since(begun));
+  evidence.slowdown = std::clamp(measured / expected, 1.0, kMost);
+  if (evidence.slowdown > 1) scene.monitor.slow_down(evidence.slowdown);
 }
 
 // Runs the workload in a guest that has said hello.
-Ending run_workload(const TrialContext& context, const Plan& plan, Monitor& monitor, Bench& bench,
-                    verdict::Evidence& evidence) {
+Ending run_workload(const TrialContext& context, const Scene& scene, verdict::Evidence& evidence) {
+  const Plan& plan = scene.plan;
   evidence.phase = Phase::workload;
-  read_counters(plan, monitor, *bench.channel, evidence.counters_before);
+  read_counters(scene, evidence.counters_before);
   wire::Run run = plan.run;
   // Time is kept for the shutdown; of a short limit never more than half.
   const auto kept = std::min(plan.timeouts.shutdown, plan.total / 2);
   run.deadline_ns =
       static_cast<std::uint64_t>(std::chrono::nanoseconds(plan.total - kept).count());
-  bench.channel->send(wire::encode(run));
+  scene.channel.send(wire::encode(run));
   std::optional<VsockPeer> peer;
-  if (plan.host_port != 0) peer.emplace(context.io, *bench.channel, plan.host_port);
-  Ending ending = monitor.watch_workload();
+  if (plan.host_port != 0) peer.emplace(context.io, scene.channel, plan.host_port);
+  Ending ending = scene.monitor.watch_workload();
   if (peer) context.observer.on_event("vsock-peer", peer->summary());
   return ending;
 }
 
-// After the wait ended: let late evidence arrive, then end the machine.
-void wind_down(const Plan& plan, Monitor& monitor, Bench& bench, verdict::Evidence& evidence,
-               Observer& observer) {
-  if (std::holds_alternative<verdict::AgentResult>(evidence.ending)) {
-    read_counters(plan, monitor, *bench.channel, evidence.counters_after);
-    bench.channel->send(wire::encode(wire::PowerOff{}));
-    evidence.phase = Phase::shutdown;
-    if (!monitor.wait_vm_end(plan.timeouts.shutdown))
-      observer.on_event("shutdown", "the guest did not power off in time");
-    evidence.phase = Phase::workload;
-  } else if (std::holds_alternative<verdict::HeartbeatSilence>(evidence.ending) ||
-             std::holds_alternative<verdict::ProgressSilence>(evidence.ending)) {
-    evidence.provoked_from = monitor.console().findings().size();
-    evidence.samples = probe_stalled_guest(plan, monitor, *bench.vm, observer);
-  } else if (std::holds_alternative<verdict::ConsoleReport>(evidence.ending)) {
-    monitor.settle(plan.timeouts.late_report, plan.timeouts.report_settle);
-  } else if (std::holds_alternative<verdict::ChannelLost>(evidence.ending) ||
-             std::holds_alternative<verdict::ProtocolError>(evidence.ending)) {
-    // A dying VM takes its channel along: if it ends now, that was the reason.
-    if (monitor.wait_vm_end(plan.timeouts.report_settle)) evidence.ending = *monitor.vm_end();
-  } else if (auto* stopped = std::get_if<verdict::VmStopped>(&evidence.ending)) {
-    if (auto status = bench.vm->status(plan.timeouts.monitor_reply))
-      stopped->reason += " (status: " + *status + ")";
-  }
+// What the host did over the time that the verdict rests on.
+void add_host_facts(const verdict::Evidence& evidence, results::Facts& facts) {
+  const autopsy::HostEvidence& host = evidence.host;
+  auto add = [&](const char* name, double value) {
+    facts.emplace_back(name, fmt::format("{:.2f}", value));
+  };
+  add("host.slowdown", evidence.slowdown);
+  add("host.window_s", host.window_s);
+  add("host.pressure_cpu_avg10", host.pressure);
+  if (host.stopped_s > 0) add("host.qemu_stopped_s", host.stopped_s);
+  if (host.suspended_s > 0) add("host.suspended_s", host.suspended_s);
+  if (host.frozen_s > 0) add("host.ktrial_frozen_s", host.frozen_s);
+  if (host.clock_step_s > 0) add("host.clock_step_s", host.clock_step_s);
+  for (const autopsy::VcpuUse& use : host.vcpus)
+    facts.emplace_back(fmt::format("host.vcpu{}", use.cpu),
+                       fmt::format("ran {:.1f} s, waited {:.1f} s", use.ran_s, use.waited_s));
 }
 
 results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& evidence,
@@ -142,7 +137,9 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
     record.facts.emplace_back("kernel.command_line", hello->command_line);
     record.facts.emplace_back("kernel.online_cpus", std::to_string(hello->online_cpus));
   }
-  record.facts.emplace_back("host.pressure_cpu_avg10", fmt::format("{:.2f}", evidence.host.pressure));
+  add_host_facts(evidence, record.facts);
+  if (evidence.autopsy.looks > 0)
+    record.facts.emplace_back("autopsy.seconds", fmt::format("{:.2f}", evidence.autopsy.seconds));
   const verdict::Verdict verdict = verdict::decide(evidence);
   record.outcome = verdict.outcome;
   record.title = verdict.title;
@@ -150,6 +147,8 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
   record.culprit = verdict.culprit;
   record.signature = verdict.signature;
   record.reason = verdict.reason;
+  record.incident = verdict::incident_of(evidence);
+  if (evidence.autopsy.looks > 0) record.incident.autopsy = autopsy::to_text(evidence.autopsy);
   return record;
 }
 
@@ -170,6 +169,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   KTRIAL_TRY(bench.channel->attach(*bench.vm, monitor.channel_handlers()));
   monitor.begin(bench.vm->process());
   context.active = &monitor;
+  const Scene scene{plan, monitor, *bench.vm, *bench.channel, context.observer, artifacts};
 
   verdict::Evidence evidence{.workload = plan.name(), .workload_protocol = plan.workload.has_value()};
   auto failed = monitor.wait_hello();
@@ -177,12 +177,14 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
     context.observer.on_step(
         fmt::format("agent answered after {:.1f} s; running {}",
                     seconds(monitor.hello_at() - begun), plan.name()));
-    evidence.ending = run_workload(context, plan, monitor, bench, evidence);
+    heed_slow_host(scene, begun, evidence);
+    evidence.ending = run_workload(context, scene, evidence);
   } else {
     evidence.ending = *failed;
   }
+  evidence.last_beat_ago_s = monitor.last_beats_ago();
   evidence.host = monitor.host().since(monitor.quiet_since(evidence.ending));
-  wind_down(plan, monitor, bench, evidence, context.observer);
+  gather_late_evidence(scene, evidence);
   bench.vm->destroy();
   context.active = nullptr;
 

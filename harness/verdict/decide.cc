@@ -17,6 +17,12 @@ const char* name(Phase phase) {
   std::abort();
 }
 
+bool is_stall(console::Kind kind) {
+  using enum console::Kind;
+  return kind == soft_lockup || kind == hard_lockup || kind == rcu_stall || kind == hung_task ||
+         kind == workqueue_lockup || kind == csd_lockup;
+}
+
 namespace {
 
 template <class... F>
@@ -33,11 +39,13 @@ Verdict inconclusive(std::string kind, std::string reason) {
   return {Outcome::inconclusive, "", std::move(kind), "", "", std::move(reason)};
 }
 
-// A stall is a statement about time, and time is what a host can take away.
-bool is_stall(console::Kind kind) {
-  using enum console::Kind;
-  return kind == soft_lockup || kind == hard_lockup || kind == rcu_stall || kind == hung_task ||
-         kind == workqueue_lockup;
+// One stall may show as a soft lockup, an RCU stall or as silence, by chance. Where the
+// function at fault is known, all of them are the same failure.
+Verdict stalls(std::string title, std::string kind, std::string culprit, std::string reason) {
+  std::string signature =
+      results::make_signature(culprit.empty() ? kind : "stall", title, culprit);
+  return {Outcome::fail, std::move(title), std::move(kind), std::move(culprit),
+          std::move(signature), std::move(reason)};
 }
 
 // Panics that say "you gave me no root", not "I am broken".
@@ -53,10 +61,53 @@ bool is_lost_time(const console::Finding& finding) {
 }
 
 // The first culprit that any report of this trial names.
-std::string known_culprit(const Evidence& evidence, std::size_t from) {
-  for (std::size_t i = from; i < evidence.findings.size(); ++i)
-    if (!evidence.findings[i].culprit.empty()) return evidence.findings[i].culprit;
-  return "";
+const console::Finding* names_culprit(const std::vector<console::Finding>& findings,
+                                      std::size_t from) {
+  for (std::size_t i = from; i < findings.size(); ++i)
+    if (!findings[i].culprit.empty()) return &findings[i];
+  return nullptr;
+}
+
+// Who is at fault for a stall, and how sure that is.
+struct Blame {
+  std::string function;
+  bool proven = false;  // whatever the host did meanwhile
+};
+
+const autopsy::VcpuState* state_of(const autopsy::Autopsy& autopsy, int cpu) {
+  for (const autopsy::VcpuState& vcpu : autopsy.vcpus)
+    if (static_cast<int>(vcpu.cpu) == cpu) return &vcpu;
+  return nullptr;
+}
+
+// From outside first, if the machine was caught in the act: the CPU that complains on
+// the console is often the victim. Then the kernel's own stacks.
+Blame blame(const Evidence& evidence) {
+  const auto& culprit = evidence.autopsy.culprit;
+  if (culprit) {
+    const auto* state = state_of(evidence.autopsy, static_cast<int>(culprit->cpu));
+    const bool caught =
+        state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off;
+    if (caught || culprit->proven) return {culprit->function, culprit->proven};
+  }
+  if (const auto* finding = names_culprit(evidence.findings, 0)) {
+    // Without memory to read, an NMI's backtrace says where and the registers that it stayed.
+    const auto* state = finding->cpu ? state_of(evidence.autopsy, *finding->cpu) : nullptr;
+    const bool proven = state != nullptr &&
+                        state->what == autopsy::VcpuClass::spinning_irqs_off &&
+                        state->ran_s >= autopsy::kProofSeconds;
+    return {finding->culprit, proven};
+  }
+  if (culprit) return {culprit->function, false};
+  if (const auto* finding = names_culprit(evidence.findings_from_log, 0))
+    return {finding->culprit, false};
+  return {};
+}
+
+// How the host explains a stall of `cpu` (-1: any); empty when it does not, or when
+// somebody is proven guilty all the same.
+std::string excuse(const Evidence& evidence, int cpu) {
+  return blame(evidence).proven ? "" : autopsy::host_explains(evidence.host, cpu);
 }
 
 std::optional<Verdict> from_findings(const Evidence& evidence) {
@@ -73,66 +124,76 @@ std::optional<Verdict> from_findings(const Evidence& evidence) {
       std::all_of(evidence.findings.begin(), evidence.findings.begin() + static_cast<long>(own),
                   [](const auto& finding) { return is_stall(finding.kind); });
   if (only_stalls)
-    if (std::string why = autopsy::host_explains(evidence.host); !why.empty())
+    if (std::string why = excuse(evidence, -1); !why.empty())
       return inconclusive("host_starved", why + ", so the report \"" + first.title +
                                               "\" says nothing about the kernel");
-  std::string culprit = first.culprit;
-  if (culprit.empty() && is_stall(first.kind)) culprit = known_culprit(evidence, 0);
-  return fails(first.title, std::string(console::kind_name(first.kind)), culprit,
-               fmt::format("the kernel reported it during {}", name(evidence.phase)));
+  const std::string kind(console::kind_name(first.kind));
+  const std::string reason =
+      fmt::format("the kernel reported it during {}", name(evidence.phase));
+  if (!is_stall(first.kind)) return fails(first.title, kind, first.culprit, reason);
+  // A task that hangs is held up by what its own stack shows, not by a busy CPU.
+  if (first.kind == console::Kind::hung_task && !first.culprit.empty())
+    return stalls(first.title, kind, first.culprit, reason);
+  return stalls(first.title, kind, blame(evidence).function, reason);
 }
 
-// Every sample of `cpu` shows it at one kernel address with interrupts off.
-bool is_wedged(const Evidence& evidence, unsigned cpu) {
-  std::optional<std::uint64_t> rip;
-  int seen = 0;
-  for (const auto& sample : evidence.samples)
-    for (const vm::VcpuSample& vcpu : sample) {
-      if (vcpu.cpu != cpu) continue;
-      if (vcpu.interrupts_enabled || vcpu.user_mode || vcpu.halted) return false;
-      if (rip && *rip != vcpu.rip) return false;
-      rip = vcpu.rip;
-      ++seen;
-    }
-  return seen >= 2;
+std::string irqs_off(const autopsy::Autopsy& autopsy) {
+  const auto off = std::ranges::count_if(autopsy.vcpus, [](const auto& vcpu) {
+    return vcpu.interrupts_off;
+  });
+  if (autopsy.vcpus.empty()) return "";
+  return fmt::format("; {} of {} vCPUs run with interrupts off", off, autopsy.vcpus.size());
 }
 
-// A host that starves one vCPU does not explain another that had its time and
-// is wedged in a function that waits for nobody.
-bool is_wedged_regardless_of_host(const Evidence& evidence) {
-  for (std::size_t i = evidence.provoked_from; i < evidence.findings.size(); ++i) {
-    const console::Finding& finding = evidence.findings[i];
-    if (finding.culprit.empty() || !finding.cpu) continue;
-    if (autopsy::host_explains(evidence.host, *finding.cpu).empty() &&
-        is_wedged(evidence, static_cast<unsigned>(*finding.cpu)))
-      return true;
-  }
-  return false;
+// A report that the console never printed, read from the log in RAM.
+std::string unprinted_report(const Evidence& evidence) {
+  if (evidence.findings_from_log.empty()) return "";
+  return "; in its log, but never on the console: " + evidence.findings_from_log.front().title;
 }
 
 Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) {
   const bool all = silence.cpus.size() >= silence.of;
   const int cpu = all ? -1 : static_cast<int>(silence.cpus.front());
-  if (std::string why = autopsy::host_explains(evidence.host, cpu);
-      !why.empty() && !is_wedged_regardless_of_host(evidence))
-    return inconclusive("host_starved", why);
-  const std::string culprit =
-      evidence.provoked_from < evidence.findings.size()
-          ? known_culprit(evidence, evidence.provoked_from)
-          : "";
+  // Who waits for a starved vCPU is silent, too.
+  for (int suspect : {cpu, -1})
+    if (std::string why = excuse(evidence, suspect); !why.empty())
+      return inconclusive("host_starved", why);
+  const std::string culprit = blame(evidence).function;
   const std::string who =
       all ? "all CPUs" : fmt::format("CPU {}", fmt::join(silence.cpus, ","));
-  std::string reason = fmt::format("{} stopped beating for {:.0f} s without a console report", who,
-                                   silence.seconds);
-  if (!evidence.samples.empty()) {
-    const auto& sample = evidence.samples.back();
-    const auto off = std::count_if(sample.begin(), sample.end(), [](const auto& vcpu) {
-      return !vcpu.interrupts_enabled && !vcpu.user_mode;
-    });
-    reason += fmt::format("; {} of {} vCPUs run with interrupts off", off, sample.size());
-  }
-  return fails("INFO: silent stall" + (culprit.empty() ? "" : " in " + culprit), "silent_stall",
-               culprit, reason);
+  return stalls("INFO: silent stall" + (culprit.empty() ? "" : " in " + culprit), "silent_stall",
+                culprit,
+                fmt::format("{} stopped beating for {:.0f} s without a console report{}{}", who,
+                            silence.seconds, irqs_off(evidence.autopsy),
+                            unprinted_report(evidence)));
+}
+
+// All CPUs beat, the workload does not move: a CPU that it waits for, or a task that
+// sleeps where it should not.
+Verdict from_no_progress(const Evidence& evidence, const ProgressSilence& silence) {
+  if (std::string why = excuse(evidence, -1); !why.empty())
+    return inconclusive("host_starved", why);
+  return stalls("INFO: task hung in " + evidence.workload, "workload_stall",
+                blame(evidence).function,
+                fmt::format("{} made no progress for {:.0f} s while all CPUs beat{}",
+                            evidence.workload, silence.seconds, unprinted_report(evidence)));
+}
+
+Verdict from_deadline(const Evidence& evidence, const DeadlinePassed& passed) {
+  const std::string seen = evidence.autopsy.culprit
+                               ? fmt::format("; vCPU {} is in {}", evidence.autopsy.culprit->cpu,
+                                             evidence.autopsy.culprit->function)
+                               : "";
+  if (evidence.phase != Phase::boot)
+    return inconclusive("deadline",
+                        fmt::format("the trial's time limit of {:.0f} s passed during {}{}",
+                                    passed.seconds, name(evidence.phase), seen));
+  if (!evidence.kernel_printed)
+    return inconclusive("no_boot",
+                        fmt::format("the kernel printed nothing within {:.0f} s", passed.seconds));
+  return inconclusive("no_boot", fmt::format("the guest agent did not answer within {:.0f} s; last "
+                                             "kernel line: {}{}",
+                                             passed.seconds, evidence.last_kernel_line, seen));
 }
 
 Verdict from_vm_end(const Evidence& evidence, const VmEnded& ended) {
@@ -220,28 +281,10 @@ Verdict decide(const Evidence& evidence) {
             return inconclusive("protocol", "the guest sent garbage on the channel: " + error.what);
           },
           [&](const HeartbeatSilence& silence) { return from_silence(evidence, silence); },
-          [&](const ProgressSilence& silence) {
-            if (std::string why = autopsy::host_explains(evidence.host); !why.empty())
-              return inconclusive("host_starved", why);
-            return fails("INFO: task hung in " + evidence.workload, "workload_stall", "",
-                         fmt::format("{} made no progress for {:.0f} s while all CPUs beat",
-                                     evidence.workload, silence.seconds));
-          },
+          [&](const ProgressSilence& silence) { return from_no_progress(evidence, silence); },
           [&](const VmStopped& stopped) { return inconclusive("vm_stopped", stopped.reason); },
           [&](const VmEnded& ended) { return from_vm_end(evidence, ended); },
-          [&](const DeadlinePassed& passed) {
-            if (evidence.phase == Phase::boot)
-              return inconclusive(
-                  "no_boot",
-                  evidence.kernel_printed
-                      ? fmt::format("the guest agent did not answer within {:.0f} s; last kernel "
-                                    "line: {}",
-                                    passed.seconds, evidence.last_kernel_line)
-                      : fmt::format("the kernel printed nothing within {:.0f} s", passed.seconds));
-            return inconclusive("deadline", fmt::format("the trial's time limit of {:.0f} s passed "
-                                                        "during {}",
-                                                        passed.seconds, name(evidence.phase)));
-          },
+          [&](const DeadlinePassed& passed) { return from_deadline(evidence, passed); },
       },
       evidence.ending);
 }

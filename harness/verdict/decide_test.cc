@@ -143,8 +143,9 @@ Evidence wedged_beside_a_starved_one() {
                     .provoked_from = 0,
                     .host = {.window_s = 20, .vcpus = {{0, .2, 19}, {1, 15, 5}}}};
   evidence.findings[0].cpu = 1;
-  for (int i = 0; i < 3; ++i)
-    evidence.samples.push_back({{.cpu = 1, .rip = 0xffffffff81000055, .interrupts_enabled = false}});
+  autopsy::VcpuState wedged{.cpu = 1, .what = autopsy::VcpuClass::spinning_irqs_off};
+  wedged.ran_s = 2;
+  evidence.autopsy = {.looks = 4, .vcpus = {wedged}};
   return evidence;
 }
 
@@ -156,14 +157,56 @@ TEST(DecideTest, AStarvedVcpuDoesNotExcuseAWedgedOne) {
 
 TEST(DecideTest, AVcpuThatMovesOrWasStarvedIsExcused) {
   auto moves = wedged_beside_a_starved_one();
-  moves.samples.back()[0].rip += 4;
+  moves.autopsy.vcpus[0].what = autopsy::VcpuClass::kernel;
   EXPECT_EQ(decide(moves).outcome, Outcome::inconclusive);
   auto starved_too = wedged_beside_a_starved_one();
-  starved_too.host.vcpus[1] = {1, .2, 19};
+  starved_too.autopsy.vcpus[0].ran_s = .2;
   EXPECT_EQ(decide(starved_too).outcome, Outcome::inconclusive);
   auto waiter = wedged_beside_a_starved_one();
   waiter.findings[0].culprit.clear();
   EXPECT_EQ(decide(waiter).outcome, Outcome::inconclusive);
+}
+
+Evidence wedged_for_all_to_see() {
+  autopsy::VcpuState wedged{.cpu = 2, .what = autopsy::VcpuClass::spinning_irqs_off};
+  wedged.function = "mm_get_cid";
+  Evidence evidence{.ending = HeartbeatSilence{{0, 1, 2}, 3, 20}};
+  evidence.autopsy = {.looks = 4, .vcpus = {wedged}};
+  evidence.autopsy.culprit = {2, "mm_get_cid", "t/1", false};
+  return evidence;
+}
+
+TEST(DecideTest, OneStallHasOneSignatureWhateverItLookedLike) {
+  const auto silent = decide(wedged_for_all_to_see());
+  EXPECT_EQ(silent.title, "INFO: silent stall in mm_get_cid");
+  EXPECT_EQ(silent.signature, "stall:mm_get_cid");
+  auto reported = wedged_for_all_to_see();
+  reported.ending = ConsoleReport{};
+  reported.findings = {finding(Kind::soft_lockup, "BUG: soft lockup in flush_tlb_mm", "flush_tlb_mm")};
+  const auto lockup = decide(reported);
+  EXPECT_EQ(lockup.title, "BUG: soft lockup in flush_tlb_mm");
+  EXPECT_EQ(lockup.culprit, "mm_get_cid") << "not the victim that complains";
+  EXPECT_EQ(lockup.signature, silent.signature);
+}
+
+TEST(DecideTest, AProvenCulpritIsNotExcusedByTheHost) {
+  auto evidence = wedged_for_all_to_see();
+  evidence.host = starved();
+  EXPECT_EQ(decide(evidence).outcome, Outcome::inconclusive);
+  evidence.autopsy.culprit->proven = true;
+  EXPECT_EQ(decide(evidence).outcome, Outcome::fail);
+}
+
+TEST(DecideTest, AReportInTheLogOnlyIsMentioned) {
+  auto evidence = wedged_for_all_to_see();
+  evidence.findings_from_log = {finding(Kind::rcu_stall, "INFO: rcu detected stall in f")};
+  EXPECT_NE(decide(evidence).reason.find("never on the console: INFO: rcu"), std::string::npos);
+}
+
+TEST(DecideTest, AHungTaskIsNamedByItsOwnStack) {
+  auto evidence = wedged_for_all_to_see();
+  evidence.findings = {finding(Kind::hung_task, "INFO: task hung in f", "f")};
+  EXPECT_EQ(decide(evidence).culprit, "f");
 }
 
 }  // namespace

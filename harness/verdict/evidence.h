@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "guest/wire/wire.h"
+#include "harness/autopsy/autopsy.h"
 #include "harness/autopsy/host_watch.h"
 #include "harness/console/analyzer.h"
 #include "harness/vm/vm.h"
@@ -73,7 +74,13 @@ struct Evidence {
 
   std::map<std::string, std::uint64_t> counters_before, counters_after;
   autopsy::HostEvidence host;  // over the time without progress
-  std::vector<std::vector<vm::VcpuSample>> samples;
+  std::map<unsigned, double> last_beat_ago_s;  // by CPU, seen from the end of the wait
+  double slowdown = 1;           // that the host showed during boot, beyond the plan's scale
+  autopsy::Autopsy autopsy;      // looks == 0: none was taken
+  std::vector<console::Finding> findings_from_log;  // of the log read from RAM
 };
+
+// A stall is a statement about time, and time is what a host can take away.
+bool is_stall(console::Kind kind);
 
 }  // namespace ktrial::verdict

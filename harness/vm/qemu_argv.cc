@@ -60,11 +60,12 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   add({"-accel", kvm ? "kvm" : "tcg,thread=multi", "-cpu", kvm ? "host" : "max"});
   add({"-smp", std::to_string(config.cpus), "-m", fmt::format("{}M", config.memory_mib)});
   // Shared RAM: vhost-user needs it, and a dead guest is read through it.
-  add({"-object", wiring ? fmt::format("memory-backend-file,id=ram,size={}M,share=on,"
-                                       "mem-path=/proc/self/fd/{}",
-                                       config.memory_mib, wiring->ram_fd)
-                         : fmt::format("memory-backend-memfd,id=ram,size={}M,share=on",
-                                       config.memory_mib)});
+  const bool ours = wiring && config.share_ram;
+  add({"-object", ours ? fmt::format("memory-backend-file,id=ram,size={}M,share=on,"
+                                     "mem-path=/proc/self/fd/{}",
+                                     config.memory_mib, wiring->ram_fd)
+                       : fmt::format("memory-backend-memfd,id=ram,size={}M,share=on",
+                                     config.memory_mib)});
   if (wiring) {
     add({"-chardev", fmt::format("socket,id=console,fd={}", wiring->console_fd)});
     add({"-serial", "chardev:console"});

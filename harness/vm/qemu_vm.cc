@@ -17,6 +17,7 @@
 #include "harness/vm/qemu_argv.h"
 #include "harness/vm/qemu_registers.h"
 #include "harness/vm/qmp.h"
+#include "harness/vm/ram_dump.h"
 
 namespace ktrial::vm {
 namespace asio = boost::asio;
@@ -232,8 +233,12 @@ Status QemuVm::resume(milliseconds patience) {
   return {};
 }
 
-Result<GuestRam> QemuVm::ram(milliseconds) {
-  if (!ram_) return fail(ErrorKind::environment, "the VM is not running");
+Result<GuestRam> QemuVm::ram(milliseconds patience) {
+  if (!ram_ || !qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  if (!config_.share_ram)
+    return dump_ram([&](const auto& command, const json& arguments,
+                        milliseconds wait) { return qmp_->execute(command, arguments, wait); },
+                    config_.memory_mib << 20, config_.machine, patience);
   Fd copy(::fcntl(ram_.get(), F_DUPFD_CLOEXEC, 3));
   if (!copy) return fail_errno("guest RAM", errno);
   return GuestRam{std::move(copy), config_.memory_mib << 20, config_.machine};

@@ -50,6 +50,7 @@ struct VmConfig {
   Accel accel = Accel::tcg;
   Machine machine = Machine::q35;
   ChannelDevice channel;
+  bool share_ram = true;  // false: ram() takes a dump; vhost-user devices need it shared
 };
 
 // What a VM tells its owner. `Exited` is always the last event.

@@ -113,21 +113,36 @@ std::string where(const Finding& finding) {
   return out;
 }
 
-std::string excerpt_of(const Finding& finding, std::size_t limit) {
+// The first `limit` lines, each cut to what a terminal shows.
+std::string block_of(std::string_view rest, std::size_t limit, std::string_view file) {
   std::string out;
-  std::string_view rest = finding.excerpt;
   for (std::size_t n = 0; !rest.empty(); ++n) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     if (n == limit) {
-      out += "    ... more in console.log\n";
+      out += "    ... more in " + std::string(file) + "\n";
       break;
     }
     std::string_view line = rest.substr(0, end);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    out += "    " + cut(printable(line.substr(0, 4 * kColumns)), kColumns) + "\n";
+    if (!line.empty()) out += "    " + cut(printable(line.substr(0, 4 * kColumns)), kColumns);
+    out += "\n";
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return out;
+}
+
+std::string incident_of(const TrialRecord& trial, const TextOptions& options) {
+  if (trial.incident.empty()) return {};
+  const std::string name = ": trial " + std::to_string(trial.index);
+  std::string out = "\n" + inked("Incident", Ink::bold, options.color) + name + ", in causal order\n";
+  for (const std::string& line : trial.incident.chain)
+    out += "    " + cut(printable(line), kColumns) + "\n";
+  for (const std::string& line : trial.incident.victims)
+    out += "    victim: " + cut(printable(line), kColumns) + "\n";
+  if (trial.incident.autopsy.empty()) return out;
+  // A page has a stack for each vCPU: longer than an excerpt, still a page.
+  return out + "\n" + inked("Autopsy", Ink::bold, options.color) + name + ", autopsy.txt\n" +
+         block_of(trial.incident.autopsy, 4 * options.excerpt_lines, "autopsy.txt");
 }
 
 // The trial that stands for the run, and its finding that gave the title.
@@ -135,17 +150,18 @@ std::string evidence(const RunRecord& run, const TextOptions& options) {
   auto trial = std::ranges::find_if(run.trials, [&](const TrialRecord& t) {
     return t.outcome == run.outcome && t.signature == run.signature && t.title == run.title;
   });
-  if (run.outcome == Outcome::pass || trial == run.trials.end() || trial->findings.empty())
-    return {};
+  if (run.outcome == Outcome::pass || trial == run.trials.end()) return {};
+  const std::string incident = incident_of(*trial, options);
+  if (trial->findings.empty()) return incident;
   auto finding = std::ranges::find(trial->findings, trial->title, &Finding::title);
   if (finding == trial->findings.end()) finding = trial->findings.begin();
   std::string out = "\n" + inked("Evidence", Ink::bold, options.color) + ": trial " +
                     std::to_string(trial->index) + ", console.log " + where(*finding) + "\n";
-  out += excerpt_of(*finding, options.excerpt_lines);
+  out += block_of(finding->excerpt, options.excerpt_lines, "console.log");
   if (std::size_t more = trial->findings.size() - 1; more > 0)
     out += "    (" + std::to_string(more) + (more == 1 ? " more report" : " more reports") +
            " in this trial)\n";
-  return out;
+  return out + incident;
 }
 
 std::string again(const RunRecord& run) {

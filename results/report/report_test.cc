@@ -45,6 +45,10 @@ TrialRecord trial(int index, Outcome outcome) {
   t.culprit = "mm_get_cid";
   t.signature = make_signature(t.kind, t.title, t.culprit);
   t.reason = "the kernel reported a soft lockup, CPU 2 stopped beating";
+  t.incident = {{"vCPU 2: spinning with interrupts off in mm_get_cid, task mmcid-vfork/141",
+                 "console line 400: INFO: rcu detected stall in corrupted"},
+                {"vCPU 1 waits in smp_call_function_many_cond"},
+                "Culprit: vCPU 2 in mm_get_cid\n\nvCPU 2: spinning\n      mm_get_cid+0x55/0x90\n"};
   t.findings = {{"INFO: rcu detected stall in corrupted", "rcu-stall", "", std::nullopt, "", 400,
                  402, true, "rcu: INFO\n"},
                 {t.title, t.kind, t.culprit, 1, "mmcid-vfork/87", 410, 466, false,

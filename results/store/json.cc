@@ -151,6 +151,10 @@ Json to_json(const TrialRecord& trial) {
   out["started_at"] = to_text(trial.started_at);
   out["findings"] = Json::array();
   for (const Finding& finding : trial.findings) out["findings"].push_back(to_json(finding));
+  if (!trial.incident.empty())
+    out["incident"] = {{"chain", strings(trial.incident.chain)},
+                       {"victims", strings(trial.incident.victims)},
+                       {"autopsy", trial.incident.autopsy}};
   out["counters"] = Json::array();
   for (const auto& [key, value] : trial.counters)
     out["counters"].push_back({{"name", key}, {"value", value}});
@@ -211,6 +215,9 @@ std::optional<TrialRecord> trial_from_json(const Json& json) {
   trial.started_at = time_from_text(text_of(json, "started_at")).value_or(TimePoint{});
   each_object(json, "findings",
               [&](const Json& item) { trial.findings.push_back(finding_from_json(item)); });
+  if (auto it = json.find("incident"); it != json.end() && it->is_object())
+    trial.incident = {strings_of(*it, "chain"), strings_of(*it, "victims"),
+                      text_of(*it, "autopsy")};
   each_object(json, "counters", [&](const Json& item) {
     trial.counters.emplace_back(text_of(item, "name"), unsigned_of(item, "value"));
   });

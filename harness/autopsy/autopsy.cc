@@ -1,0 +1,147 @@
+#include "harness/autopsy/autopsy.h"
+
+#include <algorithm>
+
+#include "harness/console/skip_list.h"
+
+namespace ktrial::autopsy {
+
+const char* name(VcpuClass what) {
+  switch (what) {
+    case VcpuClass::spinning_irqs_off: return "spinning with interrupts off";
+    case VcpuClass::spinning: return "spinning";
+    case VcpuClass::waiting: return "waiting for another CPU";
+    case VcpuClass::kernel: return "in the kernel, moving";
+    case VcpuClass::idle: return "idle";
+    case VcpuClass::user: return "user mode";
+    case VcpuClass::starved: return "not run by the host";
+    case VcpuClass::unknown: return "unknown";
+  }
+  std::abort();
+}
+
+namespace {
+
+// Below this share of the time that it wanted, a vCPU was not really run.
+constexpr double kStarvedShare = 0.02;
+
+std::vector<console::Frame> to_frames(const std::vector<StackFrame>& stack) {
+  std::vector<console::Frame> out;
+  for (const StackFrame& frame : stack)
+    out.push_back({.symbol = console::source_name(frame.function), .uncertain = !frame.certain});
+  return out;
+}
+
+// Innermost here, a CPU polls for what another one must do, e.g. leave its run queue.
+bool polls_for_others(const std::string& function) {
+  return function == "try_to_wake_up" || function == "wait_task_inactive" ||
+         function == "ttwu_queue_wakelist";
+}
+
+console::Sight sight_of(const Look& look) {
+  auto frames = to_frames(look.stack);
+  console::Sight sight = console::sight_of(frames);
+  if (!frames.empty() && sight.waits_in.empty() && polls_for_others(frames.front().symbol)) {
+    sight.waits_in = frames.front().symbol;
+    sight.function = console::sight_of(std::span(frames).subspan(1)).function;
+  }
+  return sight;
+}
+
+bool is_idle(const Look& look) {
+  return look.registers.halted || (sight_of(look).idle && look.registers.interrupts_enabled);
+}
+
+// The function that every look shows; empty if they differ.
+std::string steady_function(const std::vector<Look>& looks) {
+  std::string out;
+  for (const Look& look : looks) {
+    if (look.registers.user_mode || look.registers.halted) return "";
+    std::string function = sight_of(look).function;
+    // All infrastructure: the innermost frame must do.
+    if (function.empty() && !look.stack.empty()) function = look.stack.front().function;
+    if (function.empty() || (!out.empty() && out != function)) return "";
+    out = function;
+  }
+  return out;
+}
+
+// Without stacks: one address at every look.
+bool steady_address(const std::vector<Look>& looks) {
+  return std::ranges::all_of(looks, [&](const Look& look) {
+    return look.stack.empty() && !look.registers.user_mode && !look.registers.halted &&
+           look.registers.rip == looks.front().registers.rip;
+  });
+}
+
+}  // namespace
+
+VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>& use) {
+  VcpuState state;
+  if (use) {
+    state.cpu = use->cpu;
+    state.ran_s = use->ran_s;
+    state.waited_s = use->waited_s;
+  }
+  if (looks.empty()) return state;
+  const Look& last = looks.back();
+  const console::Sight sight = sight_of(last);
+  const std::string steady = steady_function(looks);
+  state.cpu = last.registers.cpu;
+  state.stack = last.stack;
+  state.function = !steady.empty() ? steady : sight.function;
+  state.inside_schedule = sight.inside_schedule;
+  state.interrupts_off = std::ranges::none_of(
+      looks, [](const Look& look) { return look.registers.interrupts_enabled; });
+
+  if (use && use->waited_s > 0.1 && use->ran_s < kStarvedShare * use->waited_s)
+    state.what = VcpuClass::starved;
+  else if (last.registers.user_mode)
+    state.what = VcpuClass::user;
+  else if (is_idle(last))
+    state.what = VcpuClass::idle;
+  else if (!sight.waits_in.empty())
+    state.what = VcpuClass::waiting;
+  else if (looks.size() < 2 || (steady.empty() && !steady_address(looks)))
+    state.what = VcpuClass::kernel;
+  else
+    state.what = state.interrupts_off ? VcpuClass::spinning_irqs_off : VcpuClass::spinning;
+  if (state.what == VcpuClass::waiting) {
+    state.waits_in = sight.waits_in;
+    state.function = sight.function;  // who called the wait; a short stack does not tell
+  }
+  return state;
+}
+
+namespace {
+
+int rank(const VcpuState& vcpu) {
+  if (vcpu.function.empty()) return 0;
+  switch (vcpu.what) {
+    case VcpuClass::spinning_irqs_off: return vcpu.inside_schedule ? 5 : 4;
+    case VcpuClass::spinning: return 3;
+    case VcpuClass::waiting: return 1;
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+std::optional<Culprit> find_culprit(const std::vector<VcpuState>& vcpus) {
+  const VcpuState* worst = nullptr;
+  bool others_innocent = true;
+  for (const VcpuState& vcpu : vcpus) {
+    if (rank(vcpu) > (worst ? rank(*worst) : 0)) worst = &vcpu;
+    // One that moves, or that the host holds back, may be the one that is waited for.
+    if (vcpu.what == VcpuClass::starved || vcpu.what == VcpuClass::kernel ||
+        vcpu.what == VcpuClass::unknown)
+      others_innocent = false;
+  }
+  if (worst == nullptr) return std::nullopt;
+  const bool waits = worst->what == VcpuClass::waiting;
+  if (waits && !others_innocent) return std::nullopt;
+  return Culprit{worst->cpu, worst->function, worst->task,
+                 !waits && worst->ran_s >= kProofSeconds};
+}
+
+}  // namespace ktrial::autopsy

@@ -1,0 +1,134 @@
+#include "harness/autopsy/examine.h"
+
+#include <algorithm>
+#include <map>
+
+namespace ktrial::autopsy {
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr int kLooks = 4;  // enough to tell a loop from passing through
+constexpr std::size_t kMaxLooks = 64;
+constexpr milliseconds kSpacing{150}, kProofSpacing{500};
+
+class Examination {
+ public:
+  explicit Examination(const Subject& subject) : subject_(subject) {}
+
+  Autopsy run() {
+    while (look()) {
+      conclude();
+      if (autopsy_.looks >= kLooks && !needs_more()) break;
+      const bool proving = autopsy_.looks >= kLooks;
+      if (!go_on(proving ? kProofSpacing : kSpacing)) break;
+    }
+    if (inspector_ && !ended_) {
+      autopsy_.blocked = inspector_->blocked();
+      autopsy_.kernel_log = inspector_->kernel_log();
+      const auto notes = inspector_->notes();
+      autopsy_.notes.insert(autopsy_.notes.end(), notes.begin(), notes.end());
+    }
+    autopsy_.seconds = seconds_since_begin();
+    if (inspector_ && !ended_ && !subject_.core.empty()) write_core();
+    return std::move(autopsy_);
+  }
+
+ private:
+  double seconds_since_begin() const {
+    return std::chrono::duration<double>(Clock::now() - begun_).count();
+  }
+
+  // Pauses and looks at every vCPU; false: cannot.
+  bool look() {
+    if (auto paused = subject_.vm.pause(subject_.monitor_patience); !paused)
+      return note(paused.error().message);
+    const auto now = Clock::now();
+    subject_.host.sample(now);
+    if (autopsy_.looks == 0) first_look_ = now;
+    if (!inspector_ && subject_.inspect && autopsy_.looks == 0) open_inspector();
+    auto samples = subject_.vm.sample_vcpus(subject_.monitor_patience);
+    if (!samples) return note(samples.error().message);
+    for (const vm::VcpuSample& vcpu : *samples) {
+      Look look{.registers = vcpu};
+      if (inspector_ && !vcpu.user_mode) look.stack = inspector_->stack(vcpu);
+      auto& looks = looks_[vcpu.cpu];
+      looks.push_back(std::move(look));
+      if (looks.size() > kMaxLooks) looks.erase(looks.begin());
+    }
+    ++autopsy_.looks;
+    return true;
+  }
+
+  void open_inspector() {
+    auto ram = subject_.vm.ram(subject_.monitor_patience);
+    if (!ram) {
+      note("no look into the guest's memory: " + ram.error().message);
+      return;
+    }
+    auto opened = subject_.inspect(std::move(*ram));
+    if (opened)
+      inspector_ = std::move(*opened);
+    else
+      note("no look into the guest's memory: " + opened.error().message);
+  }
+
+  bool go_on(milliseconds time) {
+    if (auto resumed = subject_.vm.resume(subject_.monitor_patience); !resumed)
+      return note(resumed.error().message);
+    ended_ = !subject_.let_run(time);
+    if (ended_) note("the guest ended while it was looked at");
+    return !ended_;
+  }
+
+  void conclude() {
+    const HostEvidence host = subject_.host.since(first_look_);
+    autopsy_.vcpus.clear();
+    for (const auto& [cpu, looks] : looks_) {
+      std::optional<VcpuUse> use;
+      for (const VcpuUse& one : host.vcpus)
+        if (one.cpu == cpu) use = one;
+      VcpuState state = classify(looks, use);
+      if (inspector_) state.task = inspector_->task(cpu);
+      autopsy_.vcpus.push_back(std::move(state));
+    }
+    autopsy_.culprit = find_culprit(autopsy_.vcpus);
+  }
+
+  bool needs_more() const {
+    if (!subject_.wants_proof || seconds_since_begin() * 1000 >= subject_.proof_patience.count())
+      return false;
+    // Somebody who may yet be proven guilty, or whom the host has not let run at all.
+    const bool open = std::ranges::any_of(autopsy_.vcpus, [](const VcpuState& vcpu) {
+      return vcpu.what == VcpuClass::spinning || vcpu.what == VcpuClass::spinning_irqs_off ||
+             vcpu.what == VcpuClass::starved;
+    });
+    return open && !(autopsy_.culprit && autopsy_.culprit->proven);
+  }
+
+  void write_core() {
+    std::vector<vm::VcpuSample> registers;
+    for (const auto& [cpu, looks] : looks_) registers.push_back(looks.back().registers);
+    if (auto written = inspector_->write_core(subject_.core, registers); !written)
+      note("no core file: " + written.error().message);
+  }
+
+  bool note(std::string text) {
+    autopsy_.notes.push_back(std::move(text));
+    return false;
+  }
+
+  const Subject& subject_;
+  const Clock::time_point begun_ = Clock::now();
+  Clock::time_point first_look_ = begun_;
+  std::unique_ptr<Inspector> inspector_;
+  std::map<unsigned, std::vector<Look>> looks_;
+  Autopsy autopsy_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Autopsy examine(const Subject& subject) { return Examination(subject).run(); }
+
+}  // namespace ktrial::autopsy

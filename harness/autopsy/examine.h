@@ -1,0 +1,48 @@
+// Takes an autopsy of a running, stalled machine: looks at it several times, briefly
+// paused each time, and asks the host how long each vCPU ran between the looks.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "harness/autopsy/autopsy.h"
+
+namespace ktrial::autopsy {
+
+// What a paused guest's memory tells. Every call may find less than hoped for: it
+// says so in `notes()`, never by an error of the autopsy.
+class Inspector {
+ public:
+  virtual ~Inspector() = default;
+  virtual std::vector<StackFrame> stack(const vm::VcpuSample& registers) = 0;
+  virtual std::string task(unsigned cpu) = 0;  // "comm/pid"
+  virtual std::vector<BlockedTask> blocked() = 0;
+  virtual std::vector<std::string> kernel_log() = 0;
+  virtual std::vector<std::string> notes() const = 0;
+  virtual Status write_core(const std::filesystem::path& path,
+                            const std::vector<vm::VcpuSample>& registers) = 0;
+};
+
+struct Subject {
+  vm::Vm& vm;
+  HostWatch& host;
+  // Lets the guest run, and the trial's events be handled, for so long; false: the VM ended.
+  std::function<bool(std::chrono::milliseconds)> let_run;
+  // Called with the guest paused, once; its error becomes a note. May be empty.
+  std::function<Result<std::unique_ptr<Inspector>>(vm::GuestRam)> inspect;
+  // Where a core file goes; empty: none is wanted.
+  std::filesystem::path core = {};
+  // The host is suspect: go on looking until a vCPU ran long enough in one place to be
+  // proven guilty, or moved, or the patience below is over.
+  bool wants_proof = false;
+  std::chrono::milliseconds proof_patience{20000};
+  std::chrono::milliseconds monitor_patience{5000};  // one answer of the VMM
+};
+
+// Leaves the guest paused, unless it ended. Costs well under two seconds, more only
+// for a proof.
+Autopsy examine(const Subject& subject);
+
+}  // namespace ktrial::autopsy

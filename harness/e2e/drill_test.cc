@@ -1,0 +1,155 @@
+// Drills on a healthy kernel whose host misbehaves, and on a broken one beside it: long,
+// so under a label of their own. KTRIAL_DRILL_ROUNDS: how many of each (10).
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+#include "harness/base/file.h"
+#include "harness/e2e/e2e.h"
+
+namespace ktrial::e2e {
+namespace {
+namespace fs = std::filesystem;
+
+int rounds() {
+  const char* text = std::getenv("KTRIAL_DRILL_ROUNDS");
+  return text != nullptr ? std::max(1, std::atoi(text)) : 10;
+}
+
+// Processes that want a host CPU for ever; gone with this object, and with us.
+class Hogs {
+ public:
+  explicit Hogs(int count) {
+    for (int i = 0; i < count; ++i) {
+      const pid_t pid = ::fork();
+      if (pid == 0) {
+        const pid_t parent = ::getppid();
+        for (volatile unsigned long n = 0;; n = n + 1)
+          if (n % (1ul << 26) == 0 && ::getppid() != parent) ::_exit(0);
+      }
+      pids_.push_back(pid);
+    }
+  }
+  ~Hogs() {
+    for (pid_t pid : pids_) {
+      ::kill(pid, SIGKILL);
+      ::waitpid(pid, nullptr, 0);
+    }
+  }
+
+ private:
+  std::vector<pid_t> pids_;
+};
+
+class DrillTest : public E2eTest {
+ protected:
+  // Runs `round` as often as asked; how often each exit code came.
+  std::map<int, int> drill(const char* name, const std::function<Outcome()>& round) {
+    std::map<int, int> exits;
+    for (int i = 0; i < rounds(); ++i) {
+      const Outcome result = round();
+      ++exits[result.exit];
+      const auto document = result.json();
+      std::printf("%s %d: exit %d, %s, culprit \"%s\": %s\n", name, i + 1, result.exit,
+                  document.value("outcome", "?").c_str(), document.value("culprit", "").c_str(),
+                  document.value("reason", result.err).c_str());
+      std::fflush(stdout);
+    }
+    return exits;
+  }
+  Running start_storm(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"run",    "--workload", "fork-storm", "--duration",
+                                          "20s",    "--format",   "json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Running running = start(arguments);
+    EXPECT_TRUE(eventually(
+        [&] { return running.err().find("agent answered") != std::string::npos; },
+        std::chrono::seconds(240)))
+        << running.err();
+    return running;
+  }
+  pid_t qemu() const {
+    const auto found = processes("qemu-system");
+    return found.empty() ? 0 : found.front();
+  }
+  // The thread of a vCPU.
+  static pid_t vcpu_thread(pid_t process, int cpu) {
+    std::error_code error;
+    for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(process) + "/task", error))
+      if (read_file(task.path() / "comm", 64).value_or("").starts_with(
+              "CPU " + std::to_string(cpu) + "/"))
+        return std::atoi(task.path().filename().c_str());
+    return 0;
+  }
+};
+
+TEST_F(DrillTest, AVcpuThatTheHostStarvesIsNoFailure) {
+  REQUIRE_KERNEL(kKernel);
+  auto exits = drill("starved vCPU", [&] {
+    Running running = start_storm();
+    const Hogs hogs(6);
+    const pid_t thread = vcpu_thread(qemu(), 1);
+    const sched_param parameters{};
+    EXPECT_GT(thread, 0);
+    EXPECT_EQ(::sched_setscheduler(thread, SCHED_IDLE, &parameters), 0);
+    return running.wait(std::chrono::seconds(400));
+  });
+  EXPECT_EQ(exits[0] + exits[125], rounds());
+}
+
+TEST_F(DrillTest, AQemuThatIsStoppedForAWhileIsNoFailure) {
+  REQUIRE_KERNEL(kKernel);
+  auto exits = drill("stopped QEMU", [&] {
+    // With two vCPUs the limits are short enough for the guest to complain of the gap.
+    Running running = start_storm({"--cpus", "2"});
+    const pid_t process = qemu();
+    ::kill(process, SIGSTOP);
+    // The drill itself is a span of time: as long as a watchdog waits.
+    ::sleep(15);
+    ::kill(process, SIGCONT);
+    return running.wait(std::chrono::seconds(400));
+  });
+  EXPECT_EQ(exits[0] + exits[125], rounds());
+}
+
+TEST_F(DrillTest, SixteenVcpusOnABusyHostAreNoFailure) {
+  REQUIRE_KERNEL(kKernel);
+  auto exits = drill("16 vCPUs, 12 hogs", [&] {
+    const Hogs hogs(12);
+    Running running = start_storm({"--cpus", "16"});
+    return running.wait(std::chrono::seconds(900));
+  });
+  EXPECT_EQ(exits[0] + exits[125], rounds());
+}
+
+TEST_F(DrillTest, ARealWedgeOnABusyHostIsAFailure) {
+  REQUIRE_KERNEL(kBadKernel);
+  auto exits = drill("mm_cid, 12 hogs", [&] {
+    const Hogs hogs(12);
+    Running running =
+        start({"run", "--kernel", kBadKernel, "--workload", "mmcid-vfork", "--format", "json"});
+    return running.wait(std::chrono::seconds(900));
+  });
+  EXPECT_GE(exits[1] * 10, rounds() * 9);
+}
+
+TEST_F(DrillTest, TheModelRegressionIsFoundWithItsCulprit) {
+  REQUIRE_KERNEL(kBadKernel);
+  int named = 0;
+  auto exits = drill("mm_cid", [&] {
+    const Outcome result =
+        run({"run", "--kernel", kBadKernel, "--workload", "mmcid-vfork", "--format", "json"});
+    named += result.json().value("culprit", "") == "mm_get_cid";
+    return result;
+  });
+  EXPECT_EQ(exits[1], rounds());
+  EXPECT_EQ(named, rounds());
+}
+
+}  // namespace
+}  // namespace ktrial::e2e

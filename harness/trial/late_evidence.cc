@@ -1,0 +1,130 @@
+#include "harness/trial/late_evidence.h"
+
+#include <fmt/format.h>
+
+#include "harness/autopsy/inspector.h"
+#include "harness/base/file.h"
+
+namespace ktrial::trial {
+using verdict::Evidence;
+
+namespace {
+
+template <class... T>
+bool ended_by(const Evidence& evidence) {
+  return (std::holds_alternative<T>(evidence.ending) || ...);
+}
+
+void write_artifact(const Scene& scene, const char* name, const std::string& text) {
+  if (auto written = write_file_atomically(scene.artifacts / name, text); !written)
+    scene.observer.on_event("artifact-lost", written.error().message);
+}
+
+// Reports that are in the kernel's log but never reached the console.
+void read_findings_from_log(const std::vector<std::string>& log, Evidence& evidence) {
+  console::Analyzer analyzer;
+  for (const std::string& line : log) analyzer.feed(line + "\n");
+  analyzer.finish();
+  evidence.findings_from_log = analyzer.findings();
+}
+
+void take_autopsy(const Scene& scene, Evidence& evidence) {
+  scene.observer.on_step("the guest stalls; looking at it from outside");
+  evidence.autopsy = autopsy::examine(
+      {.vm = scene.vm,
+       .host = scene.monitor.host(),
+       .let_run = [&](auto time) { return !scene.monitor.wait_vm_end(time); },
+       .inspect =
+           [&](vm::GuestRam ram) {
+             return autopsy::make_inspector(std::move(ram), scene.plan.symbols);
+           },
+       .core = scene.plan.spec.core ? scene.artifacts / "vmcore" : std::filesystem::path(),
+       .wants_proof = !autopsy::host_explains(evidence.host).empty(),
+       .proof_patience = scene.plan.timeouts.proof,
+       .monitor_patience = scene.plan.timeouts.monitor_reply});
+  const autopsy::Autopsy& found = evidence.autopsy;
+  for (const auto& vcpu : found.vcpus)
+    scene.observer.on_event("vcpu", fmt::format("{}: {} {}", vcpu.cpu, autopsy::name(vcpu.what),
+                                                vcpu.function));
+  for (const std::string& note : found.notes) scene.observer.on_event("autopsy-note", note);
+  write_artifact(scene, "autopsy.txt", autopsy::to_text(found));
+  if (found.kernel_log.empty()) return;
+  std::string text;
+  for (const std::string& line : found.kernel_log) text += line + "\n";
+  write_artifact(scene, "kernel.log", text);
+}
+
+bool shows_stacks(const autopsy::Autopsy& autopsy) {
+  for (const auto& vcpu : autopsy.vcpus)
+    if (!vcpu.stack.empty()) return true;
+  return false;
+}
+
+// Makes the kernel print every CPU's stack itself (see unknown_nmi_panic in prepare.cc).
+void raise_nmi(const Scene& scene, Evidence& evidence) {
+  evidence.provoked_from = scene.monitor.console().findings().size();
+  auto sent = scene.vm.inject_nmi(scene.plan.timeouts.monitor_reply);
+  if (!sent) return scene.observer.on_event("nmi-failed", sent.error().message);
+  scene.observer.on_event("nmi", "injected, to make the kernel print every CPU's stack");
+  // A panic in NMI context prints nothing until every CPU was asked for its
+  // stack, which takes ten seconds when one does not answer; then the guest resets.
+  scene.monitor.wait_vm_end(scene.plan.timeouts.nmi_answer);
+}
+
+void let_go_on(const Scene& scene) {
+  if (auto resumed = scene.vm.resume(scene.plan.timeouts.monitor_reply); !resumed)
+    scene.observer.on_event("resume-failed", resumed.error().message);
+}
+
+void examine_silence(const Scene& scene, Evidence& evidence) {
+  take_autopsy(scene, evidence);
+  read_findings_from_log(evidence.autopsy.kernel_log, evidence);
+  if (scene.monitor.vm_ended() || shows_stacks(evidence.autopsy)) return;
+  let_go_on(scene);
+  raise_nmi(scene, evidence);
+}
+
+void examine_report(const Scene& scene, Evidence& evidence) {
+  const auto& findings = scene.monitor.console().findings();
+  if (!findings.empty() && verdict::is_stall(findings.front().kind) && !scene.monitor.vm_ended()) {
+    take_autopsy(scene, evidence);
+    let_go_on(scene);
+  }
+  scene.monitor.settle(scene.plan.timeouts.late_report, scene.plan.timeouts.report_settle);
+}
+
+void end_cleanly(const Scene& scene, Evidence& evidence) {
+  read_counters(scene, evidence.counters_after);
+  scene.channel.send(wire::encode(wire::PowerOff{}));
+  if (!scene.monitor.wait_vm_end(scene.plan.timeouts.shutdown))
+    scene.observer.on_event("shutdown", "the guest did not power off in time");
+}
+
+}  // namespace
+
+void read_counters(const Scene& scene, std::map<std::string, std::uint64_t>& into) {
+  scene.channel.send(wire::encode(wire::ReadCounters{}));
+  if (scene.monitor.wait_counters(scene.plan.timeouts.monitor_reply))
+    into = scene.monitor.counters();
+}
+
+void gather_late_evidence(const Scene& scene, Evidence& evidence) {
+  using namespace verdict;
+  if (ended_by<AgentResult>(evidence)) {
+    end_cleanly(scene, evidence);
+  } else if (ended_by<HeartbeatSilence, ProgressSilence>(evidence) ||
+             (ended_by<DeadlinePassed>(evidence) && scene.monitor.console().saw_kernel_line())) {
+    examine_silence(scene, evidence);
+  } else if (ended_by<ConsoleReport>(evidence)) {
+    examine_report(scene, evidence);
+  } else if (ended_by<ChannelLost, ProtocolError>(evidence)) {
+    // A dying VM takes its channel along: if it ends now, that was the reason.
+    if (scene.monitor.wait_vm_end(scene.plan.timeouts.report_settle))
+      evidence.ending = *scene.monitor.vm_end();
+  } else if (auto* stopped = std::get_if<VmStopped>(&evidence.ending)) {
+    if (auto status = scene.vm.status(scene.plan.timeouts.monitor_reply))
+      stopped->reason += " (status: " + *status + ")";
+  }
+}
+
+}  // namespace ktrial::trial

@@ -1,0 +1,31 @@
+// After the wait for a guest has ended: what can still be learned before the machine
+// goes. Nothing here decides anything.
+#pragma once
+
+#include <filesystem>
+
+#include "harness/channel/channel.h"
+#include "harness/trial/monitor.h"
+#include "harness/trial/plan.h"
+#include "harness/verdict/evidence.h"
+
+namespace ktrial::trial {
+
+struct Scene {
+  const Plan& plan;
+  Monitor& monitor;
+  vm::Vm& vm;
+  channel::Channel& channel;
+  Observer& observer;
+  std::filesystem::path artifacts;
+};
+
+// Asks the guest for its kernel's counters; what comes goes into `into`.
+void read_counters(const Scene& scene, std::map<std::string, std::uint64_t>& into);
+
+// By what ended the wait (evidence.ending): counters and a clean power-off, an autopsy
+// of a stall (autopsy.txt and kernel.log among the artifacts), the rest of a report, or
+// why the machine ended. Failures to learn more are events, not errors.
+void gather_late_evidence(const Scene& scene, verdict::Evidence& evidence);
+
+}  // namespace ktrial::trial
