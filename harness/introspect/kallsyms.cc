@@ -122,7 +122,10 @@ Result<std::uint32_t> kallsyms_count(const AddressSpace& space, const VmCoreInfo
 }
 
 Result<std::vector<Symbol>> read_kallsyms(const AddressSpace& space, const VmCoreInfo& info) {
-  const std::uint64_t names_at = KTRIAL_TRY(info.symbol("kallsyms_names"));
+  auto first = info.symbol("kallsyms_names");
+  if (!first)
+    first.error().hint = "kernels before 6.0 or without CONFIG_KALLSYMS do not tell their symbols";
+  const std::uint64_t names_at = KTRIAL_TRY(std::move(first));
   const std::uint64_t tokens_at = KTRIAL_TRY(info.symbol("kallsyms_token_table"));
   const std::uint64_t index_at = KTRIAL_TRY(info.symbol("kallsyms_token_index"));
   const std::uint64_t offsets_at = KTRIAL_TRY(info.symbol("kallsyms_offsets"));

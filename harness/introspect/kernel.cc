@@ -22,7 +22,11 @@ Result<std::unique_ptr<Kernel>> Kernel::open(std::shared_ptr<const PhysicalMemor
   };
   VmCoreInfo info = KTRIAL_TRY(find_vmcoreinfo(*memory, has_tables));
   std::unique_ptr<Kernel> kernel(new Kernel(memory, std::move(info), std::move(tables)));
-  kernel->symbols_ = SymbolTable(KTRIAL_TRY(kernel->find_symbols(cache_dir)));
+  auto symbols = kernel->find_symbols(cache_dir);
+  if (symbols)
+    kernel->symbols_ = SymbolTable(std::move(*symbols));
+  else
+    kernel->symbols_error_ = std::move(symbols).error();
   return kernel;
 }
 

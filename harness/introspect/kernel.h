@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "harness/introspect/address_space.h"
@@ -29,7 +30,10 @@ class Kernel final : public AddressSpace {
     return tables_->read(address, out);
   }
   const VmCoreInfo& info() const { return info_; }
-  const SymbolTable& symbols() const { return symbols_; }  // of the image; modules are not in it
+  // Of the image; modules are not in it. Empty if there is none to be had, as with
+  // kernels before 6.0 or without CONFIG_KALLSYMS: why, symbols_error() tells.
+  const SymbolTable& symbols() const { return symbols_; }
+  const std::optional<Error>& symbols_error() const { return symbols_error_; }
   const PageTables& page_tables() const { return *tables_; }
   const PhysicalMemory& memory() const { return *memory_; }
 
@@ -46,6 +50,7 @@ class Kernel final : public AddressSpace {
   VmCoreInfo info_;
   std::unique_ptr<PageTables> tables_;
   SymbolTable symbols_;
+  std::optional<Error> symbols_error_;
 };
 
 }  // namespace ktrial::introspect

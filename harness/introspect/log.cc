@@ -66,7 +66,7 @@ class Ring {
 
  private:
   Result<std::optional<LogRecord>> record(std::uint64_t id) const;
-  // Where in memory a block's text starts, and how long it may be; nothing if there is none.
+  // Where in memory a record's text is, and how long it may be; nothing if it is lost.
   struct Text {
     std::uint64_t address, length;
   };
@@ -96,12 +96,17 @@ Status Ring::open(std::uint64_t address) {
   head_ = KTRIAL_TRY(word(ring + at_.head_id + at_.counter)) & kIdMask;
   tail_ = KTRIAL_TRY(word(ring + at_.tail_id + at_.counter)) & kIdMask;
   data_ = KTRIAL_TRY(word(data + at_.data));
+  // Tables that cannot be there are found out now, not record by record.
+  KTRIAL_TRY(word(descs_ + (count_ - 1) * at_.desc_size));
+  KTRIAL_TRY(word(infos_ + (count_ - 1) * at_.info_size));
   return {};
 }
 
 Result<std::optional<Ring::Text>> Ring::text_of(std::uint64_t id, std::uint64_t begin,
                                                 std::uint64_t next) const {
-  if ((begin & 1) != 0) return std::nullopt;  // a record without text
+  // NO_LPOS: an empty line; other odd positions: there was no room for the text.
+  if (begin == 3 && next == 3) return Text{data_, 0};
+  if ((begin & 1) != 0) return std::nullopt;
   const std::uint64_t size = 1ull << data_bits_;
   auto index = [&](std::uint64_t position) { return position & (size - 1); };
   auto wrap = [&](std::uint64_t position) { return position >> data_bits_; };
@@ -127,6 +132,8 @@ Result<std::optional<LogRecord>> Ring::record(std::uint64_t id) const {
   const std::uint64_t begin = KTRIAL_TRY(word(desc + at_.text_blk + at_.begin));
   const std::uint64_t next = KTRIAL_TRY(word(desc + at_.text_blk + at_.next));
 
+  const auto text = KTRIAL_TRY(text_of(id, begin, next));
+  if (!text) return std::nullopt;
   LogRecord out;
   out.sequence = KTRIAL_TRY(word(info + at_.seq));
   out.ns = KTRIAL_TRY(word(info + at_.ts_nsec));
@@ -139,10 +146,8 @@ Result<std::optional<LogRecord>> Ring::record(std::uint64_t id) const {
   out.facility = head.facility;
   out.level = head.flags_and_level >> 5;
   out.caller = caller_name(KTRIAL_TRY(read_value<std::uint32_t>(space_, info + at_.caller_id)));
-  if (const auto text = KTRIAL_TRY(text_of(id, begin, next))) {
-    out.text.resize(std::min<std::uint64_t>({head.text_len, text->length, kLongestText}));
-    KTRIAL_TRY(space_.read(text->address, std::as_writable_bytes(std::span(out.text))));
-  }
+  out.text.resize(std::min<std::uint64_t>({head.text_len, text->length, kLongestText}));
+  KTRIAL_TRY(space_.read(text->address, std::as_writable_bytes(std::span(out.text))));
   return out;
 }
 

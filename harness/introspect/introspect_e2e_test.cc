@@ -1,0 +1,244 @@
+// What is read from a stopped guest's RAM against the guest's own word, on
+// kernels of several years, with and without KASLR, and with RAM above 4 GiB.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "harness/base/command.h"
+#include "harness/introspect/core_file.h"
+#include "harness/introspect/log.h"
+#include "harness/introspect/witness_guest.h"
+
+namespace ktrial::introspect {
+namespace {
+
+struct Case {
+  const char* name;
+  std::string_view kernel;
+  WitnessConfig config;
+};
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+
+constexpr std::uint64_t kLarge = 5120;  // MiB: two parts, one above 4 GiB
+#if KTRIAL_DRILL
+constexpr char k612[] = "deb:linux-image-6.12.117+deb12-cloud-amd64";
+constexpr char k618[] = "deb:linux-image-6.18.15+deb13-cloud-amd64";
+constexpr char k619[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
+const Case kCases[] = {
+    {"v612_kaslr", k612, {}},
+    {"v612_nokaslr_no5lvl", k612, {.append = "nokaslr no5lvl"}},
+    {"v612_kaslr_large", k612, {.memory_mib = kLarge}},
+    {"v618_kaslr", k618, {}},
+    {"v618_nokaslr_no5lvl", k618, {.append = "nokaslr no5lvl"}},
+    {"v618_kaslr_large", k618, {.memory_mib = kLarge}},
+    {"v619_kaslr", k619, {}},
+    {"v619_nokaslr_no5lvl", k619, {.append = "nokaslr no5lvl"}},
+    {"v619_kaslr_large", k619, {.memory_mib = kLarge}},
+};
+#else
+const Case kCases[] = {
+    {"kaslr", kernel::kDefaultReference, {}},
+    {"nokaslr_no5lvl", kernel::kDefaultReference, {.append = "nokaslr no5lvl pti=on"}},
+    {"kaslr_large", kernel::kDefaultReference, {.memory_mib = kLarge}},
+    {"microvm_large",
+     kernel::kDefaultReference,
+     {.memory_mib = kLarge, .machine = vm::Machine::microvm}},
+};
+#endif
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> out;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    out.push_back(std::move(line));
+  }
+  return out;
+}
+
+// "ffffffff81000000 T _text" of every symbol of the image, not of its modules.
+std::vector<std::string> guest_symbols(const std::string& kallsyms) {
+  std::vector<std::string> out;
+  for (std::string& line : lines_of(kallsyms))
+    if (line.find('\t') == std::string::npos) out.push_back(std::move(line));
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<std::string> our_symbols(const SymbolTable& table) {
+  std::vector<std::string> out;
+  for (const Symbol& symbol : table.all())
+    out.push_back(fmt::format("{:016x} {} {}", symbol.address, symbol.type, symbol.name));
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// /dev/kmsg's form (Documentation/ABI/testing/dev-kmsg), without flags and dictionary.
+std::string kmsg_line(const LogRecord& record) {
+  std::string text;
+  for (unsigned char c : record.text)
+    text += c < ' ' || c >= 127 || c == '\\' ? fmt::format("\\x{:02x}", c) : std::string(1, c);
+  return fmt::format("{},{},{};{}", record.facility << 3 | record.level, record.sequence,
+                     record.ns / 1000, text);
+}
+
+std::vector<std::string> guest_log(const std::string& kmsg) {
+  std::vector<std::string> out;
+  for (const std::string& line : lines_of(kmsg)) {
+    if (line.starts_with(' ')) continue;  // a key of the dictionary
+    const std::size_t text = line.find(';');
+    std::size_t flags = line.find(',');
+    for (int i = 0; i < 2 && flags != line.npos; ++i) flags = line.find(',', flags + 1);
+    if (text == line.npos || flags > text) continue;
+    out.push_back(line.substr(0, flags) + line.substr(text));
+  }
+  return out;
+}
+
+// The first few of `some` that are not in `all`.
+std::vector<std::string> absent(const std::vector<std::string>& some,
+                                const std::vector<std::string>& all) {
+  const std::set<std::string> set(all.begin(), all.end());
+  std::vector<std::string> out;
+  for (const std::string& one : some)
+    if (!set.contains(one) && out.size() < 100) out.push_back(one);
+  return out;
+}
+
+// Whether `part` is `whole` with some characters left out.
+bool is_thinned(std::string_view part, std::string_view whole) {
+  std::size_t at = 0;
+  for (const char c : whole)
+    if (at < part.size() && part[at] == c) ++at;
+  return at == part.size();
+}
+
+// Console lines that are in no line of the log. The emulated UART drops characters
+// when its reader is slow, so a line may lack some.
+std::vector<std::string> unlogged(const std::string& console, const std::vector<std::string>& log) {
+  std::vector<std::string> lines;
+  for (std::string& line : lines_of(console))
+    if (line.starts_with("[ ")) lines.push_back(std::move(line));
+  EXPECT_GT(lines.size(), 100u);
+  std::vector<std::string> out = absent(lines, log);
+  std::erase_if(out, [&](const std::string& line) {
+    return std::any_of(log.begin(), log.end(),
+                       [&](const std::string& whole) { return is_thinned(line, whole); });
+  });
+  return out;
+}
+
+class IntrospectE2eTest : public testing::TestWithParam<Case> {
+ protected:
+  // Boots the case's guest and opens its kernel, or skips the test.
+  void boot() {
+    const auto cache = kernel::default_cache_dir();
+    ASSERT_TRUE(cache);
+    auto kernel = kernel::resolve(*kernel::parse_reference(std::string(GetParam().kernel)),
+                                  {.cache_dir = *cache});
+    if (!kernel)
+      GTEST_SKIP() << "no kernel " << GetParam().kernel << ": " << kernel.error().message;
+    auto guest = WitnessGuest::boot(*kernel, GetParam().config);
+    ASSERT_TRUE(guest) << guest.error().message;
+    guest_ = std::move(*guest);
+    auto ram = guest_->ram();
+    ASSERT_TRUE(ram) << ram.error().message;
+    memory_ = std::move(*ram);
+    blocks_ = blocks_of_ram();
+    auto opened = Kernel::open(memory_, cache_.path());
+    ASSERT_TRUE(opened) << opened.error().message;
+    kernel_ = std::move(*opened);
+  }
+  const std::string& word(const char* name) { return guest_->word().at(name); }
+
+  void check_symbols(const Kernel& kernel) {
+    const auto theirs = guest_symbols(word("kallsyms")), ours = our_symbols(kernel.symbols());
+    ASSERT_GT(theirs.size(), 50000u);
+    EXPECT_EQ(absent(theirs, ours), std::vector<std::string>{});
+    EXPECT_EQ(absent(ours, theirs), std::vector<std::string>{});
+    EXPECT_EQ(theirs.size(), ours.size());
+  }
+
+  void check_log() {
+    const auto theirs = guest_log(word("kmsg"));
+    ASSERT_GT(theirs.size(), 100u);
+    const auto records = read_log(*kernel_, kernel_->info());
+    ASSERT_TRUE(records) << records.error().message;
+    std::vector<std::string> ours, lines;
+    for (const LogRecord& record : *records) {
+      ours.push_back(kmsg_line(record));
+      for (std::string& line : lines_of(log_lines(record))) lines.push_back(std::move(line));
+    }
+    // What the guest logged after its word is ours alone.
+    ASSERT_GE(ours.size(), theirs.size());
+    EXPECT_EQ(
+        std::vector<std::string>(ours.begin(), ours.begin() + static_cast<long>(theirs.size())),
+        theirs);
+    EXPECT_EQ(unlogged(guest_->console(), lines), std::vector<std::string>{});
+  }
+
+  // A core file, in the eyes of makedumpfile: its log is ours.
+  void check_core() {
+    const auto registers = guest_->vm().sample_vcpus(std::chrono::seconds(30));
+    ASSERT_TRUE(registers) << registers.error().message;
+    EXPECT_EQ(registers->size(), 2u);
+    const std::filesystem::path core = cache_.path() / "core", text = cache_.path() / "dmesg";
+    const auto written = write_core_file(*memory_, kernel_.get(), *registers, core);
+    ASSERT_TRUE(written) << written.error().message;
+    const auto ran = run_command({"makedumpfile", "--dump-dmesg", core, text});
+    if (!ran) GTEST_SKIP() << "all else was checked, but not the core file: no makedumpfile";
+    ASSERT_TRUE(ran->ok()) << ran->out << ran->err;
+    std::vector<std::string> theirs = lines_of(read_file(text).value_or("")), ours;
+    std::erase_if(theirs, [](const std::string& line) { return !line.starts_with("["); });
+    const auto records = read_log(*kernel_, kernel_->info());
+    ASSERT_TRUE(records);
+    for (const LogRecord& record : *records) ours.push_back(lines_of(log_lines(record)).front());
+    EXPECT_EQ(theirs, ours);
+  }
+
+  std::uint64_t blocks_of_ram() {
+    auto ram = guest_->vm().ram(std::chrono::seconds(30));
+    struct stat info {};
+    EXPECT_TRUE(ram && ::fstat(ram->fd.get(), &info) == 0);
+    return static_cast<std::uint64_t>(info.st_blocks);
+  }
+
+  Result<TempDir> made_ = TempDir::create("kt-introspect");
+  TempDir& cache_ = *made_;
+  std::unique_ptr<WitnessGuest> guest_;
+  std::shared_ptr<const PhysicalMemory> memory_;
+  std::unique_ptr<Kernel> kernel_;
+  std::uint64_t blocks_ = 0;  // that its RAM took before it was read
+};
+
+TEST_P(IntrospectE2eTest, MemoryAgreesWithTheGuestsOwnWord) {
+  boot();
+  if (IsSkipped() || HasFatalFailure()) return;
+  const bool kaslr = GetParam().config.append.find("nokaslr") == std::string::npos;
+  if (!kaslr) {
+    EXPECT_EQ(kernel_->info().kernel_offset(), 0u);
+  }
+  check_symbols(*kernel_);
+  check_log();
+  const auto btf = kernel_->btf_bytes();
+  ASSERT_TRUE(btf) << btf.error().message;
+  EXPECT_TRUE(*btf == word("btf")) << btf->size() << " and " << word("btf").size() << " bytes";
+
+  // The symbols were cached by the first opening; now they come from there.
+  EXPECT_TRUE(std::filesystem::exists(cache_.path() / (kernel_->info().build_id() + ".symbols")));
+  const auto again = Kernel::open(memory_, cache_.path());
+  ASSERT_TRUE(again) << again.error().message;
+  check_symbols(**again);
+  check_core();
+  EXPECT_EQ(blocks_of_ram(), blocks_) << "reading has filled holes";
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, IntrospectE2eTest, testing::ValuesIn(kCases),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+}  // namespace
+}  // namespace ktrial::introspect

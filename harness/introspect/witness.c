@@ -1,0 +1,165 @@
+/* The guest of the introspection tests, in the place of init: it writes the
+ * guest's own word to a virtio-serial port, and then only waits. Each section is
+ * "NAME LENGTH\n" and so many bytes; the last is "end 0\n". Static. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct text {
+  char* bytes;
+  size_t length, room;
+};
+
+static void append(struct text* text, const char* bytes, size_t length) {
+  if (text->length + length > text->room) {
+    text->room = 2 * (text->length + length);
+    text->bytes = realloc(text->bytes, text->room);
+    if (text->bytes == NULL) _exit(1);
+  }
+  memcpy(text->bytes + text->length, bytes, length);
+  text->length += length;
+}
+
+/* All of a file; of /dev/kmsg, opened not to block, one record a read. */
+static void append_file(struct text* text, const char* path, int flags) {
+  static char buffer[65536];
+  int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+  if (fd < 0) return;
+  for (;;) {
+    ssize_t n = read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EPIPE) continue; /* kmsg: overwritten meanwhile */
+    if (n <= 0) break;
+    append(text, buffer, (size_t)n);
+  }
+  close(fd);
+}
+
+static int port = -1;
+
+static void write_all(const char* bytes, size_t length) {
+  while (length > 0) {
+    ssize_t n = write(port, bytes, length);
+    if (n < 0) _exit(1); /* PID 1 ends: the kernel panics and the test says so */
+    bytes += n;
+    length -= (size_t)n;
+  }
+}
+
+static void send_section(const char* name, struct text* text) {
+  char head[64];
+  int n = snprintf(head, sizeof head, "%s %zu\n", name, text->length);
+  write_all(head, (size_t)n);
+  write_all(text->bytes, text->length);
+  text->length = 0;
+}
+
+static void send_file(const char* name, const char* path, int flags) {
+  static struct text text;
+  append_file(&text, path, flags);
+  send_section(name, &text);
+}
+
+/* /proc/PID/task/TID/stat of every thread, as they are. */
+static void send_tasks(void) {
+  static struct text text;
+  char path[1024];
+  DIR* processes = opendir("/proc");
+  for (struct dirent* process; processes != NULL && (process = readdir(processes)) != NULL;) {
+    if (atoi(process->d_name) <= 0) continue;
+    snprintf(path, sizeof path, "/proc/%s/task", process->d_name);
+    DIR* threads = opendir(path);
+    for (struct dirent* thread; threads != NULL && (thread = readdir(threads)) != NULL;) {
+      if (atoi(thread->d_name) <= 0) continue;
+      snprintf(path, sizeof path, "/proc/%s/task/%s/stat", process->d_name, thread->d_name);
+      append_file(&text, path, 0);
+    }
+    if (threads != NULL) closedir(threads);
+  }
+  if (processes != NULL) closedir(processes);
+  send_section("tasks", &text);
+}
+
+static char state_of(int pid) {
+  char path[64], line[256] = "";
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, line, sizeof line - 1);
+  close(fd);
+  char* end = n > 0 ? strrchr(line, ')') : NULL;
+  return end != NULL && end[1] == ' ' ? end[2] : 0;
+}
+
+static void act(char state) {
+  if (state == 'Z') _exit(0);
+  if (state == 'T') raise(SIGSTOP);
+  /* The parent sleeps uninterruptibly until its child is gone: never. */
+  if (state == 'D' && vfork() == 0)
+    for (;;) syscall(SYS_pause);
+  for (;;) pause();
+}
+
+/* A process that stays in `state`. */
+static void add_process(const char* name, char state) {
+  int pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_NAME, name);
+    act(state);
+  }
+  while (state_of(pid) != state) usleep(1000);
+}
+
+static void load_modules(void) {
+  FILE* order = fopen("/modules/order", "re");
+  char line[256];
+  while (order != NULL && fgets(line, sizeof line, order) != NULL) {
+    line[strcspn(line, "\n")] = 0;
+    int fd = open(line, O_RDONLY | O_CLOEXEC);
+    syscall(SYS_finit_module, fd, "", 0);
+    close(fd);
+  }
+}
+
+static void open_port(void) {
+  while (port < 0) {
+    for (int device = 0; device < 3 && port < 0; ++device) {
+      char path[64];
+      snprintf(path, sizeof path, "/dev/vport%dp1", device);
+      port = open(path, O_WRONLY | O_CLOEXEC);
+    }
+    usleep(1000);
+  }
+}
+
+int main(void) {
+  mkdir("/proc", 0755);
+  mkdir("/sys", 0755);
+  mount("proc", "/proc", "proc", 0, NULL);
+  mount("sysfs", "/sys", "sysfs", 0, NULL);
+  mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+  load_modules();
+  add_process("test sleeper", 'S');
+  add_process("test stopped", 'T');
+  add_process("test zombie", 'Z');
+  add_process("test (vfork) D", 'D');
+  open_port();
+  send_file("kallsyms", "/proc/kallsyms", 0);
+  send_file("modules", "/proc/modules", 0);
+  send_file("btf", "/sys/kernel/btf/vmlinux", 0);
+  send_file("vmcoreinfo", "/sys/kernel/vmcoreinfo", 0);
+  send_tasks();
+  send_file("kmsg", "/dev/kmsg", O_NONBLOCK);
+  struct text none = {"", 0, 0};
+  send_section("end", &none);
+  for (;;) pause();
+}

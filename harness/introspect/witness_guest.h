@@ -1,0 +1,51 @@
+// For tests: a healthy guest that told its own word and was then stopped.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "harness/base/file.h"
+#include "harness/introspect/kernel.h"
+#include "harness/kernel/kernel.h"
+#include "harness/vm/vm.h"
+
+namespace ktrial::introspect {
+
+struct WitnessConfig {
+  std::string append = "";  // to the kernel's command line
+  std::uint64_t memory_mib = 640;
+  vm::Machine machine = vm::Machine::q35;
+};
+
+class WitnessGuest {
+ public:
+  // Boots `kernel` with witness.c as init, waits for all that it sends, and
+  // pauses the machine.
+  static Result<std::unique_ptr<WitnessGuest>> boot(const kernel::Kernel& kernel,
+                                                    const WitnessConfig& config);
+
+  // What it sent: "kallsyms", "modules", "btf", "vmcoreinfo" (the files of these
+  // names), "tasks" (the stat line of every thread), "kmsg" (records of /dev/kmsg).
+  const std::map<std::string, std::string>& word() const { return word_; }
+  const std::string& console() const { return console_; }  // all of it
+  vm::Vm& vm() { return *vm_; }
+  Result<std::unique_ptr<RamFile>> ram();
+
+ private:
+  explicit WitnessGuest(TempDir folder) : folder_(std::move(folder)) {}
+  Status start(const kernel::Kernel& kernel, const WitnessConfig& config);
+  Status listen(Fd port);
+  bool take_sections();  // true: the last one is there
+
+  TempDir folder_;
+  boost::asio::io_context io_;
+  std::string console_, received_, ended_;
+  std::map<std::string, std::string> word_;
+  std::unique_ptr<vm::Vm> vm_;  // before what its events go to
+};
+
+}  // namespace ktrial::introspect
