@@ -103,7 +103,7 @@ Status add_own_module(const Plan& plan, const PrepareOptions& options,
   }
   if (built.error().kind != ErrorKind::environment) return std::unexpected(built.error());
   if (options.progress)
-    options.progress("without " + name + ".ko: " + built.error().message +
+    options.progress(std::string(kNoModule) + built.error().message +
                      (built.error().hint.empty() ? "" : " (" + built.error().hint + ")"));
   return {};
 }
