@@ -167,7 +167,8 @@ static noinline int ktrial_gpf(void)
 
 static noinline int ktrial_divide(void)
 {
-	return 1 / nought;
+	// Not 1: the compiler divides that without dividing.
+	return 1000 / nought;
 }
 
 static noinline int ktrial_list_corruption(void)
@@ -273,11 +274,32 @@ static int hold_rcu_kthread(void)
 	return error;
 }
 
+static void nothing(struct rcu_head *unused)
+{
+}
+
+// "Starved" is said of a grace period under way. So one is begun, kept up by a
+// reader here until the starving thread runs, and then left to the kthread.
 static int starve_rcu_kthread(void)
 {
-	const int error = hold_rcu_kthread();
+	static struct rcu_head wanted;
+	struct task_struct *thread;
+	int error;
 
-	return error ? error : start_and_synchronize(ktrial_rcu_kthread_starved, false);
+	thread = kthread_create(ktrial_rcu_kthread_starved, NULL, "ktrial_fault/%d", cpu);
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	kthread_bind(thread, cpu);
+	error = hold_rcu_kthread();
+	if (error)
+		return error;
+	rcu_read_lock();
+	call_rcu(&wanted, nothing);
+	mdelay(500);
+	wake_up_process(thread);
+	mdelay(500);
+	rcu_read_unlock();
+	return 0;
 }
 
 static int hang_task(void)
