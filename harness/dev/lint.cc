@@ -37,6 +37,7 @@ constexpr Folder kFolders[] = {
     {"harness/campaign", 9, Side::host},
     {"harness/bisect", 9, Side::host},
     {"harness/reproduce", 9, Side::host},
+    {"harness/selftest", 9, Side::host},
     {"harness/cli", 10, Side::host},
     {"harness/e2e", 11, Side::host},
     {"harness/dev", 11, Side::host},

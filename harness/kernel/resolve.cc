@@ -145,6 +145,7 @@ Result<Kernel> from_packages(const UnpackedPackages& packages) {
   const fs::path image = KTRIAL_TRY(find_image(packages));
   const std::string version = packages.version.empty() ? "" : " version " + packages.version;
   Kernel kernel = KTRIAL_TRY(probe(image, "Debian package " + packages.package + version));
+  kernel.package_version = packages.version;
   for (const fs::path& root : packages.roots) {
     use_installed_modules(kernel, root);
     use_config(kernel, root / "boot" / ("config-" + kernel.release));

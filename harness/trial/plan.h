@@ -39,6 +39,10 @@ struct Plan {
   std::string name() const;
 };
 
+// PrepareOptions::progress says so, with this beginning and then the reason,
+// when a workload's kernel module could not be built.
+inline constexpr std::string_view kNoModule = "no module for this kernel: ";
+
 struct PrepareOptions {
   std::filesystem::path payload;  // see find_payload()
   std::filesystem::path cache;

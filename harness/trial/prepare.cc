@@ -8,6 +8,7 @@
 
 #include "harness/base/file.h"
 #include "harness/kernel/initramfs.h"
+#include "harness/kernel/module_build.h"
 #include "harness/kernel/modules.h"
 #include "harness/kernel/program.h"
 #include "harness/spec/parse.h"
@@ -80,6 +81,33 @@ std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
   return argv;
 }
 
+// A workload may bring a kernel module: its source lies in module/, it is built
+// for the kernel on trial and packed as /workloads/MODULE.ko. One that cannot be
+// built is no error: the workload finds it missing, and says that it cannot run.
+Status add_own_module(const Plan& plan, const PrepareOptions& options,
+                      std::vector<kernel::Entry>& entries) {
+  const fs::path source = plan.workload->directory / "module";
+  std::error_code error;
+  if (!fs::exists(source / "Kbuild", error)) return {};
+  const std::string name = "ktrial_" + plan.workload->name;
+  auto built = kernel::build_module(plan.kernel, source, name,
+                                    {.cache_dir = options.cache,
+                                     .offline = options.offline,
+                                     .progress = options.progress,
+                                     .stop = options.stop});
+  if (built) {
+    entries.push_back({std::string(kernel::kWorkloadsDir) + "/" + name + ".ko",
+                       kernel::HostFile{built->file}, 0644});
+    if (!built->note.empty() && options.progress) options.progress(name + ".ko: " + built->note);
+    return {};
+  }
+  if (built.error().kind != ErrorKind::environment) return std::unexpected(built.error());
+  if (options.progress)
+    options.progress(std::string(kNoModule) + built.error().message +
+                     (built.error().hint.empty() ? "" : " (" + built.error().hint + ")"));
+  return {};
+}
+
 // Adds what runs in the guest to `entries` and to the plan.
 Status add_program(Plan& plan, const PrepareOptions& options,
                    std::vector<kernel::Entry>& entries) {
@@ -90,6 +118,7 @@ Status add_program(Plan& plan, const PrepareOptions& options,
     auto parameters = KTRIAL_TRY(spec::resolve_parameters(info, plan.spec.parameters));
     if (!plan.spec.duration) duration_s = info.default_duration_s.value_or(0);
     entries.push_back(kernel::workload_entry(info.name, info.directory / info.name));
+    KTRIAL_TRY(add_own_module(plan, options, entries));
     plan.run.argv = workload_argv(info, parameters, duration_s);
     plan.progress = std::chrono::milliseconds(
         static_cast<long>(info.stall_after_s * 1000 * plan.timeouts.scale));

@@ -1,0 +1,114 @@
+// `ktrial selftest`: plants every fault, prints what was detected.
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "harness/cli/commands.h"
+#include "harness/cli/exit_codes.h"
+#include "harness/cli/progress.h"
+#include "harness/selftest/trial_runner.h"
+#include "harness/spec/parse.h"
+#include "results/report/report.h"
+#include "results/store/store.h"
+
+namespace ktrial::cli {
+namespace {
+
+struct SelftestFlags {
+  std::string kernel, memory = "512M", accel, channel, append, results, format = "text";
+  std::vector<std::string> only;
+  int cpus = 2, repeat = 1;
+  bool list = false, offline = false, verbose = false;
+};
+
+Result<spec::TrialSpec> base_of(const SelftestFlags& flags) {
+  spec::TrialSpec spec;
+  if (!flags.kernel.empty()) spec.kernel = flags.kernel;
+  spec.cpus = flags.cpus;
+  spec.memory_mib = KTRIAL_TRY(spec::parse_size(flags.memory));
+  if (!flags.accel.empty()) spec.accel = KTRIAL_TRY(spec::parse_accel(flags.accel));
+  if (!flags.channel.empty()) spec.channel = KTRIAL_TRY(spec::parse_channel(flags.channel));
+  spec.append = flags.append;
+  return spec;
+}
+
+int list_faults() {
+  for (const selftest::Fault& fault : selftest::all_faults())
+    fmt::print("{:<20} {}\n{:<20} expects {}\n", fault.name, fault.summary, "",
+               selftest::describe(fault.expected));
+  return 0;
+}
+
+void print_row(const selftest::Row& row) {
+  fmt::print(stderr, "ktrial:   {}{}{}\n", name(row.status), row.note.empty() ? "" : ": ",
+             results::printable(row.note));
+}
+
+Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
+  if (flags.list) return list_faults();
+  selftest::Options options{.base = KTRIAL_TRY(base_of(flags)),
+                            .only = flags.only,
+                            .repeat = flags.repeat,
+                            .on_begin = {},
+                            .on_row = print_row};
+  options.on_begin = [](const selftest::Fault& fault, int number, int of) {
+    fmt::print(stderr, "ktrial: [{}/{}] {}: {}\n", number, of, fault.name, fault.summary);
+  };
+  // Apart from real runs: `ktrial report last` is not to show a planted fault.
+  const trial::RunOptions run_options{.results = flags.results.empty()
+                                                     ? results::Store::default_dir() / "selftest"
+                                                     : std::filesystem::path(flags.results),
+                                      .argv = invocation.argv,
+                                      .offline = flags.offline,
+                                      .cache = {},
+                                      .on_trial = {}};
+  Progress progress({.output_to_stderr = true});
+  trial::Observer silent;
+  trial::Observer& observer = flags.verbose ? static_cast<trial::Observer&>(progress) : silent;
+  const auto report =
+      selftest::run_selftest(options, selftest::trial_runner(run_options, observer));
+  progress.done();
+  if (!report) return std::unexpected(report.error());
+  fmt::print("{}", flags.format == "json" ? selftest::report_json(*report)
+                                          : selftest::report_text(*report));
+  return exit_code(report->outcome());
+}
+
+}  // namespace
+
+void add_selftest(CLI::App& app, Action& action, const Invocation& invocation) {
+  auto* command = app.add_subcommand("selftest", "Plants faults in a kernel, shows which are seen");
+  auto flags = std::make_shared<SelftestFlags>();
+  auto& f = *flags;
+  command->add_option("--kernel", f.kernel, "As for `ktrial run` [deb:linux-image-cloud-amd64]");
+  command->add_option("--only", f.only, "A fault of --list; repeatable")->allow_extra_args(false);
+  command->add_flag("--list", f.list, "Names the faults and what is expected of each");
+  command->add_option("--repeat", f.repeat, "Rounds [1]")->check(CLI::Range(1, 1000));
+  command->add_option("--cpus", f.cpus, "vCPUs [2]")->check(CLI::Range(2, spec::kMaxCpus));
+  command->add_option("--memory", f.memory, "Guest RAM [512M]");
+  command->add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
+  command->add_option("--channel", f.channel, "As for `ktrial run` [auto]");
+  command->add_option("--append", f.append, "More kernel command line");
+  command->add_option("--results", f.results,
+                      "Where runs are kept [$XDG_STATE_HOME/ktrial/selftest]");
+  command->add_option("--format", f.format, "text or json [text]")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->add_flag("--offline", f.offline, "Download nothing");
+  command->add_flag("--verbose", f.verbose, "The progress of each trial, too");
+  command->footer(R"(Examples:
+  ktrial selftest                                   all faults on the distribution's cloud kernel
+  ktrial selftest --kernel ~/linux                  on a build tree of yours
+  ktrial selftest --only soft_lockup --only oops --verbose
+  ktrial selftest --only none --repeat 20           are there false alarms?
+
+Most faults need a module that is built for the kernel: it takes gcc, make and the kernel's build
+tree or headers (those of Debian's kernels are fetched). Without, they are skipped.
+
+Exit status: 0 all as expected, 1 a fault was missed or misnamed, or there was a false alarm,
+125 some faults were skipped and none was missed, 128 and above as always.)");
+  command->callback([&action, flags, &invocation] {
+    action = [flags, &invocation] { return run(*flags, invocation); };
+  });
+}
+
+}  // namespace ktrial::cli

@@ -1,0 +1,105 @@
+// The detection table, for people and for programs.
+#include "results/report/report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "harness/selftest/selftest.h"
+
+namespace ktrial::selftest {
+namespace {
+
+std::string seconds_of(const Row& row) {
+  return row.seconds ? fmt::format("{:.1f}", *row.seconds) : "-";
+}
+
+std::string got_of(const Row& row) {
+  if (row.outcome.empty()) return "-";
+  return row.kind.empty() ? row.outcome : row.outcome + ": " + row.kind;
+}
+
+std::string culprit_of(const Row& row) {
+  if (!row.culprit_right) return "-";
+  if (*row.culprit_right) return "yes";
+  return "NO (" + (row.culprit.empty() ? "none" : row.culprit) + ")";
+}
+
+std::string kinds_of(const Expected& expected) {
+  std::string text(name(expected.outcome));
+  for (std::size_t i = 0; i < expected.kinds.size(); ++i)
+    text += (i == 0 ? ": " : "|") + std::string(expected.kinds[i]);
+  return text;
+}
+
+// One line each for what is not as it should be.
+std::string remarks(const Report& report) {
+  std::string text;
+  for (const Row& row : report.rows) {
+    if (row.note.empty()) continue;
+    text +=
+        fmt::format("\n{} {}: {}", name(row.status), row.fault.name, results::printable(row.note));
+    if (row.status != Status::skipped && !row.title.empty())
+      text += fmt::format("\n  title      {}", results::printable(row.title));
+    if (row.status != Status::skipped && !row.artifacts.empty())
+      text += fmt::format("\n  artifacts  {}", row.artifacts.string());
+  }
+  return text.empty() ? "" : text + "\n";
+}
+
+std::string summary(const Report& report) {
+  const int bad = report.count(Status::missed) + report.count(Status::wrong_culprit) +
+                  report.count(Status::false_alarm);
+  std::string text =
+      fmt::format("\n{} of {} as expected, {} not, {} skipped", report.count(Status::detected),
+                  report.rows.size(), bad, report.count(Status::skipped));
+  if (bad != 0) text += "\nktrial's verdicts on this kernel are not to be trusted where it says so";
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string report_text(const Report& report) {
+  static constexpr char kLine[] = "{:<20} {:<43} {:<31} {:>7}  {:<8} {}\n";
+  std::string text = fmt::format("kernel {}\n\n", results::printable(report.kernel));
+  text += fmt::format(kLine, "planted", "expected", "got", "seconds", "culprit", "");
+  for (const Row& row : report.rows)
+    text += fmt::format(kLine, row.fault.name, kinds_of(row.fault.expected),
+                        results::printable(got_of(row)), seconds_of(row),
+                        results::printable(culprit_of(row)), name(row.status));
+  return text + remarks(report) + summary(report);
+}
+
+std::string report_json(const Report& report) {
+  using nlohmann::json;
+  json rows = json::array();
+  for (const Row& row : report.rows) {
+    const Expected& expected = row.fault.expected;
+    json one = {{"planted", row.fault.name},
+                {"status", name(row.status)},
+                {"expected",
+                 {{"outcome", name(expected.outcome)},
+                  {"kinds", expected.kinds},
+                  {"culprits", expected.culprits}}},
+                {"outcome", row.outcome},
+                {"kind", row.kind},
+                {"title", row.title},
+                {"culprit", row.culprit},
+                {"note", row.note},
+                {"artifacts", row.artifacts.string()}};
+    one["seconds"] = row.seconds ? json(*row.seconds) : json();
+    one["culprit_right"] = row.culprit_right ? json(*row.culprit_right) : json();
+    rows.push_back(std::move(one));
+  }
+  const json document = {{"outcome", name(report.outcome())},
+                         {"kernel", report.kernel},
+                         {"detected", report.count(Status::detected)},
+                         {"missed", report.count(Status::missed)},
+                         {"wrong_culprit", report.count(Status::wrong_culprit)},
+                         {"false_alarms", report.count(Status::false_alarm)},
+                         {"skipped", report.count(Status::skipped)},
+                         {"faults", rows}};
+  return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace ktrial::selftest
