@@ -19,7 +19,8 @@ class Structures {
  public:
   static Result<std::unique_ptr<Structures>> open(const introspect::Kernel& kernel,
                                                   std::vector<std::string>& notes) {
-    auto btf = KTRIAL_TRY(introspect::Btf::parse(KTRIAL_TRY(kernel.btf_bytes())));
+    std::string bytes = KTRIAL_TRY(kernel.btf_bytes());
+    auto btf = KTRIAL_TRY(introspect::Btf::parse(std::move(bytes)));
     return std::unique_ptr<Structures>(new Structures(kernel, std::move(btf), notes));
   }
   const introspect::KernelView& view() const { return view_; }

@@ -11,6 +11,7 @@
 #include "harness/base/command.h"
 #include "harness/introspect/core_file.h"
 #include "harness/introspect/log.h"
+#include "harness/introspect/tasks_check.h"
 #include "harness/introspect/witness_guest.h"
 
 namespace ktrial::introspect {
@@ -224,6 +225,7 @@ TEST_P(IntrospectE2eTest, MemoryAgreesWithTheGuestsOwnWord) {
   }
   check_symbols(*kernel_);
   check_log();
+  check_tasks(*kernel_, word("tasks"), word("stacks"));
   const auto btf = kernel_->btf_bytes();
   ASSERT_TRUE(btf) << btf.error().message;
   EXPECT_TRUE(*btf == word("btf")) << btf->size() << " and " << word("btf").size() << " bytes";

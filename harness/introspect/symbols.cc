@@ -35,12 +35,8 @@ std::optional<SymbolTable::Place> SymbolTable::find(std::uint64_t address) const
                                [](std::uint64_t a, const Symbol& s) { return a < s.address; });
   if (next == symbols_.begin()) return std::nullopt;
   auto it = std::prev(next);
-  // Of several at one address the first global names it best.
-  for (auto other = it;; --other) {
-    if (other->address != std::prev(next)->address) break;
-    if (is_global(*other) || !is_global(*it)) it = other;
-    if (other == symbols_.begin()) break;
-  }
+  // Of several at one address the first, as the kernel's own get_symbol_pos() does.
+  while (it != symbols_.begin() && std::prev(it)->address == it->address) --it;
   const std::uint64_t offset = address - it->address;
   if (offset >= kFarthest) return std::nullopt;
   return Place{&*it, offset, next == symbols_.end() ? 0 : next->address - it->address};

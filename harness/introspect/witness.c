@@ -69,8 +69,8 @@ static void send_file(const char* name, const char* path, int flags) {
   send_section(name, &text);
 }
 
-/* /proc/PID/task/TID/stat of every thread, as they are. */
-static void send_tasks(void) {
+/* The file /proc/PID/task/TID/`name` of every thread; with `heads`, each after "#TID". */
+static void send_of_threads(const char* section, const char* name, int heads) {
   static struct text text;
   char path[1024];
   DIR* processes = opendir("/proc");
@@ -80,13 +80,15 @@ static void send_tasks(void) {
     DIR* threads = opendir(path);
     for (struct dirent* thread; threads != NULL && (thread = readdir(threads)) != NULL;) {
       if (atoi(thread->d_name) <= 0) continue;
-      snprintf(path, sizeof path, "/proc/%s/task/%s/stat", process->d_name, thread->d_name);
+      int n = snprintf(path, sizeof path, "#%d\n", atoi(thread->d_name));
+      if (heads) append(&text, path, (size_t)n);
+      snprintf(path, sizeof path, "/proc/%s/task/%s/%s", process->d_name, thread->d_name, name);
       append_file(&text, path, 0);
     }
     if (threads != NULL) closedir(threads);
   }
   if (processes != NULL) closedir(processes);
-  send_section("tasks", &text);
+  send_section(section, &text);
 }
 
 static char state_of(int pid) {
@@ -157,7 +159,8 @@ int main(void) {
   send_file("modules", "/proc/modules", 0);
   send_file("btf", "/sys/kernel/btf/vmlinux", 0);
   send_file("vmcoreinfo", "/sys/kernel/vmcoreinfo", 0);
-  send_tasks();
+  send_of_threads("tasks", "stat", 0);
+  send_of_threads("stacks", "stack", 1);
   send_file("kmsg", "/dev/kmsg", O_NONBLOCK);
   struct text none = {"", 0, 0};
   send_section("end", &none);

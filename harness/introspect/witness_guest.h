@@ -29,7 +29,8 @@ class WitnessGuest {
                                                     const WitnessConfig& config);
 
   // What it sent: "kallsyms", "modules", "btf", "vmcoreinfo" (the files of these
-  // names), "tasks" (the stat line of every thread), "kmsg" (records of /dev/kmsg).
+  // names), "tasks" (the stat line of every thread), "stacks"
+  // ("#TID", then its /proc/TID/stack), "kmsg" (records of /dev/kmsg).
   const std::map<std::string, std::string>& word() const { return word_; }
   const std::string& console() const { return console_; }  // all of it
   vm::Vm& vm() { return *vm_; }
