@@ -190,7 +190,8 @@ static noinline int ktrial_sleep_in_atomic(void)
 	return 0;
 }
 
-static noinline int ktrial_panic(void)
+/* Not "..._panic": report readers take such names for the reporting code itself. */
+static noinline int ktrial_give_up(void)
 {
 	panic("ktrial planted this panic");
 	return 0;
@@ -343,7 +344,7 @@ static const struct {
 	{ "divide", ktrial_divide },
 	{ "list_corruption", ktrial_list_corruption },
 	{ "sleep_in_atomic", ktrial_sleep_in_atomic },
-	{ "panic", ktrial_panic },
+	{ "panic", ktrial_give_up },
 	{ "triple_fault", ktrial_triple_fault },
 };
 

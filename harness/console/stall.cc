@@ -148,6 +148,10 @@ Culprit find_culprit(Kind kind, const std::string& function, std::optional<int> 
   for (const Stack& stack : stacks) sampled = sampled || stack.role == StackRole::nmi;
   if (!stall && !(kind == Kind::panic && sampled)) {
     out.function = function;
+    // The title names the function that sleeps; to blame is who called it where it must not.
+    if (kind == Kind::atomic_sleep)
+      if (std::string caller = from_stacks(stacks, Skip::hung); !caller.empty())
+        out.function = caller;
     if (const Stack* first = first_stack(stacks)) {
       out.cpu = first->cpu;
       out.task = first->task;

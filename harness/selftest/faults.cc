@@ -91,7 +91,7 @@ const std::vector<Fault>& table() {
       {"panic",
        "panic()",
        Way::module,
-       {.kinds = {"panic"}, .culprits = {"ktrial_panic"}, .title = "ktrial planted this panic"}},
+       {.kinds = {"panic"}, .culprits = {"ktrial_give_up"}, .title = "ktrial planted this panic"}},
       {"triple_fault", "the CPU loses its exception handlers", Way::module, {.kinds = {"reset"}}},
       // The kernel does what it has to; it is the workload that is the worse for it.
       {"oom",
