@@ -66,7 +66,8 @@ Status WitnessGuest::start(const kernel::Kernel& kernel, const WitnessConfig& co
                                .cpus = 2,
                                .memory_mib = config.memory_mib,
                                .machine = config.machine,
-                               .channel = vm::VirtioSerialPorts{{kPort}}};
+                               .channel = vm::VirtioSerialPorts{{kPort}},
+                               .share_ram = config.share_ram};
   const vm::QemuInstall qemu = KTRIAL_TRY(vm::find_qemu());
   vm_ = KTRIAL_TRY(vm::make_qemu_vm(io_, qemu, vm_config));
   KTRIAL_TRY(vm_->start([this](vm::VmEvent event) {

@@ -19,6 +19,7 @@ struct WitnessConfig {
   std::string append = "";  // to the kernel's command line
   std::uint64_t memory_mib = 640;
   vm::Machine machine = vm::Machine::q35;
+  bool share_ram = true;  // false: it is dumped
 };
 
 class WitnessGuest {
