@@ -30,6 +30,7 @@ constexpr Folder kFolders[] = {
     {"harness/channel", 4, Side::host},
     {"harness/console", 5, Side::host},
     {"harness/introspect", 5, Side::host},
+    {"harness/subtests", 5, Side::host},
     {"harness/trace", 6, Side::host},
     {"harness/autopsy", 6, Side::host},
     {"harness/verdict", 7, Side::host},
