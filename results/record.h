@@ -46,6 +46,15 @@ struct Finding {
   std::string excerpt;     // bounded by whoever found it
 };
 
+// One test of a program that runs many: KTAP, IGT.
+struct Subtest {
+  std::string name;    // "suite/test"
+  std::string result;  // pass, fail, skip, crash, timeout
+  std::string reason;
+  std::optional<double> seconds;
+  bool bad() const { return result != "pass" && result != "skip"; }
+};
+
 // One stall, however many reports it made: lines for people.
 struct Incident {
   std::vector<std::string> chain;    // in causal order, the culprit first
@@ -69,6 +78,7 @@ struct TrialRecord {
   std::string vmm;
   std::filesystem::path artifacts;  // absolute while in memory; the store sets it
   std::vector<Finding> findings;
+  std::vector<Subtest> subtests;
   Incident incident;  // empty unless something stalled
   Facts facts;        // kernel release, command line, host facts, ...
   Counters counters;  // the guest kernel's own: warn_count, oops_count, ...

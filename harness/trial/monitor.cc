@@ -45,6 +45,7 @@ void Monitor::on_vm_event(vm::VmEvent event) {
     last_console_ = Clock::now();
     observer_.on_console(console->bytes);
     analyzer_.feed(console->bytes);
+    console_tests_.feed(console->bytes);
     const auto& findings = analyzer_.findings();
     if (!findings.empty() && findings_told_ == 0) first_finding_at_ = Clock::now();
     for (; findings_told_ < findings.size(); ++findings_told_)
@@ -82,6 +83,7 @@ void Monitor::on_message(wire::Message message) {
   } else if (auto* output = std::get_if<wire::Output>(&message)) {
     last_progress_ = now;
     observer_.on_output(output->stream, output->bytes);
+    if (output->stream == wire::Stream::out) output_tests_.feed(output->bytes);
   } else if (auto* progress = std::get_if<wire::Progress>(&message)) {
     last_progress_ = now;
     observer_.on_progress(*progress);
@@ -217,6 +219,11 @@ void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
         if (interrupted_) return *interrupted_;
         return std::nullopt;
       });
+}
+
+subtests::Summary Monitor::subtests() const {
+  subtests::Summary summary = output_tests_.summary();
+  return summary.format == subtests::Format::none ? console_tests_.summary() : summary;
 }
 
 std::map<unsigned, double> Monitor::last_beats_ago() const {

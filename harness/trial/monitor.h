@@ -60,6 +60,8 @@ class Monitor {
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
+  // Of the program's output; if that holds none, of the console.
+  subtests::Summary subtests() const;
   autopsy::HostWatch& host() { return *host_; }
   // Since when nothing moved, as far as `ending` goes: the start of the window
   // that the host may explain.
@@ -87,6 +89,7 @@ class Monitor {
   Limits limits_;
   Observer& observer_;
   console::Analyzer analyzer_;
+  subtests::Parser output_tests_, console_tests_{true};
   std::size_t findings_told_ = 0;
   wire::Decoder control_, beats_;
   std::optional<autopsy::HostWatch> host_;

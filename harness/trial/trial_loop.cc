@@ -147,6 +147,9 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
   record.culprit = verdict.culprit;
   record.signature = verdict.signature;
   record.reason = verdict.reason;
+  for (const subtests::Subtest& test : evidence.subtests.tests)
+    record.subtests.push_back(
+        {test.name, std::string(subtests::name(test.result)), test.reason, test.seconds});
   record.incident = verdict::incident_of(evidence);
   if (evidence.autopsy.looks > 0) record.incident.autopsy = autopsy::to_text(evidence.autopsy);
   return record;
@@ -192,6 +195,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   evidence.kernel_printed = monitor.console().saw_kernel_line();
   evidence.last_kernel_line = monitor.console().last_kernel_line();
   evidence.findings = monitor.console().findings();
+  evidence.subtests = monitor.subtests();
   auto record = to_record(plan, evidence, monitor);
   record.started_at = started_at;
   record.duration_s = seconds(Clock::now() - begun);

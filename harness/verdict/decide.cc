@@ -228,6 +228,36 @@ std::string lost_report(const Evidence& evidence) {
   return out;
 }
 
+// What the program's own tests say; nothing if it ran none, or if they leave it to the
+// exit status.
+std::optional<Verdict> from_subtests(const Evidence& evidence, const wire::Exit& exit) {
+  const subtests::Summary& summary = evidence.subtests;
+  if (summary.format == subtests::Format::none) return std::nullopt;
+  const auto bad = [](const subtests::Subtest& test) { return subtests::is_bad(test.result); };
+  const auto first = std::ranges::find_if(summary.tests, bad);
+  if (first != summary.tests.end())
+    return fails(first->name + " failed", "subtest", "",
+                 fmt::format("{} of {} subtests failed, the first: {}{}{}",
+                             std::ranges::count_if(summary.tests, bad), summary.tests.size(),
+                             subtests::name(first->result), first->reason.empty() ? "" : ": ",
+                             first->reason));
+  if (!summary.bailed_out.empty())
+    return fails(evidence.workload + " gave up", "subtest", "", "Bail out! " + summary.bailed_out);
+  if (summary.missing > 0)
+    return fails(evidence.workload + ": subtests missing", "subtest_missing", "",
+                 fmt::format("{} planned subtests have no result", summary.missing));
+  const bool skipped = std::ranges::all_of(summary.tests, [](const subtests::Subtest& test) {
+    return test.result == subtests::Result::skip;
+  });
+  // IGT's and kselftest's exit status for "skipped".
+  const int skip_status = summary.format == subtests::Format::igt ? 77 : 4;
+  const bool exited = exit.kind == wire::ExitKind::exited;
+  if (exited && (exit.value == skip_status ||
+                 (skipped && !summary.tests.empty() && exit.value == 0)))
+    return inconclusive("workload_unfit", "all subtests were skipped");
+  return std::nullopt;
+}
+
 Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
   const std::string what = evidence.workload.empty() ? "the workload" : evidence.workload;
   const std::string detail = exit.detail.empty() ? "" : ": " + exit.detail;
@@ -245,6 +275,7 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
                    "the workload died" + detail);
     case wire::ExitKind::exited: break;
   }
+  if (auto verdict = from_subtests(evidence, exit)) return *verdict;
   if (exit.value == 2 && evidence.workload_protocol)
     return inconclusive("workload_unfit", what + " cannot run on this kernel" + detail);
   if (exit.value != 0)

@@ -20,6 +20,9 @@ autopsy::HostEvidence starved() {
 autopsy::HostEvidence busy() {
   return {.window_s = 20, .pressure = 80, .vcpus = {{.cpu = 0, .ran_s = 10, .waited_s = 10}}};
 }
+subtests::Summary tests(std::vector<subtests::Subtest> list, std::size_t missing = 0) {
+  return {.format = subtests::Format::tap, .tests = std::move(list), .missing = missing};
+}
 wire::Exit exited(int status) { return {.kind = wire::ExitKind::exited, .value = status}; }
 
 struct Case {
@@ -100,6 +103,28 @@ std::vector<Case> cases() {
        Outcome::inconclusive, "", "deadline"},
       {"InterruptedBeatsAll", {.ending = Interrupted{2}, .findings = {oops}},
        Outcome::inconclusive, "", "interrupted"},
+      {"AFailedSubtestBeatsExitZero",
+       {.ending = AgentResult{exited(0)},
+        .subtests = tests({{"a/b", subtests::Result::pass}, {"a/c", subtests::Result::fail, "why"}})},
+       Outcome::fail, "a/c failed", "subtest"},
+      {"AllSubtestsPassed",
+       {.ending = AgentResult{exited(0)}, .subtests = tests({{"a", subtests::Result::pass}})},
+       Outcome::pass, "", ""},
+      {"AStatusStillCountsWhenSubtestsPass",
+       {.ending = AgentResult{exited(3)}, .workload = "w",
+        .subtests = tests({{"a", subtests::Result::pass}})},
+       Outcome::fail, "w failed", "workload"},
+      {"AllSubtestsSkipped",
+       {.ending = AgentResult{exited(4)}, .subtests = tests({{"a", subtests::Result::skip}})},
+       Outcome::inconclusive, "", "workload_unfit"},
+      {"APlannedSubtestIsMissing",
+       {.ending = AgentResult{exited(0)}, .workload = "w",
+        .subtests = tests({{"a", subtests::Result::pass}}, 2)},
+       Outcome::fail, "w: subtests missing", "subtest_missing"},
+      {"AnOopsBeatsAFailedSubtest",
+       {.ending = AgentResult{exited(0)}, .findings = {oops},
+        .subtests = tests({{"a", subtests::Result::fail}})},
+       Outcome::fail, oops.title, "oops"},
       {"LostReportByTaint",
        {.ending = AgentResult{exited(0)}, .counters_before = {{"tainted", 0x1000}},
         .counters_after = {{"tainted", 0x1200}}},

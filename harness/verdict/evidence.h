@@ -13,6 +13,7 @@
 #include "harness/autopsy/autopsy.h"
 #include "harness/autopsy/host_watch.h"
 #include "harness/console/analyzer.h"
+#include "harness/subtests/subtests.h"
 #include "harness/vm/vm.h"
 
 namespace ktrial::verdict {
@@ -71,6 +72,8 @@ struct Evidence {
   // Findings from this index on came after we injected an NMI: they show where
   // the CPUs were, but the kernel did not report them by itself.
   std::size_t provoked_from = SIZE_MAX;
+
+  subtests::Summary subtests;  // of the program's output, or of the console (KUnit)
 
   std::map<std::string, std::uint64_t> counters_before, counters_after;
   autopsy::HostEvidence host;  // over the time without progress

@@ -1,6 +1,7 @@
 #include "results/report/report.h"
 
 #include <algorithm>
+#include <map>
 
 #include "results/report/text.h"
 #include "results/store/json.h"
@@ -145,13 +146,34 @@ std::string incident_of(const TrialRecord& trial, const TextOptions& options) {
          block_of(trial.incident.autopsy, 4 * options.excerpt_lines, "autopsy.txt");
 }
 
+// The bad ones first of all; those that passed are a number.
+std::string subtests_of(const TrialRecord& trial, const TextOptions& options) {
+  if (trial.subtests.empty()) return {};
+  std::map<std::string, std::size_t> counts;
+  for (const Subtest& test : trial.subtests) ++counts[test.result];
+  std::string out = "\n" + inked("Subtests", Ink::bold, options.color) + ": trial " +
+                    std::to_string(trial.index);
+  for (const auto& [result, count] : counts)
+    out += ", " + std::to_string(count) + " " + printable(result);
+  out += "\n";
+  std::size_t shown = 0;
+  for (const Subtest& test : trial.subtests) {
+    if (!test.bad()) continue;
+    if (++shown > options.excerpt_lines) return out + "    ...\n";
+    out += "    " + cut(printable(test.result + "  " + test.name +
+                                  (test.reason.empty() ? "" : ": " + test.reason)),
+                        kColumns) + "\n";
+  }
+  return out;
+}
+
 // The trial that stands for the run, and its finding that gave the title.
 std::string evidence(const RunRecord& run, const TextOptions& options) {
   auto trial = std::ranges::find_if(run.trials, [&](const TrialRecord& t) {
     return t.outcome == run.outcome && t.signature == run.signature && t.title == run.title;
   });
   if (run.outcome == Outcome::pass || trial == run.trials.end()) return {};
-  const std::string incident = incident_of(*trial, options);
+  const std::string incident = incident_of(*trial, options) + subtests_of(*trial, options);
   if (trial->findings.empty()) return incident;
   auto finding = std::ranges::find(trial->findings, trial->title, &Finding::title);
   if (finding == trial->findings.end()) finding = trial->findings.begin();

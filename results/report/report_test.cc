@@ -45,6 +45,7 @@ TrialRecord trial(int index, Outcome outcome) {
   t.culprit = "mm_get_cid";
   t.signature = make_signature(t.kind, t.title, t.culprit);
   t.reason = "the kernel reported a soft lockup, CPU 2 stopped beating";
+  t.subtests = {{"suite/good", "pass", "", {}}, {"suite/bad", "timeout", "45 seconds", 45.5}};
   t.incident = {{"vCPU 2: spinning with interrupts off in mm_get_cid, task mmcid-vfork/141",
                  "console line 400: INFO: rcu detected stall in corrupted"},
                 {"vCPU 1 waits in smp_call_function_many_cond"},

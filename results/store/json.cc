@@ -122,6 +122,18 @@ void take_verdict(const Json& json, Record& record) {
   record.reason = text_of(json, "reason");
 }
 
+Json to_json(const Subtest& test) {
+  Json out = {{"name", test.name}, {"result", test.result}, {"reason", test.reason}};
+  if (test.seconds) out["seconds"] = rounded(*test.seconds);
+  return out;
+}
+
+Subtest subtest_from_json(const Json& json) {
+  Subtest test{text_of(json, "name"), text_of(json, "result"), text_of(json, "reason"), {}};
+  if (json.contains("seconds")) test.seconds = number_of(json, "seconds");
+  return test;
+}
+
 }  // namespace
 
 Json to_json(const Finding& finding) {
@@ -151,6 +163,10 @@ Json to_json(const TrialRecord& trial) {
   out["started_at"] = to_text(trial.started_at);
   out["findings"] = Json::array();
   for (const Finding& finding : trial.findings) out["findings"].push_back(to_json(finding));
+  if (!trial.subtests.empty()) {
+    out["subtests"] = Json::array();
+    for (const Subtest& test : trial.subtests) out["subtests"].push_back(to_json(test));
+  }
   if (!trial.incident.empty())
     out["incident"] = {{"chain", strings(trial.incident.chain)},
                        {"victims", strings(trial.incident.victims)},
@@ -215,6 +231,8 @@ std::optional<TrialRecord> trial_from_json(const Json& json) {
   trial.started_at = time_from_text(text_of(json, "started_at")).value_or(TimePoint{});
   each_object(json, "findings",
               [&](const Json& item) { trial.findings.push_back(finding_from_json(item)); });
+  each_object(json, "subtests",
+              [&](const Json& item) { trial.subtests.push_back(subtest_from_json(item)); });
   if (auto it = json.find("incident"); it != json.end() && it->is_object())
     trial.incident = {strings_of(*it, "chain"), strings_of(*it, "victims"),
                       text_of(*it, "autopsy")};
