@@ -54,12 +54,10 @@ std::vector<Named> values_of(const Reading& r) {
   return out;
 }
 
-// The user time (ns) that scaling gives: usage split as the ticks are (cputime_adjust()
-// in kernel/sched/cputime.c, without its memory of earlier readings).
-double scaled_user(const V1& v1) {
-  const double ticks = static_cast<double>(v1.usage_user) + static_cast<double>(v1.usage_sys);
-  if (ticks == 0) return static_cast<double>(v1.usage);  // nothing sampled: all is user time
-  return static_cast<double>(v1.usage) * static_cast<double>(v1.usage_user) / ticks;
+// Ticks are charged when they arrive, and a virtual CPU that is not run misses some:
+// then cputime_adjust() (kernel/sched/cputime.c) scales what came to the usage.
+double lost_ns(const V1& v1) {
+  return static_cast<double>(distance(v1.usage, v1.usage_user + v1.usage_sys));
 }
 
 }  // namespace
@@ -131,26 +129,20 @@ std::string check_frozen(const Reading& first, const Reading& second, const Read
 
 std::string check_levels(const Reading& parent, const std::vector<Reading>& children) {
   if (!parent.v1) return "";
-  double expected = scaled_user(*parent.v1);
-  for (const Reading& child : children)
-    if (child.v1) expected -= scaled_user(*child.v1);
-  const double limit =
+  double limit =
       std::max(0.02 * static_cast<double>(parent.v1->usage), 5.0 * static_cast<double>(kUserTick));
-  const double v2 =
-      1e3 * (static_cast<double>(parent.v2.user) -
-             static_cast<double>(total(children, [](const Reading& r) { return r.v2.user; })));
-  const double v1 = static_cast<double>(kUserTick) *
-                    (static_cast<double>(parent.v1->stat_user) -
-                     static_cast<double>(total(
-                         children, [](const Reading& r) { return r.v1 ? r.v1->stat_user : 0; })));
-  const std::pair<const char*, double> kBoth[] = {{"cpu.stat user_usec", v2},
-                                                  {"cpuacct.stat user", v1}};
-  for (const auto& [name, seen] : kBoth)
-    if (std::abs(seen - expected) > limit)
-      return say(
-          "levels: %s of the group differs from its children's by %.0f us, by their ticks "
-          "%.0f (+-%.0f)",
-          name, seen / 1e3, expected / 1e3, limit / 1e3);
+  limit += lost_ns(*parent.v1);
+  for (const Reading& child : children)
+    if (child.v1) limit += lost_ns(*child.v1);
+  const u64 v2 = total(children, [](const Reading& r) { return r.v2.user; });
+  const u64 v1 = total(children, [](const Reading& r) { return r.v1 ? r.v1->stat_user : 0; });
+  const std::pair<const char*, u64> kBoth[] = {
+      {"cpu.stat user_usec", distance(parent.v2.user, v2) * 1000},
+      {"cpuacct.stat user", distance(parent.v1->stat_user, v1) * kUserTick}};
+  for (const auto& [name, difference] : kBoth)
+    if (static_cast<double>(difference) > limit)
+      return say("levels: %s of the group differs from its children's by %llu us (+-%.0f)", name,
+                 ull(difference / 1000), limit / 1e3);
   return "";
 }
 

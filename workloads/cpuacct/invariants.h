@@ -30,10 +30,10 @@ std::string check_monotone(const Reading& before, const Reading& after);
 // the end of a task that was reaped before it left its CPU.
 std::string check_frozen(const Reading& first, const Reading& second, const Reading& third);
 
-// Near: 2 % of the usage or 5 ticks. The user time of the group is that of its
-// children, as far as the same scaling of the same ticks makes it so: each level is
-// scaled for itself, which differs when the children lost different parts of their
-// ticks. Needs v1, which tells the ticks.
+// Near: 2 % of the usage or 5 ticks, and the time that had no tick. The user time of
+// the group is that of its children. Each level scales its own ticks to its own usage,
+// so they differ when the children lost different parts of their ticks; how much was
+// lost, v1 tells. Without v1 nothing is compared.
 std::string check_levels(const Reading& parent, const std::vector<Reading>& children);
 // Near: 1 % and a tick. What wait4 says of the group's tasks. `at_least`: tasks that
 // end in great number are charged more than wait4 sees, their way out of the CPU.

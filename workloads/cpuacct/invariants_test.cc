@@ -119,15 +119,16 @@ TEST_F(CpuacctRulesTest, LevelsHoldWithinFiveTicksOrTwoPerCent) {
   p_.v1->stat_user -= 11;
   EXPECT_THAT(check_levels(p_, {a_, b_}), StartsWith("levels: cpuacct.stat"));
 }
-TEST_F(CpuacctRulesTest, LevelsKnowThatLostTicksAreScaledAway) {
+TEST_F(CpuacctRulesTest, LevelsAllowForTimeWithoutTicks) {
   // b lost half its ticks: of p's 4 s of ticks 3 are user, so 3.75 s of its 5 s.
   Reading b = b_;
   b.v1->usage_sys /= 2;
   p_.v1->usage_sys /= 2;
-  EXPECT_THAT(check_levels(p_, {a_, b}), StartsWith("levels: "));
   p_.v2.user = 3'750'000;
   p_.v1->stat_user = 375;
   EXPECT_EQ(check_levels(p_, {a_, b}), "");
+  p_.v2.user = 3'000'000 + 2'100'001;  // 2 % of 5 s, and a second lost at each level
+  EXPECT_THAT(check_levels(p_, {a_, b}), StartsWith("levels: "));
 }
 
 TEST_F(CpuacctRulesTest, RusageIsWithinOnePerCentAndATick) {
