@@ -67,7 +67,7 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
                        : fmt::format("memory-backend-memfd,id=ram,size={}M,share=on",
                                      config.memory_mib)});
   if (wiring) {
-    add({"-chardev", fmt::format("socket,id=console,fd={}", wiring->console_fd)});
+    add({"-chardev", fmt::format("file,id=console,path=/proc/self/fd/{},append=on", wiring->console_fd)});
     add({"-serial", "chardev:console"});
     add({"-chardev", fmt::format("socket,id=qmp,fd={}", wiring->qmp_fd)});
     add({"-mon", "chardev=qmp,mode=control"});

@@ -36,6 +36,7 @@ Result<SocketPair> socket_pair() {
   return SocketPair{Fd(ends[0]), Fd(ends[1])};
 }
 
+constexpr int kConsolePipe = 1 << 20;  // bytes; less room only makes the guest wait sooner
 constexpr std::size_t kLastWords = 4096;  // bytes of QEMU's stderr worth keeping
 
 // Reads a descriptor to its end, handing out what comes.
@@ -120,9 +121,12 @@ Status QemuVm::make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& cons
   if (::ftruncate(ram_.get(), static_cast<off_t>(config_.memory_mib) << 20) != 0)
     return fail_errno("guest RAM of " + std::to_string(config_.memory_mib) + " MiB", errno);
   wiring.ram_fd = ram_.get();
-  SocketPair console_pair = KTRIAL_TRY(socket_pair());
-  wiring.console_fd = give(std::move(console_pair.theirs));
-  console = std::move(console_pair.ours);
+  // A pipe: QEMU's UART waits for room in it. Into a full socket it drops characters.
+  int console_pipe[2];
+  if (::pipe2(console_pipe, O_CLOEXEC) != 0) return fail_errno("pipe", errno);
+  console.reset(console_pipe[0]);
+  wiring.console_fd = give(Fd(console_pipe[1]));
+  ::fcntl(console.get(), F_SETPIPE_SZ, kConsolePipe);  // as much as a user may have
   SocketPair qmp_pair = KTRIAL_TRY(socket_pair());
   wiring.qmp_fd = give(std::move(qmp_pair.theirs));
   qmp = std::move(qmp_pair.ours);

@@ -30,7 +30,7 @@ std::string joined(const std::vector<std::string>& words) {
 TEST(QemuArgvTest, WiresEverythingThroughInheritedDescriptors) {
   auto text = joined(qemu_arguments(sample_config(), QemuWiring{3, 4, 5, {6, 7}}));
   for (const char* part :
-       {"mem-path=/proc/self/fd/3", "socket,id=console,fd=4", "socket,id=qmp,fd=5",
+       {"mem-path=/proc/self/fd/3", "file,id=console,path=/proc/self/fd/4,append=on", "socket,id=qmp,fd=5",
         "socket,id=port0,fd=6", "name=two", "-sandbox|on", "share=on", "-nodefaults", "-no-reboot",
         "-accel|tcg,thread=multi|-cpu|max", "-kernel|/boot/a,b|"})
     EXPECT_NE(text.find(part), text.npos) << part << " in " << text;
