@@ -34,7 +34,8 @@ channel::Channel::Handlers Monitor::channel_handlers() {
 }
 
 void Monitor::slow_down(double factor) {
-  for (Clock::duration* limit : {&limits_.heartbeat, &limits_.progress, &limits_.settle})
+  // Not that of beats: there, time that the host took is not counted anyway.
+  for (Clock::duration* limit : {&limits_.progress, &limits_.settle})
     *limit = std::chrono::duration_cast<Clock::duration>(*limit * factor);
 }
 
@@ -124,7 +125,7 @@ bool Monitor::overdue(Clock::time_point since, Clock::duration limit, int cpu) c
   const auto silent = Clock::now() - since;
   if (silent < limit) return false;
   return silent >= kPatience * limit ||
-         seconds(silent) - host_->lost_s(since, cpu) >= seconds(limit);
+         seconds(silent) - host_->lost_s(since, cpu) >= seconds(limit) / limits_.overcommit;
 }
 
 verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {

@@ -29,6 +29,9 @@ struct Limits {
   Clock::duration progress{};      // the workload's silence; zero: it need not show any
   Clock::duration settle{};        // a report's head until its evidence is complete
   Clock::duration total{};         // the whole trial
+  // By how much the above are longer because the vCPUs share host CPUs. What the host
+  // really took from a vCPU is known: of time that it was given, 1/overcommit is enough.
+  double overcommit = 1;
 };
 
 class Monitor {

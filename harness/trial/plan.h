@@ -31,6 +31,7 @@ struct Plan {
   std::string command_line;  // without the channel's own arguments
   wire::Run run;
   spec::Timeouts timeouts;
+  double overcommit = 1;  // vCPUs over host cores, at least 1: a part of timeouts.scale
   spec::Milliseconds total{};     // hard limit of one trial
   spec::Milliseconds progress{};  // longest silence of the workload; 0: any
   std::uint32_t host_port = 0;    // guest vsock port that the host keeps connecting to; 0: none

@@ -196,7 +196,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
                                            }));
 
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
-  plan.timeouts = spec::make_timeouts(spec::load_scale(spec.cpus, host_cores()),
+  plan.overcommit = spec::load_scale(spec.cpus, host_cores());
+  plan.timeouts = spec::make_timeouts(plan.overcommit,
                                       kvm ? spec::profile_kvm() : spec::profile_tcg());
   plan.command_line = kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));

@@ -26,7 +26,8 @@ Limits limits_of(const Plan& plan) {
           .heartbeat = plan.timeouts.heartbeat_silence,
           .progress = plan.progress,
           .settle = plan.timeouts.report_settle,
-          .total = plan.total};
+          .total = plan.total,
+          .overcommit = plan.overcommit};
 }
 
 vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel) {
