@@ -162,16 +162,19 @@ void check_near(const Plan& plan, const Snapshot& snapshot, const Company& compa
                 Outcome& outcome) {
   auto at = [&](const char* name) { return snapshot.at(path_of(name)); };
   const std::uint64_t lie = plan.plant == "rusage" ? 500'000'000 : 0;
-  doubt(outcome, "spin", check_rusage(at("spin"), company.spin.rusage_ns() + lie, false));
-  doubt(outcome, "zero", check_rusage(at("zero"), company.zero.rusage_ns(), false));
-  doubt(outcome, "killed", check_rusage(at("killed"), company.killed.rusage_ns(), false));
-  doubt(outcome, "forks", check_rusage(at("forks"), company.forks.rusage_ns(), true));
-  doubt(outcome, "vforks", check_rusage(at("vforks"), company.vforks.rusage_ns(), true));
+  auto rusage = [&](const Reading& reading, const Actor& actor, bool many) {
+    return check_rusage(reading, actor.least_ns() + lie, actor.most_ns() + lie, many);
+  };
+  doubt(outcome, "spin", rusage(at("spin"), company.spin, false));
+  doubt(outcome, "zero", rusage(at("zero"), company.zero, false));
+  doubt(outcome, "killed", rusage(at("killed"), company.killed, false));
+  doubt(outcome, "forks", rusage(at("forks"), company.forks, true));
+  doubt(outcome, "vforks", rusage(at("vforks"), company.vforks, true));
   Reading hop = at("hop1");
   const Reading hop2 = at("hop2");
   hop.v2.usage += hop2.v2.usage;
   if (hop.v1 && hop2.v1) hop.v1->usage += hop2.v1->usage;
-  doubt(outcome, "hop1+hop2", check_rusage(hop, company.hop.rusage_ns(), false));
+  doubt(outcome, "hop1+hop2", rusage(hop, company.hop, false));
   doubt(outcome, "hop1+hop2", check_twins(hop));
   for (const char* name : {"spin", "zero", "forks", "vforks", "killed"})
     doubt(outcome, name, check_twins(at(name)));
