@@ -60,7 +60,11 @@ class Debugger {
   bool tasks_left() const { return !alive_.empty() || !early_.empty() || !dying_.empty(); }
 
   bool attach(pid_t task) {
-    if (ptrace(PTRACE_SEIZE, task, nullptr, kOptions) != 0) return false;
+    if (ptrace(PTRACE_SEIZE, task, nullptr, kOptions) != 0) {
+      if (seqno_ == 0 && (errno == EPERM || errno == ENOSYS))
+        cannot_run("PTRACE_SEIZE: %s (it needs CAP_SYS_PTRACE)", std::strerror(errno));
+      return false;
+    }
     log(Kind::attach, task, 0, 0);
     alive_[task] = seqno_;
     return true;
