@@ -47,7 +47,9 @@ void falsify(const std::string& plant, std::vector<Event>& log, std::vector<Entr
   if (plant == "dangling") log[log.size() - 2].ref += 1'000'000;
   if (plant == "undestroyed") log.pop_back();
   if (plant == "ghost") log.push_back({last.seqno + 1, Kind::exec, last.task, 0, last.ref});
-  if (plant == "witness" && !witness.empty()) witness.push_back(witness.back());
+  if (plant == "witness")
+    for (const Event& e : log)
+      if (e.kind == Kind::fork) witness.push_back({Kind::exec, e.task});
 }
 
 class Session {
