@@ -111,10 +111,11 @@ void direct(const Hierarchies& groups, const Plan& plan, Company& company, const
     for (const auto& [actor, group] : company.all()) alive += actor->ended() ? 0 : 1;
     if (!killed && now_ns() >= kill_at) company.killed.kill(), killed = true;
     if (now_ns() >= next_hop && !company.hop.ended()) {
-      // It cannot be reaped by anyone else: a process that has just ended is a zombie,
-      // which a group takes or does not take, but its pid is its own.
       second = !second;
-      groups.move(company.hop.pid(), path_of(second ? "hop2" : "hop1"));
+      const std::string group = path_of(second ? "hop2" : "hop1");
+      if (!groups.move(company.hop.pid(), group) && !company.hop.ended())
+        broken("move: group %s does not know process %d, which runs", group.c_str(),
+               company.hop.pid());
       next_hop = now_ns() + plan.hop_ms * 1'000'000;
     }
     progress.tick(readings_before + readers.readings(), 0);
@@ -218,7 +219,9 @@ Outcome run_round(const Hierarchies& groups, const Plan& plan, workload::Progres
   const Clocks begin(groups);
   {
     Readers readers(groups, plan);
-    for (const auto& [actor, group] : company.all()) groups.move(actor->pid(), path_of(group));
+    for (const auto& [actor, group] : company.all())
+      if (!groups.move(actor->pid(), path_of(group)))
+        broken("move: group %s does not know process %d, which sleeps", group, actor->pid());
     for (const auto& [actor, group] : company.all()) actor->start();
     direct(groups, plan, company, readers, progress, readings_before);
     outcome.readings = readers.readings();
