@@ -17,8 +17,8 @@ using testing::HasSubstr;
 
 const fs::path kWorkloads = KTRIAL_BINARY_DIR "/share/ktrial/workloads";
 
-constexpr const char* kAll[] = {"fork-storm", "mmcid-vfork", "smoke", "vfork-storm",
-                                "vsock-listen"};
+constexpr const char* kAll[] = {"cpuacct", "debug-events", "fork-storm",  "mmcid-vfork",
+                                "smoke",   "vfork-storm",  "vsock-listen"};
 
 struct Ran {
   int status = -1;
@@ -112,11 +112,13 @@ TEST(ArgumentsTest, WhatIsNotKnownIsRefusedWithTheList) {
 
 TEST(ArgumentsTest, BadValuesAreRefused) {
   const std::pair<const char*, const char*> kBad[] = {
-      {"mmcid-vfork", "--pin=yes"},        {"mmcid-vfork", "--rounds=0"},
-      {"mmcid-vfork", "--rounds=1x"},      {"mmcid-vfork", "--spin_ms=99999999999999999999"},
-      {"fork-storm", "--variant=vfork"},   {"vfork-storm", "--variant=fork"},
-      {"vfork-storm", "--child="},         {"vsock-listen", "--port=70000"},
-      {"vsock-listen", "--peer=loopback "}};
+      {"mmcid-vfork", "--pin=yes"},         {"mmcid-vfork", "--rounds=0"},
+      {"mmcid-vfork", "--rounds=1x"},       {"mmcid-vfork", "--spin_ms=99999999999999999999"},
+      {"fork-storm", "--variant=vfork"},    {"vfork-storm", "--variant=fork"},
+      {"vfork-storm", "--child="},          {"vsock-listen", "--port=70000"},
+      {"vsock-listen", "--peer=loopback "}, {"mmcid-vfork", "--overcommit=0"},
+      {"vsock-listen", "--jitter_us=-1"},   {"cpuacct", "--plant=everything"},
+      {"debug-events", "--clients=17"}};
   for (const auto& [name, bad] : kBad) {
     const Ran ran = run(name, "--duration=0 '" + std::string(bad) + "'");
     EXPECT_EQ(ran.status, 2) << name << ' ' << bad;
@@ -128,6 +130,35 @@ TEST(MmcidVforkTest, DurationTakesThePlaceOfRounds) {
   const Ran ran = run("mmcid-vfork", "--duration=0.05 --rounds=1000000 --spin_ms=1 --pin=false");
   EXPECT_EQ(ran.status, 0) << ran.out;
   EXPECT_GE(check_progress(ran.progress, 0), 1);
+}
+
+TEST(MmcidVforkTest, TheKnobsKeepItHealthy) {
+  const Ran ran =
+      run("mmcid-vfork", "--rounds=2 --spin_ms=1 --cpus=1 --overcommit=3 --jitter_us=300 --seed=9");
+  EXPECT_EQ(ran.status, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("on 1 CPUs"));
+  EXPECT_THAT(ran.out, HasSubstr("seed 9"));
+  EXPECT_EQ(run("mmcid-vfork", "--cpus=1024").status, 2);
+}
+
+// Tracing may be forbidden here (a container), and the proc connector is for root.
+TEST(DebugEventsTest, TracesItsClientsOrSaysWhyNot) {
+  const Ran ran = run("debug-events", "--duration=0.3 --clients=2 --stages=3 --pairs=2");
+  if (ran.status == 2) GTEST_SKIP() << ran.out;
+  EXPECT_EQ(ran.status, 0) << ran.out;
+  EXPECT_GE(check_progress(ran.progress, 0), 1);
+}
+
+TEST(DebugEventsTest, WhatIsPlantedIsFound) {
+  if (run("debug-events", "--duration=0.01 --clients=1 --session=staged").status == 2)
+    GTEST_SKIP() << "tracing is forbidden here";
+  for (const char* plant :
+       {"gap", "duplicate", "dangling", "undestroyed", "ghost", "mismatch", "memory"}) {
+    const Ran ran = run("debug-events", "--duration=0.01 --clients=2 --session=staged --plant=" +
+                                            std::string(plant));
+    EXPECT_EQ(ran.status, 1) << plant << ran.out;
+    EXPECT_THAT(ran.out, HasSubstr("invariant broken: ")) << plant;
+  }
 }
 
 TEST(StormTest, EveryVariantAndChildCanBeAskedFor) {

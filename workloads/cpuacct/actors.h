@@ -27,18 +27,20 @@ class Actor {
   pid_t pid() const { return pid_; }
   void start();
   void kill();
-  // Whether it has ended; then rusage_ns() is known. A bad end is a broken invariant.
+  // Whether it has ended; then least_ns() is known. A bad end is a broken invariant.
   bool ended();
-  // User and system time of it and its children after its start, by wait4.
-  std::uint64_t rusage_ns() const { return rusage_ns_; }
+  // User and system time of it and its children by wait4, in ns: without all that came
+  // before it was awake in its group, and with its waking up.
+  std::uint64_t least_ns() const { return least_ns_; }
+  std::uint64_t most_ns() const { return most_ns_; }
 
  private:
   Act act_;
   pid_t pid_ = -1;
   int start_fd_ = -1;
   bool killed_ = false, reaped_ = false;
-  std::atomic<std::uint64_t>* before_start_;  // ns, in shared memory
-  std::uint64_t rusage_ns_ = 0;
+  std::atomic<std::uint64_t>* before_;  // [2], ns, in shared memory: falls asleep, is awake
+  std::uint64_t least_ns_ = 0, most_ns_ = 0;
 };
 
 }  // namespace ktrial::cpuacct

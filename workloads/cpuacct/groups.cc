@@ -83,14 +83,16 @@ void remove_folder(const std::string& folder) {
   }
 }
 
-void write_pid(const std::string& path, pid_t pid) {
+bool write_pid(const std::string& path, pid_t pid) {
   const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) broken("%s cannot be opened: %s", path.c_str(), std::strerror(errno));
   char text[16];
   const int size = std::snprintf(text, sizeof text, "%d\n", pid);
-  if (write(fd, text, static_cast<std::size_t>(size)) != size)
+  const bool taken = write(fd, text, static_cast<std::size_t>(size)) == size;
+  if (!taken && errno != ESRCH)
     broken("move: process %d does not go into %s: %s", pid, path.c_str(), std::strerror(errno));
   close(fd);
+  return taken;
 }
 
 void* pass(void* passed) {
@@ -137,9 +139,11 @@ void Hierarchies::remove(const std::string& group) const {
     if (!root.empty()) remove_folder(root + "/" + group);
 }
 
-void Hierarchies::move(pid_t pid, const std::string& group) const {
+bool Hierarchies::move(pid_t pid, const std::string& group) const {
+  bool taken = true;
   for (const std::string& root : {v1_, v2_})
-    if (!root.empty()) write_pid(root + "/" + group + "/cgroup.procs", pid);
+    if (!root.empty()) taken &= write_pid(root + "/" + group + "/cgroup.procs", pid);
+  return taken;
 }
 
 bool Hierarchies::has_tasks(const std::string& group) const {

@@ -24,8 +24,9 @@ class Hierarchies {
   void make(const std::string& group) const;
   // Once its last task has ended; waits out a kernel that is not done with it (EBUSY).
   void remove(const std::string& group) const;
-  // The process, with its threads, goes into the group of both.
-  void move(pid_t pid, const std::string& group) const;
+  // The process, with its threads, goes into the group of both. False: the kernel says
+  // that there is no such process, which only one that has ended can be.
+  bool move(pid_t pid, const std::string& group) const;
   bool has_tasks(const std::string& group) const;
   Reading read(const std::string& group) const;
   std::uint64_t root_usage() const;  // ns; v1 only

@@ -146,12 +146,12 @@ std::string check_levels(const Reading& parent, const std::vector<Reading>& chil
   return "";
 }
 
-std::string check_rusage(const Reading& reading, u64 rusage_ns, bool at_least) {
+std::string check_rusage(const Reading& reading, u64 least, u64 most, bool many) {
   const u64 usage = reading.v1 ? reading.v1->usage : reading.v2.usage * 1000;
-  const u64 limit = rusage_ns / 100 + kUserTick;
-  if (usage + limit < rusage_ns || (!at_least && usage > rusage_ns + limit))
-    return say("rusage: the group used %llu us, its tasks %llu us by wait4 (+-%llu)",
-               ull(usage / 1000), ull(rusage_ns / 1000), ull(limit / 1000));
+  const u64 limit = most / 100 + kUserTick;
+  if (usage + limit < least || (!many && usage > most + limit))
+    return say("rusage: the group used %llu us, its tasks %llu to %llu us by wait4 (+-%llu)",
+               ull(usage / 1000), ull(least / 1000), ull(most / 1000), ull(limit / 1000));
   return "";
 }
 

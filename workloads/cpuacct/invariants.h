@@ -35,9 +35,12 @@ std::string check_frozen(const Reading& first, const Reading& second, const Read
 // so they differ when the children lost different parts of their ticks; how much was
 // lost, v1 tells. Without v1 nothing is compared.
 std::string check_levels(const Reading& parent, const std::vector<Reading>& children);
-// Near: 1 % and a tick. What wait4 says of the group's tasks. `at_least`: tasks that
-// end in great number are charged more than wait4 sees, their way out of the CPU.
-std::string check_rusage(const Reading& reading, std::uint64_t rusage_ns, bool at_least);
+// Near: 1 % and a tick. The group's usage is between `least` and `most` (ns), what wait4
+// says of its tasks without and with their waking up in it. `many`: tasks that end in
+// great number are charged more than wait4 sees, their way out of the CPU; no upper limit.
+std::string check_rusage(const Reading& reading, std::uint64_t least, std::uint64_t most,
+                         bool many);
+
 // Near: 1 % and a tick. Both hierarchies tell the same usage.
 std::string check_twins(const Reading& reading);
 

@@ -132,12 +132,14 @@ TEST_F(CpuacctRulesTest, LevelsAllowForTimeWithoutTicks) {
 }
 
 TEST_F(CpuacctRulesTest, RusageIsWithinOnePerCentAndATick) {
-  EXPECT_EQ(check_rusage(a_, 3 * kSecond, false), "");
-  EXPECT_EQ(check_rusage(a_, 3 * kSecond + 40'000'000, false), "");
-  EXPECT_THAT(check_rusage(a_, 3 * kSecond + 41'000'000, false), StartsWith("rusage: "));
-  EXPECT_THAT(check_rusage(a_, 3 * kSecond - 41'000'000, false), StartsWith("rusage: "));
-  EXPECT_EQ(check_rusage(a_, 2 * kSecond, true), "") << "more than the tasks' own is theirs too";
-  EXPECT_THAT(check_rusage(a_, 4 * kSecond, true), StartsWith("rusage: "));
+  auto check = [&](std::uint64_t ns, bool many) { return check_rusage(a_, ns, ns, many); };
+  EXPECT_EQ(check(3 * kSecond, false), "");
+  EXPECT_EQ(check(3 * kSecond + 40'000'000, false), "");
+  EXPECT_THAT(check(3 * kSecond + 41'000'000, false), StartsWith("rusage: "));
+  EXPECT_THAT(check(3 * kSecond - 41'000'000, false), StartsWith("rusage: "));
+  EXPECT_EQ(check_rusage(a_, 2 * kSecond, 3 * kSecond, false), "") << "it was long in waking up";
+  EXPECT_EQ(check(2 * kSecond, true), "") << "more than the tasks' own is theirs too";
+  EXPECT_THAT(check(4 * kSecond, true), StartsWith("rusage: "));
 }
 
 TEST_F(CpuacctRulesTest, TwinsTellTheSame) {

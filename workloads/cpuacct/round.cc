@@ -111,10 +111,11 @@ void direct(const Hierarchies& groups, const Plan& plan, Company& company, const
     for (const auto& [actor, group] : company.all()) alive += actor->ended() ? 0 : 1;
     if (!killed && now_ns() >= kill_at) company.killed.kill(), killed = true;
     if (now_ns() >= next_hop && !company.hop.ended()) {
-      // It cannot be reaped by anyone else: a process that has just ended is a zombie,
-      // which a group takes or does not take, but its pid is its own.
       second = !second;
-      groups.move(company.hop.pid(), path_of(second ? "hop2" : "hop1"));
+      const std::string group = path_of(second ? "hop2" : "hop1");
+      if (!groups.move(company.hop.pid(), group) && !company.hop.ended())
+        broken("move: group %s does not know process %d, which runs", group.c_str(),
+               company.hop.pid());
       next_hop = now_ns() + plan.hop_ms * 1'000'000;
     }
     progress.tick(readings_before + readers.readings(), 0);
@@ -162,16 +163,19 @@ void check_near(const Plan& plan, const Snapshot& snapshot, const Company& compa
                 Outcome& outcome) {
   auto at = [&](const char* name) { return snapshot.at(path_of(name)); };
   const std::uint64_t lie = plan.plant == "rusage" ? 500'000'000 : 0;
-  doubt(outcome, "spin", check_rusage(at("spin"), company.spin.rusage_ns() + lie, false));
-  doubt(outcome, "zero", check_rusage(at("zero"), company.zero.rusage_ns(), false));
-  doubt(outcome, "killed", check_rusage(at("killed"), company.killed.rusage_ns(), false));
-  doubt(outcome, "forks", check_rusage(at("forks"), company.forks.rusage_ns(), true));
-  doubt(outcome, "vforks", check_rusage(at("vforks"), company.vforks.rusage_ns(), true));
+  auto rusage = [&](const Reading& reading, const Actor& actor, bool many) {
+    return check_rusage(reading, actor.least_ns() + lie, actor.most_ns() + lie, many);
+  };
+  doubt(outcome, "spin", rusage(at("spin"), company.spin, false));
+  doubt(outcome, "zero", rusage(at("zero"), company.zero, false));
+  doubt(outcome, "killed", rusage(at("killed"), company.killed, false));
+  doubt(outcome, "forks", rusage(at("forks"), company.forks, true));
+  doubt(outcome, "vforks", rusage(at("vforks"), company.vforks, true));
   Reading hop = at("hop1");
   const Reading hop2 = at("hop2");
   hop.v2.usage += hop2.v2.usage;
   if (hop.v1 && hop2.v1) hop.v1->usage += hop2.v1->usage;
-  doubt(outcome, "hop1+hop2", check_rusage(hop, company.hop.rusage_ns(), false));
+  doubt(outcome, "hop1+hop2", rusage(hop, company.hop, false));
   doubt(outcome, "hop1+hop2", check_twins(hop));
   for (const char* name : {"spin", "zero", "forks", "vforks", "killed"})
     doubt(outcome, name, check_twins(at(name)));
@@ -215,7 +219,9 @@ Outcome run_round(const Hierarchies& groups, const Plan& plan, workload::Progres
   const Clocks begin(groups);
   {
     Readers readers(groups, plan);
-    for (const auto& [actor, group] : company.all()) groups.move(actor->pid(), path_of(group));
+    for (const auto& [actor, group] : company.all())
+      if (!groups.move(actor->pid(), path_of(group)))
+        broken("move: group %s does not know process %d, which sleeps", group, actor->pid());
     for (const auto& [actor, group] : company.all()) actor->start();
     direct(groups, plan, company, readers, progress, readings_before);
     outcome.readings = readers.readings();

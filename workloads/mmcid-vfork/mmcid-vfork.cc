@@ -26,6 +26,7 @@
 
 #include "workloads/common/arguments.h"
 #include "workloads/common/clock.h"
+#include "workloads/common/knobs.h"
 #include "workloads/common/progress.h"
 #include "workloads/common/threads.h"
 
@@ -38,6 +39,10 @@ std::int64_t spin_ms = 60;
 std::int64_t extra = 2;
 std::int64_t settle_us = 3000;
 bool pin = true;
+std::int64_t use = 0;
+std::int64_t overcommit = 1;
+std::int64_t jitter_us = 0;
+std::int64_t seed = 1;
 
 // Shared by the round's process and its vfork child, which share all memory.
 std::atomic<pid_t> sleeper{0};
@@ -77,15 +82,21 @@ void* spin(void*) {
   return nullptr;
 }
 
-[[noreturn]] void run_round(const std::vector<int>& cpus) {
+[[noreturn]] void run_round(const std::vector<int>& cpus, std::uint64_t round) {
+  Jitter jitter(jitter_us, seed, round);
+  jitter.pause();
   const pthread_t forker = start_thread(vfork_and_wait, nullptr);
   while (sleeper.load() == 0) sleep_us(100);
+  jitter.pause();
   sleep_us(settle_us);  // it is to be off its CPU, with an id of its own
 
   std::vector<pthread_t> spinners;
-  const std::size_t count = cpus.size() + static_cast<std::size_t>(extra);
-  for (std::size_t i = 0; i < count; ++i)
+  const std::size_t count =
+      cpus.size() * static_cast<std::size_t>(overcommit) + static_cast<std::size_t>(extra);
+  for (std::size_t i = 0; i < count; ++i) {
     spinners.push_back(start_thread_on(pin ? cpus[i % cpus.size()] : -1, spin, nullptr));
+    jitter.pause();
+  }
   for (const pthread_t thread : spinners) pthread_join(thread, nullptr);
   if (spun.load() != static_cast<std::int64_t>(count))
     broken("%zu busy threads were joined but %lld ran", count, static_cast<long long>(spun.load()));
@@ -97,10 +108,10 @@ void* spin(void*) {
   _exit(kHealthy);
 }
 
-void one_round(const std::vector<int>& cpus) {
+void one_round(const std::vector<int>& cpus, std::uint64_t round) {
   const pid_t child = fork();
   if (child < 0) cannot_run("fork: %s", std::strerror(errno));
-  if (child == 0) run_round(cpus);
+  if (child == 0) run_round(cpus, round);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -117,8 +128,12 @@ int main(int argc, char** argv) {
                                              {"spin_ms", Integer{&spin_ms, 1, 500}},
                                              {"pin", Boolean{&pin}},
                                              {"extra", Integer{&extra, 0, 256}},
-                                             {"settle_us", Integer{&settle_us, 0, 500'000}}});
-  const std::vector<int> cpus = allowed_cpus();
+                                             {"settle_us", Integer{&settle_us, 0, 500'000}},
+                                             {"cpus", Integer{&use, 0, 1024}},
+                                             {"overcommit", Integer{&overcommit, 1, 16}},
+                                             {"jitter_us", Integer{&jitter_us, 0, 100'000}},
+                                             {"seed", Integer{&seed, 0, 1'000'000'000}}});
+  const std::vector<int> cpus = use_cpus(use);
   const Deadline deadline(duration_s);
   const bool timed = duration_s > 0;
   const std::uint64_t total = timed ? 0 : static_cast<std::uint64_t>(rounds);
@@ -126,10 +141,10 @@ int main(int argc, char** argv) {
   progress.report(0, total);
   std::uint64_t done = 0;
   while (timed ? !deadline.passed() : done < total) {
-    one_round(cpus);
+    one_round(cpus, done);
     progress.report(++done, total);
   }
-  std::printf("mmcid-vfork: %llu rounds on %zu CPUs, each with a sleeping vfork child\n",
-              static_cast<unsigned long long>(done), cpus.size());
+  std::printf("mmcid-vfork: %llu rounds on %zu CPUs, each with a sleeping vfork child; seed %lld\n",
+              static_cast<unsigned long long>(done), cpus.size(), static_cast<long long>(seed));
   return kHealthy;
 }

@@ -17,6 +17,7 @@
 #include "workloads/common/arguments.h"
 #include "workloads/common/child.h"
 #include "workloads/common/clock.h"
+#include "workloads/common/knobs.h"
 #include "workloads/common/progress.h"
 #include "workloads/common/threads.h"
 #include "workloads/vsock-listen/listener.h"
@@ -34,6 +35,11 @@ std::int64_t port = 1024;
 std::int64_t helper_threads = 0;
 std::int64_t clients = 2;
 std::string peer = "host";
+bool pin = false;
+std::int64_t use = 0;
+std::int64_t overcommit = 1;
+std::int64_t jitter_us = 0;
+std::int64_t seed = 1;
 
 std::atomic<bool> stop{false};
 std::atomic<std::uint64_t> helpers{0};
@@ -42,11 +48,13 @@ std::atomic<std::uint64_t> answers{0}, sum_of_answers{0}, retries{0};
 // Helpers come and go; which kind is next differs from thread to thread.
 void* churn(void* first) {
   Slot slot;
+  Jitter jitter(jitter_us, seed, reinterpret_cast<std::uint64_t>(first));
   for (std::size_t i = reinterpret_cast<std::size_t>(first); !stop.load(); ++i) {
     slot.variant = kVariants[i % std::size(kVariants)];
     slot.behaviour = kBehaviours[i / std::size(kVariants) % std::size(kBehaviours)];
     slot.status = static_cast<int>(1 + i % 100);
     slot.hold_us = static_cast<std::int64_t>(i * 1237 % 5000);
+    jitter.pause();
     const pid_t child = start_child(slot);
     if (child < 0 && (errno == EAGAIN || errno == ENOMEM)) {
       sleep_us(10'000);
@@ -122,10 +130,12 @@ int judge(double duration_s, bool loopback, const Shared& shared) {
   if (loopback && (answers != served || sum_of_answers != served * (served + 1) / 2))
     broken("%llu connections were served, each with its number, but %llu answers came",
            static_cast<unsigned long long>(served), static_cast<unsigned long long>(answers));
-  std::printf("vsock-listen: %llu connections served, %llu dropped by the peer, %llu helpers run\n",
-              static_cast<unsigned long long>(served),
-              static_cast<unsigned long long>(shared.dropped.load()),
-              static_cast<unsigned long long>(helpers.load()));
+  std::printf(
+      "vsock-listen: %llu connections served, %llu dropped by the peer, %llu helpers run; "
+      "seed %lld\n",
+      static_cast<unsigned long long>(served),
+      static_cast<unsigned long long>(shared.dropped.load()),
+      static_cast<unsigned long long>(helpers.load()), static_cast<long long>(seed));
   return kHealthy;
 }
 
@@ -137,7 +147,13 @@ int main(int argc, char** argv) {
                                          {{"port", Integer{&port, 1, 65535}},
                                           {"peer", Choice{&peer, {"host", "loopback"}}},
                                           {"threads", Integer{&helper_threads, 0, 64}},
-                                          {"clients", Integer{&clients, 1, 16}}});
+                                          {"clients", Integer{&clients, 1, 16}},
+                                          {"cpus", Integer{&use, 0, 1024}},
+                                          {"pin", Boolean{&pin}},
+                                          {"overcommit", Integer{&overcommit, 1, 16}},
+                                          {"jitter_us", Integer{&jitter_us, 0, 100'000}},
+                                          {"seed", Integer{&seed, 0, 1'000'000'000}}});
+  const std::vector<int> cpus = use_cpus(use);
   const double duration_s = given_s > 0 ? given_s : kDefaultDuration;
   const bool loopback = peer == "loopback";
   require_exec();
@@ -152,10 +168,11 @@ int main(int argc, char** argv) {
   while (!shared.listening.load() && !listener_ended(listener, false)) sleep_us(1000);
   const Deadline deadline(duration_s);
   std::vector<pthread_t> threads;
-  const std::size_t count =
-      helper_threads > 0 ? static_cast<std::size_t>(helper_threads) : allowed_cpus().size();
+  const std::size_t count = helper_threads > 0 ? static_cast<std::size_t>(helper_threads)
+                                               : cpus.size() * static_cast<std::size_t>(overcommit);
   for (std::size_t i = 0; i < count; ++i)
-    threads.push_back(start_thread(churn, reinterpret_cast<void*>(i)));
+    threads.push_back(
+        start_thread_on(pin ? cpus[i % cpus.size()] : -1, churn, reinterpret_cast<void*>(i)));
   for (std::int64_t i = 0; loopback && i < clients; ++i)
     threads.push_back(start_thread(be_client, nullptr));
 
