@@ -17,8 +17,8 @@ using testing::HasSubstr;
 
 const fs::path kWorkloads = KTRIAL_BINARY_DIR "/share/ktrial/workloads";
 
-constexpr const char* kAll[] = {"cpuacct", "debug-events", "fork-storm",  "mmcid-vfork",
-                                "smoke",   "vfork-storm",  "vsock-listen"};
+constexpr const char* kAll[] = {"cpuacct",       "debug-events", "fork-storm",  "mmcid-vfork",
+                                "nmi-backtrace", "smoke",        "vfork-storm", "vsock-listen"};
 
 struct Ran {
   int status = -1;
@@ -187,6 +187,14 @@ TEST(VsockListenTest, ServesLoopbackClientsOrSaysWhyNot) {
   }
   EXPECT_EQ(ran.status, 0) << ran.out;
   EXPECT_GE(check_progress(ran.progress, 0), 1);
+}
+
+TEST(GuestOnlyTest, OutsideATrialNothingIsDisturbed) {
+  for (const char* name : {"nmi-backtrace"}) {
+    const Ran ran = run(name, "--duration=0.05");
+    EXPECT_EQ(ran.status, 2) << name << ' ' << ran.out;
+    EXPECT_THAT(ran.out, HasSubstr("in the guest of a trial only")) << name;
+  }
 }
 
 TEST(VsockListenTest, WithoutAHostItCannotRun) {
