@@ -40,8 +40,8 @@ int list_faults() {
 }
 
 void print_row(const selftest::Row& row) {
-  fmt::print(stderr, "ktrial:   {}{}{}\n", name(row.status), row.note.empty() ? "" : ": ",
-             results::printable(row.note));
+  fmt::print(stderr, "ktrial:   {} {}{}{}\n", row.fault.name, name(row.status),
+             row.note.empty() ? "" : ": ", results::printable(row.note));
 }
 
 Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {

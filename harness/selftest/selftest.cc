@@ -33,7 +33,7 @@ std::string why_untested(const Fault& fault, const Planted& planted) {
     return "";
   if (got.kind == "workload_unfit")
     return planted.no_module.empty() ? got.reason : planted.no_module;
-  return got.kind == "host_starved" ? got.reason : "";
+  return got.kind == "host_starved" || !planted.begun ? got.reason : "";
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ struct Planted {
   results::TrialRecord record;
   std::string console;            // the log, as far as it is needed
   std::optional<double> seconds;  // from the fault to the verdict
+  bool begun = true;              // the guest got as far as to plant it
   std::string no_module;          // why the module could not be built; else empty
 };
 

@@ -110,6 +110,18 @@ INSTANTIATE_TEST_SUITE_P(
               Status::false_alarm},
         Wrong{"BootThatShouldHang", "early_hang",
               [](Planted& p) { p.record = {.outcome = Outcome::pass}; }, Status::missed},
+        Wrong{"GuestThatNeverCameUp", "oops",
+              [](Planted& p) {
+                p.begun = false;
+                p.record = {.outcome = Outcome::inconclusive, .kind = "no_boot", .reason = "x"};
+              },
+              Status::skipped},
+        Wrong{"KernelThatFailsBeforeItsTurn", "oops",
+              [](Planted& p) {
+                p.begun = false;
+                p.record = {.outcome = Outcome::fail, .kind = "panic"};
+              },
+              Status::missed},
         Wrong{"StarvedHost", "soft_lockup",
               [](Planted& p) {
                 p.record = {.outcome = Outcome::inconclusive,

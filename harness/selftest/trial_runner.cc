@@ -45,7 +45,9 @@ Runner trial_runner(const trial::RunOptions& options, trial::Observer& observer)
     const auto run = KTRIAL_TRY(trial::run_trials(spec, options, dated));
     const auto ended = Clock::now();
     if (run.trials.empty()) return fail(ErrorKind::internal, "a run without a trial");
-    Planted planted{.record = run.trials.front(), .no_module = dated.no_module};
+    Planted planted{.record = run.trials.front(),
+                    .begun = dated.planted_at || fault.way == Way::init,
+                    .no_module = dated.no_module};
     if (dated.planted_at)
       planted.seconds = std::chrono::duration<double>(ended - *dated.planted_at).count();
     else if (fault.way == Way::init)  // planted before the boot
