@@ -69,7 +69,7 @@ Timeouts make_timeouts(double scale, const Profile& profile) {
   t.late_report = scaled(3s);
   t.report_settle = scaled(2s);
   t.nmi_answer = std::max<Milliseconds>(15s, scaled(8s));
-  t.proof = scaled(20s);
+  t.proof = scaled(45s);
   t.shutdown = scaled(10s);
   t.monitor_reply = scaled(5s);
   t.duration_default = 10s;  // How much to stress, not a wait: never scaled.

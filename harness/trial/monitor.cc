@@ -170,11 +170,13 @@ std::optional<Ending> Monitor::pump(const Done& done, Clock::time_point deadline
 }
 
 std::optional<Ending> Monitor::wait_hello() {
-  return pump([&] { return hello_.has_value(); }, begun_ + limits_.boot,
+  return pump([&] { return hello_.has_value(); }, begun_ + kPatience * limits_.boot,
               [&]() -> std::optional<Ending> {
                 if (auto ending = urgent()) return ending;
-                if (!analyzer_.saw_kernel_line() && Clock::now() - begun_ >= limits_.first_output)
-                  return verdict::DeadlinePassed{seconds(limits_.first_output)};
+                const bool mute = !analyzer_.saw_kernel_line();
+                if ((mute && overdue(begun_, limits_.first_output, -1)) ||
+                    overdue(begun_, limits_.boot, -1))
+                  return verdict::DeadlinePassed{seconds(Clock::now() - begun_)};
                 return std::nullopt;
               });
 }

@@ -175,7 +175,8 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   context.active = &monitor;
   const Scene scene{plan, monitor, *bench.vm, *bench.channel, context.observer, artifacts};
 
-  verdict::Evidence evidence{.workload = plan.name(), .workload_protocol = plan.workload.has_value()};
+  verdict::Evidence evidence{.workload = plan.name(), .workload_protocol = plan.workload.has_value(),
+                             .emulated = plan.accel.accel == vm::Accel::tcg};
   auto failed = monitor.wait_hello();
   if (!failed) {
     context.observer.on_step(

@@ -228,6 +228,16 @@ TEST(DecideTest, AReportInTheLogOnlyIsMentioned) {
   EXPECT_NE(decide(evidence).reason.find("never on the console: INFO: rcu"), std::string::npos);
 }
 
+TEST(DecideTest, AStaleBreakpointIsTheEmulators) {
+  Evidence evidence{.ending = ConsoleReport{},
+                    .findings = {finding(Kind::oops, "BUG: unable to handle kernel paging request")}};
+  evidence.findings[0].excerpt = "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\n";
+  EXPECT_EQ(decide(evidence).outcome, Outcome::fail);
+  evidence.emulated = true;
+  EXPECT_EQ(decide(evidence).outcome, Outcome::inconclusive);
+  EXPECT_EQ(decide(evidence).kind, "emulator");
+}
+
 TEST(DecideTest, AHungTaskIsNamedByItsOwnStack) {
   auto evidence = wedged_for_all_to_see();
   evidence.findings = {finding(Kind::hung_task, "INFO: task hung in f", "f")};

@@ -66,6 +66,8 @@ struct Evidence {
   // failure as any other (a user's command).
   bool workload_protocol = true;
 
+  bool emulated = false;  // no hardware under the guest: TCG
+
   bool kernel_printed = false;
   std::string last_kernel_line;
   std::vector<console::Finding> findings;  // in console order
