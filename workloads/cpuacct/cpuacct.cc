@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
                        {"hop_ms", Integer{&plan.hop_ms, 1, 10'000}},
                        {"plant", Choice{&plan.plant,
                                         {"none", "sum", "split", "percpu", "monotone", "frozen",
-                                         "levels", "rusage", "twins", "machine"}}}});
+                                         "rusage", "twins", "machine"}}}});
   plan.adjusted = stat_is_adjusted();
   plan.cpus = allowed_cpus();
   Progress progress("readings");
@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
   for (int in_a_row = 0; in_a_row > 0 || rounds == 0 || !deadline.passed(); ++rounds) {
     const Outcome outcome = run_round(groups, plan, progress, readings);
     readings += outcome.readings;
-    near += outcome.near_checked;
+    near += outcome.levels_compared;
     in_a_row = outcome.doubts.empty() ? 0 : in_a_row + 1;
     doubtful += !outcome.doubts.empty();
     for (const std::string& text : outcome.doubts)

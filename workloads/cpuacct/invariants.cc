@@ -60,7 +60,18 @@ double lost_ns(const V1& v1) {
   return static_cast<double>(distance(v1.usage, v1.usage_user + v1.usage_sys));
 }
 
+// What scaling can move at either level.
+double untold_ns(const Reading& parent, const std::vector<Reading>& children) {
+  double below = 0;
+  for (const Reading& child : children) below += child.v1 ? lost_ns(*child.v1) : 0;
+  return std::max(below, lost_ns(*parent.v1));
+}
+
 }  // namespace
+
+bool levels_can_be_compared(const Reading& parent, const std::vector<Reading>& children) {
+  return parent.v1 && untold_ns(parent, children) <= 0.1 * static_cast<double>(parent.v1->usage);
+}
 
 std::string check_sum(const Reading& parent, const std::vector<Reading>& children) {
   const u64 v2 = total(children, [](const Reading& r) { return r.v2.usage; });
@@ -129,11 +140,9 @@ std::string check_frozen(const Reading& first, const Reading& second, const Read
 
 std::string check_levels(const Reading& parent, const std::vector<Reading>& children) {
   if (!parent.v1) return "";
-  double limit =
+  const double base =
       std::max(0.02 * static_cast<double>(parent.v1->usage), 5.0 * static_cast<double>(kUserTick));
-  limit += lost_ns(*parent.v1);
-  for (const Reading& child : children)
-    if (child.v1) limit += lost_ns(*child.v1);
+  const double limit = base + untold_ns(parent, children);
   const u64 v2 = total(children, [](const Reading& r) { return r.v2.user; });
   const u64 v1 = total(children, [](const Reading& r) { return r.v1 ? r.v1->stat_user : 0; });
   const std::pair<const char*, u64> kBoth[] = {

@@ -35,6 +35,8 @@ std::string check_frozen(const Reading& first, const Reading& second, const Read
 // so they differ when the children lost different parts of their ticks; how much was
 // lost, v1 tells. Without v1 nothing is compared.
 std::string check_levels(const Reading& parent, const std::vector<Reading>& children);
+// Whether that says much: there is v1, and a tenth of the ticks at most was lost.
+bool levels_can_be_compared(const Reading& parent, const std::vector<Reading>& children);
 // Near: 1 % and a tick. The group's usage is between `least` and `most` (ns), what wait4
 // says of its tasks without and with their waking up in it. `many`: tasks that end in
 // great number are charged more than wait4 sees, their way out of the CPU; no upper limit.

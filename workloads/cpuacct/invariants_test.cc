@@ -127,7 +127,9 @@ TEST_F(CpuacctRulesTest, LevelsAllowForTimeWithoutTicks) {
   p_.v2.user = 3'750'000;
   p_.v1->stat_user = 375;
   EXPECT_EQ(check_levels(p_, {a_, b}), "");
-  p_.v2.user = 3'000'000 + 2'100'001;  // 2 % of 5 s, and a second lost at each level
+  EXPECT_FALSE(levels_can_be_compared(p_, {a_, b}));
+  EXPECT_TRUE(levels_can_be_compared(group(3 * kSecond, 2 * kSecond), {a_, b_}));
+  p_.v2.user = 3'000'000 + 1'100'001;  // 2 % of 5 s, and the second that was lost
   EXPECT_THAT(check_levels(p_, {a_, b}), StartsWith("levels: "));
 }
 

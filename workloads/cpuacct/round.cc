@@ -37,7 +37,6 @@ void falsify(const std::string& plant, const std::string& group, Reading& r) {
   if (plant == "sum" && parent) r.v2.usage += 1000, r.v2.user += 1000;
   if (plant == "split" && group == path_of("zero")) r.v2.system += 5;
   if (plant == "percpu" && group == path_of("spin") && r.v1) ++r.v1->percpu[0];
-  if (plant == "levels" && parent) r.v2.user += r.v2.usage / 4, r.v2.system -= r.v2.usage / 4;
   if (plant == "twins" && group == path_of("zero") && r.v1) r.v1->usage += r.v1->usage / 8;
 }
 
@@ -179,11 +178,12 @@ void check_near(const Plan& plan, const Snapshot& snapshot, const Company& compa
   doubt(outcome, "hop1+hop2", check_twins(hop));
   for (const char* name : {"spin", "zero", "forks", "vforks", "killed"})
     doubt(outcome, name, check_twins(at(name)));
-  if (at("spin").v2.usage * 1000 < kNearBurn || at("zero").v2.usage * 1000 < kNearBurn) return;
-  outcome.near_checked = true;
   std::vector<Reading> children;
   for (const char* name : kGroups) children.push_back(at(name));
-  doubt(outcome, kParent, check_levels(snapshot.at(kParent), children));
+  const Reading& parent = snapshot.at(kParent);
+  if (at("spin").v2.usage * 1000 < kNearBurn || at("zero").v2.usage * 1000 < kNearBurn) return;
+  outcome.levels_compared = levels_can_be_compared(parent, children);
+  doubt(outcome, kParent, check_levels(parent, children));
 }
 
 // Without tasks, then without children: the group keeps its time.

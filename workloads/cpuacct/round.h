@@ -20,7 +20,7 @@ struct Plan {
 struct Outcome {
   std::vector<std::string> doubts;  // near invariants that did not hold, one sentence each
   std::uint64_t readings = 0;
-  bool near_checked = false;  // the burns were long enough
+  bool levels_compared = false;  // the burns were long enough, and few ticks were lost
 };
 
 // Exits with kBroken when an exact invariant does not hold. `readings_before`: what
