@@ -46,13 +46,15 @@ const std::vector<Fault>& table() {
         .console = "detected expedited stalls on CPUs/tasks"},
        "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=6 "
        "rcupdate.rcu_exp_cpu_stall_timeout=2000"},
+      // The kernel says "starved" only if the kthread has not run for 2 s, and the
+      // grace period is a second old when it is taken from its CPU.
       {"rcu_kthread_starved",
        "a real-time thread keeps RCU's kthread from running",
        Way::module,
        {.kinds = {"rcu_stall"},
         .culprits = {"ktrial_rcu_kthread_starved"},
         .console = "kthread starved for"},
-       "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=3 "
+       "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=5 "
        "sysctl.kernel.sched_rt_runtime_us=-1"},
       // The one that waits, or, where it can be seen, the one that it waits for.
       {"hung_task",
