@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 const fs::path kWorkloads = KTRIAL_BINARY_DIR "/share/ktrial/workloads";
 
-constexpr const char* kAll[] = {"fork-storm", "mmcid-vfork", "nmi-backtrace",
+constexpr const char* kAll[] = {"fork-storm", "int3-poke",   "mmcid-vfork", "nmi-backtrace",
                                 "smoke",      "vfork-storm", "vsock-listen"};
 
 struct Ran {
@@ -159,7 +159,7 @@ TEST(VsockListenTest, ServesLoopbackClientsOrSaysWhyNot) {
 }
 
 TEST(GuestOnlyTest, OutsideATrialNothingIsDisturbed) {
-  for (const char* name : {"nmi-backtrace"}) {
+  for (const char* name : {"int3-poke", "nmi-backtrace"}) {
     const Ran ran = run(name, "--duration=0.05");
     EXPECT_EQ(ran.status, 2) << name << ' ' << ran.out;
     EXPECT_THAT(ran.out, HasSubstr("in the guest of a trial only")) << name;
