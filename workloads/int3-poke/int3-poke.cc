@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
 
 #include "workloads/common/arguments.h"
 #include "workloads/common/clock.h"
@@ -125,8 +126,11 @@ void report(const Sum& sum, const Times& times, std::size_t cpus) {
       "%.2f s), %llu times a CPU went and came back; enabled and disabled:",
       static_cast<unsigned long long>(sum.calls), cpus, times.count, times.p99, times.longest,
       static_cast<unsigned long long>(sum.cycles));
-  for (const Ledger& ledger : sum.ledgers)
-    std::printf(" %s %llu,", ledger.name.c_str(), static_cast<unsigned long long>(ledger.enabled));
+  for (const Ledger& ledger : sum.ledgers) {
+    const double seconds = std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0);
+    std::printf(" %s %llu (%.1f s),", ledger.name.c_str(),
+                static_cast<unsigned long long>(ledger.enabled), seconds);
+  }
   std::printf(" and nothing is left\n");
 }
 

@@ -1,5 +1,6 @@
 #include "workloads/int3-poke/togglers.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -20,6 +21,8 @@ void Toggler::start() { thread_ = start_thread(run, this); }
 
 void* Toggler::run(void* self) {
   auto& toggler = *static_cast<Toggler*>(self);
+  // Of this thread only; else it waits behind the callers for each of many locks.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -15);
   while (!toggler.stop_) {
     toggler.cycle();
     ++toggler.cycles_;
@@ -172,21 +175,27 @@ std::vector<Probe> probes_on(const Tracing& tracing, const std::string& symbol,
   return probes;
 }
 
-// Files with one word for on and one for off, those of them that are there.
-void add_files(std::vector<std::unique_ptr<Toggler>>& togglers, TogglerSetup setup) {
-  const auto add = [&](const char* name, const std::string& file, const char* on, const char* off) {
-    ++setup.seed;
-    if (access(file.c_str(), W_OK) == 0)
-      togglers.push_back(std::make_unique<FileToggler>(name, setup, file, on, off));
+// Files with one word for on and one for off, those of them that are there. What
+// is cheap, or holds a lock of the others for long, pauses longer: else the others
+// would hardly have a turn.
+void add_files(std::vector<std::unique_ptr<Toggler>>& togglers, const TogglerSetup& setup) {
+  const auto add = [&](const char* name, const std::string& file, const char* on, const char* off,
+                       int pauses) {
+    if (access(file.c_str(), W_OK) != 0) return;
+    TogglerSetup own = setup;
+    own.seed += togglers.size();
+    own.pause_ms *= pauses;
+    togglers.push_back(std::make_unique<FileToggler>(name, own, file, on, off));
   };
-  add("function tracer", setup.tracing.path("current_tracer"), "function", "nop");
-  add("raw_syscalls", setup.tracing.path("events/raw_syscalls/enable"), "1", "0");
-  add("sched", setup.tracing.path("events/sched/enable"), "1", "0");
+  add("function tracer", setup.tracing.path("current_tracer"), "function", "nop", 80);
+  // Single events: a whole group is dozens of patches under one lock.
+  for (const char* event : {"raw_syscalls/sys_enter", "sched/sched_switch", "sched/sched_wakeup"})
+    add(event, setup.tracing.path(std::string("events/") + event + "/enable"), "1", "0", 20);
   for (const auto& [name, file] : {std::pair{"schedstats", "/proc/sys/kernel/sched_schedstats"},
                                    {"optimization", "/proc/sys/debug/kprobes-optimization"}}) {
     // The way it was comes last.
     const bool on = read_file(file).value_or("0").starts_with('1');
-    add(name, file, on ? "0" : "1", on ? "1" : "0");
+    add(name, file, on ? "0" : "1", on ? "1" : "0", 20);
   }
 }
 
