@@ -8,8 +8,8 @@
 namespace ktrial::workload {
 
 namespace {
-constexpr std::int64_t kPause = 10'000;              // us between rounds
-constexpr std::int64_t kMostPerRound = 200'000'000;  // ns: a longer round was a held up one
+constexpr std::int64_t kPause = 10'000;             // us between rounds
+constexpr std::int64_t kMostPerRound = 20'000'000;  // ns: a longer round was a held up one
 }  // namespace
 
 Metronome::Metronome(std::vector<int> cpus) : cpus_(std::move(cpus)) {

@@ -1,8 +1,8 @@
 // A clock that stands still while any online CPU does. Its thread visits the
 // CPUs in turn; what it counts is time in which all of them ran ordinary
-// threads. A limit in this clock needs no scaling: a slow or starved guest makes
-// it slow too. A CPU that is stuck stops it for good; the workload's progress
-// then ends, which is for the host to judge.
+// threads, at the pace of a machine that is not held up. A limit in this clock needs no scaling: a
+// slow or starved guest makes it slow too. A CPU that is stuck stops it for good; the workload's
+// progress then ends, which is for the host to judge.
 #pragma once
 
 #include <pthread.h>
