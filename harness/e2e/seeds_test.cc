@@ -7,7 +7,6 @@
 
 namespace ktrial::e2e {
 namespace {
-namespace fs = std::filesystem;
 
 class SeedsTest : public E2eTest {
  protected:
@@ -16,17 +15,7 @@ class SeedsTest : public E2eTest {
     std::ifstream in(run_folder() / "trials" / "000" / "output" / "console.log");
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  // A QEMU whose vCPUs share one thread: with a thread for each, TCG may run
-  // patched code in its old form. KVM is left as it is.
-  void use_one_thread() {
-    const fs::path wrapper = root() / "qemu-one-thread";
-    std::ofstream(wrapper) << "#!/bin/bash\n"
-                              "exec qemu-system-x86_64 \"${@/thread=multi/thread=single}\"\n";
-    fs::permissions(wrapper, fs::perms::owner_all);
-    environment_["KTRIAL_QEMU"] = wrapper;
-  }
   Outcome run_int3_poke(const std::string& plant) {
-    use_one_thread();
     return run({"run", "--workload", "int3-poke", "--duration", "3s", "--format", "json",
                 "--append", "ktrial.tcg=single", "--set", "plant=" + plant});
   }

@@ -149,6 +149,7 @@ Result<WorkloadInfo> parse_workload(std::string_view toml, std::string_view file
   root.read("modules", info.modules);
   root.read("min_cpus", info.min_cpus, 1, kMaxCpus);
   root.read("needs_vsock", info.needs_vsock);
+  root.read("patches_code", info.patches_code);
   root.read("invariant", info.invariant);
   root.read("progress", info.progress);
   root.read("stall_after_s", info.stall_after_s, 0.1, 3600);

@@ -39,6 +39,7 @@ struct WorkloadInfo {
   std::vector<std::string> modules;  // loaded before it starts, when the kernel has them as modules
   int min_cpus = 1;
   bool needs_vsock = false;
+  bool patches_code = false;  // of the running kernel; under TCG all vCPUs then share one thread
   std::string invariant;      // what a healthy kernel upholds
   std::string progress;       // the unit that progress counts
   double stall_after_s = 10;  // no progress for so long: stalled (unscaled)

@@ -196,10 +196,12 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
                                            }));
 
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
-  plan.overcommit = spec::load_scale(spec.cpus, host_cores());
+  const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;
+  plan.overcommit = spec::load_scale(spec.cpus, one_thread ? 1 : host_cores());
   plan.timeouts = spec::make_timeouts(plan.overcommit,
                                       kvm ? spec::profile_kvm() : spec::profile_tcg());
-  plan.command_line = kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
+  if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
+  plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));
   return plan;
 }

@@ -38,6 +38,7 @@ vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel) {
           .cpus = static_cast<unsigned>(plan.spec.cpus),
           .memory_mib = static_cast<std::uint64_t>(plan.spec.memory_mib),
           .accel = plan.accel.accel,
+          .one_thread = plan.workload && plan.workload->patches_code,
           .machine = plan.spec.machine == spec::Machine::microvm ? vm::Machine::microvm
                                                                  : vm::Machine::q35,
           .channel = channel.device()};

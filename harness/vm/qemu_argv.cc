@@ -57,7 +57,8 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   add({"-name", fmt::format("{},debug-threads=on", escaped(config.name))});
   add({"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"});
   add({"-machine", machine_option(config.machine)});
-  add({"-accel", kvm ? "kvm" : "tcg,thread=multi", "-cpu", kvm ? "host" : "max"});
+  const char* tcg = config.one_thread ? "tcg,thread=single" : "tcg,thread=multi";
+  add({"-accel", kvm ? "kvm" : tcg, "-cpu", kvm ? "host" : "max"});
   add({"-smp", std::to_string(config.cpus), "-m", fmt::format("{}M", config.memory_mib)});
   // Shared RAM: vhost-user needs it, and a dead guest is read through it.
   const bool ours = wiring && config.share_ram;

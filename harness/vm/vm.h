@@ -48,6 +48,9 @@ struct VmConfig {
   unsigned cpus = 4;
   std::uint64_t memory_mib = 1024;
   Accel accel = Accel::tcg;
+  // TCG: all vCPUs in one host thread, in turns. With a thread each, QEMU 7.2 may
+  // keep the translation of code that another vCPU patched meanwhile.
+  bool one_thread = false;
   Machine machine = Machine::q35;
   ChannelDevice channel;
   bool share_ram = true;  // false: ram() takes a dump; vhost-user devices need it shared

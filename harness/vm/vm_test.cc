@@ -37,6 +37,15 @@ TEST(QemuArgvTest, WiresEverythingThroughInheritedDescriptors) {
   EXPECT_EQ(text.find("-net"), text.npos);
 }
 
+TEST(QemuArgvTest, OneThreadIsOfTcgOnly) {
+  VmConfig config = sample_config();
+  config.one_thread = true;
+  EXPECT_NE(joined(qemu_arguments(config, std::nullopt)).find("tcg,thread=single|"),
+            std::string::npos);
+  config.accel = Accel::kvm;
+  EXPECT_EQ(joined(qemu_arguments(config, std::nullopt)).find("thread="), std::string::npos);
+}
+
 TEST(QemuArgvTest, ByHandNeedsNoDescriptorOfOurs) {
   auto text = joined(qemu_arguments(sample_config(), std::nullopt));
   EXPECT_EQ(text.find("fd="), text.npos);
