@@ -36,7 +36,7 @@ using Counters = std::vector<std::pair<std::string, std::uint64_t>>;
 // One report of the kernel found in a console log.
 struct Finding {
   std::string title;    // syzbot's grammar: "BUG: soft lockup in F"
-  std::string kind;     // e.g. "soft-lockup"
+  std::string kind;     // e.g. "soft_lockup"
   std::string culprit;  // ktrial's own judgement of the function at fault; may be empty
   std::optional<int> cpu;
   std::string task;              // "comm/pid"; may be empty
@@ -137,7 +137,7 @@ struct Overall {
 // `expected`: trials asked for, 0 when open-ended (until a failure).
 Overall overall(const std::vector<TrialRecord>& trials, int expected = 0);
 
-// A short name under which equal failures meet: "soft-lockup:mm_get_cid". Made
+// A short name under which equal failures meet: "soft_lockup:mm_get_cid". Made
 // from the kind and the function at fault (the culprit, else the F of "... in F"),
 // less compiler suffixes (".isra.0", ".cold"), offsets ("+0x55/0x90"), module
 // names. Without a function, from the title with its numbers and addresses masked.

@@ -68,6 +68,9 @@ TEST(SignatureTest, EqualFailuresMeet) {
   const struct {
     const char *kind, *title, *culprit, *want;
   } kTable[] = {
+      {"soft_lockup", "BUG: soft lockup in smp_call_function_many_cond", "mm_get_cid",
+       "soft_lockup:mm_get_cid"},
+      {"soft_lockup", "BUG: soft lockup in foo.isra.0", "", "soft_lockup:foo"},
       {"soft-lockup", "BUG: soft lockup in smp_call_function_many_cond", "mm_get_cid",
        "soft-lockup:mm_get_cid"},
       {"soft-lockup", "BUG: soft lockup in foo.isra.0", "", "soft-lockup:foo"},

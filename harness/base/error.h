@@ -16,11 +16,13 @@ enum class ErrorKind {
 };
 
 // `message` says what happened and to what; `hint` says what to do next and may
-// be empty. Neither ends in a newline.
+// be empty. Neither ends in a newline. `errno_value` is 0 unless a system call
+// failed: whoever knows what it was for may add a hint by it.
 struct Error {
   ErrorKind kind = ErrorKind::internal;
   std::string message;
   std::string hint = {};
+  int errno_value = 0;
 
   // The same error seen from further out: "loading X: <message>".
   Error in(const std::string& context) && {

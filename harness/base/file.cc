@@ -31,18 +31,21 @@ Result<std::string> read_file(const fs::path& path, std::size_t limit) {
   }
 }
 
-Status write_all(int fd, std::string_view bytes) {
+Status write_all(int fd, std::string_view bytes, const fs::path& path) {
   while (!bytes.empty()) {
     ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno("write", errno);
+    if (n < 0) return fail_errno(path.empty() ? "write" : "write " + path.string(), errno);
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
   return {};
 }
 
 Status write_file_atomically(const fs::path& path, std::string_view bytes) {
-  const fs::path temporary = path.string() + ".tmp" + std::to_string(::getpid());
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  // Hidden, so that nobody who lists the folder takes it for a finished file.
+  const fs::path temporary =
+      folder / (".ktrial-tmp." + path.filename().string() + "." + std::to_string(::getpid()));
   auto written = [&]() -> Status {
     Fd fd = KTRIAL_TRY(open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC));
     KTRIAL_TRY(write_all(fd.get(), bytes));
@@ -50,7 +53,12 @@ Status write_file_atomically(const fs::path& path, std::string_view bytes) {
     if (::rename(temporary.c_str(), path.c_str()) != 0) return fail_errno("rename", errno);
     return {};
   }();
-  if (written) return {};
+  if (written) {
+    // So that the new name survives a power cut too. Not every file system can,
+    // and the content is safe by now: no error.
+    if (auto opened = open_file(folder, O_RDONLY | O_DIRECTORY)) ::fsync(opened->get());
+    return {};
+  }
   ::unlink(temporary.c_str());
   return std::unexpected(std::move(written).error().in("writing " + path.string()));
 }

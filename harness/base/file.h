@@ -14,9 +14,11 @@ namespace ktrial {
 Result<Fd> open_file(const std::filesystem::path& path, int flags, int mode = 0644);
 // Reads at most `limit` bytes; a longer file is an error, not a short read.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = 64u << 20);
-Status write_all(int fd, std::string_view bytes);
-// Replaces `path` in one step (temporary name, fsync, rename): a reader or a
-// crash sees the old content or the new, never half of it.
+// All bytes, or an error that names `path` if one is given.
+Status write_all(int fd, std::string_view bytes, const std::filesystem::path& path = {});
+// Replaces `path` in one step (temporary name, fsync, rename, fsync of the
+// folder): a reader or a crash sees the old content or the new, never half of
+// it. After an error nothing of the new content is left.
 Status write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 // A directory of our own (mode 0700) below $XDG_RUNTIME_DIR, $TMPDIR or /tmp,

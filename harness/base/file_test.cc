@@ -1,7 +1,10 @@
 #include "harness/base/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+
+#include <cerrno>
 
 namespace ktrial {
 namespace {
@@ -13,7 +16,7 @@ TEST(TempDirTest, RemovesItsContentOnDestruction) {
     auto dir = TempDir::create();
     ASSERT_TRUE(dir) << dir.error().message;
     path = dir->path();
-    struct stat info {};
+    struct stat info{};
     ASSERT_EQ(stat(path.c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0700u);
     ASSERT_TRUE(write_file_atomically(path / "x", "content"));
@@ -32,6 +35,29 @@ TEST(FileTest, ErrorsNameThePathAndLeaveNothingBehind) {
   fs::create_directory(dir->path() / "taken");
   EXPECT_FALSE(write_file_atomically(dir->path() / "taken", "x"));
   EXPECT_EQ(std::distance(fs::directory_iterator(dir->path()), {}), 1);
+}
+
+TEST(FileTest, ReplacesAlsoBesideUs) {
+  auto dir = TempDir::create();
+  ASSERT_TRUE(dir);
+  const fs::path before = fs::current_path();
+  fs::current_path(dir->path());
+  auto first = write_file_atomically("x", "old");
+  auto second = write_file_atomically("x", "new");
+  auto content = read_file("x");
+  fs::current_path(before);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(content, "new");
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir->path()), {}), 1) << "only x";
+}
+
+TEST(FileTest, AFullDiskIsKnownByPathAndErrno) {
+  auto full = open_file("/dev/full", O_WRONLY);
+  ASSERT_TRUE(full) << full.error().message;
+  auto written = write_all(full->get(), "x", "/dev/full");
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().errno_value, ENOSPC);
+  EXPECT_NE(written.error().message.find("/dev/full"), std::string::npos);
 }
 
 TEST(FileTest, ReadRefusesWhatIsTooLarge) {

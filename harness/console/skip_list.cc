@@ -114,6 +114,7 @@ const RE2& stall_functions() {
       R"(_*irq_(enter|exit).*|_*do_softirq.*|do_softirq.*|invoke_softirq|call_softirq|)"
       R"(print_.*stall|sched_show_task|_*sched_show_task|sched_dump.*|dump_cpu_task|)"
       R"(watchdog_timer_fn|retint_.*|restore_regs.*|ktime_get.*|sched_clock.*|)"
+      R"(clockevents_.*|lapic_.*|timerqueue_.*|timekeeping_.*|sched(uler)?_tick|read_(tsc|hpet|acpi_pm)|)"
       R"(try_invoke_on_locked_down_task|delay_tsc.*|_*delay|_*(const_)?udelay|)"
       R"(write_comp_data|_*switch_to|msg_print.*|console_.*|serial8250_.*|io_serial_.*|)"
       R"(wait_for_(xmitr|lsr)|univ8250.*|uart_console.*|pl011_.*|pvclock_.*|cpu_relax|pv_.*|)"

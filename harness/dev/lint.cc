@@ -23,7 +23,7 @@ struct Folder {
 constexpr Folder kFolders[] = {
     {"harness/base", 0, Side::host},
     {"guest/wire", 0, Side::shared},
-    {"results", 0, Side::host},
+    {"results", 1, Side::host},
     {"harness/spec", 1, Side::host},
     {"harness/kernel", 2, Side::host},
     {"harness/vm", 3, Side::host},

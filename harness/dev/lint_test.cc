@@ -48,18 +48,19 @@ TEST_F(LintRuleTest, UpwardAndSidewaysIncludesAreFound) {
   put("harness/vm/up.cc", "#include <string>\n  # include \"harness/channel/channel.h\"\n");
   put("harness/console/side.cc", "#include \"harness/introspect/x.h\"\n");
   put("harness/base/zero.cc", "#include \"results/record.h\"\n");
-  put("results/store/zero.cc", "#include \"harness/base/fd.h\"\n");
+  put("results/store/good.cc", "#include \"harness/base/fd.h\"\n");
+  put("results/store/side.cc", "#include \"harness/spec/spec.h\"\n");
   put("harness/cli/angle.cc", "#include <harness/base/fd.h>\n");
   put("harness/cli/lost.cc", "#include \"nowhere.h\"\n#include \"beside.h\"\n");
   put("harness/cli/beside.h", "");
   EXPECT_THAT(
       check_includes(root()),
-      ElementsAre(HasSubstr("harness/base/zero.cc:1: harness/base includes results: rank 0"),
+      ElementsAre(HasSubstr("harness/base/zero.cc:1: harness/base includes results: rank 1"),
                   HasSubstr("harness/cli/angle.cc:1: include project files as"),
                   HasSubstr("harness/cli/lost.cc:1: \"nowhere.h\" is neither"),
                   HasSubstr("harness/console/side.cc:1: harness/console includes"),
                   HasSubstr("harness/vm/up.cc:2: harness/vm includes harness/channel"),
-                  HasSubstr("results/store/zero.cc:1: results includes harness/base")));
+                  HasSubstr("results/store/side.cc:1: results includes harness/spec")));
 }
 
 TEST_F(LintRuleTest, GuestCodeStandsAlone) {

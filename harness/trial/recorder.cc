@@ -16,7 +16,7 @@ struct Recorder::State {
       : console(std::move(c)), events(std::move(e)), output(std::move(o)), next(n) {}
 
   std::chrono::nanoseconds now() const { return Clock::now() - begun; }
-  void note(results::Status status) {
+  void note(Status status) {
     if (!status && !error) error = status.error();
   }
   void event(std::string_view type, const results::EventLog::Fields& fields) {
@@ -37,8 +37,8 @@ Result<Recorder> Recorder::create(const std::filesystem::path& folder, Observer&
   std::error_code error;
   std::filesystem::create_directories(folder / "output", error);
   auto output = KTRIAL_TRY(results::ConsoleLog::create(folder / "output"));
-  return Recorder(std::make_unique<State>(std::move(console), std::move(events),
-                                          std::move(output), next));
+  return Recorder(
+      std::make_unique<State>(std::move(console), std::move(events), std::move(output), next));
 }
 
 Recorder::Recorder(std::unique_ptr<State> state) : state_(std::move(state)) {}

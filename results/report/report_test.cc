@@ -41,7 +41,7 @@ TrialRecord trial(int index, Outcome outcome) {
   if (outcome == Outcome::inconclusive) t.reason = "the host was starved: CPU pressure 87 %";
   if (outcome != Outcome::fail) return t;
   t.title = "BUG: soft lockup in smp_call_function_many_cond";
-  t.kind = "soft-lockup";
+  t.kind = "soft_lockup";
   t.culprit = "mm_get_cid";
   t.signature = make_signature(t.kind, t.title, t.culprit);
   t.reason = "the kernel reported a soft lockup, CPU 2 stopped beating";
@@ -50,7 +50,7 @@ TrialRecord trial(int index, Outcome outcome) {
                  "console line 400: INFO: rcu detected stall in corrupted"},
                 {"vCPU 1 waits in smp_call_function_many_cond"},
                 "Culprit: vCPU 2 in mm_get_cid\n\nvCPU 2: spinning\n      mm_get_cid+0x55/0x90\n"};
-  t.findings = {{"INFO: rcu detected stall in corrupted", "rcu-stall", "", std::nullopt, "", 400,
+  t.findings = {{"INFO: rcu detected stall in corrupted", "rcu_stall", "", std::nullopt, "", 400,
                  402, true, "rcu: INFO\n"},
                 {t.title, t.kind, t.culprit, 1, "mmcid-vfork/87", 410, 466, false,
                  "[   27.871234] watchdog: BUG: soft lockup - CPU#1 stuck for 12s! "

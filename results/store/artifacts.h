@@ -11,8 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include "results/error.h"
-#include "results/store/files.h"
+#include "harness/base/fd.h"
+#include "harness/base/result.h"
 
 namespace ktrial::results {
 
@@ -49,7 +49,7 @@ class ConsoleLog {
     std::chrono::nanoseconds time;
   };
   struct Segment {
-    File file;
+    Fd file;
     std::uint64_t size = 0;
     std::vector<Times> times;
   };
@@ -59,7 +59,7 @@ class ConsoleLog {
   Status copy_tail(const Segment& segment, std::uint64_t skip, int which);
 
   std::filesystem::path directory_;
-  File log_, times_;
+  Fd log_, times_;
   std::uint64_t head_ = 0, tail_ = 0, seen_ = 0;
   std::chrono::nanoseconds last_time_{-1'000'000'000};
   Segment segments_[2];
@@ -78,7 +78,7 @@ class EventLog {
              const Fields& fields = {});
 
  private:
-  File file_;
+  Fd file_;
   std::filesystem::path path_;
 };
 

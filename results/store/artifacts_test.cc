@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "harness/base/file.h"
 #include "results/store/json.h"
 #include "results/store/test_dir.h"
 
@@ -11,7 +12,7 @@ namespace ktrial::results {
 namespace {
 using namespace std::chrono_literals;
 
-std::string slurp(const std::filesystem::path& path) { return read_whole(path).value_or("?"); }
+std::string slurp(const std::filesystem::path& path) { return read_file(path).value_or("?"); }
 
 TEST(ConsoleLogTest, KeepsRawBytesAndTheirTimes) {
   TestDir dir;
@@ -85,7 +86,7 @@ TEST(ConsoleLogTest, AFullDiskIsAnEnvironmentError) {
   ASSERT_TRUE(log) << log.error().message;
   auto status = log->append("x", 0ms);
   ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().kind, Error::Kind::environment);
+  EXPECT_EQ(status.error().kind, ErrorKind::environment);
   EXPECT_NE(status.error().message.find("console.log"), std::string::npos);
   EXPECT_NE(status.error().hint.find("--results"), std::string::npos);
 }

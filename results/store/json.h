@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include "results/error.h"
 #include "results/record.h"
 
 namespace ktrial::results {

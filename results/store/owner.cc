@@ -7,7 +7,7 @@
 #include <optional>
 #include <sstream>
 
-#include "results/store/files.h"
+#include "harness/base/file.h"
 
 namespace ktrial::results {
 namespace {
@@ -18,7 +18,7 @@ std::string host_name() {
 }
 
 std::string boot_id() {
-  auto text = read_whole("/proc/sys/kernel/random/boot_id", 4096);
+  auto text = read_file("/proc/sys/kernel/random/boot_id", 4096);
   if (!text) return {};
   while (text->ends_with('\n')) text->pop_back();
   return *text;
@@ -26,7 +26,7 @@ std::string boot_id() {
 
 // Start time of a process that has not ended; a zombie has.
 std::optional<std::uint64_t> start_ticks(std::int64_t pid) {
-  auto text = read_whole("/proc/" + std::to_string(pid) + "/stat", 4096);
+  auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
   if (!text) return std::nullopt;
   // The name, field 2, is in parentheses and may hold anything.
   std::size_t end = text->rfind(')');

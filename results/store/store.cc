@@ -7,7 +7,8 @@
 #include <cstdlib>
 #include <random>
 
-#include "results/store/files.h"
+#include "harness/base/file.h"
+#include "results/store/advice.h"
 #include "results/store/index.h"
 #include "results/store/json.h"
 #include "results/store/owner.h"
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kUnborn = ".new.";  // a run's folder until its run.json is in it
+constexpr std::size_t kMaxJson = 256u << 20;   // bytes
 
 std::string new_id(TimePoint now) {
   std::string t = to_text(now);  // 2026-03-01T12:34:56.789Z
@@ -35,8 +37,16 @@ std::string trial_name(int index) {
 Status make_dirs(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) return errno_error("create " + path.string(), error.value());
+  if (error) return advised(fail_errno("create " + path.string(), error.value()));
   return {};
+}
+
+Status write_json(const fs::path& path, const Json& json) {
+  return advised(write_file_atomically(path, dump(json)));
+}
+
+Result<std::string> read_json_file(const fs::path& path) {
+  return advised(read_file(path, kMaxJson));
 }
 
 RunSummary summary_of(const RunRecord& run) {
@@ -64,7 +74,7 @@ Status write_run(const RunRecord& run, const fs::path& directory) {
   Json json = to_json(run);
   for (const char* key : {"trials", "directory"}) json.erase(key);
   if (run.state == RunState::running) json["owner"] = to_json(this_process());
-  return replace_file(directory / "run.json", dump(json));
+  return write_json(directory / "run.json", json);
 }
 
 // Folders of runs that were killed before they were born.
@@ -73,7 +83,7 @@ void remove_unborn(const fs::path& runs) {
   for (fs::directory_iterator it(runs, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (!name.starts_with(kUnborn)) continue;
-    auto text = read_whole(it->path() / "run.json");
+    auto text = read_json_file(it->path() / "run.json");
     auto json = text ? parse_json(*text) : std::nullopt;
     const bool dead = json && json->is_object() && json->contains("owner") &&
                       !may_be_alive(owner_from_json((*json)["owner"]));
@@ -91,7 +101,7 @@ std::vector<TrialRecord> load_trials(const fs::path& directory) {
   std::error_code error;
   for (fs::directory_iterator it(directory / "trials", error), end; !error && it != end;
        it.increment(error)) {
-    auto text = read_whole(it->path() / "verdict.json");
+    auto text = read_json_file(it->path() / "verdict.json");
     if (!text) continue;  // not committed
     auto json = parse_json(*text);
     auto trial = json ? trial_from_json(*json) : std::nullopt;
@@ -107,13 +117,13 @@ std::vector<TrialRecord> load_trials(const fs::path& directory) {
 
 Result<RunRecord> load_run(const fs::path& directory) {
   const fs::path file = directory / "run.json";
-  std::string text = RESULTS_TRY(read_whole(file));
+  std::string text = KTRIAL_TRY(read_json_file(file));
   auto json = parse_json(text);
   auto run = json ? run_from_json(*json) : std::nullopt;
   if (!run)
-    return std::unexpected(Error{Error::Kind::environment, file.string() + " is not a run's record",
-                                 "the file was changed by someone else; remove the folder " +
-                                     directory.string() + " to forget the run"});
+    return fail(ErrorKind::environment, file.string() + " is not a run's record",
+                "the file was changed by someone else; remove the folder " + directory.string() +
+                    " to forget the run");
   std::error_code ignored;
   run->directory = fs::absolute(directory, ignored).lexically_normal();
   if (!run->directory.has_filename()) run->directory = run->directory.parent_path();
@@ -142,17 +152,17 @@ RunDir::~RunDir() {
 Result<fs::path> RunDir::begin_trial(int index) {
   if (index < 0) return usage_error("a trial's index is not negative");
   fs::path path = record_.directory / "trials" / trial_name(index);
-  RESULTS_TRY(make_dirs(path));
+  KTRIAL_TRY(make_dirs(path));
   return path;
 }
 
 Status RunDir::add_trial(TrialRecord trial) {
-  trial.artifacts = RESULTS_TRY(begin_trial(trial.index));
+  trial.artifacts = KTRIAL_TRY(begin_trial(trial.index));
   if (trial.outcome == Outcome::fail && trial.signature.empty())
     trial.signature = make_signature(trial.kind, trial.title, trial.culprit);
   Json json = to_json(trial);
   json.erase("artifacts");  // the folder may move
-  RESULTS_TRY(replace_file(trial.artifacts / "verdict.json", dump(json)));
+  KTRIAL_TRY(write_json(trial.artifacts / "verdict.json", json));
   std::erase_if(record_.trials, [&](const TrialRecord& t) { return t.index == trial.index; });
   record_.trials.push_back(std::move(trial));
   if (index_) (void)index_->put({summary_of(record_)});
@@ -164,7 +174,7 @@ Status RunDir::finish(RunState state) {
   add_up(done);
   done.state = state;
   done.finished_at = std::chrono::system_clock::now();
-  RESULTS_TRY(write_run(done, done.directory));
+  KTRIAL_TRY(write_run(done, done.directory));
   record_ = std::move(done);
   open_ = false;
   if (index_) (void)index_->put({summary_of(record_)});
@@ -192,7 +202,7 @@ Store::Store(fs::path dir, std::shared_ptr<Index> index)
 Result<Store> Store::open(fs::path dir) {
   std::error_code error;
   dir = fs::absolute(dir, error).lexically_normal();
-  RESULTS_TRY(make_dirs(dir / "runs"));
+  KTRIAL_TRY(make_dirs(dir / "runs"));
   return Store(dir, Index::open(dir / "index.db"));
 }
 
@@ -211,10 +221,10 @@ Result<RunDir> Store::begin_run(SpecSummary spec, std::vector<std::string> argv)
   }
   const fs::path unborn = dir_ / "runs" / (std::string(kUnborn) + run.id);
   Status made = [&]() -> Status {
-    RESULTS_TRY(make_dirs(unborn / "trials"));
-    RESULTS_TRY(write_run(run, unborn));
+    KTRIAL_TRY(make_dirs(unborn / "trials"));
+    KTRIAL_TRY(write_run(run, unborn));
     if (::rename(unborn.c_str(), run.directory.c_str()) != 0)
-      return errno_error("create " + run.directory.string(), errno);
+      return advised(fail_errno("create " + run.directory.string(), errno));
     return {};
   }();
   if (!made) {
@@ -266,7 +276,7 @@ Result<fs::path> Store::find(std::string_view ref) const {
 }
 
 Result<RunRecord> Store::load(std::string_view ref) const {
-  return load_run(RESULTS_TRY(find(ref)));
+  return load_run(KTRIAL_TRY(find(ref)));
 }
 
 Result<std::vector<RunSummary>> Store::list(std::size_t limit) const {

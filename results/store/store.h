@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "results/error.h"
+#include "harness/base/result.h"
 #include "results/record.h"
 
 namespace ktrial::results {

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "results/store/files.h"
+#include "harness/base/file.h"
 #include "results/store/json.h"
 #include "results/store/test_dir.h"
 
@@ -32,7 +32,7 @@ TrialRecord trial(int index, Outcome outcome = Outcome::pass) {
   t.started_at = TimePoint(std::chrono::milliseconds(1767225600123));
   if (outcome == Outcome::fail) {
     t.title = "BUG: soft lockup in foo";
-    t.kind = "soft-lockup";
+    t.kind = "soft_lockup";
     t.findings = {{t.title, t.kind, "foo", 3, "a/1", 10, 20, true, "text\n"}};
   }
   return t;
@@ -62,7 +62,7 @@ TEST(StoreTest, ARunReadsBackAsItWasWritten) {
   ASSERT_TRUE(run->add_trial(trial(0)));
   ASSERT_TRUE(run->add_trial(trial(1, Outcome::fail)));
   ASSERT_TRUE(run->finish());
-  EXPECT_EQ(run->record().signature, "soft-lockup:foo");
+  EXPECT_EQ(run->record().signature, "soft_lockup:foo");
 
   auto loaded = store.load("last");
   ASSERT_TRUE(loaded) << loaded.error().message;
@@ -108,7 +108,7 @@ TEST(StoreTest, FindsByIdPrefixFolderAndLast) {
                           std::string("../"), std::string("/nonexistent")}) {
     auto found = store.find(bad);
     ASSERT_FALSE(found) << bad;
-    EXPECT_EQ(found.error().kind, Error::Kind::usage);
+    EXPECT_EQ(found.error().kind, ErrorKind::usage);
   }
 }
 
@@ -172,7 +172,7 @@ TEST_F(IndexTest, IsRebuiltWhenMissing) {
 }
 
 TEST_F(IndexTest, IsRebuiltWhenCorrupt) {
-  const std::string good = *read_whole(index());
+  const std::string good = *read_file(index());
   for (int shape = 0; shape < 5; ++shape) {
     remove_index();
     std::string bad = good;
@@ -264,7 +264,7 @@ TEST(StoreCrashTest, KillAtAnyPointLosesNoCommittedTrial) {
       EXPECT_EQ(run->trials[i].counters.size(), 1u);
     }
     for (const auto& entry : fs::directory_iterator(run->directory / "trials")) {
-      auto text = read_whole(entry.path() / "verdict.json");
+      auto text = read_file(entry.path() / "verdict.json");
       if (text) {
         EXPECT_TRUE(parse_json(*text)) << entry.path() << " holds half a verdict";
       }
@@ -294,7 +294,7 @@ TEST(StoreFaultTest, AFullDiskIsAClearErrorAndLeavesNothingHalf) {
   ::signal(SIGXFSZ, old_handler);
 
   ASSERT_FALSE(added);
-  EXPECT_EQ(added.error().kind, Error::Kind::environment);
+  EXPECT_EQ(added.error().kind, ErrorKind::environment);
   EXPECT_NE(added.error().message.find("verdict.json"), std::string::npos) << added.error().message;
   EXPECT_FALSE(added.error().hint.empty());
   EXPECT_FALSE(begun);
@@ -312,7 +312,7 @@ TEST(StoreFaultTest, AnUnusableFolderIsAnEnvironmentError) {
   std::ofstream(dir.path() / "file") << "x";
   auto store = Store::open(dir.path() / "file");
   ASSERT_FALSE(store);
-  EXPECT_EQ(store.error().kind, Error::Kind::environment);
+  EXPECT_EQ(store.error().kind, ErrorKind::environment);
   EXPECT_NE(store.error().message.find("file"), std::string::npos);
 }
 
@@ -322,7 +322,7 @@ TEST(StoreFaultTest, AHostileRecordIsAnErrorNotACrash) {
   auto run = store.begin_run(spec(1), {});
   ASSERT_TRUE(run->add_trial(trial(0)));
   ASSERT_TRUE(run->finish());
-  const std::string good = *read_whole(run->path() / "run.json");
+  const std::string good = *read_file(run->path() / "run.json");
   for (std::string text :
        {std::string("{"), std::string("[]"), std::string(), std::string("null"),
         std::string("{\"id\":5}"), good.substr(0, good.size() / 2), std::string(100000, '[')}) {
@@ -349,15 +349,18 @@ TEST(TimeTest, ReadsBack) {
     EXPECT_FALSE(time_from_text(bad)) << bad;
 }
 
-// What other folders rely on: KTRIAL_TRY takes this folder's errors.
-struct Foreign {
-  enum class Kind { usage, environment, internal } kind;
-  std::string message, hint;
-};
-TEST(ErrorTest, ConvertsIntoAnErrorOfTheSameShape) {
-  std::expected<int, Foreign> got = std::unexpected(Error{Error::Kind::usage, "m", "h"});
-  EXPECT_EQ(got.error().kind, Foreign::Kind::usage);
-  EXPECT_EQ(got.error().message + got.error().hint, "mh");
+// What other folders rely on: KTRIAL_TRY takes the store's errors, hint and all.
+TEST(ErrorTest, PassesThroughKtrialTry) {
+  TestDir dir;
+  auto load = [&]() -> ktrial::Status {
+    KTRIAL_TRY(open(dir.path()).load("last"));
+    return {};
+  };
+  auto loaded = load();
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().kind, ErrorKind::usage);
+  EXPECT_NE(loaded.error().message.find("no run"), std::string::npos) << loaded.error().message;
+  EXPECT_NE(loaded.error().hint.find("--results"), std::string::npos) << loaded.error().hint;
 }
 
 }  // namespace

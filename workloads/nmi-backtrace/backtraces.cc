@@ -185,14 +185,23 @@ int next_asker(const std::vector<KmsgLine>& lines, std::size_t from) {
 BacktraceVerdict check_backtraces(const std::vector<KmsgLine>& lines,
                                   const BacktraceRequest& request) {
   Checker checker(request);
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (i > 0 && lines[i].sequence != lines[i - 1].sequence + 1) {
+  std::optional<std::uint64_t> due = request.first_sequence;
+  for (const KmsgLine& line : lines) {
+    if (due && line.sequence != *due) {
       checker.lose();
       break;
     }
-    checker.line(lines[i].text);
+    checker.line(line.text);
+    due = line.sequence + 1;
   }
   return checker.end();
+}
+
+bool reports_stall(const std::vector<KmsgLine>& lines) {
+  return std::ranges::any_of(lines, [](const KmsgLine& line) {
+    return line.text.starts_with(kSoft) || line.text.find(kHard) != line.text.npos ||
+           line.text.starts_with("rcu: INFO: rcu_");
+  });
 }
 
 std::optional<LockupRequest> find_lockup(const std::vector<KmsgLine>& lines,

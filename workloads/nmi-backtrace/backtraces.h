@@ -29,6 +29,8 @@ struct BacktraceRequest {
   int excluded = kNobody;  // sysrq-l: nobody; soft lockup: the asker; hard lockup: its victim
   // Of a hard lockup: before the request, the victim is asked alone.
   bool victim_first = false;
+  // Sequence number of the first line that is due; unknown: not checked.
+  std::optional<std::uint64_t> first_sequence = {};
 };
 
 struct BacktraceVerdict {
@@ -39,6 +41,10 @@ struct BacktraceVerdict {
   int answers = 0;                  // with a trace of a CPU that was sent an NMI
   int idle = 0;                     // answers "skipped: idling"
 };
+
+// Whether the kernel itself reported a stall in `lines`: then it made requests of
+// its own, and who asked whom is not to be judged by ours.
+bool reports_stall(const std::vector<KmsgLine>& lines);
 
 // `lines`: the log from before the request to now.
 BacktraceVerdict check_backtraces(const std::vector<KmsgLine>& lines,

@@ -188,6 +188,22 @@ TEST(BacktracesTest, WhatCameAfterLostLinesIsNotJudged) {
   EXPECT_THAT(verdict.broken, IsEmpty());
 }
 
+TEST(BacktracesTest, LinesLostBeforeTheFirstCountToo) {
+  BacktraceRequest request = kFromOne;
+  request.first_sequence = 100;
+  EXPECT_FALSE(check_backtraces(log_of(kGood), request).lost);
+  request.first_sequence = 98;
+  EXPECT_TRUE(check_backtraces(log_of(kGood), request).lost);
+}
+
+TEST(BacktracesTest, AStallReportIsKnown) {
+  EXPECT_FALSE(reports_stall(log_of(kGood)));
+  for (const char* text : {"rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+                           "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [x:1]",
+                           "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0"})
+    EXPECT_TRUE(reports_stall(log_of({kGood[0], text}))) << text;
+}
+
 TEST(BacktracesTest, WhatCameBeforeLostLinesIsJudged) {
   auto lines = log_of({kOwn, kAll, k0, k0, k2});
   lines[4].sequence += 5;

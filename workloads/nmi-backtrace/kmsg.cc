@@ -39,8 +39,10 @@ std::vector<KmsgLine> KmsgReader::read() {
     // EPIPE: overwritten before it was read. The gap shows in the sequence numbers.
     if (got < 0 && (errno == EINTR || errno == EPIPE)) continue;
     if (got <= 0) break;
-    if (auto line = parse_kmsg_record({record, static_cast<std::size_t>(got)}))
+    if (auto line = parse_kmsg_record({record, static_cast<std::size_t>(got)})) {
+      next_ = line->sequence + 1;
       lines.push_back(std::move(*line));
+    }
   }
   return lines;
 }

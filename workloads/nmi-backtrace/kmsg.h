@@ -29,9 +29,12 @@ class KmsgReader {
   // log that grows as fast as it is read must not hold us.
   std::vector<KmsgLine> read();
   static constexpr std::size_t kMost = 100'000;
+  // Sequence number of the line that comes next; nothing before the first line.
+  std::optional<std::uint64_t> next() const { return next_; }
 
  private:
   int fd_;
+  std::optional<std::uint64_t> next_;
 };
 
 }  // namespace ktrial::workload

@@ -82,7 +82,7 @@ void ask_all(const std::set<int>& cpus) {
 }
 
 struct Sum {
-  std::uint64_t rounds = 0, served = 0, answers = 0, idle = 0, lost = 0;
+  std::uint64_t rounds = 0, served = 0, answers = 0, idle = 0, lost = 0, disturbed = 0;
 };
 
 class Trial {
@@ -97,8 +97,9 @@ class Trial {
     hotplug_.hold(from);
     const std::set<int> before = online_cpus();
     kmsg_.read();  // what was logged before
-    ask_all(from);
     BacktraceRequest request;
+    request.first_sequence = kmsg_.next();
+    ask_all(from);
     request.askers = from;
     const std::set<int> touched = hotplug_.touched();
     for (const int cpu : cpus_) {
@@ -113,9 +114,12 @@ class Trial {
 
   const Sum& finish() {
     hotplug_.stop();
-    if (sum_.lost == sum_.rounds && sum_.rounds > 0)
-      cannot_run("the kernel's log is too small: lines were lost in all %llu rounds (log_buf_len=)",
-                 static_cast<unsigned long long>(sum_.rounds));
+    if (sum_.lost + sum_.disturbed == sum_.rounds && sum_.rounds > 0)
+      cannot_run("none of %llu rounds could be judged: lines were lost in %llu (log_buf_len=), the "
+                 "kernel reported a stall in %llu",
+                 static_cast<unsigned long long>(sum_.rounds),
+                 static_cast<unsigned long long>(sum_.lost),
+                 static_cast<unsigned long long>(sum_.disturbed));
     return sum_;
   }
   std::uint64_t cycles() const { return hotplug_.cycles(); }
@@ -136,6 +140,10 @@ class Trial {
     std::vector<KmsgLine> lines = kmsg_.read();
     std::optional<double> limit;
     for (;;) {
+      if (reports_stall(lines)) {
+        ++sum_.disturbed;
+        return;
+      }
       const std::vector<KmsgLine> seen = planted(lines, plant);
       const BacktraceVerdict verdict = check_backtraces(seen, request);
       if (!verdict.broken.empty()) fail(verdict.broken.front(), seen);
@@ -194,11 +202,12 @@ void run(double duration_s) {
   const Sum& sum = trial.finish();
   std::printf(
       "nmi-backtrace: %llu rounds on %zu CPUs, %llu requests served, %llu traces and %llu idle "
-      "CPUs "
-      "answered, %llu rounds not judged (lines lost), %llu times a CPU went and came back\n",
+      "CPUs answered, %llu rounds not judged (lines lost), %llu disturbed by a stall report, %llu "
+      "times a CPU went and came back\n",
       static_cast<unsigned long long>(sum.rounds), cpus.size(),
       static_cast<unsigned long long>(sum.served), static_cast<unsigned long long>(sum.answers),
       static_cast<unsigned long long>(sum.idle), static_cast<unsigned long long>(sum.lost),
+      static_cast<unsigned long long>(sum.disturbed),
       static_cast<unsigned long long>(trial.cycles()));
 }
 
