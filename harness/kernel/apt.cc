@@ -229,21 +229,35 @@ Result<std::vector<std::string>> Apt::versions(Lists lists, const std::string& n
   return result;
 }
 
+std::vector<std::string> Apt::kernel_names(Lists lists) {
+  std::vector<std::string> names;
+  if (lists == Lists::own && !has_own_lists()) return names;
+  for (const char* prefix : {"linux-image-", "linux-binary-"}) {
+    std::vector<std::string> argv = command(lists, "apt-cache");
+    argv.insert(argv.end(), {"pkgnames", prefix});
+    auto output = run(std::move(argv));
+    if (!output) continue;
+    std::istringstream lines(output->out);
+    for (std::string line; std::getline(lines, line);)
+      if (!line.ends_with("-dbg") && !line.ends_with("-unsigned")) names.push_back(line);
+  }
+  return names;
+}
+
+Result<std::vector<AptPackage>> Apt::kernel_packages(Lists lists) {
+  const std::vector<std::string> names = kernel_names(lists);
+  if (names.empty()) return std::vector<AptPackage>{};
+  std::vector<std::string> argv = command(lists, "apt-cache");
+  argv.insert(argv.end(), {"show", "--all-versions"});
+  argv.insert(argv.end(), names.begin(), names.end());
+  return parse_stanzas(KTRIAL_TRY(run(std::move(argv))).out);
+}
+
 std::vector<std::string> Apt::near_matches(const std::string& name, std::size_t count) {
   std::map<std::string, std::size_t> distances;
-  for (Lists lists : {Lists::machine, Lists::own}) {
-    if (lists == Lists::own && !has_own_lists()) continue;
-    for (const char* prefix : {"linux-image-", "linux-binary-"}) {
-      std::vector<std::string> argv = command(lists, "apt-cache");
-      argv.insert(argv.end(), {"pkgnames", prefix});
-      auto output = run(std::move(argv));
-      if (!output) continue;
-      std::istringstream lines(output->out);
-      for (std::string line; std::getline(lines, line);)
-        if (!line.ends_with("-dbg") && !line.ends_with("-unsigned"))
-          distances.try_emplace(line, edit_distance(name, line));
-    }
-  }
+  for (Lists lists : {Lists::machine, Lists::own})
+    for (const std::string& candidate : kernel_names(lists))
+      distances.try_emplace(candidate, edit_distance(name, candidate));
   std::vector<std::pair<std::size_t, std::string>> ranked;
   for (const auto& [candidate, distance] : distances) ranked.emplace_back(distance, candidate);
   std::ranges::sort(ranked);

@@ -38,6 +38,8 @@ class Apt {
                                          const std::string& version);
   // All versions that these lists know.
   Result<std::vector<std::string>> versions(Lists lists, const std::string& name);
+  // All versions of all linux-image-* and linux-binary-* packages.
+  Result<std::vector<AptPackage>> kernel_packages(Lists lists);
   // Package names in either set of lists, nearest to `name` first.
   std::vector<std::string> near_matches(const std::string& name, std::size_t count);
 
@@ -60,6 +62,7 @@ class Apt {
   explicit Apt(std::filesystem::path root) : root_(std::move(root)) {}
   Status write_configuration();
   std::vector<std::string> command(Lists lists, const std::string& program) const;
+  std::vector<std::string> kernel_names(Lists lists);
   Result<CommandOutput> run(std::vector<std::string> argv, std::filesystem::path directory = {});
   std::unexpected<Error> network_error(const std::string& what, const CommandOutput& output) const;
 

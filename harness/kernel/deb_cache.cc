@@ -10,6 +10,7 @@
 #include "harness/base/file.h"
 #include "harness/kernel/apt.h"
 #include "harness/kernel/archive.h"
+#include "harness/kernel/cache.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/lock.h"
 
@@ -135,8 +136,10 @@ class DebCache {
 
   UnpackedPackages unpacked(const Plan& plan) const {
     UnpackedPackages result{plan.parts[0].first, plan.parts[0].second, {}};
-    for (const auto& [package, version] : plan.parts)
+    for (const auto& [package, version] : plan.parts) {
       result.roots.push_back(root_ / directory_name(package, version));
+      mark_used(result.roots.back());
+    }
     return result;
   }
 

@@ -7,6 +7,7 @@
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "harness/kernel/catalog.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/kernel.h"
 #include "harness/kernel/modules.h"
@@ -213,6 +214,31 @@ TEST_F(AptRepositoryTest, OtherSuitesAreSearchedAndPartsJoined) {
   kernel = get("deb:linux-image-cloud-amd64=6.19-1~bpo");
   ASSERT_TRUE(kernel) << kernel.error().message << kernel.error().hint;
   EXPECT_EQ(kernel->release, "6.19+deb13-cloud-amd64");
+}
+
+TEST_F(AptRepositoryTest, TheCatalogIsInTheOrderOfVersions) {
+  publish("sid", "linux-image-6.1.0-2-cloud-amd64", "6.1.10-1", "",
+          image_and_modules("6.1.0-2-cloud-amd64"));
+  publish("sid", "linux-image-6.1.0-2-cloud-amd64-dbg", "6.1.10-1", "", {{"./x", ""}});
+  ASSERT_TRUE(get("deb:linux-image-6.1.0-1-cloud-amd64"));
+  auto kernels = list_packages("linux-image-*-cloud-amd64", options());
+  ASSERT_TRUE(kernels) << kernels.error().message;
+  std::vector<std::string> references;
+  for (const PackagedKernel& kernel : *kernels) references.push_back(kernel.reference());
+  EXPECT_THAT(references, ElementsAre("deb:linux-image-6.1.0-1-cloud-amd64=6.1.1-1",
+                                      "deb:linux-image-6.1.0-2-cloud-amd64=6.1.10-1",
+                                      "deb:linux-image-6.19+deb13-cloud-amd64=6.19-1~bpo"));
+  EXPECT_TRUE(kernels->front().cached);
+  EXPECT_FALSE(kernels->back().cached);
+  EXPECT_GT(kernels->back().size, 0u);
+
+  kernels = list_packages("*", options(true));
+  ASSERT_TRUE(kernels) << kernels.error().message;
+  EXPECT_EQ(kernels->size(), 1u);
+  kernels = list_packages("linux-image-9*", options());
+  ASSERT_FALSE(kernels);
+  EXPECT_EQ(kernels.error().kind, ErrorKind::usage);
+  EXPECT_THAT(kernels.error().message, HasSubstr("linux-image-9*"));
 }
 
 TEST_F(AptRepositoryTest, UnknownPackageSuggestsNearNames) {

@@ -5,6 +5,7 @@
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/kernel/apt.h"
+#include "harness/kernel/cache.h"
 #include "harness/kernel/lock.h"
 
 namespace ktrial::kernel {
@@ -98,7 +99,10 @@ Result<fs::path> debian_headers(const Kernel& kernel, const ResolveOptions& opti
   const std::string name = kernel.release + "_" + kernel.package_version;
   const fs::path root = parent / name;
   const fs::path directory = root / "usr/src" / ("linux-headers-" + kernel.release);
-  if (is_build_directory(directory)) return directory;
+  if (is_build_directory(directory)) {
+    mark_used(root);
+    return directory;
+  }
   if (options.offline)
     return fail(ErrorKind::environment,
                 "the headers of " + kernel.release + " are not in the cache",

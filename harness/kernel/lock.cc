@@ -22,4 +22,10 @@ Result<FileLock> FileLock::acquire(const std::filesystem::path& path, std::stop_
   return FileLock(std::move(fd));
 }
 
+std::optional<FileLock> FileLock::try_acquire(const std::filesystem::path& path) {
+  auto fd = open_file(path, O_RDWR | O_CREAT);
+  if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
+  return FileLock(std::move(*fd));
+}
+
 }  // namespace ktrial::kernel

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <stop_token>
 
 #include "harness/base/fd.h"
@@ -15,6 +16,8 @@ class FileLock {
   // Waits for it; ErrorKind::interrupted on a stop request. The file is made
   // when missing and stays.
   static Result<FileLock> acquire(const std::filesystem::path& path, std::stop_token stop);
+  // Without waiting; nothing when another process has it, or it cannot be made.
+  static std::optional<FileLock> try_acquire(const std::filesystem::path& path);
 
  private:
   explicit FileLock(Fd fd) : fd_(std::move(fd)) {}

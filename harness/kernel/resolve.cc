@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "harness/kernel/cache.h"
 #include "harness/kernel/deb_cache.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/kernel.h"
@@ -183,6 +184,9 @@ Result<Kernel> resolve(const Reference& reference, const ResolveOptions& options
     }
   }();
   if (!kernel) return std::unexpected(std::move(kernel).error().in("kernel"));
+  if (!options.offline && !std::holds_alternative<ImageReference>(reference) &&
+      !std::holds_alternative<HostReference>(reference))
+    trim_cache(options.cache_dir, KTRIAL_TRY(cache_bound()));
   return kernel;
 }
 

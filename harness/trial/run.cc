@@ -4,10 +4,9 @@
 #include <signal.h>
 
 #include <boost/asio/signal_set.hpp>
-#include <stop_token>
-#include <thread>
 
 #include "harness/base/janitor.h"
+#include "harness/base/stop_on_signal.h"
 #include "harness/trial/recorder.h"
 #include "harness/trial/trial_loop.h"
 #include "results/store/store.h"
@@ -69,27 +68,6 @@ class Signals {
   asio::signal_set set_;
 };
 
-// While a plan is made nobody pumps the main io_context: helpers such as
-// apt-get block it. A thread of its own turns SIGINT and SIGTERM into a stop
-// request, so that no download goes on behind the user's back.
-class StopOnSignal {
- public:
-  StopOnSignal() : set_(io_, SIGINT, SIGTERM) {
-    set_.async_wait([this](auto error, int) {
-      if (!error) stop_.request_stop();
-    });
-    thread_ = std::jthread([this] { io_.run(); });
-  }
-  ~StopOnSignal() { io_.stop(); }
-  std::stop_token token() const { return stop_.get_token(); }
-
- private:
-  asio::io_context io_{1};
-  asio::signal_set set_;
-  std::stop_source stop_;
-  std::jthread thread_;  // last: joined before what it uses goes
-};
-
 bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& last) {
   if (spec.until_fail && last.outcome == results::Outcome::fail) return true;
   // --until-fail alone goes on for ever; with --repeat it is bounded.
@@ -119,6 +97,8 @@ Status run_all(asio::io_context& io, Signals& signals, Janitor& janitor, const P
 Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec,
                        const RunOptions& options, const std::filesystem::path& initramfs,
                        Observer& observer) {
+  // While a plan is made nobody pumps the main io_context: helpers such as
+  // apt-get block it.
   const StopOnSignal signals;
   const auto payload = KTRIAL_TRY(find_payload());
   const auto cache = options.cache ? *options.cache : KTRIAL_TRY(kernel::default_cache_dir());

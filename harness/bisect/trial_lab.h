@@ -1,0 +1,26 @@
+// Labs that run real trials: kernels from Debian packages, or built from git.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "harness/bisect/lab.h"
+#include "harness/spec/spec.h"
+#include "harness/trial/run.h"
+
+namespace ktrial::bisect {
+
+// A commit's name -> what `--kernel` takes; Unbuildable when there is none.
+using Maker = std::function<Result<Made>(const std::string& commit)>;
+
+// Runs `spec` on the kernels that `maker` makes. `options` and `observer` are
+// those of each trial; `observer` must outlive the lab.
+std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, trial::RunOptions options,
+                               trial::Observer& observer, Maker maker, double build_cost);
+
+// Downloads the package; one that vanished from the archive is skipped.
+// `progress` gets one line of text at a time, from the calling thread.
+Maker package_maker(bool offline, std::function<void(std::string_view)> progress);
+
+}  // namespace ktrial::bisect

@@ -1,0 +1,151 @@
+// `ktrial kernel`: which kernels there are, and what comes with one.
+#include <fmt/core.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "harness/base/stop_on_signal.h"
+#include "harness/cli/commands.h"
+#include "harness/kernel/cache.h"
+#include "harness/kernel/catalog.h"
+#include "harness/kernel/headers.h"
+
+namespace ktrial::cli {
+namespace {
+
+struct KernelFlags {
+  std::string pattern = "linux-image-*-cloud-amd64", format = "text";
+  std::vector<std::string> references;
+  bool cached = false, offline = false;
+};
+
+std::string human_size(std::uint64_t bytes) {
+  if (bytes >= 10ull << 30) return fmt::format("{} GiB", bytes >> 30);
+  return fmt::format("{} MiB", (bytes + (1 << 19)) >> 20);
+}
+
+Result<kernel::ResolveOptions> options_of(const KernelFlags& flags, const StopOnSignal& stop) {
+  return kernel::ResolveOptions{
+      .cache_dir = KTRIAL_TRY(kernel::default_cache_dir()),
+      .offline = flags.offline || flags.cached,
+      .progress = [](std::string_view line) { fmt::print(stderr, "ktrial: {}\n", line); },
+      .stop = stop.token()};
+}
+
+Result<int> list(const KernelFlags& flags) {
+  const StopOnSignal stop;
+  const auto options = KTRIAL_TRY(options_of(flags, stop));
+  auto kernels = KTRIAL_TRY(kernel::list_packages(flags.pattern, options));
+  if (flags.format == "json") {
+    auto document = nlohmann::json{{"kernels", nlohmann::json::array()}};
+    for (const auto& kernel : kernels)
+      document["kernels"].push_back({{"reference", kernel.reference()},
+                                     {"package", kernel.package},
+                                     {"version", kernel.version},
+                                     {"bytes", kernel.size},
+                                     {"cached", kernel.cached}});
+    fmt::print("{}\n", document.dump(2));
+    return 0;
+  }
+  for (const auto& kernel : kernels)
+    fmt::print("{:<76} {}\n", kernel.reference(),
+               kernel.cached ? "cached" : human_size(kernel.size));
+  std::uint64_t total = 0;
+  const auto entries = kernel::cache_entries(options.cache_dir);
+  for (const auto& entry : entries) total += entry.bytes;
+  fmt::print("{} kernels. The cache holds {} in {} folders, at most {} (KTRIAL_CACHE_SIZE): {}\n",
+             kernels.size(), human_size(total), entries.size(),
+             human_size(KTRIAL_TRY(kernel::cache_bound())), options.cache_dir.string());
+  return 0;
+}
+
+// What came with a kernel, or what its lack costs.
+struct Companion {
+  const char* name;
+  std::string path;  // empty: it did not come
+  const char* cost;
+};
+
+std::vector<Companion> companions(const kernel::Kernel& kernel,
+                                  const kernel::ResolveOptions& options) {
+  const auto text = [](const std::optional<std::filesystem::path>& path) {
+    return path ? path->string() : std::string();
+  };
+  const auto headers = kernel::find_build_directory(kernel, options);
+  return {{"modules", text(kernel.modules_dir),
+           "workloads that need a module cannot run unless it is built in"},
+          {"config", text(kernel.config),
+           "what a workload needs cannot be checked before the boot"},
+          {"headers", headers ? headers->string() : std::string(),
+           "no fault can be planted by a module: `ktrial selftest` skips most faults"}};
+}
+
+void print_kernel(const std::string& reference, const kernel::Kernel& kernel,
+                  const kernel::ResolveOptions& options) {
+  fmt::print("{}\n  release   {} ({})\n  source    {}\n  image     {}\n  sha256    {}\n", reference,
+             kernel.release, kernel.arch, kernel.source, kernel.image.string(), kernel.sha256);
+  for (const Companion& one : companions(kernel, options))
+    fmt::print("  {:<9} {}\n", one.name,
+               one.path.empty() ? fmt::format("missing: {}", one.cost) : one.path);
+  // Symbols are read out of the guest's memory; no file is needed.
+  fmt::print("  symbols   from the running kernel's kallsyms\n");
+}
+
+Result<int> get(const KernelFlags& flags) {
+  const StopOnSignal stop;
+  const auto options = KTRIAL_TRY(options_of(flags, stop));
+  auto document = nlohmann::json{{"kernels", nlohmann::json::array()}};
+  for (const std::string& text : flags.references) {
+    const auto reference = KTRIAL_TRY(kernel::parse_reference(text));
+    const auto kernel = KTRIAL_TRY(kernel::resolve(reference, options));
+    if (flags.format == "text") {
+      print_kernel(text, kernel, options);
+      continue;
+    }
+    nlohmann::json one{{"reference", text},          {"release", kernel.release},
+                       {"arch", kernel.arch},        {"source", kernel.source},
+                       {"image", kernel.image.string()}, {"sha256", kernel.sha256}};
+    for (const Companion& companion : companions(kernel, options))
+      one[companion.name] =
+          companion.path.empty() ? nlohmann::json() : nlohmann::json(companion.path);
+    document["kernels"].push_back(std::move(one));
+  }
+  if (flags.format == "json") fmt::print("{}\n", document.dump(2));
+  return 0;
+}
+
+void add_list(CLI::App& parent, Action& action) {
+  auto* command = parent.add_subcommand("list", "Debian's kernel packages, oldest first");
+  auto flags = std::make_shared<KernelFlags>();
+  command->add_option("PATTERN", flags->pattern, "Package names, a glob [linux-image-*-cloud-amd64]");
+  command->add_flag("--cached", flags->cached, "Only what is in the cache; no network");
+  command->add_option("--format", flags->format, "text or json [text]")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->callback([&action, flags] { action = [flags] { return list(*flags); }; });
+}
+
+void add_get(CLI::App& parent, Action& action) {
+  auto* command =
+      parent.add_subcommand("get", "Fetches kernels, shows what came with them and what is missing");
+  auto flags = std::make_shared<KernelFlags>();
+  command->add_option("KERNEL", flags->references, "As for `ktrial run --kernel`")->required();
+  command->add_flag("--offline", flags->offline, "Download nothing");
+  command->add_option("--format", flags->format, "text or json [text]")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->callback([&action, flags] { action = [flags] { return get(*flags); }; });
+}
+
+}  // namespace
+
+void add_kernel(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("kernel", "Lists, fetches, builds and checks kernels");
+  command->require_subcommand(1);
+  add_list(*command, action);
+  add_get(*command, action);
+  command->footer(R"(Examples:
+  ktrial kernel list 'linux-image-6.1*-cloud-amd64'   all versions that the archive still has
+  ktrial kernel get deb:linux-image-cloud-amd64       what comes with it
+  ktrial kernel get ~/linux --format json)");
+}
+
+}  // namespace ktrial::cli

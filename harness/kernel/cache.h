@@ -1,0 +1,43 @@
+// The size of the cache. Below CACHE, the folders deb/, headers/ and build/ hold
+// entries: one folder each, that appears complete and never changes.
+//
+// An entry goes when the whole is larger than the bound: the one that was not
+// used for longest first, never one that was used in the last hour, which a
+// running trial may need. ktrial fetches or builds it again when it is wanted.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.h"
+
+namespace ktrial::kernel {
+
+struct CacheEntry {
+  std::filesystem::path path;
+  std::uint64_t bytes = 0;  // on disk
+  std::filesystem::file_time_type last_used;
+};
+
+// All entries, the one used last first. An unreadable one counts 0 bytes.
+std::vector<CacheEntry> cache_entries(const std::filesystem::path& cache_dir);
+
+// Notes that the entry is used now.
+void mark_used(const std::filesystem::path& entry);
+
+// $KTRIAL_CACHE_SIZE ("20G"), else 20 GiB; in bytes. ErrorKind::usage when the
+// variable is no size.
+Result<std::uint64_t> cache_bound();
+
+inline constexpr std::chrono::hours kInUse{1};
+
+// Removes entries until the rest fits into `bound` bytes; what was removed.
+// Entries younger than kInUse before `now`, or locked by another ktrial, stay.
+std::vector<CacheEntry> trim_cache(const std::filesystem::path& cache_dir, std::uint64_t bound,
+                                   std::filesystem::file_time_type now =
+                                       std::filesystem::file_time_type::clock::now());
+
+}  // namespace ktrial::kernel
