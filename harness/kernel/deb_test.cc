@@ -227,7 +227,8 @@ TEST_F(AptRepositoryTest, TheCatalogIsInTheOrderOfVersions) {
   for (const PackagedKernel& kernel : *kernels) references.push_back(kernel.reference());
   EXPECT_THAT(references, ElementsAre("deb:linux-image-6.1.0-1-cloud-amd64=6.1.1-1",
                                       "deb:linux-image-6.1.0-2-cloud-amd64=6.1.10-1",
-                                      "deb:linux-image-6.19+deb13-cloud-amd64=6.19-1~bpo"));
+                                      "deb:linux-image-6.19+deb13-cloud-amd64=6.19-1~bpo",
+                                      "deb:linux-binary-6.20+deb13-cloud-amd64=6.20-1~bpo"));
   EXPECT_TRUE(kernels->front().cached);
   EXPECT_FALSE(kernels->back().cached);
   EXPECT_GT(kernels->back().size, 0u);
