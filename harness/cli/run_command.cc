@@ -8,10 +8,10 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/progress.h"
-#include "harness/spec/load.h"
+#include "harness/cli/terminal.h"
+#include "harness/cli/trial_flags.h"
 #include "harness/spec/parse.h"
 #include "harness/trial/run.h"
-#include "harness/cli/terminal.h"
 #include "results/report/report.h"
 #include "results/store/store.h"
 
@@ -19,50 +19,20 @@ namespace ktrial::cli {
 namespace {
 
 struct RunFlags {
-  std::string spec_file, kernel, workload, memory, duration, timeout, trace, accel, vmm, connect,
-      channel, machine, append, results, format = "text";
-  std::vector<std::string> settings;
-  int cpus = 0, repeat = 0;
-  bool until_fail = false, core = false, offline = false;
+  TrialFlags trial;
+  std::string kernel;
+  int repeat = 0;
+  bool until_fail = false, core = false;
 };
-
-// Flags win over the spec file.
-Status apply(const RunFlags& flags, spec::TrialSpec& spec) {
-  if (!flags.kernel.empty()) spec.kernel = flags.kernel;
-  if (!flags.workload.empty()) spec.workload = flags.workload;
-  if (!flags.memory.empty()) spec.memory_mib = KTRIAL_TRY(spec::parse_size(flags.memory));
-  if (!flags.duration.empty()) spec.duration = KTRIAL_TRY(spec::parse_duration(flags.duration));
-  if (!flags.timeout.empty()) spec.timeout = KTRIAL_TRY(spec::parse_duration(flags.timeout));
-  if (!flags.trace.empty()) spec.trace = flags.trace;
-  if (!flags.accel.empty()) spec.accel = KTRIAL_TRY(spec::parse_accel(flags.accel));
-  if (!flags.vmm.empty()) spec.vmm = KTRIAL_TRY(spec::parse_vmm(flags.vmm));
-  if (!flags.connect.empty()) spec.connect = flags.connect;
-  if (!flags.channel.empty()) spec.channel = KTRIAL_TRY(spec::parse_channel(flags.channel));
-  if (!flags.machine.empty()) spec.machine = KTRIAL_TRY(spec::parse_machine(flags.machine));
-  if (!flags.append.empty()) spec.append += (spec.append.empty() ? "" : " ") + flags.append;
-  for (const std::string& setting : flags.settings) {
-    auto [key, value] = KTRIAL_TRY(spec::parse_setting(setting));
-    spec.parameters[key] = value;
-  }
-  if (flags.cpus != 0) spec.cpus = flags.cpus;
-  if (flags.repeat != 0) spec.repeat = flags.repeat;
-  if (flags.until_fail) spec.until_fail = true;
-  if (flags.core) spec.core = true;
-  return {};
-}
 
 Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
                                               const std::vector<std::string>& command) {
-  std::vector<spec::TrialSpec> specs(1);
-  if (!flags.spec_file.empty()) specs = KTRIAL_TRY(spec::load(flags.spec_file));
+  auto specs = KTRIAL_TRY(specs_of(flags.trial, command));
   for (spec::TrialSpec& spec : specs) {
-    KTRIAL_TRY(apply(flags, spec));
-    if (!command.empty()) spec.command = command;
-    if (!command.empty() && !flags.workload.empty())
-      return usage_error("--workload and a command after -- exclude each other");
-    if (!spec.trace.empty())
-      return usage_error("--trace is not there yet", "leave it out, or use --append for the "
-                                                     "kernel's own trace_event= parameter");
+    if (!flags.kernel.empty()) spec.kernel = flags.kernel;
+    if (flags.repeat != 0) spec.repeat = flags.repeat;
+    if (flags.until_fail) spec.until_fail = true;
+    if (flags.core) spec.core = true;
     KTRIAL_TRY(spec::validate(spec));
   }
   return specs;
@@ -70,11 +40,11 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
 
 Result<int> run(const RunFlags& flags, const Invocation& invocation) {
   const auto specs = KTRIAL_TRY(specs_of(flags, invocation.command));
-  const bool json = flags.format == "json";
-  trial::RunOptions options{.results = flags.results.empty() ? results::Store::default_dir()
-                                                             : std::filesystem::path(flags.results),
+  const bool json = flags.trial.format == "json";
+  trial::RunOptions options{.results = flags.trial.results.empty() ? results::Store::default_dir()
+                                                             : std::filesystem::path(flags.trial.results),
                             .argv = invocation.argv,
-                            .offline = flags.offline,
+                            .offline = flags.trial.offline,
                             .cache = {},
                             .on_trial = {}};
   // A packed command is a filter like any other: its output is the output.
@@ -113,34 +83,15 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   auto* command = app.add_subcommand("run", "Boots a kernel, stresses it, judges it");
   auto flags = std::make_shared<RunFlags>();
   auto& f = *flags;
-  command->add_option("SPEC", f.spec_file, "Spec file (TOML); flags win over it");
   command->add_option("--kernel", f.kernel,
                       "Image, build tree, deb:PACKAGE[=VERSION], deb:FILE, or host "
                       "[deb:linux-image-cloud-amd64]");
-  command->add_option("--workload", f.workload, "What to run, see `ktrial workload list` [mmcid-vfork]");
-  command->add_option("--set", f.settings, "KEY=VALUE: a parameter of the workload; repeatable")
-      ->allow_extra_args(false);
-  command->add_option("--cpus", f.cpus, "vCPUs [4]")->check(CLI::Range(1, spec::kMaxCpus));
-  command->add_option("--memory", f.memory, "Guest RAM, e.g. 512M, 2G [1G]");
+  add_trial_options(*command, f.trial);
   command->add_option("--repeat", f.repeat, "Trials [1]")->check(CLI::Range(1, spec::kMaxRepeat));
   command->add_flag("--until-fail", f.until_fail,
                     "Go on until a trial fails (at most --repeat trials, if given)");
-  command->add_option("--duration", f.duration, "How long the workload stresses, e.g. 30s");
-  command->add_option("--timeout", f.timeout, "Hard limit of one whole trial, e.g. 5m");
-  command->add_option("--trace", f.trace, "Trace events to record");
   command->add_flag("--core", f.core,
                     "Keep a core file (vmcore) of a stalled guest, for crash, drgn, makedumpfile");
-  command->add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
-  command->add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
-  command->add_option("--connect", f.connect, "libvirt URI");
-  command->add_option("--channel", f.channel,
-                      "auto, vhost-vsock, vhost-user-vsock or virtio-serial [auto]");
-  command->add_option("--machine", f.machine, "q35 or microvm [q35]");
-  command->add_option("--append", f.append, "More kernel command line");
-  command->add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
-  command->add_option("--format", f.format, "text or json [text]")
-      ->check(CLI::IsMember({"text", "json"}));
-  command->add_flag("--offline", f.offline, "Download nothing");
   command->footer(R"(Examples:
   ktrial run --kernel deb:linux-image-cloud-amd64 --workload mmcid-vfork --repeat 10
   ktrial run --kernel ~/linux --workload vfork-storm --set processes=8 --duration 1m

@@ -1,0 +1,71 @@
+#include "harness/cli/trial_flags.h"
+
+#include "harness/spec/load.h"
+#include "harness/spec/parse.h"
+
+namespace ktrial::cli {
+namespace {
+
+Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
+  if (!flags.workload.empty()) spec.workload = flags.workload;
+  if (!flags.memory.empty()) spec.memory_mib = KTRIAL_TRY(spec::parse_size(flags.memory));
+  if (!flags.duration.empty()) spec.duration = KTRIAL_TRY(spec::parse_duration(flags.duration));
+  if (!flags.timeout.empty()) spec.timeout = KTRIAL_TRY(spec::parse_duration(flags.timeout));
+  if (!flags.trace.empty()) spec.trace = flags.trace;
+  if (!flags.accel.empty()) spec.accel = KTRIAL_TRY(spec::parse_accel(flags.accel));
+  if (!flags.vmm.empty()) spec.vmm = KTRIAL_TRY(spec::parse_vmm(flags.vmm));
+  if (!flags.connect.empty()) spec.connect = flags.connect;
+  if (!flags.channel.empty()) spec.channel = KTRIAL_TRY(spec::parse_channel(flags.channel));
+  if (!flags.machine.empty()) spec.machine = KTRIAL_TRY(spec::parse_machine(flags.machine));
+  if (!flags.append.empty()) spec.append += (spec.append.empty() ? "" : " ") + flags.append;
+  for (const std::string& setting : flags.settings) {
+    auto [key, value] = KTRIAL_TRY(spec::parse_setting(setting));
+    spec.parameters[key] = value;
+  }
+  if (flags.cpus != 0) spec.cpus = flags.cpus;
+  return {};
+}
+
+}  // namespace
+
+void add_trial_options(CLI::App& command, TrialFlags& f) {
+  command.add_option("SPEC", f.spec_file, "Spec file (TOML); flags win over it");
+  command.add_option("--workload", f.workload,
+                     "What to run, see `ktrial workload list` [mmcid-vfork]");
+  command.add_option("--set", f.settings, "KEY=VALUE: a parameter of the workload; repeatable")
+      ->allow_extra_args(false);
+  command.add_option("--cpus", f.cpus, "vCPUs [4]")->check(CLI::Range(1, spec::kMaxCpus));
+  command.add_option("--memory", f.memory, "Guest RAM, e.g. 512M, 2G [1G]");
+  command.add_option("--duration", f.duration, "How long the workload stresses, e.g. 30s");
+  command.add_option("--timeout", f.timeout, "Hard limit of one whole trial, e.g. 5m");
+  command.add_option("--trace", f.trace, "Trace events to record");
+  command.add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
+  command.add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
+  command.add_option("--connect", f.connect, "libvirt URI");
+  command.add_option("--channel", f.channel,
+                     "auto, vhost-vsock, vhost-user-vsock or virtio-serial [auto]");
+  command.add_option("--machine", f.machine, "q35 or microvm [q35]");
+  command.add_option("--append", f.append, "More kernel command line");
+  command.add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
+  command.add_option("--format", f.format, "text or json [text]")
+      ->check(CLI::IsMember({"text", "json"}));
+  command.add_flag("--offline", f.offline, "Download nothing");
+}
+
+Result<std::vector<spec::TrialSpec>> specs_of(const TrialFlags& flags,
+                                              const std::vector<std::string>& guest_command) {
+  std::vector<spec::TrialSpec> specs(1);
+  if (!flags.spec_file.empty()) specs = KTRIAL_TRY(spec::load(flags.spec_file));
+  for (spec::TrialSpec& spec : specs) {
+    KTRIAL_TRY(apply(flags, spec));
+    if (!guest_command.empty()) spec.command = guest_command;
+    if (!guest_command.empty() && !flags.workload.empty())
+      return usage_error("--workload and a command after -- exclude each other");
+    if (!spec.trace.empty())
+      return usage_error("--trace is not there yet", "leave it out, or use --append for the "
+                                                     "kernel's own trace_event= parameter");
+  }
+  return specs;
+}
+
+}  // namespace ktrial::cli

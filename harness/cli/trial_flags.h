@@ -1,0 +1,28 @@
+// What `ktrial run` and `ktrial bisect` ask alike: which trial.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/base/result.h"
+#include "harness/spec/spec.h"
+
+namespace ktrial::cli {
+
+struct TrialFlags {
+  std::string spec_file, workload, memory, duration, timeout, trace, accel, vmm, connect, channel,
+      machine, append, results, format = "text";
+  std::vector<std::string> settings;
+  int cpus = 0;
+  bool offline = false;
+};
+
+// `flags` must live as long as the command.
+void add_trial_options(CLI::App& command, TrialFlags& flags);
+// The specs of the file, or one with the defaults; flags win over the file, and `guest_command`
+// (what stood after "--") over its workload. Not yet validated.
+Result<std::vector<spec::TrialSpec>> specs_of(const TrialFlags& flags,
+                                              const std::vector<std::string>& guest_command);
+
+}  // namespace ktrial::cli
