@@ -72,6 +72,7 @@ const Case kCases[] = {
      "general protection fault in foo_bar", gpf},
     {"divide error: 0000 [#1] SMP", "divide error in foo_bar", divide_error},
     {"Oops: divide error: 0000 [#1] SMP NOPTI", "divide error in foo_bar", divide_error},
+    {"Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", "int3 in foo_bar", oops},
     {"Oops: invalid opcode: 0000 [#1] SMP", "invalid opcode in foo_bar", bug},
     {"Oops: Oops: 0002 [#1] SMP", "BUG: unable to handle kernel paging request in foo_bar", oops},
     {"Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP", "Internal error in foo_bar", oops},

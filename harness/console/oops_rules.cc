@@ -88,6 +88,7 @@ constexpr Rule kRules[] = {
     {R"((?:Oops: |segment-related |.*access(?:es)?)?general protection fault.*\[#\d+\])", gpf,
      "general protection fault", Pick::pointer, 0, true},
     {R"((?:Oops: )?divide.error: )", divide_error, "divide error", Pick::pointer, 0, true},
+    {R"((?:Oops: )?int3: .*\[#\d+\])", oops, "int3", Pick::pointer, 0, true},
     {R"((?:traps: )?(?:Oops: )?stack segment: )", gpf, "stack segment fault", Pick::pointer, 0,
      true},
     {R"(Unhandled (?:prefetch abort|kernel unaligned access))", oops, "Unhandled fault",
