@@ -5,10 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/base/stop_on_signal.h"
+#include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/catalog.h"
 #include "harness/kernel/headers.h"
+#include "harness/kernel/kconfig.h"
+#include "harness/spec/workload.h"
+#include "harness/trial/plan.h"
 
 namespace ktrial::cli {
 namespace {
@@ -135,6 +139,123 @@ void add_get(CLI::App& parent, Action& action) {
   command->callback([&action, flags] { action = [flags] { return get(*flags); }; });
 }
 
+struct BuildCommandFlags {
+  BuildFlags build;
+  std::string revision = "HEAD", format = "text";
+};
+
+Result<int> build(const BuildCommandFlags& flags) {
+  const StopOnSignal stop;
+  auto request = KTRIAL_TRY(build_request(flags.build));
+  request.revision = flags.revision;
+  request.stop = stop.token();
+  BuildBar bar;
+  request.progress = std::ref(bar);
+  auto outcome = kernel::build_kernel(request);
+  bar.done();
+  const auto finished = KTRIAL_TRY(std::move(outcome));
+  if (const auto* failed = std::get_if<kernel::BuildFailed>(&finished)) {
+    fmt::print(stderr, "ktrial: {} does not build:\n", failed->commit);
+    for (const std::string& line : failed->errors) fmt::print(stderr, "  {}\n", line);
+    fmt::print(stderr, "  the whole log: {}\n", failed->log.string());
+    return 125;
+  }
+  const auto& built = std::get<kernel::Built>(finished);
+  if (flags.format == "json") {
+    fmt::print("{}\n", nlohmann::json{{"kernel", built.directory.string()},
+                                      {"commit", built.commit},
+                                      {"cached", built.cached},
+                                      {"compiled", built.compiled},
+                                      {"seconds", static_cast<double>(built.took.count()) / 1000}}
+                           .dump(2));
+    return 0;
+  }
+  fmt::print(stderr, "ktrial: {} {}\n", built.commit,
+             built.cached ? "was built before"
+                          : fmt::format("built: {} objects in {} s", built.compiled,
+                                        built.took.count() / 1000));
+  fmt::print("{}\n", built.directory.string());
+  return 0;
+}
+
+struct CheckFlags {
+  std::string kernel, format = "text";
+  std::vector<std::string> workloads;
+  bool offline = false;
+};
+
+// The .config itself, or that of a kernel.
+Result<std::filesystem::path> config_of(const CheckFlags& flags) {
+  const StopOnSignal stop;
+  KernelFlags kernel_flags;
+  kernel_flags.offline = flags.offline;
+  const auto options = KTRIAL_TRY(options_of(kernel_flags, stop));
+  const auto reference = KTRIAL_TRY(kernel::parse_reference(flags.kernel));
+  if (const auto* file = std::get_if<kernel::ImageReference>(&reference))
+    if (std::filesystem::is_regular_file(file->path) && kernel::read_config(file->path))
+      return file->path;
+  const auto kernel = KTRIAL_TRY(kernel::resolve(reference, options));
+  if (!kernel.config)
+    return usage_error(flags.kernel + ": no configuration came with this kernel",
+                       "name its .config file instead");
+  return *kernel.config;
+}
+
+Result<int> check(const CheckFlags& flags) {
+  const auto config = KTRIAL_TRY(config_of(flags));
+  const auto payload = KTRIAL_TRY(trial::find_payload());
+  auto document = nlohmann::json{{"config", config.string()}, {"workloads", nlohmann::json::array()}};
+  bool complete = true;
+  for (const auto& info : KTRIAL_TRY(spec::list_workloads(payload / "workloads"))) {
+    if (!flags.workloads.empty() && std::ranges::find(flags.workloads, info.name) == flags.workloads.end())
+      continue;
+    const auto missing = KTRIAL_TRY(kernel::check_config(config, info.kconfig, info.name));
+    complete = complete && missing.empty();
+    nlohmann::json lacks = nlohmann::json::array();
+    for (const auto& one : missing) lacks.push_back(kernel::describe(one));
+    if (flags.format == "text") {
+      fmt::print("{:<16} {}\n", info.name, missing.empty() ? "ok" : "cannot run:");
+      for (const auto& one : missing) fmt::print("  {}\n", kernel::describe(one));
+    }
+    document["workloads"].push_back({{"name", info.name}, {"missing", std::move(lacks)}});
+  }
+  for (const std::string& name : flags.workloads)
+    KTRIAL_TRY(spec::find_workload(payload / "workloads", name));  // says what is near
+  if (flags.format == "json") fmt::print("{}\n", document.dump(2));
+  return complete ? 0 : 1;
+}
+
+void add_build(CLI::App& parent, Action& action) {
+  auto* command = parent.add_subcommand("build", "Builds a commit of a git tree, prints where it is");
+  auto flags = std::make_shared<BuildCommandFlags>();
+  command->add_option("REV", flags->revision, "What git takes for a commit [HEAD]");
+  add_build_options(*command, flags->build);
+  command->get_option("--tree")->required();
+  command->add_option("--format", flags->format, "text or json [text]")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->footer(R"(Examples:
+  ktrial kernel build --tree ~/linux v6.18
+  ktrial kernel build --tree ~/linux --config kasan HEAD~3
+  ktrial run --kernel $(ktrial kernel build --tree ~/linux)
+
+Exit status: 0 built, 125 it does not compile, 128 and above as always.)");
+  command->callback([&action, flags] { action = [flags] { return build(*flags); }; });
+}
+
+void add_check(CLI::App& parent, Action& action) {
+  auto* command = parent.add_subcommand("check-config", "Which workloads a kernel's options allow");
+  auto flags = std::make_shared<CheckFlags>();
+  command->add_option("KERNEL", flags->kernel, "A .config file, or as for `ktrial run --kernel`")
+      ->required();
+  command->add_option("--workload", flags->workloads, "Only this one; repeatable")
+      ->allow_extra_args(false);
+  command->add_flag("--offline", flags->offline, "Download nothing");
+  command->add_option("--format", flags->format, "text or json [text]")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->footer("Exit status: 0 nothing is missing, 1 something is, 128 and above as always.");
+  command->callback([&action, flags] { action = [flags] { return check(*flags); }; });
+}
+
 }  // namespace
 
 void add_kernel(CLI::App& app, Action& action) {
@@ -142,10 +263,13 @@ void add_kernel(CLI::App& app, Action& action) {
   command->require_subcommand(1);
   add_list(*command, action);
   add_get(*command, action);
+  add_build(*command, action);
+  add_check(*command, action);
   command->footer(R"(Examples:
   ktrial kernel list 'linux-image-6.1*-cloud-amd64'   all versions that the archive still has
   ktrial kernel get deb:linux-image-cloud-amd64       what comes with it
-  ktrial kernel get ~/linux --format json)");
+  ktrial kernel build --tree ~/linux --config kasan v6.18
+  ktrial kernel check-config ~/linux/.config          which workloads it allows)");
 }
 
 }  // namespace ktrial::cli

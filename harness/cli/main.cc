@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   ktrial::cli::add_doctor(app, action);
   ktrial::cli::add_workload(app, action);
   ktrial::cli::add_selftest(app, action, invocation);
+  ktrial::cli::add_bisect(app, action, invocation);
   ktrial::cli::add_kernel(app, action);
   ktrial::cli::add_report(app, action);
   ktrial::cli::add_completion(app, action);
