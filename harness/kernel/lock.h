@@ -16,6 +16,10 @@ class FileLock {
   // when missing and stays.
   static Result<FileLock> acquire(const std::filesystem::path& path, std::stop_token stop);
 
+  // The lock is held until the last copy of this descriptor is closed: a child
+  // that inherits it keeps others out even when we die before it.
+  int fd() const { return fd_.get(); }
+
  private:
   explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;
