@@ -7,8 +7,10 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/base/result.h"
+#include "harness/kernel/build.h"
 #include "harness/kernel/image.h"
 #include "harness/kernel/reference.h"
 
@@ -36,6 +38,16 @@ struct Kernel {
   std::string package_version;                  // of the Debian package it came in, else empty
 };
 
+// How git:REV becomes a kernel, see build.h.
+struct GitOptions {
+  std::filesystem::path tree;                    // --tree; empty: none was named
+  std::vector<std::filesystem::path> fragments;  // choose_fragments()
+  std::optional<std::filesystem::path> base_config = {};
+  std::string compiler = "gcc";
+  unsigned jobs = 0;  // 0: one for each CPU
+  std::function<void(const BuildProgress&)> progress = {};
+};
+
 struct ResolveOptions {
   // Downloads are kept here; shared safely between concurrent ktrials.
   std::filesystem::path cache_dir;
@@ -43,11 +55,14 @@ struct ResolveOptions {
   // Called with one line of progress, without a newline, from the same thread.
   std::function<void(std::string_view)> progress = {};
   std::stop_token stop = {};
+  GitOptions git = {};
 };
 
 // Finds the kernel, downloading it when the reference is a Debian package.
 // ErrorKind::usage when the reference leads to nothing bootable,
-// ErrorKind::environment when the host (network, disk, apt) is in the way.
+// ErrorKind::environment when the host (network, disk, apt) is in the way, or when
+// a commit does not compile: who has to tell that apart (a bisection) calls
+// build_kernel(), and resolves what it built as a build tree.
 Result<Kernel> resolve(const Reference& reference, const ResolveOptions& options);
 
 // $XDG_CACHE_HOME/ktrial, else ~/.cache/ktrial.

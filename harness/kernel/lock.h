@@ -19,6 +19,10 @@ class FileLock {
   // Without waiting; nothing when another process has it, or it cannot be made.
   static std::optional<FileLock> try_acquire(const std::filesystem::path& path);
 
+  // The lock is held until the last copy of this descriptor is closed: a child
+  // that inherits it keeps others out even when we die before it.
+  int fd() const { return fd_.get(); }
+
  private:
   explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;

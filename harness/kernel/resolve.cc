@@ -155,6 +155,31 @@ Result<Kernel> from_packages(const UnpackedPackages& packages) {
   return kernel;
 }
 
+Result<Kernel> resolve_git(const GitReference& reference, const ResolveOptions& options) {
+  const std::string name = "git:" + reference.revision;
+  const GitOptions& git = options.git;
+  if (git.tree.empty())
+    return usage_error(name + " needs to know which repository is meant", "add --tree DIR");
+  const BuildOutcome outcome = KTRIAL_TRY(build_kernel({.tree = git.tree,
+                                                        .revision = reference.revision,
+                                                        .fragments = git.fragments,
+                                                        .base_config = git.base_config,
+                                                        .compiler = git.compiler,
+                                                        .jobs = git.jobs,
+                                                        .cache_dir = options.cache_dir,
+                                                        .progress = git.progress,
+                                                        .stop = options.stop}));
+  if (const auto* failed = std::get_if<BuildFailed>(&outcome)) {
+    std::string message = name + " does not compile:";
+    for (const std::string& line : failed->errors) message += "\n  " + line;
+    return fail(ErrorKind::environment, message, "see " + failed->log.string());
+  }
+  const Built& built = std::get<Built>(outcome);
+  Kernel kernel = KTRIAL_TRY(resolve_build_tree(built.directory));
+  kernel.source = name + " (commit " + built.commit.substr(0, 12) + ")";
+  return kernel;
+}
+
 struct Resolver {
   const ResolveOptions& options;
   Result<Kernel> operator()(const ImageReference& r) const { return resolve_image(r); }
@@ -165,10 +190,7 @@ struct Resolver {
   Result<Kernel> operator()(const DebFileReference& r) const {
     return from_packages(KTRIAL_TRY(fetch_deb_file(r, options)));
   }
-  Result<Kernel> operator()(const GitReference& r) const {
-    return usage_error("git:" + r.revision + ": building a kernel from git is not available yet",
-                       "check the revision out, build it, and name the build tree: --kernel PATH");
-  }
+  Result<Kernel> operator()(const GitReference& r) const { return resolve_git(r, options); }
 };
 
 }  // namespace
