@@ -1,0 +1,159 @@
+#include "harness/bisect/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+namespace ktrial::bisect {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Index = CommitGraph::Index;
+
+double seconds_since(Clock::time_point begun) {
+  return std::chrono::duration<double>(Clock::now() - begun).count();
+}
+
+class Session {
+ public:
+  Session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher)
+      : engine_(engine), lab_(lab), journal_(journal), watcher_(watcher) {}
+
+  Result<Step> run() {
+    for (const Event& event : journal_.past()) {
+      KTRIAL_TRY(tell(engine_, event));
+      remember(event);
+    }
+    for (;;) {
+      const Step step = engine_.next();
+      watcher_.state(engine_, step);
+      const auto* test = std::get_if<TestCommit>(&step);
+      if (test == nullptr) return step;
+      if (unjudged_ >= kMaxUnjudged && test->commit == unjudged_commit_) {
+        KTRIAL_TRY(give_up(test->commit));
+        continue;
+      }
+      KTRIAL_TRY(one_run(*test));
+    }
+  }
+
+ private:
+  std::string id(Index commit) const { return engine_.graph().id(commit); }
+
+  // Learned from what the journal tells of earlier sessions and from each run.
+  void remember(const Event& event) {
+    const auto* run = std::get_if<RunEvent>(&event);
+    if (run == nullptr || run->outcome != RunOutcome::pass) return;
+    pass_seconds_ += run->seconds;
+    ++passes_;
+  }
+
+  Status record(const Event& event) {
+    KTRIAL_TRY(journal_.append(event));
+    KTRIAL_TRY(tell(engine_, event));
+    remember(event);
+    return {};
+  }
+
+  // The kernel of the commit, made once a session. Nothing: it was skipped.
+  Result<std::optional<MadeKernel>> made(Index commit) {
+    if (const auto known = kernels_.find(commit); known != kernels_.end()) return known->second;
+    watcher_.step("making " + id(commit));
+    const auto begun = Clock::now();
+    Made made = KTRIAL_TRY(lab_.make(id(commit)));
+    const double seconds = seconds_since(begun);
+    if (const auto* broken = std::get_if<Unbuildable>(&made)) {
+      watcher_.step(fmt::format("skipping {}: {}", id(commit), broken->reason));
+      if (is_end(commit))
+        return fail(ErrorKind::environment,
+                    fmt::format("{} cannot be tested: {}", id(commit), broken->reason),
+                    broken->log.empty() ? "choose another end"
+                                        : "see " + broken->log.string() + ", or choose another end");
+      KTRIAL_TRY(record(SkipEvent{id(commit), seconds, broken->reason}));
+      return std::nullopt;
+    }
+    // A resumed session finds it in the cache; it was counted then.
+    if (!counted(commit)) KTRIAL_TRY(record(BuiltEvent{id(commit), seconds}));
+    return kernels_[commit] = std::get<MadeKernel>(std::move(made));
+  }
+
+  bool counted(Index commit) const {
+    return std::ranges::any_of(journal_.past(), [&](const Event& event) {
+      const auto* built = std::get_if<BuiltEvent>(&event);
+      return built != nullptr && built->commit == id(commit);
+    });
+  }
+
+  bool is_end(Index commit) const {
+    return commit == engine_.graph().old_end() || commit == engine_.graph().new_end();
+  }
+
+  Status one_run(const TestCommit& test) {
+    const auto kernel = KTRIAL_TRY(made(test.commit));
+    if (!kernel) return {};
+    const auto begun = Clock::now();
+    const auto trial = KTRIAL_TRY(lab_.run(*kernel));
+    const double seconds = seconds_since(begun);
+    if (journal_.wanted().signature.empty() && trial.outcome == results::Outcome::fail) {
+      KTRIAL_TRY(journal_.set_wanted({trial.signature, trial.title}));
+      watcher_.step("looking for: " + trial.title + " (" + trial.signature + ")");
+    }
+    const Mark mark = mark_of(trial, journal_.wanted().signature);
+    watcher_.step(fmt::format("{}: {} after {:.0f} s: {}", id(test.commit), name(mark), seconds,
+                              trial.title.empty() ? trial.reason : trial.title));
+    count_unjudged(test.commit, mark);
+    return record(event_of(test.commit, mark, seconds, trial));
+  }
+
+  RunEvent event_of(Index commit, Mark mark, double seconds,
+                    const results::TrialRecord& trial) const {
+    RunEvent event{id(commit),
+                   mark == Mark::bad    ? RunOutcome::fail
+                   : mark == Mark::good ? RunOutcome::pass
+                                        : RunOutcome::other,
+                   seconds};
+    if (event.outcome != RunOutcome::other) return event;
+    // Until another failure ended it, a run showed that this one did not come.
+    event.share = 0;
+    if (mark == Mark::other && passes_ > 0)
+      event.share = std::clamp(trial.duration_s / (pass_seconds_ / passes_), 0.0, 1.0);
+    return event;
+  }
+
+  void count_unjudged(Index commit, Mark mark) {
+    if (mark != Mark::none || commit != unjudged_commit_) unjudged_ = 0;
+    unjudged_commit_ = commit;
+    unjudged_ += mark == Mark::none;
+  }
+
+  // It never gives a verdict: a boot that fails, a host that starves it.
+  Status give_up(Index commit) {
+    unjudged_ = 0;
+    const std::string why = fmt::format("{} trials in a row gave no verdict", kMaxUnjudged);
+    if (is_end(commit))
+      return fail(ErrorKind::environment, id(commit) + ": " + why,
+                  "see the trials below " + journal_.folder().string());
+    watcher_.step("skipping " + id(commit) + ": " + why);
+    return record(SkipEvent{id(commit), 0, why});
+  }
+
+  Engine& engine_;
+  Lab& lab_;
+  Journal& journal_;
+  const Watcher& watcher_;
+  std::map<Index, MadeKernel> kernels_;
+  double pass_seconds_ = 0;
+  int passes_ = 0;
+  Index unjudged_commit_ = 0;
+  int unjudged_ = 0;
+};
+
+}  // namespace
+
+Result<Step> run_session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher) {
+  return Session(engine, lab, journal, watcher).run();
+}
+
+}  // namespace ktrial::bisect

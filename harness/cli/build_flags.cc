@@ -1,0 +1,73 @@
+#include "harness/cli/build_flags.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "harness/kernel/kconfig.h"
+#include "harness/kernel/kernel.h"
+#include "harness/trial/plan.h"
+
+namespace ktrial::cli {
+namespace {
+
+std::string time_text(std::chrono::seconds time) {
+  const auto s = time.count();
+  return s < 60 ? fmt::format("{} s", s) : fmt::format("{}:{:02} min", s / 60, s % 60);
+}
+
+}  // namespace
+
+void add_build_options(CLI::App& command, BuildFlags& f) {
+  command.add_option("--tree", f.tree, "Git tree of Linux; it is not written to");
+  command.add_option("--config", f.configs,
+                     "More configuration: an optional fragment by name (kasan, lockdep, ...) or a "
+                     "file; repeatable")
+      ->allow_extra_args(false);
+  command.add_option("--base-config", f.base_config, "Start from this .config, not from nothing");
+  command.add_option("--compiler", f.compiler, "gcc, gcc-12, clang, ... [gcc]");
+  command.add_option("--jobs", f.jobs, "Of make [one for each CPU]");
+}
+
+Result<kernel::BuildRequest> build_request(const BuildFlags& flags) {
+  const auto payload = KTRIAL_TRY(trial::find_payload());
+  kernel::BuildRequest request{
+      .tree = flags.tree,
+      .revision = {},
+      .fragments = KTRIAL_TRY(kernel::choose_fragments(payload / "kconfigs", flags.configs))};
+  if (!flags.base_config.empty()) request.base_config = flags.base_config;
+  request.compiler = flags.compiler;
+  request.jobs = flags.jobs;
+  request.cache_dir = KTRIAL_TRY(kernel::default_cache_dir());
+  return request;
+}
+
+BuildBar::BuildBar() : terminal_(::isatty(STDERR_FILENO) != 0) {}
+
+void BuildBar::operator()(const kernel::BuildProgress& progress) {
+  if (!terminal_) {
+    if (step_ != progress.step)
+      fmt::print(stderr, "ktrial: building: {}\n", progress.step);
+    step_ = progress.step;
+    return;
+  }
+  constexpr unsigned kWidth = 24;
+  const unsigned expected = std::max(progress.expected, progress.done);
+  const unsigned full = expected == 0 ? 0 : progress.done * kWidth / expected;
+  fmt::print(stderr, "\r\033[Kktrial: {} [{}{}] {}{}, {}{}  {}", progress.step,
+             std::string(full, '#'), std::string(kWidth - full, '.'), progress.done,
+             progress.expected != 0 ? fmt::format("/{}", progress.expected) : "",
+             time_text(progress.elapsed),
+             progress.left ? fmt::format(", {} left", time_text(*progress.left)) : "",
+             progress.detail.substr(0, 40));
+  std::fflush(stderr);
+  live_ = true;
+}
+
+void BuildBar::done() {
+  if (live_) fmt::print(stderr, "\r\033[K");
+  live_ = false;
+}
+
+}  // namespace ktrial::cli
