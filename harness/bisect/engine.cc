@@ -9,8 +9,8 @@
 namespace ktrial::bisect {
 namespace {
 
-// What the search takes above the bound, measured by simulation (simulate.h).
-constexpr double kOverhead = 1.4;
+// Runs that the search takes above the bound, measured by simulation (simulate.h).
+constexpr double kOverheadGiven = 1.3, kOverheadUnknown = 1.9;
 // A clean end that fails is told from the failing one at this level.
 constexpr double kEndsDiffer = 0.05;
 
@@ -211,7 +211,8 @@ Projection Engine::projection() const {
   const Index best = belief_.best();
   double confirm = 0;
   if (auto test = missing_confirmation(best)) confirm = test->runs;
-  out.runs = std::max(kOverhead * out.least_runs, confirm);
+  out.runs = std::max(
+      (settings_.rates.with_bug ? kOverheadGiven : kOverheadUnknown) * out.least_runs, confirm);
   out.builds = bits;
   out.seconds = out.builds * cost.build + out.runs * cost.run / cost.parallel;
   return out;

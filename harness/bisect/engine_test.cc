@@ -146,6 +146,16 @@ TEST(EngineTest, StopsWhenTheBudgetCannotReachTheConfidence) {
   EXPECT_TRUE(std::holds_alternative<OutOfBudget>(no_time.next()));
 }
 
+// Background fails at good commits mislead for a while only: one fail is not believed at once.
+TEST(EngineTest, OneFailDoesNotMakeACulpritWhenTheBackgroundIsUnknown) {
+  const CommitGraph graph = row_of(256);
+  Engine engine = *Engine::create(graph, {});
+  Play play{[](Index i) { return i >= 100 ? 0.9 : 0.02; }};
+  const Step step = play.to_the_end(engine);
+  ASSERT_TRUE(std::holds_alternative<Found>(step));
+  EXPECT_GE(engine.belief().counts(std::get<Found>(step).commit).fails, 2);
+}
+
 TEST(EngineTest, SpeculatesOnBothOutcomesOfATest) {
   const CommitGraph graph = row_of(1000);
   Engine engine = *Engine::create(graph, {.rates = {0.9, 0.0}, .failing_end_fails = 0});

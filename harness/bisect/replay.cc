@@ -214,6 +214,8 @@ Result<Log> parse_log(std::string_view text, const std::string& file) {
     LineReader in{text.substr(at, end - at)};
     if (in.rest.starts_with('#') || in.rest.find_first_not_of(' ') == std::string_view::npos)
       continue;
+    if (std::ranges::any_of(in.rest, [](unsigned char c) { return c < ' '; }))
+      in.complain("a control character");
     const std::string key(take_word(in.rest));
     if (std::optional<Event> event = read_event(key, in)) {
       if (log.events.empty()) KTRIAL_TRY(finish_header(log.header, ends, seen, file));

@@ -109,6 +109,7 @@ TEST(ReplayTest, ErrorsNameFileLineAndKey) {
       {head + "run v1 pass nan\n", "f:11: run: nan is not"},
       {head + "run v1 pass 1 1\n", "f:11: run: there is more"},
       {head + "run v1 other 1 1.5\n", "f:11: run: 1.5 is not a share"},
+      {head + "built v\t1 1\n", "f:11: built: a control character"},
       {head + "built\n", "f:11: built: a commit is missing"},
       {head + "built v1 1\nconfidence 0.9\n", "f:12: confidence: no event"},
       {head + "graph 12\n", "f:11: graph: given twice"},
