@@ -36,7 +36,7 @@ TEST(FaultTableTest, EveryFaultIsNamedOnceAndExpectsSomething) {
     EXPECT_EQ(fault.expected.kinds.empty(), fault.expected.outcome == Outcome::pass) << fault.name;
     EXPECT_EQ(judge(fault, as_expected(fault)).status, Status::detected) << fault.name;
   }
-  EXPECT_EQ(names.size(), 23u);
+  EXPECT_EQ(names.size(), 24u);
 }
 
 TEST(FaultTableTest, CulpritsAreFunctionsOfTheModuleNamedForTheirFault) {
