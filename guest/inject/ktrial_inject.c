@@ -25,6 +25,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
@@ -163,6 +164,21 @@ static noinline int ktrial_gpf(void)
 	int *volatile bad = (int *)0xdead4ead00000010UL;
 
 	return *(volatile int *)bad;
+}
+
+// Without KASAN nobody would notice: refused, so that nobody waits for it.
+static noinline int ktrial_use_after_free(void)
+{
+	volatile char *freed;
+
+	if (!IS_ENABLED(CONFIG_KASAN))
+		return -EOPNOTSUPP;
+	freed = kmalloc(64, GFP_KERNEL);
+	if (!freed)
+		return -ENOMEM;
+	kfree((void *)freed);
+	// Success either way: what counts is the report.
+	return freed[8] & 0;
 }
 
 static noinline int ktrial_divide(void)
@@ -342,6 +358,7 @@ static const struct {
 	{ "oops", ktrial_oops },
 	{ "gpf", ktrial_gpf },
 	{ "divide", ktrial_divide },
+	{ "use_after_free", ktrial_use_after_free },
 	{ "list_corruption", ktrial_list_corruption },
 	{ "sleep_in_atomic", ktrial_sleep_in_atomic },
 	{ "panic", ktrial_give_up },

@@ -59,11 +59,11 @@ Result<History> history_of_packages(const std::vector<kernel::PackagedKernel>& p
 }
 
 Result<History> package_history(const std::string& pattern, const HistoryRequest& request) {
-  const auto packages = KTRIAL_TRY(kernel::list_packages(
-      pattern, {.cache_dir = KTRIAL_TRY(kernel::default_cache_dir()),
-                .offline = request.offline,
-                .progress = request.progress,
-                .stop = request.stop}));
+  const auto cache = KTRIAL_TRY(kernel::default_cache_dir());
+  const auto packages = KTRIAL_TRY(kernel::list_packages(pattern, {.cache_dir = cache,
+                                                                   .offline = request.offline,
+                                                                   .progress = request.progress,
+                                                                   .stop = request.stop}));
   return history_of_packages(packages, request);
 }
 

@@ -178,8 +178,8 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   if (specs.size() != 1) return usage_error("a bisection needs one trial, not a matrix of them");
   KTRIAL_TRY(spec::validate(specs.front()));
   const auto history = KTRIAL_TRY(history_of(flags));
-  auto engine = KTRIAL_TRY(
-      bisect::Engine::create(history.graph, KTRIAL_TRY(settings_of(flags, history))));
+  const auto settings = KTRIAL_TRY(settings_of(flags, history));
+  auto engine = KTRIAL_TRY(bisect::Engine::create(history.graph, settings));
   const fs::path folder = resumed ? *resumed
                           : flags.folder.empty()
                               ? bisects(flags) / fmt::format("{:%Y%m%d-%H%M%S}", fmt::gmtime(std::time(nullptr)))
@@ -198,6 +198,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                                   .argv = invocation.argv,
                                   .offline = flags.trial.offline,
                                   .cache = {},
+                                  .git = {},
                                   .on_trial = {}};
   Screen screen(!flags.verbose);
   const auto lab = bisect::trial_lab(specs.front(), options, observer, history.maker,

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <memory>
 
 #include "harness/kernel/kconfig.h"
 #include "harness/kernel/kernel.h"
@@ -41,6 +42,20 @@ Result<kernel::BuildRequest> build_request(const BuildFlags& flags) {
   request.jobs = flags.jobs;
   request.cache_dir = KTRIAL_TRY(kernel::default_cache_dir());
   return request;
+}
+
+Result<kernel::GitOptions> git_options(const BuildFlags& flags) {
+  if (flags.tree.empty()) return kernel::GitOptions{};
+  auto request = KTRIAL_TRY(build_request(flags));
+  const auto bar = std::make_shared<BuildBar>();
+  return kernel::GitOptions{.tree = std::move(request.tree),
+                            .fragments = std::move(request.fragments),
+                            .base_config = std::move(request.base_config),
+                            .compiler = std::move(request.compiler),
+                            .jobs = request.jobs,
+                            .progress = [bar](const kernel::BuildProgress& progress) {
+                              (*bar)(progress);
+                            }};
 }
 
 BuildBar::BuildBar() : terminal_(::isatty(STDERR_FILENO) != 0) {}

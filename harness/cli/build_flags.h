@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/kernel/build.h"
+#include "harness/kernel/kernel.h"
 
 namespace ktrial::cli {
 
@@ -19,6 +19,9 @@ struct BuildFlags {
 void add_build_options(CLI::App& command, BuildFlags& flags);
 // `revision` and `stop` are left to the caller.
 Result<kernel::BuildRequest> build_request(const BuildFlags& flags);
+
+// The same for a kernel reference; nothing is looked up when no tree is named.
+Result<kernel::GitOptions> git_options(const BuildFlags& flags);
 
 // A line that is rewritten on a terminal; elsewhere one line a step.
 class BuildBar {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/progress.h"
@@ -20,6 +21,7 @@ namespace {
 
 struct RunFlags {
   TrialFlags trial;
+  BuildFlags build;
   std::string kernel;
   int repeat = 0;
   bool until_fail = false, core = false;
@@ -46,6 +48,7 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
                             .argv = invocation.argv,
                             .offline = flags.trial.offline,
                             .cache = {},
+                            .git = KTRIAL_TRY(git_options(flags.build)),
                             .on_trial = {}};
   // A packed command is a filter like any other: its output is the output.
   Progress progress({.pass_output = !invocation.command.empty(), .output_to_stderr = json});
@@ -84,9 +87,10 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   auto flags = std::make_shared<RunFlags>();
   auto& f = *flags;
   command->add_option("--kernel", f.kernel,
-                      "Image, build tree, deb:PACKAGE[=VERSION], deb:FILE, or host "
+                      "Image, build tree, git:REV (with --tree), deb:PACKAGE[=VERSION], deb:FILE, or host "
                       "[deb:linux-image-cloud-amd64]");
   add_trial_options(*command, f.trial);
+  add_build_options(*command, f.build);
   command->add_option("--repeat", f.repeat, "Trials [1]")->check(CLI::Range(1, spec::kMaxRepeat));
   command->add_flag("--until-fail", f.until_fail,
                     "Go on until a trial fails (at most --repeat trials, if given)");
@@ -95,6 +99,7 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   command->footer(R"(Examples:
   ktrial run --kernel deb:linux-image-cloud-amd64 --workload mmcid-vfork --repeat 10
   ktrial run --kernel ~/linux --workload vfork-storm --set processes=8 --duration 1m
+  ktrial run --kernel git:v6.18 --tree ~/linux --config kasan
   ktrial run --kernel bzImage -- ./my-reproducer --fast     packs the program and its libraries
   ktrial run --kernel bzImage --until-fail --format json nightly.toml
 

@@ -61,6 +61,7 @@ Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
                                       .argv = invocation.argv,
                                       .offline = flags.offline,
                                       .cache = {},
+                                      .git = {},
                                       .on_trial = {}};
   Progress progress({.output_to_stderr = true});
   trial::Observer silent;

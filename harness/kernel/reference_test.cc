@@ -41,11 +41,11 @@ TEST(ReferenceTest, NonsenseIsAUsageErrorThatSaysWhatIsAccepted) {
   }
 }
 
-TEST(ReferenceTest, GitSaysWhatWorksInstead) {
+TEST(ReferenceTest, GitNeedsATree) {
   auto kernel = resolve(GitReference{"v6.12"}, {.cache_dir = "unused"});
   ASSERT_FALSE(kernel);
   EXPECT_EQ(kernel.error().kind, ErrorKind::usage);
-  EXPECT_NE(kernel.error().hint.find("build tree"), std::string::npos);
+  EXPECT_NE(kernel.error().hint.find("--tree"), std::string::npos);
 }
 
 }  // namespace

@@ -41,6 +41,9 @@ struct Fault {
   // that is meant speaks first, and soon.
   std::string_view append = {};
   std::optional<std::chrono::seconds> timeout = {};  // of the trial; unset: derived
+  // The kernel option that sees it, where few kernels have it. One without it
+  // refuses the fault: that it is skipped then is no shortcoming.
+  std::string_view needs = {};
 };
 
 std::span<const Fault> all_faults();

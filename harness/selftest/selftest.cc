@@ -92,7 +92,10 @@ int Report::count(Status status) const {
 Outcome Report::outcome() const {
   const int good = count(Status::detected), skipped = count(Status::skipped);
   if (good + skipped < static_cast<int>(rows.size())) return Outcome::fail;
-  return skipped != 0 || rows.empty() ? Outcome::inconclusive : Outcome::pass;
+  const auto matters = [](const Row& row) {
+    return row.status == Status::skipped && row.fault.needs.empty();
+  };
+  return std::ranges::any_of(rows, matters) || good == 0 ? Outcome::inconclusive : Outcome::pass;
 }
 
 Result<Report> run_selftest(const Options& options, const Runner& runner) {

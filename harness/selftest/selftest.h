@@ -46,7 +46,7 @@ struct Report {
   std::vector<Row> rows;
   int count(Status status) const;
   // pass: every fault was detected; fail: one was not; inconclusive: one was
-  // skipped and none was missed.
+  // skipped, but for those that need a special kernel, and none was missed.
   results::Outcome outcome() const;
 };
 

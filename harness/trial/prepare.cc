@@ -178,7 +178,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   plan.kernel = KTRIAL_TRY(kernel::resolve(reference, {.cache_dir = options.cache,
                                                        .offline = options.offline,
                                                        .progress = options.progress,
-                                                       .stop = options.stop}));
+                                                       .stop = options.stop,
+                                                       .git = options.git}));
   auto channel = KTRIAL_TRY(
       choose_channel(spec, plan.workload && plan.workload->needs_vsock, plan.kernel));
   plan.channel = channel.kind;

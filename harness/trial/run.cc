@@ -107,6 +107,7 @@ Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec,
                        .cache = cache,
                        .initramfs = initramfs,
                        .offline = options.offline,
+                       .git = options.git,
                        .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
                        .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");

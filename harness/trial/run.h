@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/base/result.h"
+#include "harness/kernel/kernel.h"
 #include "harness/spec/spec.h"
 #include "harness/trial/observer.h"
 #include "results/record.h"
@@ -19,6 +20,7 @@ struct RunOptions {
   std::vector<std::string> argv;     // what re-runs it
   bool offline = false;              // no downloads
   std::optional<std::filesystem::path> cache;  // default: kernel::default_cache_dir()
+  kernel::GitOptions git = {};       // of git:REV
   // Told after each committed trial.
   std::function<void(const results::TrialRecord&)> on_trial;
 };

@@ -106,6 +106,7 @@ int main(int argc, char** argv) {
                                                                "oops",
                                                                "gpf",
                                                                "divide",
+                                                               "use_after_free",
                                                                "list_corruption",
                                                                "sleep_in_atomic",
                                                                "panic",
