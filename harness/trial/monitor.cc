@@ -10,6 +10,8 @@ double seconds(Clock::duration d) { return std::chrono::duration<double>(d).coun
 constexpr auto kTick = std::chrono::milliseconds(250);  // how late a silence may be noticed
 // A silence counts only the time that the host gave the guest, but not for ever.
 constexpr int kPatience = 3;
+// A CPU is quiet, if not yet silent, after this part of the limit.
+constexpr int kQuietPart = 4;
 }  // namespace
 
 Monitor::Monitor(boost::asio::io_context& io, const Limits& limits, Observer& observer)
@@ -139,6 +141,13 @@ verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {
   return out;
 }
 
+bool Monitor::all_beat() const {
+  const auto now = Clock::now();
+  return std::ranges::all_of(last_beat_, [&](const auto& beat) {
+    return now - beat.second < limits_.heartbeat / kQuietPart;
+  });
+}
+
 std::optional<Ending> Monitor::silence() const {
   const auto now = Clock::now();
   if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
@@ -183,11 +192,14 @@ std::optional<Ending> Monitor::wait_hello() {
 
 Ending Monitor::watch_workload() {
   last_progress_ = Clock::now();
-  auto ending = pump([&] { return exit_ && analyzer_.findings().empty(); },
+  // The workload may end well while a CPU hangs: that is waited for.
+  auto ending = pump([&] { return exit_ && analyzer_.findings().empty() && all_beat(); },
                      begun_ + limits_.total, [&]() -> std::optional<Ending> {
                        if (auto now = urgent()) return now;
-                       if (exit_) return std::nullopt;  // a report is settling
-                       return silence();
+                       if (!exit_) return silence();
+                       if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty())
+                         return quiet;
+                       return std::nullopt;
                      });
   if (ending) return *ending;
   return verdict::AgentResult{*exit_};

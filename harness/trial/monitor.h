@@ -82,6 +82,7 @@ class Monitor {
   std::optional<verdict::Ending> urgent() const;
   std::optional<verdict::Ending> silence() const;
   verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
+  bool all_beat() const;  // lately, every CPU that ever did
   bool overdue(Clock::time_point since, Clock::duration limit, int cpu) const;
   void on_vm_event(vm::VmEvent event);
   void on_bytes(channel::StreamId stream, std::string_view bytes);

@@ -153,6 +153,48 @@ TEST_F(MonitorTest, ExitEndsTheWorkload) {
   EXPECT_EQ(std::get<verdict::AgentResult>(ending).exit.value, 3);
 }
 
+// A workload that needs few CPUs may end well although another one hangs.
+TEST_F(MonitorTest, ACpuThatIsQuietAtTheEndIsWaitedFor) {
+  start({});
+  say(wire::Hello{});
+  EXPECT_FALSE(monitor->wait_hello());
+  say(wire::Beat{.cpu = 3});
+  boost::asio::steady_timer timer(io);
+  int beats = 0;
+  std::function<void()> beat = [&] {
+    say(wire::Beat{.cpu = 0});
+    if (++beats == 20) say(wire::Exit{});  // 200 ms: quiet, not yet silent
+    timer.expires_after(10ms);
+    timer.async_wait([&](auto error) { if (!error) beat(); });
+  };
+  beat();
+  const Ending ending = monitor->watch_workload();
+  timer.cancel();
+  ASSERT_TRUE(std::holds_alternative<verdict::HeartbeatSilence>(ending)) << ending.index();
+  EXPECT_EQ(std::get<verdict::HeartbeatSilence>(ending).cpus, std::vector<unsigned>{3});
+}
+
+TEST_F(MonitorTest, ACpuThatWasOnlyLateIsNoSilence) {
+  start({});
+  say(wire::Hello{});
+  EXPECT_FALSE(monitor->wait_hello());
+  say(wire::Beat{.cpu = 3});
+  boost::asio::steady_timer timer(io);
+  int beats = 0;
+  std::function<void()> beat = [&] {
+    say(wire::Beat{.cpu = 0});
+    say(wire::Progress{});
+    if (++beats == 20) say(wire::Exit{});
+    if (beats == 25) say(wire::Beat{.cpu = 3});
+    timer.expires_after(10ms);
+    timer.async_wait([&](auto error) { if (!error) beat(); });
+  };
+  beat();
+  expect<verdict::AgentResult>(monitor->watch_workload());
+  timer.cancel();
+  EXPECT_GE(beats, 25);
+}
+
 TEST_F(MonitorTest, TheWholeTrialHasALimit) {
   Limits l = limits();
   l.total = 60ms;
