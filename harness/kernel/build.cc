@@ -10,6 +10,7 @@
 #include "harness/base/file.h"
 #include "harness/kernel/build_keep.h"
 #include "harness/kernel/build_make.h"
+#include "harness/kernel/cache.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/git_tree.h"
 #include "harness/kernel/kconfig_make.h"
@@ -67,6 +68,8 @@ class Build {
     const std::string tree_hash = KTRIAL_TRY(git_.tree_hash(commit_));
     KTRIAL_TRY(name_places(tree_hash));
     if (has_path(entry_)) return done(true);
+    for (const fs::path& used : {objects_, source_})
+      if (has_path(used)) mark_used(used);
 
     KTRIAL_TRY(create(log_.parent_path()));
     KTRIAL_TRY(create(objects_.parent_path()));
@@ -231,6 +234,7 @@ class Build {
   }
 
   BuildOutcome done(bool cached) const {
+    mark_used(entry_);
     return Built{entry_, commit_, cached, compiled_,
                  std::chrono::floor<std::chrono::milliseconds>(Clock::now() - begun_)};
   }

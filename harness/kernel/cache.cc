@@ -14,7 +14,9 @@ namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kKinds[] = {"deb", "headers", "build"};
+constexpr const char* kKinds[] = {"deb", "headers", "build", "build/objects", "sources"};
+// Folders beside the entries that are none.
+constexpr const char* kOthers[] = {"plan", "objects", "log"};
 constexpr const char* kUsed = ".used";  // its modification time is the last use
 constexpr const char* kDefaultBound = "20G";
 
@@ -36,7 +38,7 @@ bool is_entry(const fs::directory_entry& entry) {
   std::error_code error;
   const fs::path& path = entry.path();
   return entry.is_directory(error) && !entry.is_symlink(error) && path.extension() != ".tmp" &&
-         path.filename() != "plan";
+         std::ranges::find(kOthers, path.filename()) == std::end(kOthers);
 }
 
 fs::file_time_type last_used(const fs::path& entry) {

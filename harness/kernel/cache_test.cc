@@ -55,8 +55,11 @@ TEST_F(CacheTest, WhatIsInUseStays) {
 TEST_F(CacheTest, HalfMadeEntriesAndPlansAreNone) {
   add("deb/x.tmp", 1 << 20, hours(48));
   add("deb/plan", 1 << 20, hours(48));
+  add("build/log", 1 << 20, hours(48));
   EXPECT_TRUE(cache_entries(dir->path()).empty());
   EXPECT_TRUE(cache_entries(dir->path() / "none").empty());
+  add("build/objects/key", 1 << 20, hours(48));
+  EXPECT_EQ(cache_entries(dir->path()).size(), 1u) << "the objects of one tree, not their folder";
 }
 
 TEST(CacheBoundTest, IsOfTheEnvironment) {
