@@ -250,14 +250,15 @@ Evidence Engine::evidence(Index commit) const {
 
 std::string Evidence::text() const {
   auto ratio = [](const Counts& c) { return fmt::format("{}/{}", c.fails, c.fails + c.passes); };
-  // The next power of ten above: a claim that holds.
-  std::string p = "p=1";
-  if (p_value < 1e-300)
-    p = "p<1e-300";
-  else if (p_value < 0.1)
-    p = fmt::format("p<1e{:.0f}", std::floor(std::log10(p_value)) + 1);
-  else
+  // Rounded up, to one digit or to a power of ten: a claim that holds.
+  const double tens = std::floor(std::log10(std::max(p_value, 1e-300)));
+  std::string p;
+  if (p_value >= 0.1)
     p = fmt::format("p={:.2f}", p_value);
+  else if (p_value >= 1e-3)
+    p = fmt::format("p<{:g}", (std::floor(p_value / std::pow(10, tens)) + 1) * std::pow(10, tens));
+  else
+    p = fmt::format("p<1e{:.0f}", tens + 1);
   return fmt::format("{} on parent, {} on culprit, {}", ratio(parents), ratio(culprit), p);
 }
 

@@ -211,6 +211,8 @@ TEST(EngineTest, RefusesSettingsThatMakeNoSense) {
 TEST(EvidenceTest, TextNeverClaimsMoreThanTheTest) {
   const Evidence strong{{.fails = 9, .passes = 22}, {.fails = 0, .passes = 46}, 3.2e-5};
   EXPECT_EQ(strong.text(), "0/46 on parent, 9/31 on culprit, p<1e-4");
+  const Evidence fair{{.fails = 2}, {.passes = 10}, 0.0152};
+  EXPECT_EQ(fair.text(), "0/10 on parent, 2/2 on culprit, p<0.02");
   const Evidence weak{{.fails = 1, .passes = 1}, {.fails = 0, .passes = 1}, 0.667};
   EXPECT_EQ(weak.text(), "0/1 on parent, 1/2 on culprit, p=0.67");
 }

@@ -196,7 +196,8 @@ std::string mail_text(const Engine& engine, const Step& step, const Wanted& want
     if (const auto text = counts_text(engine.belief().counts(i)); !text.empty())
       out += fmt::format("  {:<14} {}\n", text, named(engine, i));
   out += fmt::format("\nTo repeat it:\n\n    {}\n", story.command);
-  out += bug ? fmt::format("\n#regzbot introduced: {}\n", short_id(graph.id(commit))) : "";
+  if (bug && story.kernel_kind == "commit")
+    out += fmt::format("\n#regzbot introduced: {}\n", short_id(graph.id(commit)));
   return out;
 }
 

@@ -131,7 +131,7 @@ Result<bisect::Settings> settings_of(const BisectFlags& flags, const bisect::His
                             .rates = {},
                             .costs = history.costs,
                             .weights = history.weights};
-  settings.failing_end_fails = 2;
+  settings.failing_end_fails = 3;  // so many tell how often it comes
   settings.clean_end_runs = 3;
   if (flags.max_runs > 0) settings.max_runs = flags.max_runs;
   if (!flags.max_time.empty())
