@@ -39,10 +39,13 @@ void take(std::expected<void, E>&) {}
 // `auto fd = KTRIAL_TRY(open(...));` returns the error from the enclosing
 // function, or yields the value; an error type that converts to Error will do.
 // (A statement expression: GCC and clang.)
-#define KTRIAL_TRY(...)                                                        \
-  __extension__({                                                              \
-    auto ktrial_try_result = (__VA_ARGS__);                                    \
-    if (!ktrial_try_result)                                                    \
-      return std::unexpected(std::move(ktrial_try_result).error());            \
-    ::ktrial::detail::take(ktrial_try_result);                                 \
+#define KTRIAL_TRY(...) KTRIAL_TRY_AS(KTRIAL_JOIN(ktrial_try_, __COUNTER__), __VA_ARGS__)
+#define KTRIAL_JOIN(a, b) KTRIAL_JOIN_(a, b)
+#define KTRIAL_JOIN_(a, b) a##b
+// `result` is a name of its own: one KTRIAL_TRY may be an argument of another.
+#define KTRIAL_TRY_AS(result, ...)                                                       \
+  __extension__({                                                                        \
+    auto result = (__VA_ARGS__);                                                         \
+    if (!result) return std::unexpected(std::move(result).error());                      \
+    ::ktrial::detail::take(result);                                                      \
   })

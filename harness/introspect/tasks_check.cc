@@ -83,8 +83,9 @@ void check_list(const TaskList& list, std::map<int, Word> theirs) {
     }
     EXPECT_TRUE(same_name(word.mapped().comm, task.comm)) << word.mapped().comm << " / " << task.comm;
     same_state += word.mapped().state == task.state;
-    if (task.comm.starts_with("test "))
+    if (task.comm.starts_with("test ")) {
       EXPECT_EQ(word.mapped().state, task.state) << task.label();
+    }
   }
   for (const auto& [pid, word] : theirs) ADD_FAILURE() << "not found in RAM: " << word.comm << "/" << pid;
   EXPECT_GE(same_state, kAgreed * all);
@@ -110,7 +111,9 @@ void check_stacks(const KernelView& kernel, const OrcTables& orc, const TaskList
     same += agrees;
     if (!agrees)
       differing += task.label() + ": " + joined(ours) + " / " + joined(word->second) + "\n";
-    if (task.comm.starts_with("test ")) EXPECT_TRUE(agrees) << differing;
+    if (task.comm.starts_with("test ")) {
+      EXPECT_TRUE(agrees) << differing;
+    }
   }
   EXPECT_GE(compared, 20u);
   EXPECT_GE(same, kAgreed * compared) << differing;
