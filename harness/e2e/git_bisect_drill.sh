@@ -38,7 +38,7 @@ write() {
 #include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
-#include <linux/ktime.h>
+#include <linux/random.h>
 
 static const int drill_version = $1;
 $4
@@ -55,8 +55,8 @@ static int drill_stall(void *unused)
 static int __init drill_init(void)
 {
 	pr_info("drill: version %d\n", drill_version);
-	WARN($3 && (u32)(ktime_get_ns() >> 6) % 2, "drill: not the one that is looked for");
-	if ($2 && (u32)(ktime_get_ns() >> 6) % 3 == 0)
+	WARN($3 && get_random_u32() % 2, "drill: not the one that is looked for");
+	if ($2 && get_random_u32() % 3 == 0)
 		kthread_run(drill_stall, NULL, "drill");
 	return 0;
 }
