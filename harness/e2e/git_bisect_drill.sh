@@ -113,7 +113,7 @@ bisect() {
   local pid=$!
   # Killed, not asked to stop, once there is something to lose.
   until [ "$(events run "$state")" -ge 8 ] || ! kill -0 $pid 2>/dev/null; do sleep 1; done
-  kill -KILL $pid
+  kill -KILL $pid 2>/dev/null || true
   wait $pid || true
   say "killed after $(events run "$state") runs; resuming"
   "$ktrial" bisect --resume "$state" | tee "$work/answer.txt"
