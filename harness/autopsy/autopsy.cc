@@ -1,6 +1,7 @@
 #include "harness/autopsy/autopsy.h"
 
 #include <algorithm>
+#include <span>
 
 #include "harness/console/skip_list.h"
 
@@ -25,7 +26,7 @@ namespace {
 // Below this share of the time that it wanted, a vCPU was not really run.
 constexpr double kStarvedShare = 0.02;
 
-std::vector<console::Frame> to_frames(const std::vector<StackFrame>& stack) {
+std::vector<console::Frame> to_frames(std::span<const StackFrame> stack) {
   std::vector<console::Frame> out;
   for (const StackFrame& frame : stack)
     out.push_back({.symbol = console::source_name(frame.function), .uncertain = !frame.certain});
@@ -38,8 +39,16 @@ bool polls_for_others(const std::string& function) {
          function == "ttwu_queue_wakelist";
 }
 
-console::Sight sight_of(const Look& look) {
-  auto frames = to_frames(look.stack);
+// What the timer interrupt struck; all of the stack if it did not.
+std::span<const StackFrame> below_tick(const std::vector<StackFrame>& stack) {
+  const auto entry = std::ranges::find_if(stack, [](const StackFrame& frame) {
+    return frame.certain && frame.function == "asm_sysvec_apic_timer_interrupt";
+  });
+  return entry == stack.end() ? std::span(stack) : std::span(entry + 1, stack.end());
+}
+
+console::Sight sight_of(std::span<const StackFrame> stack) {
+  auto frames = to_frames(stack);
   console::Sight sight = console::sight_of(frames);
   if (!frames.empty() && sight.waits_in.empty() && polls_for_others(frames.front().symbol)) {
     sight.waits_in = frames.front().symbol;
@@ -48,22 +57,39 @@ console::Sight sight_of(const Look& look) {
   return sight;
 }
 
-bool is_idle(const Look& look) {
-  return look.registers.halted || (sight_of(look).idle && look.registers.interrupts_enabled);
+bool is_idle(const Look& look, const console::Sight& sight) {
+  return look.registers.halted || (sight.idle && look.registers.interrupts_enabled);
 }
 
-// The function that every look shows; empty if they differ.
-std::string steady_function(const std::vector<Look>& looks) {
-  std::string out;
+// What all looks show: one function, or none.
+struct Steady {
+  std::string function;         // empty: they differ
+  std::vector<console::Sight> sights;
+};
+
+template <class StackOf>
+Steady steady(const std::vector<Look>& looks, StackOf stack_of) {
+  Steady out;
+  bool same = true;
   for (const Look& look : looks) {
-    if (look.registers.user_mode || look.registers.halted) return "";
-    std::string function = sight_of(look).function;
+    const std::span<const StackFrame> stack = stack_of(look.stack);
+    out.sights.push_back(sight_of(stack));
+    std::string function = out.sights.back().function;
     // All infrastructure: the innermost frame must do.
-    if (function.empty() && !look.stack.empty()) function = look.stack.front().function;
-    if (function.empty() || (!out.empty() && out != function)) return "";
-    out = function;
+    if (function.empty() && !stack.empty()) function = stack.front().function;
+    same = same && !function.empty() && !look.registers.user_mode && !look.registers.halted &&
+           (out.sights.size() == 1 || function == out.function);
+    out.function = function;
   }
+  if (!same) out.function.clear();
   return out;
+}
+
+// A loop is met in itself or in the ticks that strike it; a hang within the tick
+// shows the same function of the tick at every look.
+Steady steady(const std::vector<Look>& looks) {
+  Steady whole = steady(looks, [](const auto& stack) { return std::span(stack); });
+  return whole.function.empty() ? steady(looks, below_tick) : whole;
 }
 
 // Without stacks: one address at every look.
@@ -85,11 +111,11 @@ VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>&
   }
   if (looks.empty()) return state;
   const Look& last = looks.back();
-  const console::Sight sight = sight_of(last);
-  const std::string steady = steady_function(looks);
+  const Steady seen = steady(looks);
+  const console::Sight& sight = seen.sights.back();
   state.cpu = last.registers.cpu;
   state.stack = last.stack;
-  state.function = !steady.empty() ? steady : sight.function;
+  state.function = !seen.function.empty() ? seen.function : sight.function;
   state.inside_schedule = sight.inside_schedule;
   state.interrupts_off = std::ranges::none_of(
       looks, [](const Look& look) { return look.registers.interrupts_enabled; });
@@ -98,11 +124,11 @@ VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>&
     state.what = VcpuClass::starved;
   else if (last.registers.user_mode)
     state.what = VcpuClass::user;
-  else if (is_idle(last))
+  else if (is_idle(last, sight))
     state.what = VcpuClass::idle;
   else if (!sight.waits_in.empty())
     state.what = VcpuClass::waiting;
-  else if (looks.size() < 2 || (steady.empty() && !steady_address(looks)))
+  else if (looks.size() < 2 || (seen.function.empty() && !steady_address(looks)))
     state.what = VcpuClass::kernel;
   else
     state.what = state.interrupts_off ? VcpuClass::spinning_irqs_off : VcpuClass::spinning;

@@ -61,6 +61,29 @@ TEST(ClassifyTest, ASpinLoopMayCallAround) {
   EXPECT_EQ(state.function, "hard_spin");
 }
 
+TEST(ClassifyTest, TicksThatStrikeALoopAreNotWhatItDoes) {
+  const Look plain = kernel(0, {"my_loop", "my_driver"}, true);
+  const Look struck = kernel(0, {"update_load_avg", "task_tick_fair", "sched_tick",
+                                 "sysvec_apic_timer_interrupt", "asm_sysvec_apic_timer_interrupt",
+                                 "my_loop", "my_driver"});
+  auto state = classify({plain, struck, plain, struck}, ran(0, 2));
+  EXPECT_EQ(state.what, VcpuClass::spinning);
+  EXPECT_EQ(state.function, "my_loop");
+  // A hang within the tick itself.
+  state = classify(thrice(struck), ran(0, 2));
+  EXPECT_EQ(state.what, VcpuClass::spinning_irqs_off);
+  EXPECT_EQ(state.function, "update_load_avg");
+  // Who waits goes on waiting while a tick strikes it.
+  const Look waits = kernel(1, {"smp_call_function_many_cond", "on_each_cpu_cond_mask",
+                                "flush_tlb_mm_range", "zap_pte_range"}, true);
+  const Look waits_struck =
+      kernel(1, {"account_user_time", "sysvec_apic_timer_interrupt",
+                 "asm_sysvec_apic_timer_interrupt", "smp_call_function_many_cond",
+                 "on_each_cpu_cond_mask", "flush_tlb_mm_range", "zap_pte_range"});
+  state = classify({waits, waits, waits_struck}, ran(1, 2));
+  EXPECT_EQ(state.what, VcpuClass::waiting);
+}
+
 TEST(CulpritTest, TheOneInsideTheSchedulerHoldsTheOthersUp) {
   const auto culprit = find_culprit({classify(thrice(rq_lock(0)), ran(0, 2)),
                                      classify(thrice(ipi(1)), ran(1, 2)),
