@@ -155,8 +155,10 @@ TEST_F(AgentTest, KillsLeftoversOfTheGroup) {
 }
 
 TEST_F(AgentTest, RunsInItsOwnSessionWithCleanSignals) {
+  // exec: while the shell waits for a child it blocks signals of its own accord.
   const Story story =
-      run(shell("cut -d' ' -f1,5,6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' /proc/$$/status"));
+      run(shell("cut -d' ' -f1,5,6 /proc/$$/stat; "
+                "exec grep -E 'Sig(Blk|Ign)' /proc/self/status"));
   const std::string pid = story.out.substr(0, story.out.find(' '));
   EXPECT_THAT(story.out, HasSubstr(pid + " " + pid + " " + pid + "\n"));
   EXPECT_THAT(story.out, HasSubstr("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"));
