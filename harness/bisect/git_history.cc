@@ -43,13 +43,12 @@ Result<std::vector<double>> weights_of(const kernel::GitTree& tree, const Commit
   return weights;
 }
 
-Maker build_maker(kernel::BuildRequest build, BuildWatcher progress) {
-  return [build = std::move(build), progress](const std::string& commit) -> Result<Made> {
+Maker build_maker(kernel::BuildRequest build) {
+  return [build = std::move(build)](const std::string& commit) -> Result<Made> {
     const StopOnSignal stop;
     kernel::BuildRequest request = build;
     request.revision = commit;
     request.stop = stop.token();
-    if (progress) request.progress = progress;
     auto outcome = KTRIAL_TRY(kernel::build_kernel(request));
     if (auto* failed = std::get_if<kernel::BuildFailed>(&outcome))
       return Unbuildable{failed->errors.empty() ? "it does not compile" : failed->errors.front(),
@@ -60,8 +59,7 @@ Maker build_maker(kernel::BuildRequest build, BuildWatcher progress) {
 
 }  // namespace
 
-Result<History> git_history(const kernel::BuildRequest& build, const HistoryRequest& request,
-                            BuildWatcher progress) {
+Result<History> git_history(const kernel::BuildRequest& build, const HistoryRequest& request) {
   const auto tree = KTRIAL_TRY(kernel::GitTree::open(build.tree, request.stop));
   for (const std::string& end : {request.good, request.bad})
     KTRIAL_TRY(tree.refuse_dirty(end));
@@ -82,7 +80,7 @@ Result<History> git_history(const kernel::BuildRequest& build, const HistoryRequ
                  .weights = std::move(weights),
                  .costs = kBuildCosts,
                  .kind = "commit",
-                 .maker = build_maker(build, std::move(progress))};
+                 .maker = build_maker(build)};
 }
 
 }  // namespace ktrial::bisect

@@ -1,17 +1,13 @@
 // The commits of a git tree as the candidates of a bisection; each is built.
 #pragma once
 
-#include <functional>
-
 #include "harness/bisect/history.h"
 #include "harness/kernel/build.h"
 
 namespace ktrial::bisect {
 
-using BuildWatcher = std::function<void(const kernel::BuildProgress&)>;
 // The commits of build.tree between the ends; each is built as `build` says (its
-// `revision`, `progress` and `stop` are not looked at).
-Result<History> git_history(const kernel::BuildRequest& build, const HistoryRequest& request,
-                            BuildWatcher progress);
+// `revision` and `stop` are not looked at).
+Result<History> git_history(const kernel::BuildRequest& build, const HistoryRequest& request);
 
 }  // namespace ktrial::bisect

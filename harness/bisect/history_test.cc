@@ -74,7 +74,7 @@ class GitHistoryTest : public ::testing::Test {
   Result<History> between(const std::string& good, const std::string& bad,
                           std::vector<std::string> suspects = {}) {
     return git_history({.tree = dir->path()},
-                       {.good = good, .bad = bad, .suspects = std::move(suspects)}, {});
+                       {.good = good, .bad = bad, .suspects = std::move(suspects)});
   }
   Result<TempDir> dir = TempDir::create();
 };

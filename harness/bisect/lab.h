@@ -27,8 +27,6 @@ class Lab {
   virtual Result<Made> make(const std::string& commit) = 0;
   // One trial. Blocks. ErrorKind::interrupted on a signal.
   virtual Result<results::TrialRecord> run(const MadeKernel& kernel) = 0;
-  // Roughly what making one costs, in trials: 0 for packages, more for builds.
-  virtual double build_cost() const = 0;
 };
 
 // What a trial says about the change that is looked for.

@@ -39,7 +39,6 @@ class FakeLab final : public Lab {
     }
     return trial;
   }
-  double build_cost() const override { return 5; }
 
   int culprit = 20, runs = 0, interrupt_at = -1;
   Direction direction = Direction::bug;

@@ -8,19 +8,16 @@ namespace {
 
 class TrialLab final : public Lab {
  public:
-  TrialLab(spec::TrialSpec spec, trial::RunOptions options, trial::Observer& observer, Maker maker,
-           double build_cost)
+  TrialLab(spec::TrialSpec spec, trial::RunOptions options, trial::Observer& observer, Maker maker)
       : spec_(std::move(spec)),
         options_(std::move(options)),
         observer_(observer),
-        maker_(std::move(maker)),
-        build_cost_(build_cost) {
+        maker_(std::move(maker)) {
     spec_.repeat = 1;
     spec_.until_fail = false;
   }
 
   Result<Made> make(const std::string& commit) override { return maker_(commit); }
-  double build_cost() const override { return build_cost_; }
 
   Result<results::TrialRecord> run(const MadeKernel& kernel) override {
     spec_.kernel = kernel.reference;
@@ -34,15 +31,14 @@ class TrialLab final : public Lab {
   trial::RunOptions options_;
   trial::Observer& observer_;
   Maker maker_;
-  double build_cost_;
 };
 
 }  // namespace
 
 std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, trial::RunOptions options,
-                               trial::Observer& observer, Maker maker, double build_cost) {
+                               trial::Observer& observer, Maker maker) {
   return std::make_unique<TrialLab>(std::move(spec), std::move(options), observer,
-                                    std::move(maker), build_cost);
+                                    std::move(maker));
 }
 
 Maker package_maker(bool offline, std::function<void(std::string_view)> progress) {

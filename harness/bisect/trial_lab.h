@@ -17,7 +17,7 @@ using Maker = std::function<Result<Made>(const std::string& commit)>;
 // Runs `spec` on the kernels that `maker` makes. `options` and `observer` are
 // those of each trial; `observer` must outlive the lab.
 std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, trial::RunOptions options,
-                               trial::Observer& observer, Maker maker, double build_cost);
+                               trial::Observer& observer, Maker maker);
 
 // Downloads the package; one that vanished from the archive is skipped.
 // `progress` gets one line of text at a time, from the calling thread.

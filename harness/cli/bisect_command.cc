@@ -20,6 +20,7 @@
 #include "harness/cli/progress.h"
 #include "harness/cli/trial_flags.h"
 #include "harness/spec/parse.h"
+#include "results/report/report.h"
 #include "results/store/store.h"
 
 namespace ktrial::cli {
@@ -58,19 +59,6 @@ void add_options(CLI::App& command, BisectFlags& f) {
   command.add_option("--state", f.folder, "Where the session is kept [below --results]");
   command.add_flag("--verbose", f.verbose, "The progress of each trial, too");
   add_trial_options(command, f.trial);
-}
-
-std::string quoted_command(const std::vector<std::string>& argv) {
-  std::string out;
-  for (const std::string& word : argv) {
-    const bool plain = !word.empty() && word.find_first_not_of(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%") == word.npos;
-    std::string text = word;
-    for (std::size_t at = 0; !plain && (at = text.find('\'', at)) != text.npos; at += 4)
-      text.replace(at, 1, "'\\''");
-    out += (out.empty() ? "" : " ") + (plain ? word : "'" + text + "'");
-  }
-  return out;
 }
 
 fs::path bisects(const BisectFlags& flags) {
@@ -153,12 +141,8 @@ Result<bisect::History> history_of(const BisectFlags& flags) {
       .progress = [](std::string_view line) { fmt::print(stderr, "ktrial: {}\n", line); },
       .stop = stop.token()};
   if (!flags.packages.empty()) return bisect::package_history(flags.packages, request);
-  if (!flags.build.tree.empty()) {
-    const auto bar = std::make_shared<BuildBar>();
-    return bisect::git_history(
-        KTRIAL_TRY(build_request(flags.build)), request,
-        [bar](const kernel::BuildProgress& progress) { (*bar)(progress); });
-  }
+  if (!flags.build.tree.empty())
+    return bisect::git_history(KTRIAL_TRY(git_options(flags.build)), request);
   return usage_error("what is to be bisected? --tree DIR or --packages PATTERN is needed");
 }
 
@@ -201,8 +185,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                                   .git = {},
                                   .on_trial = {}};
   Screen screen(!flags.verbose);
-  const auto lab = bisect::trial_lab(specs.front(), options, observer, history.maker,
-                                     history.costs.build / history.costs.run);
+  const auto lab = bisect::trial_lab(specs.front(), options, observer, history.maker);
   const auto answer = bisect::run_session(
       engine, *lab, journal,
       {.step = [&](const std::string& text) { screen.step(text); },
@@ -216,7 +199,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   bisect::Story story{.kernel_kind = history.kind,
                       .workload = specs.front().command.empty() ? specs.front().workload
                                                                 : specs.front().command.front(),
-                      .command = quoted_command(invocation.argv),
+                      .command = results::shell_quoted(invocation.argv),
                       .links = {"session     " + folder.string()}};
   if (const auto mail = bisect::mail_text(engine, *answer, journal.wanted(), story); !mail.empty()) {
     KTRIAL_TRY(journal.write_file("mail.txt", mail));

@@ -44,18 +44,12 @@ Result<kernel::BuildRequest> build_request(const BuildFlags& flags) {
   return request;
 }
 
-Result<kernel::GitOptions> git_options(const BuildFlags& flags) {
-  if (flags.tree.empty()) return kernel::GitOptions{};
+Result<kernel::BuildRequest> git_options(const BuildFlags& flags) {
+  if (flags.tree.empty()) return kernel::BuildRequest{};
   auto request = KTRIAL_TRY(build_request(flags));
   const auto bar = std::make_shared<BuildBar>();
-  return kernel::GitOptions{.tree = std::move(request.tree),
-                            .fragments = std::move(request.fragments),
-                            .base_config = std::move(request.base_config),
-                            .compiler = std::move(request.compiler),
-                            .jobs = request.jobs,
-                            .progress = [bar](const kernel::BuildProgress& progress) {
-                              (*bar)(progress);
-                            }};
+  request.progress = [bar](const kernel::BuildProgress& progress) { (*bar)(progress); };
+  return request;
 }
 
 BuildBar::BuildBar() : terminal_(::isatty(STDERR_FILENO) != 0) {}

@@ -21,7 +21,7 @@ void add_build_options(CLI::App& command, BuildFlags& flags);
 Result<kernel::BuildRequest> build_request(const BuildFlags& flags);
 
 // The same for a kernel reference; nothing is looked up when no tree is named.
-Result<kernel::GitOptions> git_options(const BuildFlags& flags);
+Result<kernel::BuildRequest> git_options(const BuildFlags& flags);
 
 // A line that is rewritten on a terminal; elsewhere one line a step.
 class BuildBar {

@@ -206,15 +206,9 @@ class Build {
   }
 
   Status keep() {
-    const fs::path temporary = entry_.string() + ".tmp";
+    Status kept = make_entry(
+        entry_, [&](const fs::path& folder) { return keep_build(source_, objects_, folder); });
     std::error_code error;
-    fs::remove_all(temporary, error);
-    Status kept = keep_build(source_, objects_, temporary);
-    if (kept) {
-      fs::rename(temporary, entry_, error);
-      if (error) kept = fail_errno("rename " + temporary.string(), error.value());
-    }
-    if (!kept) fs::remove_all(temporary, error);
     fs::remove(log_, error);
     return kept;
   }

@@ -65,17 +65,46 @@ bool remove_entry(const fs::path& entry) {
 
 }  // namespace
 
+std::vector<fs::path> entry_folders(const fs::path& cache_dir, const std::string& kind) {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (fs::directory_iterator it(cache_dir / kind, error), end; !error && it != end;
+       it.increment(error))
+    if (is_entry(*it)) folders.push_back(it->path());
+  return folders;
+}
+
 std::vector<CacheEntry> cache_entries(const fs::path& cache_dir) {
   std::vector<CacheEntry> entries;
-  for (const char* kind : kKinds) {
-    std::error_code error;
-    for (fs::directory_iterator it(cache_dir / kind, error), end; !error && it != end;
-         it.increment(error))
-      if (is_entry(*it))
-        entries.push_back({it->path(), disk_use(it->path()), last_used(it->path())});
-  }
+  for (const char* kind : kKinds)
+    for (const fs::path& folder : entry_folders(cache_dir, kind))
+      entries.push_back({folder, disk_use(folder), last_used(folder)});
   std::ranges::sort(entries, std::greater{}, &CacheEntry::last_used);
   return entries;
+}
+
+Status make_entry(const fs::path& entry,
+                  const std::function<Status(const fs::path& folder)>& fill) {
+  const std::uint64_t bound = KTRIAL_TRY(cache_bound());
+  const fs::path temporary = entry.string() + ".tmp";
+  std::error_code error;
+  fs::remove_all(temporary, error);
+  fs::create_directories(temporary, error);
+  if (error)
+    return fail(ErrorKind::environment, "create " + temporary.string() + ": " + error.message(),
+                "set XDG_CACHE_HOME to a folder that can be written");
+  Status filled = fill(temporary);
+  if (filled) {
+    fs::remove_all(entry, error);
+    fs::rename(temporary, entry, error);
+    if (error) filled = fail_errno("rename " + temporary.string(), error.value());
+  }
+  if (!filled) {
+    fs::remove_all(temporary, error);
+    return filled;
+  }
+  trim_cache(entry.parent_path().parent_path(), bound);
+  return {};
 }
 
 void mark_used(const fs::path& entry) {

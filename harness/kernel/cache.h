@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,16 @@ struct CacheEntry {
 
 // All entries, the one used last first. An unreadable one counts 0 bytes.
 std::vector<CacheEntry> cache_entries(const std::filesystem::path& cache_dir);
+
+// The folders of the entries of one kind ("deb"), in no order. Without their sizes: cheap.
+std::vector<std::filesystem::path> entry_folders(const std::filesystem::path& cache_dir,
+                                                 const std::string& kind);
+
+// Makes CACHE/KIND/NAME: `fill` writes into a private folder, which gets its name when it
+// is complete; then the others are trimmed to cache_bound(). One process at a time: the
+// caller holds a lock. What a killed one left is swept by the next.
+Status make_entry(const std::filesystem::path& entry,
+                  const std::function<Status(const std::filesystem::path& folder)>& fill);
 
 // Notes that the entry is used now.
 void mark_used(const std::filesystem::path& entry);

@@ -52,6 +52,27 @@ TEST_F(CacheTest, WhatIsInUseStays) {
   EXPECT_TRUE(fs::exists(locked));
 }
 
+TEST_F(CacheTest, AnEntryIsThereWholeOrNotAtAll) {
+  const fs::path old = add("deb/old_1", 70 << 20, hours(48));
+  const fs::path entry = dir->path() / "deb/new_1";
+  ::setenv("KTRIAL_CACHE_SIZE", "64M", 1);
+  const auto broken = make_entry(entry, [](const fs::path& folder) -> Status {
+    write(folder / "half", "x");
+    return fail(ErrorKind::environment, "the disk is full");
+  });
+  EXPECT_FALSE(broken);
+  EXPECT_FALSE(fs::exists(entry) || fs::exists(entry.string() + ".tmp"));
+  EXPECT_TRUE(fs::exists(old)) << "nothing was added";
+  const auto made = make_entry(entry, [](const fs::path& folder) -> Status {
+    write(folder / "whole", "x");
+    return {};
+  });
+  ::unsetenv("KTRIAL_CACHE_SIZE");
+  EXPECT_TRUE(made);
+  EXPECT_TRUE(fs::exists(entry / "whole"));
+  EXPECT_FALSE(fs::exists(old)) << "the cache grew above its bound";
+}
+
 TEST_F(CacheTest, HalfMadeEntriesAndPlansAreNone) {
   add("deb/x.tmp", 1 << 20, hours(48));
   add("deb/plan", 1 << 20, hours(48));

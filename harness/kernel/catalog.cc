@@ -57,10 +57,10 @@ class Catalog {
 };
 
 void add_cached(Catalog& catalog, const ResolveOptions& options) {
-  for (const CacheEntry& entry : cache_entries(options.cache_dir)) {
-    const std::string name = entry.path.filename().string();
+  for (const auto& folder : entry_folders(options.cache_dir, "deb")) {
+    const std::string name = folder.filename().string();
     const std::size_t underscore = name.find('_');
-    if (entry.path.parent_path().filename() != "deb" || underscore == std::string::npos) continue;
+    if (underscore == std::string::npos) continue;
     catalog.add({name.substr(0, underscore), name.substr(underscore + 1), 0, true});
   }
 }

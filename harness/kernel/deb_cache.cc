@@ -67,23 +67,11 @@ class DebCache {
     return fs::is_directory(root_ / name, error);
   }
 
-  // Makes deb/NAME: `fill` writes into a private directory, which gets its
-  // name when complete. One process at a time per name; what a killed one left
-  // is swept by the next.
+  // Makes deb/NAME, unless another process has done so meanwhile.
   Status add(const std::string& name, const std::function<Status(const fs::path&)>& fill) const {
     FileLock lock = KTRIAL_TRY(FileLock::acquire(root_ / (name + ".lock"), options_.stop));
     if (has(name)) return {};
-    const fs::path temporary = root_ / (name + ".tmp");
-    std::error_code error;
-    fs::remove_all(temporary, error);
-    KTRIAL_TRY(make_directory(temporary));
-    Status filled = fill(temporary);
-    if (filled) {
-      fs::rename(temporary, root_ / name, error);
-      if (error) filled = fail_errno("rename " + temporary.string(), error.value());
-    }
-    if (!filled) fs::remove_all(temporary, error);
-    return filled;
+    return make_entry(root_ / name, fill);
   }
 
   std::optional<Plan> read_plan(const std::string& reference) const {

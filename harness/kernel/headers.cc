@@ -112,16 +112,8 @@ Result<fs::path> debian_headers(const Kernel& kernel, const ResolveOptions& opti
   if (error) return fail_errno("create " + parent.string(), error.value());
   const FileLock lock = KTRIAL_TRY(FileLock::acquire(parent / (name + ".lock"), options.stop));
   if (is_build_directory(directory)) return directory;
-  const fs::path temporary = parent / (name + ".tmp");
-  fs::remove_all(temporary, error);
-  fs::remove_all(root, error);
-  Status filled = fill(temporary, kernel, options);
-  if (filled) {
-    fs::rename(temporary, root, error);
-    if (error) filled = fail_errno("rename " + temporary.string(), error.value());
-  }
-  if (!filled) fs::remove_all(temporary, error);
-  KTRIAL_TRY(std::move(filled));
+  KTRIAL_TRY(make_entry(
+      root, [&](const fs::path& folder) { return fill(folder, kernel, options); }));
   if (is_build_directory(directory)) return directory;
   return fail(ErrorKind::environment, "the packages of linux-headers-" + kernel.release +
                                           " hold no build tree in " + directory.string());

@@ -38,16 +38,6 @@ struct Kernel {
   std::string package_version;                  // of the Debian package it came in, else empty
 };
 
-// How git:REV becomes a kernel, see build.h.
-struct GitOptions {
-  std::filesystem::path tree;                    // --tree; empty: none was named
-  std::vector<std::filesystem::path> fragments;  // choose_fragments()
-  std::optional<std::filesystem::path> base_config = {};
-  std::string compiler = "gcc";
-  unsigned jobs = 0;  // 0: one for each CPU
-  std::function<void(const BuildProgress&)> progress = {};
-};
-
 struct ResolveOptions {
   // Downloads are kept here; shared safely between concurrent ktrials.
   std::filesystem::path cache_dir;
@@ -55,7 +45,9 @@ struct ResolveOptions {
   // Called with one line of progress, without a newline, from the same thread.
   std::function<void(std::string_view)> progress = {};
   std::stop_token stop = {};
-  GitOptions git = {};
+  // How git:REV is built: tree (--tree; empty: none was named), fragments and so on.
+  // Its revision, cache_dir and stop are resolve()'s own.
+  BuildRequest git = {};
 };
 
 // Finds the kernel, downloading it when the reference is a Debian package.

@@ -157,18 +157,13 @@ Result<Kernel> from_packages(const UnpackedPackages& packages) {
 
 Result<Kernel> resolve_git(const GitReference& reference, const ResolveOptions& options) {
   const std::string name = "git:" + reference.revision;
-  const GitOptions& git = options.git;
-  if (git.tree.empty())
+  if (options.git.tree.empty())
     return usage_error(name + " needs to know which repository is meant", "add --tree DIR");
-  const BuildOutcome outcome = KTRIAL_TRY(build_kernel({.tree = git.tree,
-                                                        .revision = reference.revision,
-                                                        .fragments = git.fragments,
-                                                        .base_config = git.base_config,
-                                                        .compiler = git.compiler,
-                                                        .jobs = git.jobs,
-                                                        .cache_dir = options.cache_dir,
-                                                        .progress = git.progress,
-                                                        .stop = options.stop}));
+  BuildRequest request = options.git;
+  request.revision = reference.revision;
+  request.cache_dir = options.cache_dir;
+  request.stop = options.stop;
+  const BuildOutcome outcome = KTRIAL_TRY(build_kernel(request));
   if (const auto* failed = std::get_if<BuildFailed>(&outcome)) {
     std::string message = name + " does not compile:";
     for (const std::string& line : failed->errors) message += "\n  " + line;
@@ -208,7 +203,7 @@ Result<Kernel> resolve(const Reference& reference, const ResolveOptions& options
   if (!kernel) return std::unexpected(std::move(kernel).error().in("kernel"));
   if (!options.offline && !std::holds_alternative<ImageReference>(reference) &&
       !std::holds_alternative<HostReference>(reference))
-    trim_cache(options.cache_dir, KTRIAL_TRY(cache_bound()));
+    KTRIAL_TRY(cache_bound());  // a wrong one is said at once, not at the next download
   return kernel;
 }
 

@@ -35,6 +35,29 @@ class MonitorTest : public testing::Test {
     ASSERT_TRUE(ending);
     EXPECT_TRUE(std::holds_alternative<T>(*ending)) << "ending " << ending->index();
   }
+  // CPU 0 beats every 10 ms until this is gone; each time `also` is told how often it did.
+  class Beating {
+   public:
+    Beating(MonitorTest& test, std::function<void(int)> also = [](int) {})
+        : test_(test), also_(std::move(also)), timer_(test.io) {
+      beat();
+    }
+    int count() const { return count_; }
+
+   private:
+    void beat() {
+      test_.say(wire::Beat{.cpu = 0});
+      also_(++count_);
+      timer_.expires_after(10ms);
+      timer_.async_wait([this](auto error) {
+        if (!error) beat();
+      });
+    }
+    MonitorTest& test_;
+    std::function<void(int)> also_;
+    boost::asio::steady_timer timer_;
+    int count_ = 0;
+  };
   boost::asio::io_context io;
   NoObserver observer;
   std::optional<Monitor> monitor;
@@ -113,16 +136,8 @@ TEST_F(MonitorTest, OneQuietCpuAmongBeatingOnesIsNamed) {
   EXPECT_FALSE(monitor->wait_hello());
   say(wire::Beat{.cpu = 0});
   say(wire::Beat{.cpu = 3});
-  boost::asio::steady_timer timer(io);
-  std::function<void()> beat = [&] {
-    say(wire::Beat{.cpu = 0});
-    say(wire::Progress{});
-    timer.expires_after(10ms);
-    timer.async_wait([&](auto error) { if (!error) beat(); });
-  };
-  beat();
+  const Beating beating(*this, [&](int) { say(wire::Progress{}); });
   const Ending ending = monitor->watch_workload();
-  timer.cancel();
   ASSERT_TRUE(std::holds_alternative<verdict::HeartbeatSilence>(ending)) << ending.index();
   const auto& silence = std::get<verdict::HeartbeatSilence>(ending);
   EXPECT_EQ(silence.cpus, std::vector<unsigned>{3});
@@ -133,13 +148,7 @@ TEST_F(MonitorTest, ABeatingGuestWithoutProgressIsToldApart) {
   start({});
   say(wire::Hello{});
   EXPECT_FALSE(monitor->wait_hello());
-  boost::asio::steady_timer timer(io);
-  std::function<void()> beat = [&] {
-    say(wire::Beat{.cpu = 0});
-    timer.expires_after(10ms);
-    timer.async_wait([&](auto error) { if (!error) beat(); });
-  };
-  beat();
+  const Beating beating(*this);
   expect<verdict::ProgressSilence>(monitor->watch_workload());
 }
 
@@ -159,17 +168,10 @@ TEST_F(MonitorTest, ACpuThatIsQuietAtTheEndIsWaitedFor) {
   say(wire::Hello{});
   EXPECT_FALSE(monitor->wait_hello());
   say(wire::Beat{.cpu = 3});
-  boost::asio::steady_timer timer(io);
-  int beats = 0;
-  std::function<void()> beat = [&] {
-    say(wire::Beat{.cpu = 0});
-    if (++beats == 20) say(wire::Exit{});  // 200 ms: quiet, not yet silent
-    timer.expires_after(10ms);
-    timer.async_wait([&](auto error) { if (!error) beat(); });
-  };
-  beat();
+  const Beating beating(*this, [&](int beats) {
+    if (beats == 20) say(wire::Exit{});  // 200 ms: quiet, not yet silent
+  });
   const Ending ending = monitor->watch_workload();
-  timer.cancel();
   ASSERT_TRUE(std::holds_alternative<verdict::HeartbeatSilence>(ending)) << ending.index();
   EXPECT_EQ(std::get<verdict::HeartbeatSilence>(ending).cpus, std::vector<unsigned>{3});
 }
@@ -179,20 +181,13 @@ TEST_F(MonitorTest, ACpuThatWasOnlyLateIsNoSilence) {
   say(wire::Hello{});
   EXPECT_FALSE(monitor->wait_hello());
   say(wire::Beat{.cpu = 3});
-  boost::asio::steady_timer timer(io);
-  int beats = 0;
-  std::function<void()> beat = [&] {
-    say(wire::Beat{.cpu = 0});
+  const Beating beating(*this, [&](int beats) {
     say(wire::Progress{});
-    if (++beats == 20) say(wire::Exit{});
+    if (beats == 20) say(wire::Exit{});
     if (beats == 25) say(wire::Beat{.cpu = 3});
-    timer.expires_after(10ms);
-    timer.async_wait([&](auto error) { if (!error) beat(); });
-  };
-  beat();
+  });
   expect<verdict::AgentResult>(monitor->watch_workload());
-  timer.cancel();
-  EXPECT_GE(beats, 25);
+  EXPECT_GE(beating.count(), 25);
 }
 
 TEST_F(MonitorTest, TheWholeTrialHasALimit) {

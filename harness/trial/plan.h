@@ -49,7 +49,7 @@ struct PrepareOptions {
   std::filesystem::path cache;
   std::filesystem::path initramfs;  // where to write it
   bool offline = false;
-  kernel::GitOptions git = {};
+  kernel::BuildRequest git = {};
   std::function<void(std::string_view)> progress;
   std::stop_token stop;
 };

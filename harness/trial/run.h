@@ -20,7 +20,7 @@ struct RunOptions {
   std::vector<std::string> argv;     // what re-runs it
   bool offline = false;              // no downloads
   std::optional<std::filesystem::path> cache;  // default: kernel::default_cache_dir()
-  kernel::GitOptions git = {};       // of git:REV
+  kernel::BuildRequest git = {};     // of git:REV, see kernel::ResolveOptions
   // Told after each committed trial.
   std::function<void(const results::TrialRecord&)> on_trial;
 };

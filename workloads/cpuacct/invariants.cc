@@ -1,25 +1,16 @@
 #include "workloads/cpuacct/invariants.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <numeric>
+
+#include "workloads/common/say.h"
 
 namespace ktrial::cpuacct {
 namespace {
 
+using workload::say;
 using u64 = std::uint64_t;
 using ull = unsigned long long;
-
-std::string say(const char* format, ...) __attribute__((format(printf, 1, 2)));
-std::string say(const char* format, ...) {
-  char text[256];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  return text;
-}
 
 u64 distance(u64 a, u64 b) { return a > b ? a - b : b - a; }
 

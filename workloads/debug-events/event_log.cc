@@ -1,23 +1,15 @@
 #include "workloads/debug-events/event_log.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <map>
 #include <set>
+
+#include "workloads/common/say.h"
 
 namespace ktrial::debug_events {
 namespace {
 
-std::string say(const char* format, ...) __attribute__((format(printf, 1, 2)));
-std::string say(const char* format, ...) {
-  char text[256];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  return text;
-}
+using workload::say;
 
 std::string problem(const Event& e, const char* what) {
   return say("event %u, %s of task %d (ref %u): %s", e.seqno, name_of(e.kind), e.task, e.ref, what);
