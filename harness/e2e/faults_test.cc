@@ -125,7 +125,7 @@ TEST_F(FaultTest, ChannelDaemonKilledInMidRunIsInconclusive) {
   ::kill(daemon[0], SIGKILL);
   const auto result = running.wait();
   EXPECT_EQ(result.exit, 125) << result.err;
-  EXPECT_EQ(trial(result)["kind"], "channel_lost");
+  EXPECT_EQ(trial(result)["kind"], "channel_lost") << result.out << result.err;
 }
 
 // Nothing is booted yet: the program that is asked for QEMU's version hangs.

@@ -34,7 +34,7 @@ int detector(int seconds, double scale, int low, int high) {
 }  // namespace
 
 const Profile& profile_tcg() {
-  static constexpr Profile kTcg{"tcg", 60s, 15s, 15s, 25s, 5, 20, 40};
+  static constexpr Profile kTcg{"tcg", 60s, 15s, 17s, 25s, 5, 20, 40};
   return kTcg;
 }
 const Profile& profile_kvm() {

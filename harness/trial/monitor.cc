@@ -155,8 +155,9 @@ std::optional<Ending> Monitor::silence() const {
     return verdict::HeartbeatSilence{{}, 0, seconds(now - hello_at_)};
   if (limits_.progress > Clock::duration::zero() && overdue(last_progress_, limits_.progress, -1)) {
     // Beats come every second: a CPU that missed several says more than the workload.
-    if (auto quiet = quiet_cpus(limits_.heartbeat / 3); !quiet.cpus.empty()) return quiet;
-    return verdict::ProgressSilence{seconds(now - last_progress_)};
+    // Its own limit judges it, later than the kernel's detectors, which so speak first.
+    if (quiet_cpus(limits_.heartbeat / 3).cpus.empty())
+      return verdict::ProgressSilence{seconds(now - last_progress_)};
   }
   return std::nullopt;
 }

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 
 #include "workloads/common/arguments.h"
@@ -84,6 +85,17 @@ void keep_off(int cpu) {
     if (other != cpu && pin_to_cpu(other)) return;
 }
 
+// About a second after boot the kernel switches to the refined TSC and stops all CPUs
+// for it: a fault planted at that moment would hold up all instead of one.
+void await_clocksource() {
+  constexpr char kCurrent[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+  for (const Deadline deadline(kShortWait); !deadline.passed(); sleep_us(kQuarter / 5)) {
+    std::string name;
+    std::getline(std::ifstream(kCurrent), name);
+    if (name != "tsc-early") return;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -129,6 +141,7 @@ int main(int argc, char** argv) {
     std::printf("nothing is wrong\n");
     return kHealthy;
   }
+  await_clocksource();
   keep_off(static_cast<int>(cpu));
   const std::string arguments = "fault=" + fault + " cpu=" + std::to_string(cpu) +
                                 " seconds=" + std::to_string(static_cast<int>(wait_s) + 60);
