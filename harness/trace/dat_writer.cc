@@ -78,6 +78,21 @@ std::string saved_names(const Trace& trace) {
   return out;
 }
 
+// As /proc/kallsyms has them; empty unless a format prints addresses: they are long.
+std::string symbols_of(const Trace& trace) {
+  const bool wanted = std::ranges::any_of(trace.formats.by_id, [](const auto& one) {
+    return one.second.print_fmt.find("%p") != std::string::npos || one.second.name == "function";
+  });
+  std::string out;
+  if (!wanted || trace.symbols == nullptr) return out;
+  for (const introspect::Symbol& symbol : trace.symbols->all()) {
+    out += fmt::format("{:016x} {} {}", symbol.address, symbol.type, symbol.name);
+    if (!symbol.module.empty()) out += "\t[" + symbol.module + "]";
+    out += '\n';
+  }
+  return out;
+}
+
 bool holds_committed(const RingPage& page) {
   const auto contents = parse_page(page.bytes);
   return contents && contents->committed > 0 && page.bytes.size() == kPage;
@@ -97,7 +112,7 @@ std::string to_trace_dat(const Trace& trace) {
   out.name("header_event");
   out.sized<std::uint64_t>(kHeaderEvent);
   add_formats(trace.formats, out);
-  out.sized<std::uint32_t>(trace.kallsyms);
+  out.sized<std::uint32_t>(symbols_of(trace));
   out.sized<std::uint32_t>("");  // formats of trace_printk
   out.sized<std::uint64_t>(saved_names(trace));
 

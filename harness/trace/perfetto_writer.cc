@@ -21,7 +21,7 @@ std::string micros(std::uint64_t ns) { return fmt::format("{}.{:03}", ns / 1000,
 
 class Json {
  public:
-  explicit Json(const Trace& trace) : trace_(trace), printer_(trace.formats) {
+  explicit Json(const Trace& trace) : trace_(trace), printer_(trace.formats, trace.symbols) {
     switches_ = trace.formats.find("sched_switch");
     for (const CpuRing& ring : trace.rings.cpus)
       for (const Event& event : ring.events) end_ = std::max(end_, event.ns);

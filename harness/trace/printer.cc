@@ -61,6 +61,19 @@ struct Printer::Library {
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
+  // What an address is called, for libtraceevent: it copies the name, and may change it.
+  static char* resolve(void* self, unsigned long long* address, char** module) {
+    auto& library = *static_cast<Library*>(self);
+    const auto place = library.symbols->find(*address);
+    if (!place) return nullptr;
+    *address = place->symbol->address;
+    *module = nullptr;
+    library.resolved = place->symbol->name;
+    return library.resolved.data();
+  }
+
+  const introspect::SymbolTable* symbols = nullptr;
+  std::string resolved;
   tep_handle* handle = tep_alloc();
   std::set<std::uint16_t> known;
   // A dynamic field's place is 16 bits of offset, 16 of length: wherever it points,
@@ -68,9 +81,12 @@ struct Printer::Library {
   std::vector<char> record = std::vector<char>(4 * kMostRecord);
 };
 
-Printer::Printer(const Formats& formats)
+Printer::Printer(const Formats& formats, const introspect::SymbolTable* symbols)
     : formats_(formats), library_(std::make_unique<Library>()) {
   if (library_->handle == nullptr) return;
+  library_->symbols = symbols;
+  if (symbols != nullptr)
+    tep_set_function_resolver(library_->handle, Library::resolve, library_.get());
   for (const auto& [id, format] : formats.by_id) {
     if (!trustworthy(format)) continue;
     const std::string text = format.text();

@@ -22,7 +22,7 @@ std::string shortened(std::string text) {
 
 class Summary {
  public:
-  explicit Summary(const Trace& trace) : trace_(trace), printer_(trace.formats) {
+  explicit Summary(const Trace& trace) : trace_(trace), printer_(trace.formats, trace.symbols) {
     for (const CpuRing& ring : trace.rings.cpus)
       for (const Event& event : ring.events) {
         begin_ = begin_ == 0 ? event.ns : std::min(begin_, event.ns);

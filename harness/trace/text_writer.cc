@@ -10,7 +10,7 @@ namespace ktrial::trace {
 std::string to_text(const Trace& trace) {
   std::string out;
   for (const std::string& line : summary(trace)) out += "# " + line + "\n";
-  Printer printer(trace.formats);
+  Printer printer(trace.formats, trace.symbols);
   for (const Event* event : trace.by_time()) {
     const auto name = trace.names.find(event->pid);
     const std::string task = event->pid == 0             ? "<idle>"

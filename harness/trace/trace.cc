@@ -10,25 +10,6 @@ namespace ktrial::trace {
 
 namespace {
 
-// Only formats that print addresses need symbols, and those are long.
-bool needs_symbols(const Formats& formats) {
-  return std::ranges::any_of(formats.by_id, [](const auto& one) {
-    const std::string& print = one.second.print_fmt;
-    return print.find("%p") != std::string::npos || one.second.name == "function";
-  });
-}
-
-std::string functions_of(const introspect::SymbolTable& symbols) {
-  std::string out;
-  for (const introspect::Symbol& symbol : symbols.all()) {
-    if (symbol.type != 't' && symbol.type != 'T') continue;
-    out += fmt::format("{:016x} {} {}", symbol.address, symbol.type, symbol.name);
-    if (!symbol.module.empty()) out += "\t[" + symbol.module + "]";
-    out += '\n';
-  }
-  return out;
-}
-
 void read_running(const introspect::KernelView& kernel, Trace& trace) {
   for (const CpuRing& ring : trace.rings.cpus)
     if (auto task = introspect::current_task(kernel, ring.cpu)) {
@@ -120,7 +101,7 @@ Result<Trace> read_trace(const introspect::KernelView& kernel) {
   read_names(kernel, out);
   read_running(kernel, out);
   learn_names(out);
-  if (needs_symbols(out.formats)) out.kallsyms = functions_of(kernel.symbols);
+  out.symbols = &kernel.symbols;
   return out;
 }
 

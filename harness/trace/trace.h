@@ -16,7 +16,8 @@ struct Trace {
   Formats formats;
   std::map<int, std::string> names;  // of tasks by pid: the last that was seen
   std::map<unsigned, int> running;   // pid of each CPU's current task, as the kernel has it
-  std::string kallsyms;              // "ADDRESS TYPE NAME" lines of its functions; may be empty
+  // Of the kernel that it was read from, and as long as that lives; may be null.
+  const introspect::SymbolTable* symbols = nullptr;
 
   // All events of all CPUs by time; of one CPU in its own order.
   std::vector<const Event*> by_time() const;
