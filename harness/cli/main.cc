@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
@@ -44,6 +43,7 @@ int main(int argc, char** argv) {
   ktrial::cli::add_workload(app, action);
   ktrial::cli::add_selftest(app, action, invocation);
   ktrial::cli::add_report(app, action);
+  ktrial::cli::add_trace(app, action);
   ktrial::cli::add_completion(app, action);
   try {
     app.parse(ours, argv);

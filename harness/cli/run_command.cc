@@ -60,9 +60,10 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
     if (!command.empty()) spec.command = command;
     if (!command.empty() && !flags.workload.empty())
       return usage_error("--workload and a command after -- exclude each other");
-    if (!spec.trace.empty())
-      return usage_error("--trace is not there yet", "leave it out, or use --append for the "
-                                                     "kernel's own trace_event= parameter");
+    if (!spec.trace.empty() && spec.trace != "off")
+      return usage_error("--trace EVENTS is not there yet",
+                         "--trace off leaves out the scheduler's events, which are recorded "
+                         "always; --append trace_event=... adds others");
     KTRIAL_TRY(spec::validate(spec));
   }
   return specs;
@@ -127,7 +128,7 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
                     "Go on until a trial fails (at most --repeat trials, if given)");
   command->add_option("--duration", f.duration, "How long the workload stresses, e.g. 30s");
   command->add_option("--timeout", f.timeout, "Hard limit of one whole trial, e.g. 5m");
-  command->add_option("--trace", f.trace, "Trace events to record");
+  command->add_option("--trace", f.trace, "off: not even the black box (see `ktrial trace`)");
   command->add_flag("--core", f.core,
                     "Keep a core file (vmcore) of a stalled guest, for crash, drgn, makedumpfile");
   command->add_option("--accel", f.accel, "auto, kvm or tcg [auto]");

@@ -72,11 +72,19 @@ class Summary {
         continue;
       }
       const Event& last = ring.events.back();
-      add(fmt::format("  CPU {} {:.6f} s ({:.6f} s before the end) {}: {}: {}", ring.cpu,
+      add(fmt::format("  CPU {} {:.6f} s ({:.6f} s before the end) {}: {}{}", ring.cpu,
                       seconds(last.ns), seconds(end_ - last.ns), trace_.task(last.pid),
-                      printer_.name(last), shortened(printer_.print(last))));
+                      what(last), last.uncommitted ? " (not committed)" : ""));
       unfinished_switch(ring);
     }
+  }
+
+  std::string what(const Event& event) {
+    const Format* format = trace_.formats.find(event.type);
+    const auto next = format != nullptr ? number(event, *format, "next_pid") : std::nullopt;
+    if (next && format->name == "sched_switch")
+      return "switch to " + trace_.task(static_cast<int>(*next));
+    return printer_.name(event) + ": " + shortened(printer_.print(event));
   }
 
   // The event is written before the switch, `current` is set within.
@@ -113,10 +121,21 @@ class Summary {
     const auto all = held_off(trace_);
     if (all.empty()) return;
     add("Went to sleep in state D, and did not come back:");
+    const auto born = births(trace_);
     for (std::size_t i = 0; i < all.size() && i < kMostTasks; ++i)
-      add(fmt::format("  {} at {:.6f} s on CPU {}", trace_.task(all[i].pid),
-                      seconds(all[i].since_ns), all[i].cpu));
+      add(fmt::format("  {} at {:.6f} s on CPU {}{}", trace_.task(all[i].pid),
+                      seconds(all[i].since_ns), all[i].cpu, child_of(all[i].pid, born)));
     if (all.size() > kMostTasks) add(fmt::format("  ... {} more", all.size() - kMostTasks));
+  }
+
+  // The child that a parent in state D most likely waits for.
+  std::string child_of(int parent, const std::vector<Birth>& born) const {
+    for (auto one = born.rbegin(); one != born.rend(); ++one)
+      if (one->parent == parent && one->parent_waits)
+        return fmt::format("; its last child is {}, made at {:.6f} s, which {}",
+                           trace_.task(one->child), seconds(one->ns),
+                           one->ran ? "ran" : "never ran");
+    return "";
   }
 
   void gaps() {
