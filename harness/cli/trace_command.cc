@@ -53,9 +53,9 @@ Result<const results::Finding*> find_finding(const results::TrialRecord& trial,
       return &finding;
     known += fmt::format("{}{}: {}", i == 0 ? "" : "; ", i + 1, finding.title);
   }
-  return usage_error(fmt::format("trial {} has no finding {}", trial.index, spec::in_quotes(wanted)),
-                     known.empty() ? "its console showed no report; use --around end"
-                                   : "it has " + known);
+  return usage_error(
+      fmt::format("trial {} has no finding {}", trial.index, spec::in_quotes(wanted)),
+      known.empty() ? "its console showed no report; use --around end" : "it has " + known);
 }
 
 Result<std::uint64_t> moment_of(const results::TrialRecord& trial, const std::string& around,
@@ -67,16 +67,16 @@ Result<std::uint64_t> moment_of(const results::TrialRecord& trial, const std::st
   const results::Finding* finding = KTRIAL_TRY(find_finding(trial, around));
   const fs::path console = trial.artifacts / "console.log";
   if (auto stamp = trace::stamp_us(line_of(console, finding->first_line))) return *stamp;
-  return usage_error(fmt::format("line {} of {} has no time stamp", finding->first_line,
-                                 console.string()),
-                     "boot with printk.time=1, or use --around end");
+  return usage_error(
+      fmt::format("line {} of {} has no time stamp", finding->first_line, console.string()),
+      "boot with printk.time=1, or use --around end");
 }
 
 Result<int> show(const TraceFlags& flags) {
   spec::Milliseconds window = kWindow;
   if (!flags.window.empty()) window = KTRIAL_TRY(spec::parse_duration(flags.window));
-  auto store = KTRIAL_TRY(results::Store::open(
-      flags.results.empty() ? results::Store::default_dir() : fs::path(flags.results)));
+  auto store = KTRIAL_TRY(results::Store::open(flags.results.empty() ? results::Store::default_dir()
+                                                                     : fs::path(flags.results)));
   const auto run = KTRIAL_TRY(store.load(flags.run));
   const results::TrialRecord* trial = KTRIAL_TRY(find_trial(run, flags.trial));
   const auto text = KTRIAL_TRY(read_file(trial->artifacts / "trace.txt", kLongestTrace));
@@ -108,7 +108,8 @@ void add_trace(CLI::App& app, Action& action) {
   command->add_option("--around", flags->around,
                       "A finding's number or a part of its title, or end (of the trace)");
   command->add_option("--window", flags->window, "So much before and after it [50ms]");
-  command->add_option("--cpu", flags->cpu, "Events of this CPU only")->check(CLI::NonNegativeNumber);
+  command->add_option("--cpu", flags->cpu, "Events of this CPU only")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--results", flags->results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command->footer(
       "Examples:\n  ktrial trace\n  ktrial trace --around 1 --window 200ms\n"

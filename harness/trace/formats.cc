@@ -60,8 +60,7 @@ class FormatReader {
     const std::uint64_t head = KTRIAL_TRY(kernel_.symbol("ftrace_events"));
     std::uint64_t node = KTRIAL_TRY(word(head));
     for (std::size_t i = 0; node != head; ++i) {
-      if (i >= kMostEvents)
-        return fail(ErrorKind::protocol, "the list of trace events has no end");
+      if (i >= kMostEvents) return fail(ErrorKind::protocol, "the list of trace events has no end");
       const std::uint64_t call = node - at_.list;
       const auto type = KTRIAL_TRY(read_value<std::uint32_t>(kernel_.memory, call + at_.type));
       const auto id = static_cast<std::uint16_t>(type);
@@ -179,8 +178,7 @@ std::optional<std::string> dynamic_text(const Event& event, const Field& field) 
 std::optional<std::int64_t> number_of(const Event& event, const Field& field) {
   if (!lies_in(event, field.offset, field.size)) return std::nullopt;
   std::uint64_t value = 0;
-  if (field.size != 1 && field.size != 2 && field.size != 4 && field.size != 8)
-    return std::nullopt;
+  if (field.size != 1 && field.size != 2 && field.size != 4 && field.size != 8) return std::nullopt;
   std::memcpy(&value, event.data.data() + field.offset, field.size);
   const unsigned unused = 64 - 8 * field.size;
   if (field.is_signed) return static_cast<std::int64_t>(value << unused) >> unused;

@@ -51,8 +51,8 @@ class Json {
     add(fmt::runtime(name), kCpus, "CPUs");
     add(fmt::runtime(name), kTrial, "trial");
     for (const CpuRing& ring : trace_.rings.cpus) {
-      add(R"({{"name":"thread_name","ph":"M","pid":{},"tid":{},"args":{{"name":"CPU {}"}}}})", kCpus,
-          ring.cpu + 1, ring.cpu);
+      add(R"({{"name":"thread_name","ph":"M","pid":{},"tid":{},"args":{{"name":"CPU {}"}}}})",
+          kCpus, ring.cpu + 1, ring.cpu);
       add(R"({{"name":"thread_sort_index","ph":"M","pid":{},"tid":{},"args":{{"sort_index":{}}}}})",
           kCpus, ring.cpu + 1, ring.cpu);
     }

@@ -10,8 +10,8 @@ namespace ktrial::trace {
 
 class Printer {
  public:
-  // Does not own `formats`, nor `symbols` (may be null), which name addresses. Formats that libtraceevent cannot be trusted with, or does not
-  // understand, are printed as NAME=VALUE.
+  // Does not own `formats`, nor `symbols` (may be null), which name addresses. Formats that
+  // libtraceevent cannot be trusted with, or does not understand, are printed as NAME=VALUE.
   explicit Printer(const Formats& formats, const introspect::SymbolTable* symbols = nullptr);
   Printer(Printer&&) noexcept;
   ~Printer();

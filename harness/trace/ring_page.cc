@@ -53,7 +53,8 @@ class Reader {
     }
     // A discarded record's delta does not count: the next one has it too.
     if (type == kPadding) return left < 8 ? trouble("cut padding") : step(4 + word());
-    if (type == kTimeExtend || type == kTimeStamp) return left < 8 ? trouble("a cut stamp") : stamp(type, delta);
+    if (type == kTimeExtend || type == kTimeStamp)
+      return left < 8 ? trouble("a cut stamp") : stamp(type, delta);
     ns_ += delta;
     std::uint64_t header = 4, length = std::uint64_t{type} * 4;
     if (type == 0) {  // the length follows, and counts itself

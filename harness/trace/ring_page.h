@@ -16,10 +16,10 @@
 namespace ktrial::trace {
 
 struct PageRecord {
-  std::uint64_t ns = 0;      // by the trace clock
-  std::uint32_t offset = 0;  // of its header, from the start of the page's data
+  std::uint64_t ns = 0;             // by the trace clock
+  std::uint32_t offset = 0;         // of its header, from the start of the page's data
   std::span<const std::byte> data;  // within the page's bytes, which must outlive it
-  bool uncommitted = false;  // lies behind the commit: its writer had not finished it
+  bool uncommitted = false;         // lies behind the commit: its writer had not finished it
 };
 
 struct PageContents {

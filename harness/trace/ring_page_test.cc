@@ -4,46 +4,11 @@
 
 #include <cstring>
 
+#include "harness/trace/fake_trace.h"
+
 namespace ktrial::trace {
 namespace {
 using testing::HasSubstr;
-
-// A page, record by record.
-class PageBuilder {
- public:
-  explicit PageBuilder(std::uint64_t ns) : ns_(ns) {}
-  PageBuilder& data(std::uint32_t delta, const std::string& bytes) {
-    return word(delta << 5 | static_cast<std::uint32_t>(bytes.size() / 4)).raw(bytes);
-  }
-  PageBuilder& long_data(std::uint32_t delta, const std::string& bytes) {
-    return word(delta << 5).word(static_cast<std::uint32_t>(bytes.size()) + 4).raw(bytes);
-  }
-  PageBuilder& control(std::uint32_t type, std::uint32_t delta, std::uint32_t more) {
-    return word(delta << 5 | type).word(more);
-  }
-  PageBuilder& word(std::uint32_t value) {
-    return raw({reinterpret_cast<const char*>(&value), 4});
-  }
-  PageBuilder& raw(const std::string& bytes) {
-    data_ += bytes;
-    return *this;
-  }
-  std::size_t size() const { return data_.size(); }
-  // `commit`: -1 for all.
-  std::vector<std::byte> bytes(std::int64_t commit = -1, std::uint64_t flags = 0) const {
-    std::vector<std::byte> out(4096);
-    const std::uint64_t committed =
-        (commit < 0 ? data_.size() : static_cast<std::uint64_t>(commit)) | flags;
-    std::memcpy(out.data(), &ns_, 8);
-    std::memcpy(out.data() + 8, &committed, 8);
-    std::memcpy(out.data() + 16, data_.data(), data_.size());
-    return out;
-  }
-
- private:
-  std::uint64_t ns_;
-  std::string data_;
-};
 
 std::string text(const PageRecord& record) {
   return {reinterpret_cast<const char*>(record.data.data()), record.data.size()};
@@ -82,10 +47,12 @@ TEST(RingPageTest, ATimeExtendAddsItsWholeDelta) {
 TEST(RingPageTest, AnAbsoluteStampKeepsThePagesHighBits) {
   const std::uint64_t page_ns = (3ull << 59) + 100;
   const std::uint64_t stamp = 5000;  // of 59 bits
-  const auto page = PageBuilder(page_ns).control(31, stamp & 0x7ffffff, stamp >> 27).data(0, "aaaa").bytes();
+  const auto page =
+      PageBuilder(page_ns).control(31, stamp & 0x7ffffff, stamp >> 27).data(0, "aaaa").bytes();
   EXPECT_EQ(parse_page(page)->records.at(0).ns, (3ull << 59) + 5000);
   // Smaller than before: the 59 bits have wrapped.
-  const auto wrapped = PageBuilder((3ull << 59) + 9000).control(31, 5000, 0).data(0, "aaaa").bytes();
+  const auto wrapped =
+      PageBuilder((3ull << 59) + 9000).control(31, 5000, 0).data(0, "aaaa").bytes();
   EXPECT_EQ(parse_page(wrapped)->records.at(0).ns, (4ull << 59) + 5000);
 }
 

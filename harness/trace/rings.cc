@@ -23,9 +23,9 @@ constexpr std::size_t kCommonFields = 8;  // type, flags, preempt_count, pid
 
 // Where fields are, in bytes.
 struct Layout {
-  std::uint64_t list, write, read, page;                                      // of buffer_page
-  std::uint64_t nr_pages, pages, tail_page, reader_page;                      // of a CPU's ring
-  std::uint64_t entries, overrun, dropped, committing, consumed;              // its counters
+  std::uint64_t list, write, read, page;                          // of buffer_page
+  std::uint64_t nr_pages, pages, tail_page, reader_page;          // of a CPU's ring
+  std::uint64_t entries, overrun, dropped, committing, consumed;  // its counters
 };
 
 Result<Layout> layout_of(const introspect::Btf& btf) {
@@ -54,8 +54,8 @@ struct Budget {
 
 class RingReader {
  public:
-  RingReader(const KernelView& kernel, const Layout& layout, std::uint64_t address,
-             Budget& budget, CpuRing& out)
+  RingReader(const KernelView& kernel, const Layout& layout, std::uint64_t address, Budget& budget,
+             CpuRing& out)
       : kernel_(kernel), at_(layout), address_(address), budget_(budget), out_(out) {}
 
   Status run() {

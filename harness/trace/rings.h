@@ -20,9 +20,9 @@ namespace ktrial::trace {
 
 struct Event {
   unsigned cpu = 0;
-  std::uint64_t ns = 0;   // by the trace clock
-  std::uint16_t type = 0;  // the event format's id
-  int pid = 0;            // whose task it happened in
+  std::uint64_t ns = 0;             // by the trace clock
+  std::uint16_t type = 0;           // the event format's id
+  int pid = 0;                      // whose task it happened in
   std::span<const std::byte> data;  // in its ring's page
   // A reader (trace_pipe) took it already; it is still there.
   bool consumed = false;
@@ -43,11 +43,11 @@ struct CpuRing {
 
   unsigned cpu = 0;
   // The kernel's own counters, in events.
-  std::uint64_t entries = 0;  // ever written
-  std::uint64_t overrun = 0;  // of them overwritten
-  std::uint64_t read = 0;     // of them consumed
-  std::uint64_t dropped = 0;  // never written: no room
-  bool writing = false;       // stopped amid a write: the counters may be off by it
+  std::uint64_t entries = 0;    // ever written
+  std::uint64_t overrun = 0;    // of them overwritten
+  std::uint64_t read = 0;       // of them consumed
+  std::uint64_t dropped = 0;    // never written: no room
+  bool writing = false;         // stopped amid a write: the counters may be off by it
   std::vector<RingPage> pages;  // oldest first, the empty ones left out
   std::vector<Event> events;    // oldest first
   std::string trouble;          // not empty: events are missing, and why
@@ -68,7 +68,7 @@ struct Rings {
 
 // Bounds of what is read, whatever the memory says.
 inline constexpr unsigned kMaxCpus = 1024;
-inline constexpr std::size_t kMaxPages = 16384;     // 64 MiB, of all CPUs
+inline constexpr std::size_t kMaxPages = 16384;      // 64 MiB, of all CPUs
 inline constexpr std::size_t kMaxEvents = 4u << 20;  // likewise
 
 // The error says what this kernel lacks: no tracing, no symbols of data, no BTF.

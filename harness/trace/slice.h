@@ -9,7 +9,7 @@
 namespace ktrial::trace {
 
 struct Slice {
-  std::optional<unsigned> cpu;            // nothing: all
+  std::optional<unsigned> cpu;                  // nothing: all
   std::optional<std::uint64_t> from_us, to_us;  // by the trace clock, both included
 };
 

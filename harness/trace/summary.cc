@@ -57,8 +57,8 @@ class Summary {
     if (!trace_.rings.partial()) add("complete: as many as the kernel counted, on every CPU");
     for (const CpuRing& ring : trace_.rings.cpus) {
       if (ring.complete()) continue;
-      add(fmt::format("PARTIAL: CPU {}: {} of {} events{}", ring.cpu, ring.found(),
-                      ring.expected(), ring.trouble.empty() ? "" : ": " + ring.trouble));
+      add(fmt::format("PARTIAL: CPU {}: {} of {} events{}", ring.cpu, ring.found(), ring.expected(),
+                      ring.trouble.empty() ? "" : ": " + ring.trouble));
     }
     for (const std::string& trouble : {trace_.rings.trouble, trace_.formats.trouble})
       if (!trouble.empty()) add("PARTIAL: " + trouble);
@@ -73,8 +73,8 @@ class Summary {
       }
       const Event& last = ring.events.back();
       add(fmt::format("  CPU {} {:.6f} s ({:.6f} s before the end) {}: {}{}", ring.cpu,
-                      seconds(last.ns), seconds(end_ - last.ns), trace_.task(last.pid),
-                      what(last), last.uncommitted ? " (not committed)" : ""));
+                      seconds(last.ns), seconds(end_ - last.ns), trace_.task(last.pid), what(last),
+                      last.uncommitted ? " (not committed)" : ""));
       unfinished_switch(ring);
     }
   }

@@ -72,13 +72,11 @@ void learn_names(Trace& trace) {
   struct Source {
     const char *event, *name, *pid;
   };
-  static constexpr Source kSources[] = {{"sched_switch", "prev_comm", "prev_pid"},
-                                        {"sched_switch", "next_comm", "next_pid"},
-                                        {"sched_wakeup", "comm", "pid"},
-                                        {"sched_wakeup_new", "comm", "pid"},
-                                        {"sched_waking", "comm", "pid"},
-                                        {"sched_process_fork", "child_comm", "child_pid"},
-                                        {"sched_process_exit", "comm", "pid"}};
+  static constexpr Source kSources[] = {
+      {"sched_switch", "prev_comm", "prev_pid"}, {"sched_switch", "next_comm", "next_pid"},
+      {"sched_wakeup", "comm", "pid"},           {"sched_wakeup_new", "comm", "pid"},
+      {"sched_waking", "comm", "pid"},           {"sched_process_fork", "child_comm", "child_pid"},
+      {"sched_process_exit", "comm", "pid"}};
   for (const Source& source : kSources) {
     const Format* format = trace.formats.find(source.event);
     if (format == nullptr) continue;

@@ -27,8 +27,8 @@ constexpr char k612[] = "deb:linux-image-6.12.117+deb12-cloud-amd64";
 constexpr char k618[] = "deb:linux-image-6.18.15+deb13-cloud-amd64";
 constexpr char k619[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
 const Case kCases[] = {
-    {"v612", k612, "2m"}, {"v612_wrapped", k612, "64k"}, {"v618", k618, "2m"},
-    {"v618_wrapped", k618, "64k"}, {"v619", k619, "2m"}, {"v619_wrapped", k619, "64k"},
+    {"v612", k612, "2m"},          {"v612_wrapped", k612, "64k"}, {"v618", k618, "2m"},
+    {"v618_wrapped", k618, "64k"}, {"v619", k619, "2m"},          {"v619_wrapped", k619, "64k"},
 };
 #else
 const Case kCases[] = {{"whole", kernel::kDefaultReference, "2m"},
@@ -60,9 +60,9 @@ std::vector<std::string> our_lines(const CpuRing& ring, Printer& printer, bool c
   for (const Event& event : ring.events) {
     if (event.uncommitted || event.consumed != consumed) continue;
     const std::uint64_t us = (event.ns + 500) / 1000;
-    out.push_back(without_pointers(fmt::format("{} {}.{:06} {}: {}", event.pid, us / 1000000,
-                                               us % 1000000, printer.name(event),
-                                               printer.print(event))));
+    out.push_back(
+        without_pointers(fmt::format("{} {}.{:06} {}: {}", event.pid, us / 1000000, us % 1000000,
+                                     printer.name(event), printer.print(event))));
   }
   return out;
 }
@@ -83,8 +83,8 @@ class TraceE2eTest : public testing::TestWithParam<Case> {
     if (!kernel)
       GTEST_SKIP() << "no kernel " << GetParam().kernel << ": " << kernel.error().message;
     auto guest = WitnessGuest::boot(
-        *kernel, {.append = fmt::format("trace_event=sched,task,irq trace_buf_size={}",
-                                        GetParam().buffer)});
+        *kernel,
+        {.append = fmt::format("trace_event=sched,task,irq trace_buf_size={}", GetParam().buffer)});
     ASSERT_TRUE(guest) << guest.error().message;
     guest_ = std::move(*guest);
     auto ram = guest_->ram();
@@ -119,8 +119,10 @@ class TraceE2eTest : public testing::TestWithParam<Case> {
     std::map<std::string, std::string> theirs;
     std::string name;
     for (std::string line; std::getline(stream, line);) {
-      if (line.starts_with('#')) name = line.substr(1);
-      else theirs[name] += line + "\n";
+      if (line.starts_with('#'))
+        name = line.substr(1);
+      else
+        theirs[name] += line + "\n";
     }
     for (const auto& [id, format] : trace_->formats.by_id)
       EXPECT_EQ(format.text(), theirs[format.name]) << format.name;

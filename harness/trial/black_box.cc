@@ -55,9 +55,10 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
   write(scene, "trace.txt", trace::to_text(*trace));
   write(scene, "trace.json", trace::to_perfetto_json(*trace, marks_of(*trace)));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-  scene.observer.on_event("trace", fmt::format("{} events recovered in {:.2f} s", trace->count(),
-                                               took.count()));
-  lines.push_back("All events: trace.txt; for KernelShark: trace.dat; for ui.perfetto.dev: trace.json");
+  scene.observer.on_event(
+      "trace", fmt::format("{} events recovered in {:.2f} s", trace->count(), took.count()));
+  lines.push_back(
+      "All events: trace.txt; for KernelShark: trace.dat; for ui.perfetto.dev: trace.json");
   return lines;
 }
 
