@@ -35,9 +35,11 @@ struct Subject {
   std::function<bool(std::chrono::milliseconds)> let_run;
   // Called with the guest paused, once; its error becomes a note. May be empty.
   std::function<Result<std::unique_ptr<Inspector>>(vm::GuestRam)> inspect;
-  // Called once after the last look, the guest paused: recovers its trace. What it returns
-  // goes into the page. May be empty.
-  std::function<std::vector<std::string>(const introspect::KernelView&)> trace = {};
+  // Called once after the last look, the guest paused: recovers its trace. Given the kernel's
+  // log, too; what it returns goes into the page. May be empty.
+  std::function<std::vector<std::string>(const introspect::KernelView&,
+                                         const std::vector<std::string>& kernel_log)>
+      trace = {};
   // Where a core file goes; empty: none is wanted.
   std::filesystem::path core = {};
   // The host is suspect: go on looking until a vCPU ran long enough in one place to be

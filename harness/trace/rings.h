@@ -69,7 +69,7 @@ struct Rings {
 // Bounds of what is read, whatever the memory says.
 inline constexpr unsigned kMaxCpus = 1024;
 inline constexpr std::size_t kMaxPages = 16384;      // 64 MiB, of all CPUs
-inline constexpr std::size_t kMaxEvents = 4u << 20;  // likewise
+inline constexpr std::size_t kMaxEvents = 1u << 20;  // likewise
 
 // The error says what this kernel lacks: no tracing, no symbols of data, no BTF.
 Result<Rings> read_rings(const introspect::KernelView& kernel);

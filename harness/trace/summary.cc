@@ -87,16 +87,18 @@ class Summary {
     return printer_.name(event) + ": " + shortened(printer_.print(event));
   }
 
-  // The event is written before the switch, `current` is set within.
+  // The event is written before the switch, `current` is set within. (Tracing that was
+  // switched off tells nothing of it.)
   void unfinished_switch(const CpuRing& ring) {
     const Format* switches = trace_.formats.find("sched_switch");
     const auto running = trace_.running.find(ring.cpu);
-    if (switches == nullptr || running == trace_.running.end()) return;
+    if (!trace_.rings.on || switches == nullptr || running == trace_.running.end()) return;
     for (auto event = ring.events.rbegin(); event != ring.events.rend(); ++event) {
       if (event->type != switches->id) continue;
       const auto next = number(*event, *switches, "next_pid");
       if (next && *next != running->second)
-        add(fmt::format("    its last switch was to {}, but it still runs {}: stuck in the switch",
+        add(fmt::format("    its last switch was to {}, but the kernel still has {} there: begun, "
+                        "not ended",
                         trace_.task(static_cast<int>(*next)), trace_.task(running->second)));
       return;
     }

@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <sstream>
 
 #include "harness/base/file.h"
+#include "harness/console/analyzer.h"
+#include "harness/trace/slice.h"
 #include "harness/trace/writers.h"
+#include "harness/trial/findings.h"
 
 namespace ktrial::trial {
 
@@ -23,17 +28,38 @@ void write(const Scene& scene, const char* name, const std::string& bytes) {
     scene.observer.on_event("artifact-lost", written.error().message);
 }
 
-// The autopsy's moment: the kernel's clock went on until now, nearly.
-std::vector<trace::Mark> marks_of(const trace::Trace& trace) {
-  std::uint64_t end = 0;
+// Reports of the kernel's log: printk and the trace go by one clock.
+void mark_findings(const std::vector<std::string>& log, std::vector<trace::Mark>& out) {
+  console::Analyzer analyzer;
+  std::vector<std::string> lines;
+  for (const std::string& record : log) {
+    std::istringstream stream(record);  // a record may have several lines
+    for (std::string line; std::getline(stream, line);) lines.push_back(std::move(line));
+  }
+  for (const std::string& line : lines) analyzer.feed(line + "\n");
+  analyzer.finish();
+  for (const results::Finding& finding : to_records(analyzer.findings())) {
+    if (finding.first_line == 0 || finding.first_line > lines.size()) continue;
+    if (const auto us = trace::stamp_us(lines[finding.first_line - 1]))
+      out.push_back({*us * 1000, finding.title, finding.cpu.value_or(-1)});
+  }
+}
+
+std::vector<trace::Mark> marks_of(const trace::Trace& trace, const std::vector<std::string>& log) {
   std::vector<trace::Mark> out;
+  const trace::Format* exec = trace.formats.find("sched_process_exec");
+  std::uint64_t end = 0;
   for (const trace::CpuRing& ring : trace.rings.cpus) {
     if (ring.events.empty()) continue;
     const trace::Event& last = ring.events.back();
-    out.push_back({last.ns, "last event", static_cast<int>(ring.cpu)});
     end = std::max(end, last.ns);
+    out.push_back({last.ns, "last event of this CPU", static_cast<int>(ring.cpu)});
+    for (const trace::Event& event : ring.events)
+      if (exec != nullptr && event.type == exec->id)
+        out.push_back({event.ns, "exec " + trace::text(event, *exec, "filename")});
   }
-  if (end > 0) out.push_back({end, "end of the trace"});
+  if (end > 0) out.push_back({end, "last event"});
+  mark_findings(log, out);
   return out;
 }
 
@@ -45,7 +71,7 @@ std::string black_box_arguments(const Plan& plan) {
 }
 
 std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,
-                                       const verdict::Evidence&) {
+                                       const std::vector<std::string>& kernel_log) {
   const auto begun = std::chrono::steady_clock::now();
   auto trace = trace::read_trace(kernel);
   if (!trace) return {"none: " + trace.error().message};
@@ -53,7 +79,7 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
   auto lines = trace::summary(*trace);
   write(scene, "trace.dat", trace::to_trace_dat(*trace));
   write(scene, "trace.txt", trace::to_text(*trace));
-  write(scene, "trace.json", trace::to_perfetto_json(*trace, marks_of(*trace)));
+  write(scene, "trace.json", trace::to_perfetto_json(*trace, marks_of(*trace, kernel_log)));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
   scene.observer.on_event(
       "trace", fmt::format("{} events recovered in {:.2f} s", trace->count(), took.count()));

@@ -15,8 +15,9 @@ namespace ktrial::trial {
 std::string black_box_arguments(const Plan& plan);
 
 // Reads the ring of a paused guest into trace.dat, trace.txt and trace.json in the
-// trial's folder; returns what the trace tells, for the autopsy's page.
+// trial's folder; returns what the trace tells, for the autopsy's page. `kernel_log`: its
+// lines, with their stamps; reports in it become marks in trace.json.
 std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,
-                                       const verdict::Evidence& evidence);
+                                       const std::vector<std::string>& kernel_log);
 
 }  // namespace ktrial::trial

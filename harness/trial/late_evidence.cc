@@ -40,8 +40,8 @@ void take_autopsy(const Scene& scene, Evidence& evidence) {
              return autopsy::make_inspector(std::move(ram), scene.plan.symbols);
            },
        .trace =
-           [&](const introspect::KernelView& kernel) {
-             return recover_trace(scene, kernel, evidence);
+           [&](const introspect::KernelView& kernel, const std::vector<std::string>& log) {
+             return recover_trace(scene, kernel, log);
            },
        .core = scene.plan.spec.core ? scene.artifacts / "vmcore" : std::filesystem::path(),
        .wants_proof = !autopsy::host_explains(evidence.host).empty(),
