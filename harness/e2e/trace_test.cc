@@ -11,12 +11,20 @@ namespace fs = std::filesystem;
 
 class TraceTest : public E2eTest {
  protected:
-  // Ends by its time limit: the guest is then looked at from outside.
-  Outcome run_too_long(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments = {"run", "--cpus",   "2",   "--timeout",
-                                          "25s", "--format", "json"};
+  // Process 1 never speaks: at the time limit the guest is looked at from outside.
+  Outcome run_hang(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"run",
+                                          "--cpus",
+                                          "2",
+                                          "--timeout",
+                                          "15s",
+                                          "--format",
+                                          "json",
+                                          "--workload",
+                                          "inject",
+                                          "--append",
+                                          "rdinit=/workloads/inject ktrial_fault=early_hang"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    arguments.insert(arguments.end(), {"--", "/bin/sleep", "600"});
     return run(arguments);
   }
   std::string trace_text() const {
@@ -26,12 +34,12 @@ class TraceTest : public E2eTest {
 
 TEST_F(TraceTest, AGuestThatIsLookedAtLeavesItsTrace) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run_too_long();
+  const auto result = run_hang();
   EXPECT_EQ(result.exit, 125) << result.err;
   const std::string text = trace_text();
   EXPECT_NE(text.find("# complete: as many as the kernel counted"), std::string::npos)
       << text.substr(0, 2000);
-  EXPECT_NE(text.find("sched_process_exec: filename="), std::string::npos);
+  EXPECT_NE(text.find("sched_process_exec: filename=/workloads/inject"), std::string::npos);
   EXPECT_NE(text.find("sched_process_fork: "), std::string::npos);
   EXPECT_NE(text.find("[001]"), std::string::npos) << "both CPUs";
   EXPECT_TRUE(fs::exists(run_folder() / "trials/000/trace.dat"));
@@ -50,7 +58,7 @@ TEST_F(TraceTest, AGuestThatIsLookedAtLeavesItsTrace) {
 
 TEST_F(TraceTest, WithTraceOffThereIsNone) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run_too_long({"--trace", "off"});
+  const auto result = run_hang({"--trace", "off"});
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_EQ(trace_text(), "");
   const auto shown = run({"trace"});

@@ -21,7 +21,7 @@ std::string micros(std::uint64_t ns) { return fmt::format("{}.{:03}", ns / 1000,
 
 class Json {
  public:
-  explicit Json(const Trace& trace) : trace_(trace), printer_(trace.formats, trace.symbols) {
+  explicit Json(const Trace& trace) : trace_(trace) {
     switches_ = trace.formats.find("sched_switch");
     for (const CpuRing& ring : trace.rings.cpus)
       for (const Event& event : ring.events) end_ = std::max(end_, event.ns);
@@ -87,15 +87,14 @@ class Json {
   void add_instant(const Event& event) {
     add(R"({{"name":{},"cat":"event","ph":"i","s":"t","ts":{},"pid":{},"tid":{},)"
         R"("args":{{"task":{},"fields":{}{}}}}})",
-        quoted(printer_.name(event)), micros(event.ns), kCpus, event.cpu + 1,
-        quoted(trace_.task(event.pid)), quoted(printer_.print(event)),
+        quoted(event_name(trace_, event)), micros(event.ns), kCpus, event.cpu + 1,
+        quoted(trace_.task(event.pid)), quoted(event_text(trace_, event)),
         event.uncommitted ? R"(,"uncommitted":true)"
         : event.consumed  ? R"(,"consumed":true)"
                           : "");
   }
 
   const Trace& trace_;
-  Printer printer_;
   const Format* switches_ = nullptr;
   std::uint64_t end_ = 0;
   std::string out_;

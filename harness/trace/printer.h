@@ -1,30 +1,21 @@
 // Events as text, as the kernel's own `trace` file shows them, by libtraceevent.
 #pragma once
 
-#include <memory>
 #include <string>
 
-#include "harness/trace/formats.h"
+#include "harness/trace/trace.h"
 
 namespace ktrial::trace {
 
-class Printer {
- public:
-  // Does not own `formats`, nor `symbols` (may be null), which name addresses. Formats that
-  // libtraceevent cannot be trusted with, or does not understand, are printed as NAME=VALUE.
-  explicit Printer(const Formats& formats, const introspect::SymbolTable* symbols = nullptr);
-  Printer(Printer&&) noexcept;
-  ~Printer();
+// Fills trace.texts. libtraceevent parses the guest's formats, and crashes on some that make
+// no sense: it works in a process of its own, and a format that it dies of is not shown to it
+// again. Forks; to be called from a process of one thread.
+void print_events(Trace& trace);
 
-  // "prev_comm=a prev_pid=1 ... ==> next_comm=b ...": one line of printable characters.
-  std::string print(const Event& event);
-  // "sched_switch"; "type 1234" if there is no format for it.
-  std::string name(const Event& event) const;
-
- private:
-  struct Library;
-  const Formats& formats_;
-  std::unique_ptr<Library> library_;
-};
+// "sched_switch"; "type 1234" if there is no format for it.
+std::string event_name(const Trace& trace, const Event& event);
+// "prev_comm=a prev_pid=1 ... ==> next_comm=b ...": one line of printable characters. Field
+// by field as NAME=VALUE when trace.texts does not have it.
+std::string event_text(const Trace& trace, const Event& event);
 
 }  // namespace ktrial::trace

@@ -22,7 +22,7 @@ std::string shortened(std::string text) {
 
 class Summary {
  public:
-  explicit Summary(const Trace& trace) : trace_(trace), printer_(trace.formats, trace.symbols) {
+  explicit Summary(const Trace& trace) : trace_(trace) {
     for (const CpuRing& ring : trace.rings.cpus)
       for (const Event& event : ring.events) {
         begin_ = begin_ == 0 ? event.ns : std::min(begin_, event.ns);
@@ -84,7 +84,7 @@ class Summary {
     const auto next = format != nullptr ? number(event, *format, "next_pid") : std::nullopt;
     if (next && format->name == "sched_switch")
       return "switch to " + trace_.task(static_cast<int>(*next));
-    return printer_.name(event) + ": " + shortened(printer_.print(event));
+    return event_name(trace_, event) + ": " + shortened(event_text(trace_, event));
   }
 
   // The event is written before the switch, `current` is set within. (Tracing that was
@@ -97,7 +97,8 @@ class Summary {
       if (event->type != switches->id) continue;
       const auto next = number(*event, *switches, "next_pid");
       if (next && *next != running->second)
-        add(fmt::format("    its last switch was to {}, but the kernel still has {} there: begun, "
+        add(
+            fmt::format("    its last switch was to {}, but the kernel still has {} there: begun, "
                         "not ended",
                         trace_.task(static_cast<int>(*next)), trace_.task(running->second)));
       return;
@@ -149,7 +150,6 @@ class Summary {
   }
 
   const Trace& trace_;
-  Printer printer_;
   std::uint64_t begin_ = 0, end_ = 0;
   std::vector<std::string> out_;
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "harness/trace/formats.h"
@@ -16,6 +17,8 @@ struct Trace {
   Formats formats;
   std::map<int, std::string> names;  // of tasks by pid: the last that was seen
   std::map<unsigned, int> running;   // pid of each CPU's current task, as the kernel has it
+  // What events say, see print_events(); of those that are not here, their plain fields.
+  std::unordered_map<const Event*, std::string> texts;
   // Of the kernel that it was read from, and as long as that lives; may be null.
   const introspect::SymbolTable* symbols = nullptr;
 

@@ -55,14 +55,14 @@ std::vector<std::string> guest_lines(const std::string& trace) {
   return out;
 }
 
-std::vector<std::string> our_lines(const CpuRing& ring, Printer& printer, bool consumed) {
+std::vector<std::string> our_lines(const CpuRing& ring, const Trace& trace, bool consumed) {
   std::vector<std::string> out;
   for (const Event& event : ring.events) {
     if (event.uncommitted || event.consumed != consumed) continue;
     const std::uint64_t us = (event.ns + 500) / 1000;
     out.push_back(
         without_pointers(fmt::format("{} {}.{:06} {}: {}", event.pid, us / 1000000, us % 1000000,
-                                     printer.name(event), printer.print(event))));
+                                     event_name(trace, event), event_text(trace, event))));
   }
   return out;
 }
@@ -97,12 +97,13 @@ class TraceE2eTest : public testing::TestWithParam<Case> {
     auto trace = read_trace({*kernel_, kernel_->symbols(), *btf});
     ASSERT_TRUE(trace) << trace.error().message;
     trace_ = std::move(*trace);
+    print_events(*trace_);
   }
   const std::string& word(const std::string& name) { return guest_->word().at(name); }
 
-  void check_ring(const CpuRing& ring, Printer& printer) {
+  void check_ring(const CpuRing& ring) {
     const auto theirs = guest_lines(word("trace" + std::to_string(ring.cpu)));
-    const auto ours = our_lines(ring, printer, false);
+    const auto ours = our_lines(ring, *trace_, false);
     EXPECT_GT(theirs.size(), 100u);
     ASSERT_EQ(ours.size(), theirs.size());
     for (std::size_t i = 0; i < ours.size(); ++i) ASSERT_EQ(ours[i], theirs[i]) << "event " << i;
@@ -143,10 +144,9 @@ class TraceE2eTest : public testing::TestWithParam<Case> {
     for (std::string line, pid, cpu, time, name; std::getline(stream, line);)
       if (RE2::FullMatch(line, kLine, &pid, &cpu, &time, &name))
         theirs.insert(pid + " " + std::to_string(std::stoi(cpu)) + " " + time + " " + name);
-    Printer printer(trace_->formats, trace_->symbols);
     for (const Event* event : trace_->by_time())
       ours.insert(fmt::format("{} {} {}.{:09} {}", event->pid, event->cpu, event->ns / 1000000000,
-                              event->ns % 1000000000, printer.name(*event)));
+                              event->ns % 1000000000, event_name(*trace_, *event)));
     EXPECT_EQ(ours.size(), theirs.size());
     EXPECT_TRUE(ours == theirs);
   }
@@ -162,13 +162,12 @@ TEST_P(TraceE2eTest, RamHoldsWhatTheGuestsOwnTraceShows) {
   EXPECT_FALSE(trace_->rings.on) << "the guest has stopped its tracing";
   EXPECT_FALSE(trace_->rings.partial());
   ASSERT_EQ(trace_->rings.cpus.size(), 2u);
-  Printer printer(trace_->formats, trace_->symbols);
-  for (const CpuRing& ring : trace_->rings.cpus) check_ring(ring, printer);
+  for (const CpuRing& ring : trace_->rings.cpus) check_ring(ring);
   const CpuRing& read = trace_->rings.cpus[0];
   EXPECT_GT(read.read, 0u);
   // What a reader took is still in its page, unless that was recycled.
-  EXPECT_GE(read.read, our_lines(read, printer, true).size());
-  EXPECT_FALSE(our_lines(read, printer, true).empty());
+  EXPECT_GE(read.read, our_lines(read, *trace_, true).size());
+  EXPECT_FALSE(our_lines(read, *trace_, true).empty());
   if (std::string_view(GetParam().name).ends_with("wrapped")) {
     EXPECT_GT(read.overrun, 0u);
   }

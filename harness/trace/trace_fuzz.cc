@@ -1,5 +1,5 @@
 // Rings, formats and types with a few bytes changed: reading and writing them ends, within
-// bounds, whatever is changed.
+// bounds, whatever is changed. (Not libtraceevent: it works in a process of its own.)
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -37,9 +37,6 @@ void check(bool ok, int line = __builtin_LINE()) {
 
 }  // namespace
 
-// libtraceevent forgets some memory of formats that make no sense.
-extern "C" const char* __lsan_default_suppressions() { return "leak:libtraceevent"; }
-
 // Each change: where (three bytes; the highest bit: in the types) and what (eight).
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   FakeTrace fake = make();
@@ -65,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   check(lines >= trace->count());
   check(trace->count() == 0 || end_us(text).has_value());
-  check(to_trace_dat(*trace).size() >= 1000);
+  check(to_trace_dat(*trace).size() >= 500);
   check(to_perfetto_json(*trace, {}).ends_with("]}\n"));
   return 0;
 }

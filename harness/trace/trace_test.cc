@@ -35,7 +35,9 @@ class TraceTest : public testing::Test {
   Trace read() {
     auto trace = read_trace(fake.view());
     EXPECT_TRUE(trace) << trace.error().message;
-    return trace ? std::move(*trace) : Trace{};
+    if (!trace) return {};
+    print_events(*trace);
+    return std::move(*trace);
   }
   FakeTrace fake;
 };
@@ -60,12 +62,11 @@ TEST_F(TraceTest, FormatsAreWrittenAsTracefsDoes) {
 
 TEST_F(TraceTest, EventsArePrintedAsTheirFormatSays) {
   const Trace trace = read();
-  Printer printer(trace.formats);
   const auto events = trace.by_time();
   ASSERT_EQ(events.size(), 6u);
-  EXPECT_EQ(printer.name(*events[1]), "sched_switch");
-  EXPECT_EQ(printer.print(*events[1]), "task1:1 D ==> swapper:0");
-  EXPECT_EQ(printer.print(*events[2]), "swapper:0 R ==> task3:3");
+  EXPECT_EQ(event_name(trace, *events[1]), "sched_switch");
+  EXPECT_EQ(event_text(trace, *events[1]), "task1:1 D ==> swapper:0");
+  EXPECT_EQ(event_text(trace, *events[2]), "swapper:0 R ==> task3:3");
 }
 
 TEST_F(TraceTest, AFormatNotToBeTrustedIsPrintedFieldByField) {
@@ -73,17 +74,30 @@ TEST_F(TraceTest, AFormatNotToBeTrustedIsPrintedFieldByField) {
   fake.put(print, "\"x\", " + std::string(3000, '('));
   fake.put64(fake.switch_call + 40, print);
   const Trace trace = read();
-  Printer printer(trace.formats);
-  EXPECT_EQ(printer.print(*trace.by_time()[1]),
+  EXPECT_EQ(event_text(trace, *trace.by_time()[1]),
             "prev_comm=task1 prev_pid=1 prev_prio=120 prev_state=2 next_comm=swapper next_pid=0 "
             "next_prio=120");
+}
+
+// libtraceevent 1.7.1 takes no care of memory for some of these.
+TEST_F(TraceTest, FormatsThatMakeNoSenseCostTheirTextOnly) {
+  for (const char* print : {"\"%s\", __get_str(", "\"%d\", REC->", "\"%p\", __print_flags(",
+                            "\"%*.*s\"", "\"%d\", (((((REC->prev_pid", "\"", "REC->x ? : : "}) {
+    const std::uint64_t at = fake.reserve(64);
+    fake.put(at, print);
+    fake.put64(fake.switch_call + 40, at);
+    const Trace trace = read();
+    EXPECT_EQ(trace.count(), 6u) << print;
+    EXPECT_EQ(trace.texts.size(), 6u) << print;
+    EXPECT_EQ(event_text(trace, *trace.by_time()[0]), "child_pid=2") << print;
+  }
 }
 
 TEST_F(TraceTest, AnEventShorterThanItsFormatIsPrintedAsFarAsItGoes) {
   const Trace trace = read();
   Event event = *trace.by_time()[1];
   event.data = event.data.first(30);
-  EXPECT_EQ(Printer(trace.formats).print(event),
+  EXPECT_EQ(event_text(trace, event),
             "prev_comm=task1 prev_pid=1 prev_prio=? prev_state=? next_comm=? next_pid=? "
             "next_prio=?");
 }

@@ -8,6 +8,7 @@
 
 #include "harness/base/file.h"
 #include "harness/console/analyzer.h"
+#include "harness/trace/printer.h"
 #include "harness/trace/slice.h"
 #include "harness/trace/writers.h"
 #include "harness/trial/findings.h"
@@ -76,6 +77,7 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
   auto trace = trace::read_trace(kernel);
   if (!trace) return {"none: " + trace.error().message};
   if (trace->count() == 0) return {"empty: no event was recorded"};
+  trace::print_events(*trace);
   auto lines = trace::summary(*trace);
   write(scene, "trace.dat", trace::to_trace_dat(*trace));
   write(scene, "trace.txt", trace::to_text(*trace));
