@@ -52,7 +52,8 @@ class Reader {
       return false;
     }
     // A discarded record's delta does not count: the next one has it too.
-    if (type == kPadding) return left < 8 ? trouble("cut padding") : step(4 + word());
+    if (type == kPadding)
+      return left < 8 ? trouble("cut padding") : step(std::uint64_t{4} + word());
     if (type == kTimeExtend || type == kTimeStamp)
       return left < 8 ? trouble("a cut stamp") : stamp(type, delta);
     ns_ += delta;

@@ -108,6 +108,13 @@ TEST(RingPageTest, WhatDoesNotFitIsNamedAndWhatWasBeforeItIsKept) {
   EXPECT_THAT(parse_page(PageBuilder(0).word(30).bytes())->trouble, HasSubstr("a cut stamp"));
 }
 
+TEST(RingPageTest, PaddingOfAllLengthsEnds) {
+  for (std::uint32_t length : {0xffffffffu, 0xfffffffcu, 0xfffffff8u, 5000u})
+    EXPECT_THAT(parse_page(PageBuilder(0).control(29, 1, length).bytes())->trouble,
+                HasSubstr("crosses the end"))
+        << length;
+}
+
 TEST(RingPageTest, NoPageIsAnError) {
   EXPECT_FALSE(parse_page(std::vector<std::byte>(15)));
   EXPECT_FALSE(parse_page(std::vector<std::byte>(70000)));
