@@ -78,6 +78,7 @@ struct Autopsy {
   std::vector<VcpuState> vcpus;
   std::vector<BlockedTask> blocked;
   std::optional<Culprit> culprit;
+  std::vector<std::string> trace;       // what the recovered trace tells, for people; may be empty
   std::vector<std::string> notes;       // what could not be done, and why
   std::vector<std::string> kernel_log;  // read from RAM: the whole of it; empty: unknown
 };

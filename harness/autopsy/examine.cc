@@ -26,6 +26,8 @@ class Examination {
     if (inspector_ && !ended_) {
       autopsy_.blocked = inspector_->blocked();
       autopsy_.kernel_log = inspector_->kernel_log();
+      if (const auto* view = inspector_->view(); view != nullptr && subject_.trace)
+        autopsy_.trace = subject_.trace(*view, autopsy_.kernel_log);
       const auto notes = inspector_->notes();
       autopsy_.notes.insert(autopsy_.notes.end(), notes.begin(), notes.end());
     }

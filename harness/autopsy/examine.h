@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "harness/autopsy/autopsy.h"
+#include "harness/introspect/kernel_view.h"
 
 namespace ktrial::autopsy {
 
@@ -21,6 +22,8 @@ class Inspector {
   virtual std::vector<BlockedTask> blocked() = 0;
   virtual std::vector<std::string> kernel_log() = 0;
   virtual std::vector<std::string> notes() const = 0;
+  // For who reads more of it; null: its structures cannot be read. Lives as long as this.
+  virtual const introspect::KernelView* view() const { return nullptr; }
   virtual Status write_core(const std::filesystem::path& path,
                             const std::vector<vm::VcpuSample>& registers) = 0;
 };
@@ -32,6 +35,11 @@ struct Subject {
   std::function<bool(std::chrono::milliseconds)> let_run;
   // Called with the guest paused, once; its error becomes a note. May be empty.
   std::function<Result<std::unique_ptr<Inspector>>(vm::GuestRam)> inspect;
+  // Called once after the last look, the guest paused: recovers its trace. Given the kernel's
+  // log, too; what it returns goes into the page. May be empty.
+  std::function<std::vector<std::string>(const introspect::KernelView&,
+                                         const std::vector<std::string>& kernel_log)>
+      trace = {};
   // Where a core file goes; empty: none is wanted.
   std::filesystem::path core = {};
   // The host is suspect: go on looking until a vCPU ran long enough in one place to be

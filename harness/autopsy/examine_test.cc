@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/base/file.h"
+#include "harness/introspect/fake_structures.h"
 
 namespace ktrial::autopsy {
 namespace {
@@ -54,10 +55,22 @@ class FakeInspector final : public Inspector {
   std::vector<BlockedTask> blocked() override { return {{"parent/9", "D vfork", {}}}; }
   std::vector<std::string> kernel_log() override { return {"last words"}; }
   std::vector<std::string> notes() const override { return {"a note"}; }
+  const introspect::KernelView* view() const override { return &view_; }
   Status write_core(const fs::path& path, const std::vector<vm::VcpuSample>& registers) override {
     EXPECT_EQ(registers.size(), 2u);
     return write_file_atomically(path, "core");
   }
+
+ private:
+  class NoMemory final : public introspect::AddressSpace {
+    Status read(std::uint64_t, std::span<std::byte>) const override {
+      return fail(ErrorKind::protocol, "no memory");
+    }
+  };
+  NoMemory memory_;
+  introspect::SymbolTable symbols_;
+  introspect::Btf btf_ = introspect::Btf::parse(introspect::BtfBuilder().bytes()).value();
+  introspect::KernelView view_{memory_, symbols_, btf_};
 };
 
 class ExamineTest : public testing::Test {
@@ -86,6 +99,7 @@ class ExamineTest : public testing::Test {
                           return ++runs < ends_after;
                         },
                     .inspect = inspect,
+                    .trace = trace,
                     .core = core,
                     .wants_proof = wants_proof,
                     .proof_patience = milliseconds(10000)});
@@ -96,6 +110,9 @@ class ExamineTest : public testing::Test {
       [](vm::GuestRam) -> Result<std::unique_ptr<Inspector>> {
     return std::make_unique<FakeInspector>();
   };
+  std::function<std::vector<std::string>(const introspect::KernelView&,
+                                         const std::vector<std::string>&)>
+      trace;
   fs::path core;
   double ran = 0, share = .5;
   int runs = 0, ends_after = 1000;
@@ -121,6 +138,20 @@ TEST_F(ExamineTest, ACoreIsWrittenWhenAskedFor) {
   EXPECT_TRUE(fs::exists(core));
   core = dir->path() / "missing/vmcore";
   EXPECT_THAT(run(false).notes, testing::Contains(testing::HasSubstr("no core file")));
+}
+
+TEST_F(ExamineTest, TheTraceIsReadOnceAfterTheLooksWithTheMachinePaused) {
+  int reads = 0;
+  trace = [&](const introspect::KernelView&, const std::vector<std::string>& log) {
+    EXPECT_TRUE(vm.paused);
+    EXPECT_EQ(vm.looks, 4);
+    EXPECT_THAT(log, testing::ElementsAre("last words"));
+    ++reads;
+    return std::vector<std::string>{"CPU 1 went first"};
+  };
+  const Autopsy autopsy = run(false);
+  EXPECT_EQ(reads, 1);
+  EXPECT_THAT(to_text(autopsy), testing::HasSubstr("Trace, read from RAM:\n  CPU 1 went first\n"));
 }
 
 TEST_F(ExamineTest, AProofTakesOwnRunningTime) {

@@ -113,6 +113,10 @@ class RamInspector final : public Inspector {
 
   std::vector<std::string> notes() const override { return notes_; }
 
+  const introspect::KernelView* view() const override {
+    return structures_ ? &structures_->view() : nullptr;
+  }
+
   Status write_core(const std::filesystem::path& path,
                     const std::vector<vm::VcpuSample>& registers) override {
     return introspect::write_core_file(kernel_->memory(), kernel_.get(), registers, path);

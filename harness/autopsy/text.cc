@@ -44,6 +44,8 @@ std::string to_text(const Autopsy& autopsy) {
                        stack_text(autopsy.blocked[i].stack));
   if (autopsy.blocked.size() > kMaxBlocked)
     out += fmt::format("  ... {} more\n", autopsy.blocked.size() - kMaxBlocked);
+  if (!autopsy.trace.empty()) out += "\nTrace, read from RAM:\n";
+  for (const std::string& line : autopsy.trace) out += "  " + line + "\n";
   if (!autopsy.kernel_log.empty()) {
     const std::size_t all = autopsy.kernel_log.size();
     const std::size_t from = all > kLogLines ? all - kLogLines : 0;

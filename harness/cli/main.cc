@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
@@ -46,6 +45,7 @@ int main(int argc, char** argv) {
   ktrial::cli::add_bisect(app, action, invocation);
   ktrial::cli::add_kernel(app, action);
   ktrial::cli::add_report(app, action);
+  ktrial::cli::add_trace(app, action);
   ktrial::cli::add_completion(app, action);
   try {
     app.parse(ours, argv);

@@ -158,4 +158,16 @@ Result<std::uint64_t> Btf::size(std::string_view struct_name) const {
   return word(found->at + 8);
 }
 
+Result<std::uint32_t> Btf::enumerator(std::string_view name) const {
+  constexpr std::size_t kEnumerator = 8;
+  for (const Type& type : types_) {
+    if (type.kind != kEnum) continue;
+    for (std::uint32_t i = 0; i < type.count; ++i) {
+      const std::size_t at = type.at + kRecord + kEnumerator * i;
+      if (string(word(at)) == name) return word(at + 4);
+    }
+  }
+  return fail(ErrorKind::protocol, fmt::format("this kernel has no enumerator {}", name));
+}
+
 }  // namespace ktrial::introspect

@@ -31,6 +31,8 @@ class Btf {
     return field(struct_name, path).has_value();
   }
   Result<std::uint64_t> size(std::string_view struct_name) const;
+  // The value of an enumerator of any enum of 32 bits. Looks through all of them.
+  Result<std::uint32_t> enumerator(std::string_view name) const;
 
  private:
   struct Type {

@@ -58,6 +58,15 @@ std::uint32_t BtfBuilder::add_struct(const std::string& name, std::uint32_t size
   return next_++;
 }
 
+void BtfBuilder::add_enum(const std::string& enumerator, std::uint32_t value) {
+  word(0);
+  word(1 | 6u << 24);  // an ENUM with one enumerator
+  word(4);
+  word(string(enumerator));
+  word(value);
+  ++next_;
+}
+
 std::string BtfBuilder::bytes() const {
   const auto types = static_cast<std::uint32_t>(types_.size());
   return le32(0x0001eb9f) + le32(24) + le32(0) + le32(types) + le32(types) +

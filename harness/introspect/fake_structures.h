@@ -21,6 +21,7 @@ class BtfBuilder {
   BtfBuilder();
   std::uint32_t add_struct(const std::string& name, std::uint32_t size,
                            const std::vector<Member>& members);
+  void add_enum(const std::string& enumerator, std::uint32_t value);
   std::string bytes() const;
 
  private:

@@ -40,6 +40,16 @@ TEST(BtfTest, BitFieldsKeepTheirPlace) {
   EXPECT_FALSE(btf->offset("s", "high")) << "no whole bytes";
 }
 
+TEST(BtfTest, EnumeratorsHaveTheirValue) {
+  BtfBuilder builder;
+  builder.add_struct("s", 8, {{"a", 0}});
+  builder.add_enum("FLAG", 16);
+  const auto btf = Btf::parse(builder.bytes());
+  ASSERT_TRUE(btf) << btf.error().message;
+  EXPECT_EQ(btf->enumerator("FLAG"), 16u);
+  EXPECT_THAT(btf->enumerator("OTHER").error().message, HasSubstr("enumerator OTHER"));
+}
+
 TEST(BtfTest, ASectionCutAnywhereIsAnErrorOrAsks) {
   BtfBuilder builder;
   builder.add_struct("s", 8, {{"a", 0}, {"b", 32}});

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct text {
@@ -132,6 +133,75 @@ static void load_modules(void) {
   }
 }
 
+/* Two processes that take turns, so that the scheduler has something to record. */
+static void take_turns(int rounds) {
+  int there[2], back[2];
+  char byte = 0;
+  if (pipe2(there, O_CLOEXEC) != 0 || pipe2(back, O_CLOEXEC) != 0) _exit(1);
+  pid_t other = fork();
+  if (other == 0) {
+    for (int i = 0; i < rounds && read(there[0], &byte, 1) == 1; ++i)
+      if (write(back[1], &byte, 1) != 1) _exit(1);
+    _exit(0);
+  }
+  for (int i = 0; i < rounds && write(there[1], &byte, 1) == 1; ++i)
+    if (read(back[0], &byte, 1) != 1) _exit(1);
+  waitpid(other, NULL, 0);
+  for (int i = 0; i < 2; ++i) close(there[i]), close(back[i]);
+}
+
+static void write_file(const char* path, const char* text) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  if (write(fd, text, strlen(text)) < 0) _exit(1);
+  close(fd);
+}
+
+/* format of every event that is on, each after "#NAME". */
+static void send_formats(void) {
+  static struct text text;
+  char line[256], path[512];
+  FILE* on = fopen("/sys/kernel/tracing/set_event", "re");
+  while (on != NULL && fgets(line, sizeof line, on) != NULL) {
+    char* name = strchr(line, ':');
+    if (name == NULL) continue;
+    line[strcspn(line, "\n")] = 0;
+    *name++ = 0;
+    int n = snprintf(path, sizeof path, "#%s\n", name);
+    append(&text, path, (size_t)n);
+    snprintf(path, sizeof path, "/sys/kernel/tracing/events/%s/%s/format", line, name);
+    append_file(&text, path, 0);
+  }
+  if (on != NULL) fclose(on);
+  send_section("formats", &text);
+}
+
+/* What the kernel's own `trace` shows of each CPU's ring, after some of it was consumed;
+ * only with trace_event= on the command line. */
+static void send_trace(void) {
+  static char buffer[4096];
+  char path[128], name[32];
+  static struct text command_line;
+  append_file(&command_line, "/proc/cmdline", 0);
+  append(&command_line, "", 1);
+  if (strstr(command_line.bytes, "trace_event=") == NULL) return;
+  take_turns(2000);
+  write_file("/sys/kernel/tracing/tracing_on", "0");
+  for (int cpu = 0; cpu < 2; ++cpu) {
+    snprintf(path, sizeof path, "/sys/kernel/tracing/per_cpu/cpu%d/trace_pipe", cpu);
+    int fd = cpu == 0 ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+    if (fd >= 0 && read(fd, buffer, sizeof buffer) < 0) _exit(1);
+    if (fd >= 0) close(fd);
+    snprintf(path, sizeof path, "/sys/kernel/tracing/per_cpu/cpu%d/trace", cpu);
+    snprintf(name, sizeof name, "trace%d", cpu);
+    send_file(name, path, 0);
+    snprintf(path, sizeof path, "/sys/kernel/tracing/per_cpu/cpu%d/stats", cpu);
+    snprintf(name, sizeof name, "stats%d", cpu);
+    send_file(name, path, 0);
+  }
+  send_formats();
+}
+
 static void open_port(void) {
   while (port < 0) {
     for (int device = 0; device < 3 && port < 0; ++device) {
@@ -148,6 +218,7 @@ int main(void) {
   mkdir("/sys", 0755);
   mount("proc", "/proc", "proc", 0, NULL);
   mount("sysfs", "/sys", "sysfs", 0, NULL);
+  mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
   mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
   load_modules();
   add_process("test sleeper", 'S');
@@ -159,6 +230,7 @@ int main(void) {
   send_file("modules", "/proc/modules", 0);
   send_file("btf", "/sys/kernel/btf/vmlinux", 0);
   send_file("vmcoreinfo", "/sys/kernel/vmcoreinfo", 0);
+  send_trace();
   send_of_threads("tasks", "stat", 0);
   send_of_threads("stacks", "stack", 1);
   send_file("kmsg", "/dev/kmsg", O_NONBLOCK);

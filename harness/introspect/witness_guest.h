@@ -31,7 +31,9 @@ class WitnessGuest {
 
   // What it sent: "kallsyms", "modules", "btf", "vmcoreinfo" (the files of these
   // names), "tasks" (the stat line of every thread), "stacks"
-  // ("#TID", then its /proc/TID/stack), "kmsg" (records of /dev/kmsg).
+  // ("#TID", then its /proc/TID/stack), "kmsg" (records of /dev/kmsg). With trace_event= in
+  // the command line also "trace0", "stats0" (of CPU 0's ring, tracing stopped, a part of
+  // it consumed), "trace1", "stats1", and "formats" ("#EVENT", then its format).
   const std::map<std::string, std::string>& word() const { return word_; }
   const std::string& console() const { return console_; }  // all of it
   vm::Vm& vm() { return *vm_; }

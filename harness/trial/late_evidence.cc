@@ -4,6 +4,7 @@
 
 #include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
+#include "harness/trial/black_box.h"
 
 namespace ktrial::trial {
 using verdict::Evidence;
@@ -37,6 +38,10 @@ void take_autopsy(const Scene& scene, Evidence& evidence) {
        .inspect =
            [&](vm::GuestRam ram) {
              return autopsy::make_inspector(std::move(ram), scene.plan.symbols);
+           },
+       .trace =
+           [&](const introspect::KernelView& kernel, const std::vector<std::string>& log) {
+             return recover_trace(scene, kernel, log);
            },
        .core = scene.plan.spec.core ? scene.artifacts / "vmcore" : std::filesystem::path(),
        .wants_proof = !autopsy::host_explains(evidence.host).empty(),

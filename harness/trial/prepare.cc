@@ -12,6 +12,7 @@
 #include "harness/kernel/modules.h"
 #include "harness/kernel/program.h"
 #include "harness/spec/parse.h"
+#include "harness/trial/black_box.h"
 #include "harness/trial/plan.h"
 #include "harness/vm/tsc.h"
 
@@ -202,6 +203,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   plan.timeouts = spec::make_timeouts(plan.overcommit,
                                       kvm ? spec::profile_kvm() : spec::profile_tcg());
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
+  plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));
   return plan;

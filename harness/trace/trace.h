@@ -1,0 +1,69 @@
+// A recovered trace as a whole, and what it tells.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "harness/trace/formats.h"
+#include "harness/trace/rings.h"
+
+namespace ktrial::trace {
+
+struct Trace {
+  Rings rings;
+  Formats formats;
+  std::map<int, std::string> names;  // of tasks by pid: the last that was seen
+  std::map<unsigned, int> running;   // pid of each CPU's current task, as the kernel has it
+  // What events say, see print_events(); of those that are not here, their plain fields.
+  std::unordered_map<const Event*, std::string> texts;
+  // Of the kernel that it was read from, and as long as that lives; may be null.
+  const introspect::SymbolTable* symbols = nullptr;
+
+  // All events of all CPUs by time; of one CPU in its own order.
+  std::vector<const Event*> by_time() const;
+  std::string task(int pid) const;  // "name/pid"
+  std::size_t count() const;
+};
+
+// Reads rings, formats of what occurs in them, and task names, from a paused guest.
+// Parts that cannot be read leave their `trouble`; the error: there is no trace at all.
+Result<Trace> read_trace(const introspect::KernelView& kernel);
+// Fills `names` from the events themselves. Part of read_trace().
+void learn_names(Trace& trace);
+
+// For people: how much there is and what is missing, the last event of every CPU, the
+// longest gaps, vfork children that never ran, who was held off last.
+std::vector<std::string> summary(const Trace& trace);
+
+// A new process or thread.
+struct Birth {
+  std::uint64_t ns = 0;
+  unsigned cpu = 0;
+  int parent = 0, child = 0;
+  bool ran = false;           // it was switched to
+  bool parent_waits = false;  // its parent went off in state D and never came back: a vfork
+};
+std::vector<Birth> births(const Trace& trace);  // by time
+
+// A task that was switched out in state D, and never back.
+struct HeldOff {
+  std::uint64_t since_ns = 0;
+  unsigned cpu = 0;
+  int pid = 0;
+};
+std::vector<HeldOff> held_off(const Trace& trace);  // the last one first
+
+// A time without events on one CPU.
+struct Gap {
+  unsigned cpu = 0;
+  std::uint64_t from_ns = 0, to_ns = 0;
+  bool idle = false;  // the CPU was idle in it
+  bool open = false;  // up to the end of the trace
+};
+// The longest first, at most `most`; idle ones last.
+std::vector<Gap> longest_gaps(const Trace& trace, std::size_t most);
+
+}  // namespace ktrial::trace

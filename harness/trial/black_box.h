@@ -1,0 +1,23 @@
+// The black box: every trial's kernel keeps its last scheduler and fork events in a small
+// ring of its own (ftrace), which nobody reads until the guest is dead.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/introspect/kernel_view.h"
+#include "harness/trial/late_evidence.h"
+
+namespace ktrial::trial {
+
+// Words for the kernel's command line, each with a blank behind it; none when the
+// workload itself plays with tracing, or when the spec says --trace off.
+std::string black_box_arguments(const Plan& plan);
+
+// Reads the ring of a paused guest into trace.dat, trace.txt and trace.json in the
+// trial's folder; returns what the trace tells, for the autopsy's page. `kernel_log`: its
+// lines, with their stamps; reports in it become marks in trace.json.
+std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,
+                                       const std::vector<std::string>& kernel_log);
+
+}  // namespace ktrial::trial

@@ -1,0 +1,32 @@
+#include "harness/trial/black_box.h"
+
+#include <gmock/gmock.h>
+
+namespace ktrial::trial {
+namespace {
+using testing::HasSubstr;
+
+TEST(BlackBoxTest, EveryTrialRecordsTheSchedulerAndForks) {
+  const std::string words = black_box_arguments({});
+  EXPECT_THAT(words, HasSubstr("sched:sched_switch,"));
+  EXPECT_THAT(words, HasSubstr("sched:sched_process_fork,"));
+  EXPECT_THAT(words, HasSubstr(" trace_buf_size="));
+  EXPECT_TRUE(words.ends_with(' ')) << "other words follow";
+}
+
+TEST(BlackBoxTest, ItIsOffWhenAskedFor) {
+  Plan plan;
+  plan.spec.trace = "off";
+  EXPECT_EQ(black_box_arguments(plan), "");
+}
+
+TEST(BlackBoxTest, AWorkloadThatSwitchesTracingItselfGoesWithoutIt) {
+  Plan plan;
+  plan.workload.emplace();
+  EXPECT_NE(black_box_arguments(plan), "");
+  plan.workload->patches_code = true;
+  EXPECT_EQ(black_box_arguments(plan), "");
+}
+
+}  // namespace
+}  // namespace ktrial::trial
