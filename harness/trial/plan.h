@@ -50,6 +50,7 @@ struct PrepareOptions {
   std::filesystem::path initramfs;  // where to write it
   bool offline = false;
   kernel::BuildRequest git = {};
+  int at_once = 1;  // VMs like this that share the host
   std::function<void(std::string_view)> progress;
   std::stop_token stop;
 };
