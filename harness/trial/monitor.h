@@ -26,9 +26,10 @@ struct Limits {
   Clock::duration boot{};          // VM start to hello
   Clock::duration first_output{};  // VM start to the kernel's first line
   Clock::duration heartbeat{};     // a CPU's silence
-  Clock::duration progress{};      // the workload's silence; zero: it need not show any
-  Clock::duration settle{};        // a report's head until its evidence is complete
-  Clock::duration total{};         // the whole trial
+  Clock::duration fresh_beat = std::chrono::milliseconds(1500);  // beats come every second
+  Clock::duration progress{};  // the workload's silence; zero: it need not show any
+  Clock::duration settle{};    // a report's head until its evidence is complete
+  Clock::duration total{};     // the whole trial
   // By how much the above are longer because the vCPUs share host CPUs. What the host
   // really took from a vCPU is known: of time that it was given, 1/overcommit is enough.
   double overcommit = 1;
@@ -82,7 +83,8 @@ class Monitor {
   std::optional<verdict::Ending> urgent() const;
   std::optional<verdict::Ending> silence() const;
   verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
-  bool all_beat() const;  // lately, every CPU that ever did
+  // Every CPU that ever beat did so after the workload's end, or just before it.
+  bool all_outlived_the_workload() const;
   bool overdue(Clock::time_point since, Clock::duration limit, int cpu) const;
   void on_vm_event(vm::VmEvent event);
   void on_bytes(channel::StreamId stream, std::string_view bytes);
@@ -102,6 +104,7 @@ class Monitor {
 
   std::optional<wire::Hello> hello_;
   std::optional<wire::Exit> exit_;
+  Clock::time_point exit_at_;
   std::map<unsigned, Clock::time_point> last_beat_;
   std::map<std::string, std::uint64_t> counters_;
   bool counters_came_ = false;
