@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "guest/init/runner.h"
+#include "guest/init/tracing.h"
 #include "guest/wire/wire.h"
 
 namespace ktrial::init {
@@ -40,6 +42,8 @@ class Agent {
   void obey(const wire::Message& message);
   void reap();
   void flush();
+  void send_trace();
+  bool has_room() const;
   void drain_before_end();
   void end(std::string why);
 
@@ -47,6 +51,7 @@ class Agent {
   const Options options_;
   int signals_ = -1;
   Runner runner_;
+  std::optional<TraceReader> trace_;  // while the trace is being sent
   wire::Decoder decoder_;
   std::string queue_;  // bytes for the host, from `sent_` on
   std::size_t sent_ = 0;

@@ -6,8 +6,12 @@ namespace ktrial::trial {
 namespace {
 using testing::HasSubstr;
 
+std::string arguments(const Plan& plan) {
+  return black_box_arguments(plan, spec::parse_trace(plan.spec.trace).value());
+}
+
 TEST(BlackBoxTest, EveryTrialRecordsTheSchedulerAndForks) {
-  const std::string words = black_box_arguments({});
+  const std::string words = black_box_arguments({}, {});
   EXPECT_THAT(words, HasSubstr("sched:sched_switch,"));
   EXPECT_THAT(words, HasSubstr("sched:sched_process_fork,"));
   EXPECT_THAT(words, HasSubstr(" trace_buf_size="));
@@ -17,15 +21,15 @@ TEST(BlackBoxTest, EveryTrialRecordsTheSchedulerAndForks) {
 TEST(BlackBoxTest, ItIsOffWhenAskedFor) {
   Plan plan;
   plan.spec.trace = "off";
-  EXPECT_EQ(black_box_arguments(plan), "");
+  EXPECT_EQ(arguments(plan), "");
 }
 
 TEST(BlackBoxTest, AWorkloadThatSwitchesTracingItselfGoesWithoutIt) {
   Plan plan;
   plan.workload.emplace();
-  EXPECT_NE(black_box_arguments(plan), "");
+  EXPECT_NE(arguments(plan), "");
   plan.workload->patches_code = true;
-  EXPECT_EQ(black_box_arguments(plan), "");
+  EXPECT_EQ(arguments(plan), "");
 }
 
 }  // namespace
