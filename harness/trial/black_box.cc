@@ -33,7 +33,8 @@ std::string black_box_arguments(const Plan& plan, const spec::TraceRequest& requ
   if (request.off || (traces_itself(plan) && !request.any())) return "";
   std::string events = kEvents;
   for (const spec::TraceEvent& event : request.events)
-    if (events.find(event.full()) == std::string::npos) events += "," + event.full();
+    if (("," + events + ",").find("," + event.full() + ",") == std::string::npos)
+      events += "," + event.full();
   std::string out = fmt::format("trace_event={} trace_buf_size={}k ", events,
                                 spec::trace_buffer_kib(plan.spec, request));
   if (!plan.spec.trace_clock.empty()) out += fmt::format("trace_clock={} ", plan.spec.trace_clock);
