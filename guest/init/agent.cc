@@ -152,9 +152,9 @@ void Agent::obey(const wire::Message& message) {
   } else if (std::holds_alternative<wire::ReadCounters>(message)) {
     send(read_counters());
   } else if (const auto* setup = std::get_if<wire::TraceSetup>(&message)) {
-    send(set_up_tracing(*setup));
+    send(set_up_tracing(*setup, options_.tracefs));
   } else if (std::holds_alternative<wire::ReadTrace>(message)) {
-    if (!trace_) trace_.emplace();
+    if (!trace_) trace_.emplace(options_.tracefs);
   } else if (const auto* ping = std::get_if<wire::Ping>(&message)) {
     send(wire::Pong{ping->token});
   } else if (std::holds_alternative<wire::PowerOff>(message)) {

@@ -21,6 +21,7 @@ class Agent {
   struct Options {
     bool alone = false;                 // see Runner
     std::function<void()> each_second;  // called about once a second
+    std::string tracefs = kTracefs;
   };
   // `control`: borrowed, non-blocking.
   Agent(int control, Options options);

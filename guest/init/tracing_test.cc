@@ -1,13 +1,19 @@
 // The agent's half of tracing, against a folder that looks like tracefs.
 #include "guest/init/tracing.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
+
+#include "guest/init/agent.h"
 
 namespace ktrial::init {
 namespace {
@@ -132,6 +138,38 @@ TEST_F(TracingTest, SymbolsComeWhereEventsHoldAddresses) {
   put("events/irq/irq_handler_entry/format", "");
   put("current_tracer", "function\n");
   EXPECT_TRUE(read_all(problem).contains("kallsyms"));
+}
+
+// The queue for the host holds much less.
+TEST_F(TracingTest, AHostThatReadsLateGetsEverything) {
+  std::string pages(1000 * 4096, '\0');
+  for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = static_cast<char>(i * 31 >> 4);
+  put("per_cpu/cpu0/trace_pipe_raw", pages);
+  signal(SIGPIPE, SIG_IGN);
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  std::thread agent([&] { Agent(ends[1], {.tracefs = root_}).run(); });
+  const std::string request = wire::encode(wire::ReadTrace{}) + wire::encode(wire::Ping{7});
+  EXPECT_EQ(write(ends[0], request.data(), request.size()), static_cast<ssize_t>(request.size()));
+  wire::Decoder decoder;
+  std::string got;
+  bool ponged = false, ended = false;
+  char chunk[1000];  // smaller than any piece
+  for (ssize_t size = 0; !(ended && ponged) && (size = read(ends[0], chunk, sizeof chunk)) > 0;) {
+    decoder.feed({chunk, static_cast<std::size_t>(size)});
+    while (const auto message = decoder.next()) {
+      ponged |= std::holds_alternative<wire::Pong>(*message);
+      ended |= std::holds_alternative<wire::TraceEnd>(*message);
+      const auto* file = std::get_if<wire::TraceFile>(&*message);
+      if (file != nullptr && file->name == "per_cpu/cpu0/trace_pipe_raw") got += file->bytes;
+    }
+  }
+  EXPECT_TRUE(ponged && ended) << decoder.error();
+  EXPECT_TRUE(got == pages);
+  close(ends[0]);
+  agent.join();
+  close(ends[1]);
 }
 
 TEST_F(TracingTest, WithoutTracefsTheEndSaysWhy) {

@@ -26,11 +26,13 @@ TEST(BlackBoxTest, ItIsOffWhenAskedFor) {
 
 TEST(BlackBoxTest, WhatIsAskedForComesFromTheFirstInstant) {
   Plan plan;
-  plan.spec.trace = "irq:*,sched:sched_wakeup,sched:sched_switch:prev_pid == 7,function:vfs_*,function:do_?";
+  plan.spec.trace =
+      "irq:*,sched:sched_wakeup,sched:sched_switch:prev_pid == 7,function:vfs_*,function:do_?";
   plan.spec.trace_clock = "mono";
   plan.spec.trace_stop = "warning";
   const std::string words = arguments(plan);
-  EXPECT_THAT(words, HasSubstr("sched:sched_wakeup_new,irq:*,sched:sched_wakeup trace_buf_size=4096k "));
+  EXPECT_THAT(words,
+              HasSubstr("sched:sched_wakeup_new,irq:*,sched:sched_wakeup trace_buf_size=4096k "));
   EXPECT_THAT(words, HasSubstr(" trace_clock=mono "));
   EXPECT_THAT(words, HasSubstr(" traceoff_on_warning "));
   EXPECT_THAT(words, HasSubstr(" ftrace=function ftrace_filter=__x64_sys_reboot,vfs_*,do_? "));
