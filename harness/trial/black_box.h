@@ -6,13 +6,17 @@
 #include <vector>
 
 #include "harness/introspect/kernel_view.h"
+#include "harness/spec/trace_request.h"
 #include "harness/trial/late_evidence.h"
 
 namespace ktrial::trial {
 
-// Words for the kernel's command line, each with a blank behind it; none when the
-// workload itself plays with tracing, or when the spec says --trace off.
-std::string black_box_arguments(const Plan& plan);
+// Words for the kernel's command line, each with a blank behind it: the black box's events
+// and those asked for, from the kernel's first instant on. None when the workload itself
+// plays with tracing, or when `request` says off.
+std::string black_box_arguments(const Plan& plan, const spec::TraceRequest& request);
+// The workload switches tracing on and off.
+bool traces_itself(const Plan& plan);
 
 // Reads the ring of a paused guest into trace.dat, trace.txt and trace.json in the
 // trial's folder; returns what the trace tells, for the autopsy's page. `kernel_log`: its

@@ -5,6 +5,7 @@
 #include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/live_trace.h"
 
 namespace ktrial::trial {
 using verdict::Evidence;
@@ -98,8 +99,20 @@ void examine_report(const Scene& scene, Evidence& evidence) {
   scene.monitor.settle(scene.plan.timeouts.late_report, scene.plan.timeouts.report_settle);
 }
 
+// Always when one was asked for; of the black box alone when something failed.
+bool wants_trace(const Plan& plan, const Evidence& evidence) {
+  const auto request = spec::parse_trace(plan.spec.trace);
+  if (!request || black_box_arguments(plan, *request).empty()) return false;
+  if (request->any()) return true;
+  const auto* result = std::get_if<verdict::AgentResult>(&evidence.ending);
+  if (result == nullptr || result->exit.kind == wire::ExitKind::not_started) return false;
+  const bool cannot_run = result->exit.value == 2 && evidence.workload_protocol;
+  return result->exit.value != 0 && !cannot_run;
+}
+
 void end_cleanly(const Scene& scene, Evidence& evidence) {
   read_counters(scene, evidence.counters_after);
+  if (wants_trace(scene.plan, evidence)) collect_trace(scene);
   scene.channel.send(wire::encode(wire::PowerOff{}));
   if (!scene.monitor.wait_vm_end(scene.plan.timeouts.shutdown))
     scene.observer.on_event("shutdown", "the guest did not power off in time");

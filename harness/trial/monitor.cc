@@ -97,6 +97,8 @@ void Monitor::on_message(wire::Message message) {
     counters_came_ = true;
   } else if (auto* log = std::get_if<wire::Log>(&message)) {
     observer_.on_event("agent", log->text);
+  } else {
+    trace_.take(message);
   }
 }
 
@@ -204,16 +206,20 @@ Ending Monitor::watch_workload() {
   return verdict::AgentResult{*exit_};
 }
 
+bool Monitor::wait_until(const std::function<bool()>& done, Clock::duration patience) {
+  (void)pump(done, Clock::now() + patience, [&]() -> std::optional<Ending> {
+    if (vm_ended_) return *vm_ended_;
+    if (interrupted_) return *interrupted_;
+    if (channel_lost_) return *channel_lost_;
+    if (protocol_error_) return *protocol_error_;
+    return std::nullopt;
+  });
+  return done();
+}
+
 bool Monitor::wait_counters(Clock::duration patience) {
   counters_came_ = false;
-  (void)pump([&] { return counters_came_; }, Clock::now() + patience,
-             [&]() -> std::optional<Ending> {
-               if (vm_ended_) return *vm_ended_;
-               if (interrupted_) return *interrupted_;
-               if (channel_lost_) return *channel_lost_;
-               return std::nullopt;
-             });
-  return counters_came_;
+  return wait_until([&] { return counters_came_; }, patience);
 }
 
 bool Monitor::wait_vm_end(Clock::duration patience) {

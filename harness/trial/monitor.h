@@ -15,6 +15,7 @@
 #include "harness/channel/channel.h"
 #include "harness/console/analyzer.h"
 #include "harness/trial/observer.h"
+#include "harness/trial/trace_inbox.h"
 #include "harness/verdict/evidence.h"
 #include "harness/vm/vm.h"
 
@@ -54,6 +55,8 @@ class Monitor {
   verdict::Ending watch_workload();
   // Until the counters came (true), or `patience`, or the VM's end.
   bool wait_counters(Clock::duration patience);
+  // Until something that comes from the guest is `done` (true), or `patience`, or the VM's end.
+  bool wait_until(const std::function<bool()>& done, Clock::duration patience);
   // Until the VM is gone (true) or `patience`. Console output still counts.
   bool wait_vm_end(Clock::duration patience);
   // Lets late evidence arrive: until the console is quiet for `quiet`, at most `patience`.
@@ -62,6 +65,7 @@ class Monitor {
   const std::optional<wire::Hello>& hello() const { return hello_; }
   Clock::time_point hello_at() const { return hello_at_; }
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
+  const TraceInbox& trace() const { return trace_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
   // Of the program's output; if that holds none, of the console.
@@ -108,6 +112,7 @@ class Monitor {
   std::map<unsigned, Clock::time_point> last_beat_;
   std::map<std::string, std::uint64_t> counters_;
   bool counters_came_ = false;
+  TraceInbox trace_;
   std::string shutdown_reason_;
   std::optional<verdict::VmEnded> vm_ended_;
   std::optional<verdict::VmStopped> vm_stopped_;
