@@ -101,13 +101,15 @@ Result<std::vector<trace::History>> others(const results::Store& store, const Tr
   if (passed.empty() && other.empty())
     return usage_error("no other trial of the runs given to --diff has a trace",
                        "a guest that passes leaves one only when the run asks for it by --trace");
+  if (failing.outcome != results::Outcome::fail)
+    fmt::print("NOTE: the trial that is compared did not fail\n");
   if (passed.empty())
     fmt::print("NOTE: no trial that passed has a trace: compared with {} that did not pass\n",
                other.size());
   std::vector<trace::History> out;
   for (const results::TrialRecord* trial : passed.empty() ? other : passed)
-    out.push_back(
-        trace::read_text(KTRIAL_TRY(read_file(trial->artifacts / "trace.txt", kLongestTrace))));
+    out.push_back(trace::of_workload(
+        trace::read_text(KTRIAL_TRY(read_file(trial->artifacts / "trace.txt", kLongestTrace)))));
   return out;
 }
 
@@ -175,7 +177,8 @@ Result<int> show(const TraceFlags& flags) {
   if (!flags.svg.empty()) KTRIAL_TRY(draw(flags, subject, slice));
   if (!flags.diff.empty()) {
     const auto passing = KTRIAL_TRY(others(store, flags, subject.trial));
-    fmt::print("{}", trace::to_text(trace::compare(trace::read_text(subject.text), passing)));
+    fmt::print("{}", trace::to_text(trace::compare(
+                         trace::of_workload(trace::read_text(subject.text)), passing)));
   }
   if (!flags.svg.empty() || !flags.diff.empty()) return 0;
   const std::string out = trace::cut(subject.text, slice, !slice.from_us);

@@ -128,6 +128,21 @@ std::string without_numbers(std::string_view name) {
   return out;
 }
 
+History of_workload(const History& history) {
+  // What is no workload's: process 1, and what the kernel itself calls to load a module.
+  const auto begin = std::ranges::find_if(history.moments, [](const Moment& one) {
+    return one.event == "sched_process_exec" && one.pid != 1 &&
+           one.text.find("/modprobe") == std::string::npos;
+  });
+  if (begin == history.moments.end()) return history;
+  History out{.names = history.names,
+              .running = history.running,
+              .source = history.source,
+              .missing = history.missing};
+  out.moments.assign(begin, history.moments.end());
+  return out;
+}
+
 Diff compare(const History& failing, const std::vector<History>& passing) {
   Counter counter;
   counter.add(failing, true);

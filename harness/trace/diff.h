@@ -31,6 +31,9 @@ struct Diff {
   std::uint64_t end_ns = 0;  // of the failing trace
 };
 
+// The part from the workload's first exec on; all, if none is seen. Booting is of no interest.
+History of_workload(const History& history);
+
 Diff compare(const History& failing, const std::vector<History>& passing);
 
 // For people, at most `most` lines of each list.

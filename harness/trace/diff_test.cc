@@ -96,6 +96,16 @@ TEST(DiffTest, WhatIsDoubtfulIsNotCounted) {
   EXPECT_THAT(compare(failing, {healthy(3, 2)}).only_failing, IsEmpty());
 }
 
+TEST(DiffTest, TheWorkloadBeginsWithItsFirstExec) {
+  History history = healthy(3, 5);
+  EXPECT_EQ(of_workload(history).moments.size(), 10u);
+  history.moments.insert(history.moments.begin() + 4,
+                         {{.pid = 1, .event = "sched_process_exec", .text = "filename=/init"},
+                          {.pid = 9, .event = "sched_process_exec", .text = "filename=/w"}});
+  EXPECT_EQ(of_workload(history).moments.size(), 7u);
+  EXPECT_EQ(of_workload(history).task(3), "kworker/u8:3/3");
+}
+
 TEST(DiffTest, NumbersInNamesDoNotCount) {
   EXPECT_EQ(without_numbers("kworker/u8:31"), "kworker/uN:N");
   EXPECT_EQ(without_numbers("sh"), "sh");

@@ -12,11 +12,11 @@ namespace ktrial::trace {
 namespace {
 
 // Pixels.
-constexpr double kWidth = 1600, kLeft = 70, kRight = 20, kTop = 78, kRow = 44, kBar = 26;
+constexpr double kWidth = 1600, kLeft = 70, kRight = 40, kTop = 78, kRow = 44, kBar = 26;
 constexpr double kLabel = 7;  // of a letter
 constexpr double kPlot = kWidth - kLeft - kRight;
 // What is drawn at most, each some 150 bytes.
-constexpr std::size_t kMostCpus = 64, kMostBars = 1200, kMostSigns = 300, kMostMarks = 16;
+constexpr std::size_t kMostCpus = 64, kMostBars = 900, kMostSigns = 200, kMostMarks = 16;
 constexpr std::size_t kMostLegend = 8, kLongestText = 80;
 
 std::string escaped(std::string_view text) {
@@ -66,7 +66,11 @@ class Picture {
       if (rows_.size() < kMostCpus) rows_.try_emplace(one.cpu);
     std::size_t index = 0;
     for (auto& [cpu, row] : rows_) row.index = index++;
-    cell_ = std::max(1.0, kPlot * static_cast<double>(rows_.size()) / kMostBars);
+    const auto bars = std::ranges::count_if(history.moments, [&](const Moment& one) {
+      return one.act == Act::task_switch && shown(one.ns);
+    });
+    if (static_cast<std::size_t>(bars) > kMostBars)
+      cell_ = kPlot * static_cast<double>(rows_.size()) / kMostBars;
   }
 
   std::string draw(const std::vector<Mark>& marks) {

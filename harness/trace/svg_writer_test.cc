@@ -71,7 +71,7 @@ TEST(SvgTest, AHugeTraceMakesASmallPicture) {
   std::vector<Mark> marks;
   for (unsigned i = 0; i < 200000; ++i) {
     const int pid = static_cast<int>(i % 97) + 1;
-    history.names[pid] = "a task " + std::string(1, static_cast<char>('a' + pid % 26));
+    history.names[pid] = std::string(15, '<') + static_cast<char>('a' + pid % 26);
     history.moments.push_back(switch_at(i % 100, i * 500, pid % 97 + 1, pid));
     history.moments.push_back({.cpu = i % 100,
                                .ns = i * 500,

@@ -174,13 +174,15 @@ void some_lines(std::vector<std::string>& out, const std::vector<T>& all, std::s
 }
 
 std::vector<std::string> fork_lines(const TraceStory& story) {
-  constexpr std::size_t kMostNamed = 3;
+  constexpr std::size_t kMostNamed = 3, kMostForks = 4;
   std::vector<TraceStory::Fork> lost;
   std::string chain;
   for (const TraceStory::Fork& one : story.forks) {
     if (!one.ran) lost.push_back(one);
-    chain += (chain.empty() ? "" : ", ") + one.parent + " -> " + one.child;
   }
+  const std::size_t all = story.forks.size();
+  for (std::size_t i = all - std::min(all, kMostForks); i < all; ++i)
+    chain += (chain.empty() ? "" : ", ") + story.forks[i].parent + " -> " + story.forks[i].child;
   std::ranges::stable_sort(lost, std::ranges::greater{}, &TraceStory::Fork::parent_waits);
   std::vector<std::string> out;
   some_lines(out, lost, kMostNamed, [](const TraceStory::Fork& one) {
