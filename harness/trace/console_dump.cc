@@ -83,7 +83,7 @@ class Reader {
 
   bool take_record(std::string_view line) {
     static const RE2 record(
-        R"(^ *(.{1,16}?)-(\d{1,9}) +(\d{1,4})([^\d\s]\S{2,7}) +(\d{1,15})us[ +!#*@$]: (.*)$)",
+        R"(^ *(.{1,15}?)-(\d{1,9}) +(\d{1,4})([^\d\s]\S{2,7}) +(\d{1,15})us[ +!#*@$]: (.*)$)",
         RE2::Latin1);
     re2::StringPiece task, flags, rest;
     Moment one;

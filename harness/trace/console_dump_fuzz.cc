@@ -1,5 +1,6 @@
 // A console log of any content: events lie within bounds, are printable, and read the same from
 // the text that is made of them; what is told of them ends.
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -9,8 +10,10 @@
 #include "harness/trace/svg_writer.h"
 
 namespace {
-void check(bool ok) {
-  if (!ok) std::abort();
+void check(bool ok, int line = __builtin_LINE()) {
+  if (ok) return;
+  std::fprintf(stderr, "invariant of line %d\n", line);
+  std::abort();
 }
 }  // namespace
 

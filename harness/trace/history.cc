@@ -15,7 +15,7 @@ namespace ktrial::trace {
 namespace {
 
 constexpr std::int64_t kUninterruptible = 2;  // TASK_UNINTERRUPTIBLE
-constexpr std::size_t kLongestName = 16;      // TASK_COMM_LEN
+constexpr std::size_t kLongestName = 15;      // TASK_COMM_LEN less its NUL
 
 // What follows "KEY=" in " KEY=VALUE NEXT=...": a name may have blanks in it.
 std::optional<std::string_view> value(std::string_view text, std::string_view key) {
