@@ -166,5 +166,54 @@ TEST_F(TraceTest, WithTraceOffThereIsNone) {
   EXPECT_NE(shown.err.find("has no trace"), std::string::npos) << shown.err;
 }
 
+TEST_F(TraceTest, ThePictureAndTheStoryOfAStalledGuestAreKept) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result = run_hang();
+  const auto json = nlohmann::json::parse(result.out, nullptr, false);
+  ASSERT_FALSE(json.is_discarded()) << result.out;
+  const auto& story = json.at("trials").at(0).at("trace");
+  EXPECT_EQ(story.at("source"), "RAM");
+  EXPECT_EQ(story.at("complete"), true);
+  EXPECT_GT(story.at("events").get<int>(), 100);
+  EXPECT_EQ(story.at("cpus").size(), 2u);
+  EXPECT_FALSE(story.at("forks").empty());
+  const auto picture = read_file(run_folder() / "trials/000/trace.svg");
+  ASSERT_TRUE(picture);
+  EXPECT_NE(picture->find("</svg>"), std::string::npos);
+  const fs::path mine = run_folder() / "mine.svg";
+  EXPECT_EQ(run({"trace", "--svg", mine.string()}).exit, 0);
+  EXPECT_EQ(read_file(mine).value_or("").substr(0, 5), "<?xml");
+  const auto report = run({"report", "last"}).out;
+  EXPECT_NE(report.find("\nTrace: trial 0, "), std::string::npos) << report;
+  const auto alone = run({"trace", "--diff", "last"});
+  EXPECT_EQ(alone.exit, 129) << "there is nothing to compare with";
+  EXPECT_NE(alone.err.find("no other trial"), std::string::npos) << alone.err;
+}
+
+TEST_F(TraceTest, ADumpOnTheConsoleBecomesTheTrace) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result = run({"run", "--cpus", "2", "--format", "json", "--workload", "inject",
+                           "--set", "fault=panic", "--append", "ftrace_dump_on_oops"});
+  EXPECT_EQ(result.exit, 1) << result.err;
+  const std::string log = read_file(run_folder() / "trials/000/console.log").value_or("");
+  ASSERT_NE(log.find("Dumping ftrace buffer:"), std::string::npos);
+  const auto count = [](const std::string& text, const char* what) {
+    std::size_t out = 0;
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1))
+      ++out;
+    return out;
+  };
+  const std::string text = trace_text();
+  EXPECT_TRUE(text.starts_with("# source: console\n")) << text.substr(0, 500);
+  for (const char* event :
+       {": sched_switch: ", ": sched_process_fork: ", ": sched_process_exec: "}) {
+    EXPECT_GT(count(log, event), 0u) << event;
+    EXPECT_EQ(count(text, event), count(log, event)) << event;
+  }
+  const std::string file = (run_folder() / "trials/000/console.log").string();
+  EXPECT_EQ(run({"trace", "--console", file}).out, text);
+  EXPECT_EQ(run({"trace"}).out, text);
+}
+
 }  // namespace
 }  // namespace ktrial::e2e

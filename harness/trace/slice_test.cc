@@ -45,5 +45,17 @@ TEST(SliceTest, TheLogsStampIsRead) {
   EXPECT_EQ(stamp_us("[cut"), std::nullopt);
 }
 
+TEST(SliceTest, TheTracesClockIsAheadByWhatTheKernelTells) {
+  const std::string log =
+      "[    4.345668] sched_clock: Marking stable (3976958402, 368435187)->(6413753267, "
+      "-2068359678)\r\n[    5.000000] x\n";
+  EXPECT_EQ(clock_lead_us(log), 2068359);
+  EXPECT_EQ(trace_time_us(5000000, clock_lead_us(log)), 7068359u);
+  EXPECT_EQ(trace_time_us(5, -7), 0u);
+  for (const char* other : {"", "sched_clock: Marking", "sched_clock: Marking stable (1, 2",
+                            "sched_clock: Marking stable (1, -99999999999999999)"})
+    EXPECT_EQ(clock_lead_us(other), 0) << other;
+}
+
 }  // namespace
 }  // namespace ktrial::trace

@@ -4,6 +4,11 @@
 
 #include <chrono>
 
+#include "harness/base/file.h"
+#include "harness/trace/console_dump.h"
+#include "harness/trace/story.h"
+#include "harness/trace/svg_writer.h"
+#include "harness/trace/writers.h"
 #include "harness/trial/trace_files.h"
 
 namespace ktrial::trial {
@@ -17,6 +22,7 @@ constexpr char kEvents[] =
 // A function filter that nothing matches would stand for all functions, from the first
 // instant on. This one every x86-64 kernel has, and calls once at its end.
 constexpr char kRareFunction[] = "__x64_sys_reboot";
+constexpr std::size_t kLongestText = 256u << 20;  // bytes of a trace.txt
 
 std::string function_arguments(const std::vector<std::string>& globs) {
   if (globs.empty()) return "";
@@ -48,7 +54,7 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
   auto trace = trace::read_trace(kernel);
   if (!trace) return {"none: " + trace.error().message};
   if (trace->count() == 0) return {"empty: no event was recorded"};
-  // printk goes by the trace's default clock only.
+  // The log's stamps can be placed on the trace's default clock only.
   const bool same_clock = scene.plan.spec.trace_clock.empty();
   write_trace(scene, *trace, same_clock ? kernel_log : std::vector<std::string>());
   auto lines = trace::summary(*trace);
@@ -56,8 +62,28 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
   scene.observer.on_event(
       "trace", fmt::format("{} events recovered in {:.2f} s", trace->count(), took.count()));
   lines.push_back(
-      "All events: trace.txt; for KernelShark: trace.dat; for ui.perfetto.dev: trace.json");
+      "All events: trace.txt; for KernelShark: trace.dat; for ui.perfetto.dev: trace.json; a "
+      "picture: trace.svg");
   return lines;
+}
+
+void keep_dump(const Scene& scene) {
+  const auto log = read_file(scene.artifacts / "console.log", kLongestText);
+  if (!log || !trace::has_dump(*log)) return;
+  const trace::History dump = trace::read_dump(*log);
+  // ftrace_dump() takes the events out of the rings: RAM may hold less than the console.
+  const auto text = read_file(scene.artifacts / "trace.txt", kLongestText);
+  const std::size_t known = text ? trace::read_text(*text).moments.size() : 0;
+  if (dump.moments.size() <= known) return;
+  write_trace_artifact(scene, "trace.txt", trace::to_text(dump));
+  write_trace_artifact(scene, "trace.svg", trace::to_svg(dump, {}, trace::before_stall(dump)));
+  scene.observer.on_event("trace",
+                          fmt::format("{} events read from the console", dump.moments.size()));
+}
+
+results::TraceStory tell_trace(const std::filesystem::path& artifacts) {
+  const auto text = read_file(artifacts / "trace.txt", kLongestText);
+  return text ? trace::tell(trace::read_text(*text)) : results::TraceStory();
 }
 
 }  // namespace ktrial::trial

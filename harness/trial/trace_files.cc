@@ -7,6 +7,7 @@
 #include "harness/console/analyzer.h"
 #include "harness/trace/printer.h"
 #include "harness/trace/slice.h"
+#include "harness/trace/svg_writer.h"
 #include "harness/trace/writers.h"
 #include "harness/trial/findings.h"
 
@@ -14,7 +15,7 @@ namespace ktrial::trial {
 
 namespace {
 
-// Reports of the kernel's log: printk and the trace go by one clock.
+// Reports of the kernel's log.
 void mark_findings(const std::vector<std::string>& log, std::vector<trace::Mark>& out) {
   console::Analyzer analyzer;
   std::vector<std::string> lines;
@@ -22,12 +23,17 @@ void mark_findings(const std::vector<std::string>& log, std::vector<trace::Mark>
     std::istringstream stream(record);  // a record may have several lines
     for (std::string line; std::getline(stream, line);) lines.push_back(std::move(line));
   }
-  for (const std::string& line : lines) analyzer.feed(line + "\n");
+  std::int64_t lead = 0;
+  for (const std::string& line : lines) {
+    analyzer.feed(line + "\n");
+    if (lead == 0) lead = trace::clock_lead_us(line);
+  }
   analyzer.finish();
   for (const results::Finding& finding : to_records(analyzer.findings())) {
     if (finding.first_line == 0 || finding.first_line > lines.size()) continue;
     if (const auto us = trace::stamp_us(lines[finding.first_line - 1]))
-      out.push_back({*us * 1000, finding.title, finding.cpu.value_or(-1)});
+      out.push_back(
+          {trace::trace_time_us(*us, lead) * 1000, finding.title, finding.cpu.value_or(-1)});
   }
 }
 
@@ -63,6 +69,11 @@ void write_trace(const Scene& scene, trace::Trace& trace,
   write_trace_artifact(scene, "trace.txt", trace::to_text(trace));
   write_trace_artifact(scene, "trace.json",
                        trace::to_perfetto_json(trace, marks_of(trace, kernel_log)));
+  std::vector<trace::Mark> reports;
+  mark_findings(kernel_log, reports);
+  const auto history = trace::history_of(trace);
+  write_trace_artifact(scene, "trace.svg",
+                       trace::to_svg(history, reports, trace::before_stall(history)));
 }
 
 }  // namespace ktrial::trial

@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include "harness/base/file.h"
+#include "harness/trial/black_box.h"
 #include "harness/trial/findings.h"
 #include "harness/trial/late_evidence.h"
 #include "harness/trial/live_trace.h"
@@ -127,7 +128,7 @@ void add_host_facts(const verdict::Evidence& evidence, results::Facts& facts) {
 }
 
 results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& evidence,
-                               const Monitor& monitor) {
+                               const Monitor& monitor, const fs::path& artifacts) {
   results::TrialRecord record;
   record.accel = vm::name(plan.accel.accel);
   record.channel = channel::name(plan.channel);
@@ -154,7 +155,12 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
     record.subtests.push_back(
         {test.name, std::string(subtests::name(test.result)), test.reason, test.seconds});
   record.incident = verdict::incident_of(evidence);
-  if (evidence.autopsy.looks > 0) record.incident.autopsy = autopsy::to_text(evidence.autopsy);
+  record.trace = tell_trace(artifacts);
+  if (evidence.autopsy.looks > 0) {
+    autopsy::Autopsy page = evidence.autopsy;
+    if (!record.trace.empty()) page.trace.clear();  // told once
+    record.incident.autopsy = autopsy::to_text(page);
+  }
   return record;
 }
 
@@ -206,7 +212,8 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   evidence.last_kernel_line = monitor.console().last_kernel_line();
   evidence.findings = monitor.console().findings();
   evidence.subtests = monitor.subtests();
-  auto record = to_record(plan, evidence, monitor);
+  keep_dump(scene);
+  auto record = to_record(plan, evidence, monitor, artifacts);
   record.facts.insert(record.facts.end(), facts.begin(), facts.end());
   record.started_at = started_at;
   record.duration_s = seconds(Clock::now() - begun);
