@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "harness/base/stop_on_signal.h"
 #include "harness/bisect/speculation.h"
 
 namespace ktrial::bisect {
@@ -30,6 +31,8 @@ class Session {
       remember(event);
     }
     for (;;) {
+      // Between trials, too, a signal is a request to stop and not the end.
+      if (signals_.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
       const Step step = engine_.next();
       watcher_.state(engine_, step);
       const auto* test = std::get_if<TestCommit>(&step);
@@ -187,6 +190,7 @@ class Session {
   Journal& journal_;
   const Watcher& watcher_;
   const HowToRun how_;
+  const StopOnSignal signals_;
   Speculation aside_;
   std::set<Index> tried_aside_;
   std::map<Index, MadeKernel> kernels_;

@@ -72,9 +72,7 @@ std::optional<Moment> read_line(std::string_view line, std::map<int, std::string
   const auto place = place_of(line);
   if (!place) return std::nullopt;
   Moment out{.cpu = place->cpu, .ns = place->us * 1000};
-  // place_of() has seen that they are there.
-  const std::size_t bracket = line.find(fmt::format(" [{:03}] ", place->cpu));
-  if (bracket == std::string_view::npos) return std::nullopt;
+  const std::size_t bracket = place->at;
   const std::string_view task = trimmed(line.substr(0, bracket));
   const std::size_t dash = task.rfind('-');
   if (dash == std::string_view::npos) return std::nullopt;
@@ -84,7 +82,7 @@ std::optional<Moment> read_line(std::string_view line, std::map<int, std::string
   if (out.pid != 0 && !task.starts_with('<'))
     names.try_emplace(out.pid, task.substr(0, std::min(dash, kLongestName)));
   std::string_view rest = line.substr(bracket);
-  rest.remove_prefix(std::min(rest.find(": "), rest.size() - 2) + 2);
+  rest.remove_prefix(rest.find(": ") + 2);  // place_of() has seen it
   const std::size_t colon = std::min(rest.find(": "), rest.size());
   out.event = trimmed(rest.substr(0, colon));
   rest.remove_prefix(std::min(colon + 2, rest.size()));

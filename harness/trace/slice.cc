@@ -52,6 +52,7 @@ std::optional<LinePlace> place_of(std::string_view line) {
     const auto time = take_time(rest);
     if (!time || !rest.starts_with(": ")) continue;
     out.us = *time;
+    out.at = at;
     return out;
   }
   return std::nullopt;

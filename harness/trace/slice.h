@@ -21,6 +21,7 @@ struct LinePlace {
   unsigned cpu = 0;
   std::uint64_t us = 0;
   bool operator==(const LinePlace&) const = default;
+  std::size_t at = 0;  // where " [CPU]" begins: before it is the task
 };
 std::optional<LinePlace> place_of(std::string_view line);
 

@@ -13,9 +13,9 @@ constexpr char kTrace[] =
 
 TEST(SliceTest, ALineHasItsPlace) {
   EXPECT_EQ(place_of("          <idle>-0       [000]     1.000001: sched_switch: a"),
-            (LinePlace{0, 1000001}));
+            (LinePlace{0, 1000001, 24}));
   EXPECT_EQ(place_of("     task [3] x-12       [001]    12.500000: sched_switch: b"),
-            (LinePlace{1, 12500000}))
+            (LinePlace{1, 12500000, 24}))
       << "by a task's odd name";
   for (const char* line : {"", "# [000] 1.000001: x", "a [000]", "a [x]  1.000000: b",
                            "a [000] 1.5: b", "a [000] 99999999999999999999.000000: b"})

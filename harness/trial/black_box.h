@@ -19,7 +19,7 @@ std::string black_box_arguments(const Plan& plan, const spec::TraceRequest& requ
 // The workload switches tracing on and off.
 bool traces_itself(const Plan& plan);
 
-// Reads the ring of a paused guest into trace.dat, trace.txt, trace.json and trace.svg
+// Reads the ring of a paused guest into trace.dat, trace.txt, trace.json and
 // trace.svg in the trial's folder; returns what the trace tells, for the autopsy's page.
 // `kernel_log`: its lines, with their stamps; reports in it become marks in trace.json and
 // trace.svg.
