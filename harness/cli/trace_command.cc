@@ -11,6 +11,7 @@
 #include "harness/trace/diff.h"
 #include "harness/trace/slice.h"
 #include "harness/trace/svg_writer.h"
+#include "harness/trial/trace_files.h"
 #include "results/store/store.h"
 
 namespace ktrial::cli {
@@ -117,9 +118,9 @@ std::vector<trace::Mark> marks_of(const results::TrialRecord& trial) {
   std::vector<trace::Mark> out;
   const std::int64_t lead = clock_lead(trial);
   for (const results::Finding& finding : trial.findings)
-    if (auto us = trace::stamp_us(line_of(trial.artifacts / "console.log", finding.first_line)))
-      out.push_back(
-          {trace::trace_time_us(*us, lead) * 1000, finding.title, finding.cpu.value_or(-1)});
+    if (auto mark = trial::mark_of(
+            finding, line_of(trial.artifacts / "console.log", finding.first_line), lead))
+      out.push_back(std::move(*mark));
   return out;
 }
 

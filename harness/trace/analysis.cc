@@ -64,10 +64,4 @@ std::vector<Gap> longest_gaps(const History& history, std::size_t most) {
   return all;
 }
 
-std::vector<Birth> births(const Trace& trace) { return births(history_of(trace, false)); }
-std::vector<HeldOff> held_off(const Trace& trace) { return held_off(history_of(trace, false)); }
-std::vector<Gap> longest_gaps(const Trace& trace, std::size_t most) {
-  return longest_gaps(history_of(trace, false), most);
-}
-
 }  // namespace ktrial::trace

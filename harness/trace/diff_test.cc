@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "harness/trace/fake_history.h"
+
 namespace ktrial::trace {
 namespace {
 using testing::AllOf;
@@ -11,22 +13,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-Moment switch_at(std::uint64_t ns, int from, int to, bool to_sleep = false) {
-  return {.ns = ns,
-          .act = Act::task_switch,
-          .from = from,
-          .to = to,
-          .to_sleep = to_sleep,
-          .event = "sched_switch"};
-}
-
 // `rounds` of: idle -> worker -> idle. Pids and numbers differ from run to run.
 History healthy(int pid, int rounds) {
   History out;
   out.names[pid] = "kworker/u8:" + std::to_string(pid);
   for (int i = 0; i < rounds; ++i) {
-    out.moments.push_back(switch_at(static_cast<std::uint64_t>(20 * i), 0, pid));
-    out.moments.push_back(switch_at(static_cast<std::uint64_t>(20 * i + 10), pid, 0));
+    out.moments.push_back(switch_at(0, static_cast<std::uint64_t>(20 * i), 0, pid));
+    out.moments.push_back(switch_at(0, static_cast<std::uint64_t>(20 * i + 10), pid, 0));
   }
   return out;
 }
@@ -35,9 +28,8 @@ History wedged() {
   History out = healthy(7, 100);
   out.names[8] = "vfork";
   out.names[9] = "vfork";
-  out.moments.push_back(
-      {.cpu = 3, .ns = 5000, .act = Act::fork, .from = 8, .to = 9, .event = "sched_process_fork"});
-  out.moments.push_back(switch_at(6000, 8, 0, true));
+  out.moments.push_back(fork_at(3, 5000, 8, 9));
+  out.moments.push_back(switch_at(0, 6000, 8, 0, true));
   return out;
 }
 

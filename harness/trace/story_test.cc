@@ -2,29 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include "harness/trace/fake_history.h"
+
 namespace ktrial::trace {
 namespace {
 using testing::SizeIs;
-
-Moment switch_at(unsigned cpu, std::uint64_t ns, int from, int to, bool to_sleep = false) {
-  return {.cpu = cpu,
-          .ns = ns,
-          .pid = from,
-          .act = Act::task_switch,
-          .from = from,
-          .to = to,
-          .to_sleep = to_sleep,
-          .event = "sched_switch"};
-}
-Moment fork_at(unsigned cpu, std::uint64_t ns, int parent, int child) {
-  return {.cpu = cpu,
-          .ns = ns,
-          .pid = parent,
-          .act = Act::fork,
-          .from = parent,
-          .to = child,
-          .event = "sched_process_fork"};
-}
 
 // As the mm_cid bug leaves it: 10 makes 11 by vfork and waits; 11 never runs. CPU 1 is in
 // the midst of a switch to 12.

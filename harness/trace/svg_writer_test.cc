@@ -4,21 +4,12 @@
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "harness/trace/fake_history.h"
 
 namespace ktrial::trace {
 namespace {
 using testing::HasSubstr;
 using testing::Not;
-
-Moment switch_at(unsigned cpu, std::uint64_t ns, int from, int to) {
-  return {.cpu = cpu,
-          .ns = ns,
-          .pid = from,
-          .act = Act::task_switch,
-          .from = from,
-          .to = to,
-          .event = "sched_switch"};
-}
 
 History two_cpus() {
   History out;
@@ -26,13 +17,7 @@ History two_cpus() {
   out.names = {{1, "a<&\"b>"}, {2, "child"}};
   out.running = {{1, 0}};
   out.moments = {switch_at(0, 1000000, 0, 1),
-                 {.cpu = 0,
-                  .ns = 2000000,
-                  .pid = 1,
-                  .act = Act::fork,
-                  .from = 1,
-                  .to = 2,
-                  .event = "sched_process_fork"},
+                 fork_at(0, 2000000, 1, 2),
                  switch_at(1, 3000000, 0, 2),
                  switch_at(0, 9000000, 1, 0)};
   return out;

@@ -35,17 +35,19 @@ std::string function_arguments(const std::vector<std::string>& globs) {
 
 bool traces_itself(const Plan& plan) { return plan.workload && plan.workload->patches_code; }
 
-std::string black_box_arguments(const Plan& plan, const spec::TraceRequest& request) {
-  if (request.off || (traces_itself(plan) && !request.any())) return "";
+bool has_black_box(const Plan& plan) { return !plan.trace.off && !traces_itself(plan); }
+
+std::string black_box_arguments(const Plan& plan) {
+  if (!has_black_box(plan)) return "";
   std::string events = kEvents;
-  for (const spec::TraceEvent& event : request.events)
+  for (const spec::TraceEvent& event : plan.trace.events)
     if (("," + events + ",").find("," + event.full() + ",") == std::string::npos)
       events += "," + event.full();
   std::string out = fmt::format("trace_event={} trace_buf_size={}k ", events,
-                                spec::trace_buffer_kib(plan.spec, request));
+                                spec::trace_buffer_kib(plan.spec, plan.trace));
   if (!plan.spec.trace_clock.empty()) out += fmt::format("trace_clock={} ", plan.spec.trace_clock);
   if (plan.spec.trace_stop == spec::kStopAtWarning) out += "traceoff_on_warning ";
-  return out + function_arguments(request.functions);
+  return out + function_arguments(plan.trace.functions);
 }
 
 std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "harness/introspect/kernel_view.h"
-#include "harness/spec/trace_request.h"
 #include "harness/trial/late_evidence.h"
 #include "results/record.h"
 
@@ -14,8 +13,9 @@ namespace ktrial::trial {
 
 // Words for the kernel's command line, each with a blank behind it: the black box's events
 // and those asked for, from the kernel's first instant on. None when the workload itself
-// plays with tracing, or when `request` says off.
-std::string black_box_arguments(const Plan& plan, const spec::TraceRequest& request);
+// plays with tracing, or when the spec says off.
+std::string black_box_arguments(const Plan& plan);
+bool has_black_box(const Plan& plan);
 // The workload switches tracing on and off.
 bool traces_itself(const Plan& plan);
 

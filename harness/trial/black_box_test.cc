@@ -6,12 +6,13 @@ namespace ktrial::trial {
 namespace {
 using testing::HasSubstr;
 
-std::string arguments(const Plan& plan) {
-  return black_box_arguments(plan, spec::parse_trace(plan.spec.trace).value());
+std::string arguments(Plan plan) {
+  plan.trace = spec::parse_trace(plan.spec.trace).value();
+  return black_box_arguments(plan);
 }
 
 TEST(BlackBoxTest, EveryTrialRecordsTheSchedulerAndForks) {
-  const std::string words = black_box_arguments({}, {});
+  const std::string words = black_box_arguments({});
   EXPECT_THAT(words, HasSubstr("sched:sched_switch,"));
   EXPECT_THAT(words, HasSubstr("sched:sched_process_fork,"));
   EXPECT_THAT(words, HasSubstr(" trace_buf_size="));

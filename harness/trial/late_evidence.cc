@@ -6,6 +6,7 @@
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/live_trace.h"
+#include "harness/verdict/decide.h"
 
 namespace ktrial::trial {
 using verdict::Evidence;
@@ -101,13 +102,11 @@ void examine_report(const Scene& scene, Evidence& evidence) {
 
 // Always when one was asked for; of the black box alone when something failed.
 bool wants_trace(const Plan& plan, const Evidence& evidence) {
-  const auto request = spec::parse_trace(plan.spec.trace);
-  if (!request || black_box_arguments(plan, *request).empty()) return false;
-  if (request->any()) return true;
+  if (!has_black_box(plan)) return false;
+  if (plan.trace.any()) return true;
   const auto* result = std::get_if<verdict::AgentResult>(&evidence.ending);
   if (result == nullptr || result->exit.kind == wire::ExitKind::not_started) return false;
-  const bool cannot_run = result->exit.value == 2 && evidence.workload_protocol;
-  return result->exit.value != 0 && !cannot_run;
+  return result->exit.value != 0 && !verdict::cannot_run(evidence, result->exit);
 }
 
 void end_cleanly(const Scene& scene, Evidence& evidence) {

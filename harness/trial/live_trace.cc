@@ -91,7 +91,7 @@ std::string missing(const TraceInbox& inbox) {
 
 Status set_up_trace(const Scene& scene) {
   const spec::TrialSpec& spec = scene.plan.spec;
-  const spec::TraceRequest request = KTRIAL_TRY(spec::parse_trace(spec.trace));
+  const spec::TraceRequest& request = scene.plan.trace;
   if (!request.any() && spec.trace_clock.empty() && spec.trace_stop.empty()) return {};
   scene.channel.send(wire::encode(setup_of(spec, request)));
   const bool came = scene.monitor.wait_until(

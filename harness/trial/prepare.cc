@@ -174,8 +174,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
     plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
     KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));
   }
-  const auto trace = KTRIAL_TRY(spec::parse_trace(spec.trace));
-  if (trace.any() && traces_itself(plan))
+  plan.trace = KTRIAL_TRY(spec::parse_trace(spec.trace));
+  if (plan.trace.any() && traces_itself(plan))
     return usage_error("trace: workload " + plan.workload->name +
                        " switches tracing on and off itself: what it leaves is no trace");
   plan.qemu = KTRIAL_TRY(vm::find_qemu(options.stop));
@@ -209,7 +209,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   plan.timeouts = spec::make_timeouts(plan.overcommit,
                                       kvm ? spec::profile_kvm() : spec::profile_tcg());
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
-  plan.command_line += black_box_arguments(plan, trace);
+  plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));
   return plan;

@@ -16,7 +16,7 @@ namespace ktrial::trial {
 namespace {
 
 // Reports of the kernel's log.
-void mark_findings(const std::vector<std::string>& log, std::vector<trace::Mark>& out) {
+std::vector<trace::Mark> reports_of(const std::vector<std::string>& log) {
   console::Analyzer analyzer;
   std::vector<std::string> lines;
   for (const std::string& record : log) {
@@ -29,15 +29,17 @@ void mark_findings(const std::vector<std::string>& log, std::vector<trace::Mark>
     if (lead == 0) lead = trace::clock_lead_us(line);
   }
   analyzer.finish();
+  std::vector<trace::Mark> out;
   for (const results::Finding& finding : to_records(analyzer.findings())) {
     if (finding.first_line == 0 || finding.first_line > lines.size()) continue;
-    if (const auto us = trace::stamp_us(lines[finding.first_line - 1]))
-      out.push_back(
-          {trace::trace_time_us(*us, lead) * 1000, finding.title, finding.cpu.value_or(-1)});
+    if (auto mark = mark_of(finding, lines[finding.first_line - 1], lead))
+      out.push_back(std::move(*mark));
   }
+  return out;
 }
 
-std::vector<trace::Mark> marks_of(const trace::Trace& trace, const std::vector<std::string>& log) {
+std::vector<trace::Mark> marks_of(const trace::Trace& trace,
+                                  const std::vector<trace::Mark>& reports) {
   std::vector<trace::Mark> out;
   const trace::Format* exec = trace.formats.find("sched_process_exec");
   std::uint64_t end = 0;
@@ -51,11 +53,19 @@ std::vector<trace::Mark> marks_of(const trace::Trace& trace, const std::vector<s
         out.push_back({event.ns, "exec " + trace::text(event, *exec, "filename")});
   }
   if (end > 0) out.push_back({end, "last event"});
-  mark_findings(log, out);
+  out.insert(out.end(), reports.begin(), reports.end());
   return out;
 }
 
 }  // namespace
+
+std::optional<trace::Mark> mark_of(const results::Finding& finding, std::string_view log_line,
+                                   std::int64_t lead_us) {
+  const auto us = trace::stamp_us(log_line);
+  if (!us) return std::nullopt;
+  return trace::Mark{trace::trace_time_us(*us, lead_us) * 1000, finding.title,
+                     finding.cpu.value_or(-1)};
+}
 
 void write_trace_artifact(const Scene& scene, const char* name, const std::string& bytes) {
   if (auto written = write_file_atomically(scene.artifacts / name, bytes); !written)
@@ -67,10 +77,9 @@ void write_trace(const Scene& scene, trace::Trace& trace,
   trace::print_events(trace);
   write_trace_artifact(scene, "trace.dat", trace::to_trace_dat(trace));
   write_trace_artifact(scene, "trace.txt", trace::to_text(trace));
+  const std::vector<trace::Mark> reports = reports_of(kernel_log);
   write_trace_artifact(scene, "trace.json",
-                       trace::to_perfetto_json(trace, marks_of(trace, kernel_log)));
-  std::vector<trace::Mark> reports;
-  mark_findings(kernel_log, reports);
+                       trace::to_perfetto_json(trace, marks_of(trace, reports)));
   const auto history = trace::history_of(trace);
   write_trace_artifact(scene, "trace.svg",
                        trace::to_svg(history, reports, trace::before_stall(history)));
