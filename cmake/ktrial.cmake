@@ -34,7 +34,8 @@ function(ktrial_library name)
 endfunction()
 
 # ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s]): one
-# GoogleTest binary; ctest sees each of its tests.
+# GoogleTest binary; ctest sees each of its tests. Those that boot a VM get the
+# machine for themselves.
 function(ktrial_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS;LABELS;PROPERTIES" ${ARGN})
   if(NOT arg_LABELS)
@@ -49,6 +50,9 @@ function(ktrial_test name)
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0 -g1>)
   target_compile_definitions(${name} PRIVATE KTRIAL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     KTRIAL_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  if(arg_LABELS MATCHES "e2e|drill")
+    list(APPEND arg_PROPERTIES RUN_SERIAL TRUE)
+  endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
 endfunction()
