@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/libvirt.h>
-#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -377,44 +376,7 @@ void LibvirtVm::destroy() {
   process_.reset();
 }
 
-std::string version_text(unsigned long version) {  // libvirt's coding: 1e6, 1e3, 1
-  return fmt::format("{}.{}.{}", version / 1000000, version / 1000 % 1000, version % 1000);
-}
-
-std::string default_uri() {
-  if (const char* named = std::getenv("LIBVIRT_DEFAULT_URI"); named != nullptr && *named != '\0')
-    return named;
-  return ::geteuid() == 0 ? "qemu:///system" : "qemu:///session";
-}
-
 }  // namespace
-
-Result<LibvirtInstall> find_libvirt(asio::io_context& io, const std::string& wanted) {
-  LibvirtInstall out{.uri = wanted.empty() ? default_uri() : wanted};
-  auto connection = KTRIAL_TRY(LibvirtConnection::open(io, out.uri, kStartPatience));
-  const char* type = virConnectGetType(connection.get());
-  if (type == nullptr || std::string_view(type) != "QEMU")
-    return usage_error(fmt::format("{} leads to {}, not to QEMU", out.uri, type ? type : "nothing"),
-                       "use a URI that begins with qemu, e.g. qemu:///session");
-  unsigned long qemu = 0, libvirt = 0;
-  KTRIAL_TRY(connection.call("asking for QEMU's version", kStartPatience, [&] {
-    return virConnectGetVersion(connection.get(), &qemu) == 0
-               ? virConnectGetLibVersion(connection.get(), &libvirt)
-               : -1;
-  }));
-  out.qemu_version = version_text(qemu);
-  out.libvirt_version = version_text(libvirt);
-  if (char* host = virConnectGetHostname(connection.get())) {
-    out.host = host;
-    std::free(host);
-  }
-  // qemu:///session and qemu+unix:///session have no host between the slashes.
-  const auto slashes = out.uri.find("://");
-  const std::string path = slashes == std::string::npos ? "" : out.uri.substr(slashes + 3);
-  out.local = path.starts_with("/");
-  out.session = path.starts_with("/session");
-  return out;
-}
 
 Result<std::unique_ptr<Vm>> make_libvirt_vm(asio::io_context& io, const LibvirtInstall& libvirt,
                                             const VmConfig& config) {
