@@ -1,9 +1,13 @@
 // The same trials through libvirt: the same verdicts, and nothing left behind.
 #include <signal.h>
 
+#include <boost/asio/io_context.hpp>
+
 #include "harness/base/child.h"
 #include "harness/e2e/e2e.h"
 #include "harness/e2e/libvirtd.h"
+#include "harness/kernel/kernel.h"
+#include "harness/vm/libvirt_vm.h"
 
 namespace ktrial::e2e {
 namespace {
@@ -126,6 +130,76 @@ TEST_F(LibvirtTest, AKilledQemuIsInconclusive) {
   const auto result = running.wait();
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_EQ(trial(result).value("kind", ""), "vm_died") << result.out;
+}
+
+TEST_F(LibvirtTest, AConsoleFloodLosesNothing) {
+  const auto found = trial(run(through_libvirt(
+      {"run", "--format", "json", "--", "sh", "-c",
+       "i=0; while [ $i -lt 4000 ]; do echo \"<1>flood $i end\" >/dev/kmsg; i=$((i+1)); done"})));
+  EXPECT_EQ(found.value("outcome", ""), "pass");
+  const auto console =
+      read_file(std::filesystem::path(found.value("artifacts", "")) / "console.log");
+  ASSERT_TRUE(console);
+  int missing = 0;
+  for (int i = 0; i < 4000; ++i)
+    missing += console->find("flood " + std::to_string(i) + " end") == std::string::npos;
+  EXPECT_EQ(missing, 0);
+}
+
+// What an autopsy of a guest on another host would read.
+TEST_F(LibvirtTest, MemorySentByLibvirtIsTheMachines) {
+  auto kernel = kernel::resolve(*kernel::parse_reference(kKernel),
+                                {.cache_dir = *kernel::default_cache_dir()});
+  ASSERT_TRUE(kernel);
+  boost::asio::io_context io;
+  const auto libvirt = vm::find_libvirt(io, daemon_->uri());
+  ASSERT_TRUE(libvirt) << libvirt.error().message;
+  auto machine = vm::make_libvirt_vm(io, *libvirt,
+                                     {.name = "ram",
+                                      .kernel = kernel->image,
+                                      .command_line = "console=ttyS0 panic=0",
+                                      .cpus = 1,
+                                      .memory_mib = 192,
+                                      .share_ram = false});
+  ASSERT_TRUE(machine) << machine.error().message;
+  std::string console;
+  const auto started = (*machine)->start([&](vm::VmEvent event) {
+    if (auto* bytes = std::get_if<vm::ConsoleBytes>(&event)) console += bytes->bytes;
+  });
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_TRUE(eventually([&] {
+    io.poll();
+    return console.find("Linux version") != std::string::npos;
+  }));
+  const auto patience = scaled(std::chrono::seconds(60));
+  ASSERT_TRUE((*machine)->pause(patience));
+  EXPECT_EQ((*machine)->status(patience).value_or(""), "paused");
+  const auto samples = (*machine)->sample_vcpus(patience);
+  ASSERT_TRUE(samples) << samples.error().message;
+  EXPECT_EQ(samples->size(), 1u);
+  const auto copy = (*machine)->ram(patience);
+  ASSERT_TRUE(copy) << copy.error().message;
+  auto contents = [](const std::filesystem::path& file) {
+    return read_file(file, 192u << 20).value_or("");
+  };
+  const std::string sent = contents("/proc/self/fd/" + std::to_string(copy->fd.get()));
+  EXPECT_EQ(sent.size(), 192u << 20);
+  bool same = false;
+  const auto folder = "/proc/" + std::to_string((*machine)->process()) + "/fd";
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (std::filesystem::read_symlink(entry.path()).string().starts_with("/memfd:"))
+      same = same || contents(entry.path()) == sent;
+  EXPECT_TRUE(same);
+}
+
+TEST_F(LibvirtTest, AStoppedQemuIsInconclusiveAndEnded) {
+  Running running = start_long_run();
+  const auto machines = daemon_->machines();
+  ASSERT_EQ(machines.size(), 1u);
+  ::kill(machines.front(), SIGSTOP);
+  const auto result = running.wait();
+  EXPECT_EQ(result.exit, 125) << result.err;
+  EXPECT_NE(result.json().value("reason", "").find("stopped"), std::string::npos) << result.out;
 }
 
 TEST_F(LibvirtTest, WhatLibvirtLacksIsRefusedBeforeTheTrial) {

@@ -52,4 +52,15 @@ Result<LibvirtInstall> find_libvirt(asio::io_context& io, const std::string& wan
   return out;
 }
 
+Result<bool> libvirt_offers_kvm(asio::io_context& io, const LibvirtInstall& libvirt) {
+  auto connection = KTRIAL_TRY(LibvirtConnection::open(io, libvirt.uri, kPatience));
+  char* answer = nullptr;
+  const auto offered = connection.call("asking for KVM", kPatience, [&] {
+    answer = virConnectGetDomainCapabilities(connection.get(), nullptr, "x86_64", "q35", "kvm", 0);
+    return answer != nullptr ? 0 : -1;
+  });
+  std::free(answer);
+  return offered.has_value();  // the refusal is the answer
+}
+
 }  // namespace ktrial::vm

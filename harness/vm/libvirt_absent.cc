@@ -13,6 +13,10 @@ Result<LibvirtInstall> find_libvirt(boost::asio::io_context&, const std::string&
   return absent();
 }
 
+Result<bool> libvirt_offers_kvm(boost::asio::io_context&, const LibvirtInstall&) {
+  return absent();
+}
+
 Result<std::unique_ptr<Vm>> make_libvirt_vm(boost::asio::io_context&, const LibvirtInstall&,
                                             const VmConfig&) {
   return absent();

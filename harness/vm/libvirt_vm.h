@@ -26,6 +26,9 @@ struct LibvirtInstall {
 // qemu:///session for others. Connects, asks, and closes.
 Result<LibvirtInstall> find_libvirt(boost::asio::io_context& io, const std::string& uri);
 
+// Whether it would run a domain under KVM; slow where KVM opens but does not work.
+Result<bool> libvirt_offers_kvm(boost::asio::io_context& io, const LibvirtInstall& libvirt);
+
 // An error if this ktrial was built without libvirt.
 Result<std::unique_ptr<Vm>> make_libvirt_vm(boost::asio::io_context& io,
                                             const LibvirtInstall& libvirt, const VmConfig& config);
