@@ -192,6 +192,18 @@ TEST_F(LibvirtTest, MemorySentByLibvirtIsTheMachines) {
   EXPECT_TRUE(same);
 }
 
+TEST_F(LibvirtTest, AnotherHostNeedsNothingOfOurs) {
+  const auto result = run({"run", "--vmm", "libvirt", "--connect", daemon_->remote_uri(),
+                           "--workload", "smoke", "--format", "json"});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_EQ(trial(result).value("channel", ""), "virtio-serial");
+  const auto log = read_file(daemon_->domain_log());
+  ASSERT_TRUE(log);
+  EXPECT_NE(log->find("-kernel /var/tmp/ktrial-"), std::string::npos) << *log;
+  for (const auto& entry : std::filesystem::directory_iterator("/var/tmp"))
+    EXPECT_EQ(log->find(entry.path().string() + "/"), std::string::npos) << entry.path();
+}
+
 TEST_F(LibvirtTest, AStoppedQemuIsInconclusiveAndEnded) {
   Running running = start_long_run();
   const auto machines = daemon_->machines();

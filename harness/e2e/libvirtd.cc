@@ -57,6 +57,12 @@ Status PrivateLibvirtd::launch() {
                                    "log_outputs = \"3:file:" + (home / "log").string() + "\"\n"));
   KTRIAL_TRY(write_file_atomically(home / "nothing", ""));
   ::chmod((home / "nothing").c_str(), 0);
+  // What ssh would run on the far side, as the user that libvirtd takes itself to be.
+  const std::string relay = "#!/bin/sh\nexport XDG_RUNTIME_DIR=" + (home / "r").string() +
+                            "\nexec unshare --user --map-user=1000 --map-group=1000 "
+                            "virt-ssh-helper qemu:///session\n";
+  KTRIAL_TRY(write_file_atomically(home / "relay", relay));
+  ::chmod((home / "relay").c_str(), 0700);
   pid_ = ::fork();
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -99,6 +105,10 @@ PrivateLibvirtd::~PrivateLibvirtd() {
 
 std::string PrivateLibvirtd::uri() const { return "qemu:///session?socket=" + socket().string(); }
 
+std::string PrivateLibvirtd::remote_uri() const {
+  return "qemu+ext://elsewhere/session?command=" + (dir_.path() / "relay").string();
+}
+
 void PrivateLibvirtd::signal(int number) { ::kill(pid_, number); }
 
 void PrivateLibvirtd::kill() {
@@ -120,6 +130,13 @@ std::vector<pid_t> PrivateLibvirtd::machines() const {
       out.push_back(pid);
   }
   return out;
+}
+
+fs::path PrivateLibvirtd::domain_log() const {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(dir_.path() / "k/libvirt/qemu/log", error))
+    if (entry.path().extension() == ".log") return entry.path();
+  return {};
 }
 
 std::vector<std::string> PrivateLibvirtd::domain_files() const {

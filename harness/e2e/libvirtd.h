@@ -25,11 +25,15 @@ class PrivateLibvirtd {
   ~PrivateLibvirtd();
 
   std::string uri() const;
+  // The same daemon as if on another host: all goes through a relay as with qemu+ssh.
+  std::string remote_uri() const;
   void signal(int number);
   // SIGKILL, and reap: its domains are left to themselves.
   void kill();
   // The QEMUs of its domains that are alive.
   std::vector<pid_t> machines() const;
+  // libvirt's log of the only domain that there was.
+  std::filesystem::path domain_log() const;
   // What it left where domains have their files; empty if all is tidy.
   std::vector<std::string> domain_files() const;
 

@@ -22,9 +22,13 @@ struct LibvirtFree {
   void operator()(virConnectPtr p) const { virConnectClose(p); }
   void operator()(virDomainPtr p) const { virDomainFree(p); }
   void operator()(virStreamPtr p) const { virStreamFree(p); }
+  void operator()(virStoragePoolPtr p) const { virStoragePoolFree(p); }
+  void operator()(virStorageVolPtr p) const { virStorageVolFree(p); }
 };
 using DomainHandle = std::unique_ptr<virDomain, LibvirtFree>;
 using StreamHandle = std::unique_ptr<virStream, LibvirtFree>;
+using StoragePoolHandle = std::unique_ptr<virStoragePool, LibvirtFree>;
+using StorageVolHandle = std::unique_ptr<virStorageVol, LibvirtFree>;
 
 class LibvirtConnection {
  public:

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "harness/vm/libvirt_domain.h"
+#include "harness/vm/libvirt_files.h"
 #include "harness/vm/libvirt_stream.h"
 #include "harness/vm/libvirt_xml.h"
 #include "harness/vm/local_process.h"
@@ -114,8 +115,19 @@ class LibvirtVm final : public Vm {
 Status LibvirtVm::create() {
   owner_ = KTRIAL_TRY(LibvirtConnection::open(io_, libvirt_.uri, kStartPatience));
   virConnectSetKeepAlive(owner_->get(), kPingSeconds, kPings);  // not every transport has it
+  std::optional<LibvirtFiles> sent;                             // until QEMU has read them
+  std::string xml = xml_;
+  if (!libvirt_.local || !libvirt_.session) {
+    VmConfig there = config_;
+    std::vector<std::filesystem::path> files = {config_.kernel};
+    if (!config_.initrd.empty()) files.push_back(config_.initrd);
+    sent.emplace(KTRIAL_TRY(LibvirtFiles::send(*owner_, identity_.name, files)));
+    there.kernel = sent->paths().front();
+    if (!config_.initrd.empty()) there.initrd = sent->paths().back();
+    xml = KTRIAL_TRY(domain_xml(there, identity_));
+  }
   domain_ = KTRIAL_TRY(owner_->call("starting the domain", kStartPatience, [&] {
-    return DomainHandle(virDomainCreateXML(owner_->get(), xml_.c_str(),
+    return DomainHandle(virDomainCreateXML(owner_->get(), xml.c_str(),
                                            VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_AUTODESTROY));
   }));
   return {};
