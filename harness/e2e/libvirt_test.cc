@@ -21,6 +21,11 @@ class LibvirtTest : public E2eTest {
     auto daemon = PrivateLibvirtd::start();
     if (!daemon) GTEST_SKIP() << "no libvirtd to test with: " << daemon.error().message;
     daemon_.emplace(std::move(*daemon));
+    boost::asio::io_context io;
+    const auto libvirt = vm::find_libvirt(io, daemon_->uri());
+    if (!libvirt && libvirt.error().message.find("built without") != std::string::npos)
+      GTEST_SKIP() << libvirt.error().message;
+    ASSERT_TRUE(libvirt) << libvirt.error().message;
   }
   void TearDown() override {
     if (daemon_) {
