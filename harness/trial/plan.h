@@ -13,6 +13,7 @@
 #include "harness/kernel/kernel.h"
 #include "harness/spec/spec.h"
 #include "harness/spec/timeouts.h"
+#include "harness/spec/trace_request.h"
 #include "harness/spec/workload.h"
 #include "harness/vm/accel.h"
 #include "results/record.h"
@@ -32,6 +33,7 @@ Result<Vmm> choose_vmm(boost::asio::io_context& io, const spec::TrialSpec& spec,
 
 struct Plan {
   spec::TrialSpec spec;
+  spec::TraceRequest trace;                    // what spec.trace says
   std::optional<spec::WorkloadInfo> workload;  // nothing: a packed host command
   kernel::Kernel kernel;
   Vmm vmm;
@@ -62,6 +64,7 @@ struct PrepareOptions {
   std::filesystem::path initramfs;  // where to write it
   bool offline = false;
   kernel::BuildRequest git = {};
+  int at_once = 1;  // VMs like this that share the host
   std::function<void(std::string_view)> progress;
   std::stop_token stop;
 };
