@@ -30,6 +30,7 @@ class PrivateLibvirtd {
   void signal(int number);
   // SIGKILL, and reap: its domains are left to themselves.
   void kill();
+  bool killed() const { return pid_ <= 0; }
   // The QEMUs of its domains that are alive.
   std::vector<pid_t> machines() const;
   // libvirt's log of the only domain that there was.

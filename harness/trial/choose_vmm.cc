@@ -15,8 +15,9 @@ Result<Vmm> direct(boost::asio::io_context& io, std::stop_token stop) {
              .facts = {{"qemu.program", qemu.program.string()}, {"qemu.version", qemu.version}}};
 }
 
-Result<Vmm> through_libvirt(boost::asio::io_context& io, const std::string& uri) {
-  const auto found = KTRIAL_TRY(vm::find_libvirt(io, uri));
+Result<Vmm> through_libvirt(boost::asio::io_context& io, const std::string& uri,
+                            std::stop_token stop) {
+  const auto found = KTRIAL_TRY(vm::find_libvirt(io, uri, stop));
   return Vmm{
       .make = [&io, found](
                   const vm::VmConfig& config) { return vm::make_libvirt_vm(io, found, config); },
@@ -33,7 +34,7 @@ Result<Vmm> through_libvirt(boost::asio::io_context& io, const std::string& uri)
 
 Result<Vmm> choose_vmm(boost::asio::io_context& io, const spec::TrialSpec& spec,
                        std::stop_token stop) {
-  if (spec.vmm == spec::Vmm::libvirt) return through_libvirt(io, spec.connect);
+  if (spec.vmm == spec::Vmm::libvirt) return through_libvirt(io, spec.connect, stop);
   return direct(io, stop);
 }
 

@@ -25,9 +25,10 @@ std::string default_uri() {
 
 }  // namespace
 
-Result<LibvirtInstall> find_libvirt(asio::io_context& io, const std::string& wanted) {
+Result<LibvirtInstall> find_libvirt(asio::io_context& io, const std::string& wanted,
+                                    std::stop_token stop) {
   LibvirtInstall out{.uri = wanted.empty() ? default_uri() : wanted};
-  auto connection = KTRIAL_TRY(LibvirtConnection::open(io, out.uri, kPatience));
+  auto connection = KTRIAL_TRY(LibvirtConnection::open(io, out.uri, kPatience, std::move(stop)));
   const char* type = virConnectGetType(connection.get());
   if (type == nullptr || std::string_view(type) != "QEMU")
     return usage_error(fmt::format("{} leads to {}, not to QEMU", out.uri, type ? type : "nothing"),

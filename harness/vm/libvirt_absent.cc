@@ -9,7 +9,7 @@ std::unexpected<Error> absent() {
 }
 }  // namespace
 
-Result<LibvirtInstall> find_libvirt(boost::asio::io_context&, const std::string&) {
+Result<LibvirtInstall> find_libvirt(boost::asio::io_context&, const std::string&, std::stop_token) {
   return absent();
 }
 

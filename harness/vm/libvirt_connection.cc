@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <optional>
 
 #include "harness/vm/libvirt_events.h"
 
@@ -61,9 +63,19 @@ std::string hint_for(const virError& error) {
 struct LibvirtConnection::Limit::Timer {
   timer_t id{};
   bool set = false;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+
+  // Then again and again: at the first time there may be no socket yet.
+  void fire_in(std::chrono::milliseconds time) const {
+    const auto ms = std::max<long>(1, time.count());
+    const itimerspec when{.it_interval = {0, 100'000'000},
+                          .it_value = {ms / 1000, (ms % 1000) * 1'000'000}};
+    if (set) ::timer_settime(id, 0, &when, nullptr);
+  }
 };
 
-LibvirtConnection::Limit::Limit(int socket, Patience patience) : timer_(std::make_unique<Timer>()) {
+LibvirtConnection::Limit::Limit(int socket, Patience patience, std::stop_token stop)
+    : timer_(std::make_unique<Timer>()) {
   watch_for_limits();
   g_expired = false;
   g_limited = socket;
@@ -71,14 +83,12 @@ LibvirtConnection::Limit::Limit(int socket, Patience patience) : timer_(std::mak
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = limit_signal();
   timer_->set = ::timer_create(CLOCK_MONOTONIC, &event, &timer_->id) == 0;
-  // Again and again: at the first time there may be no socket yet.
-  const auto ms = std::max<long>(1, patience.count());
-  const itimerspec when{.it_interval = {0, 100'000'000},
-                        .it_value = {ms / 1000, (ms % 1000) * 1'000'000}};
-  if (timer_->set) ::timer_settime(timer_->id, 0, &when, nullptr);
+  timer_->fire_in(patience);
+  timer_->on_stop.emplace(std::move(stop), [timer = timer_.get()] { timer->fire_in(Patience(0)); });
 }
 
 LibvirtConnection::Limit::~Limit() {
+  timer_->on_stop.reset();  // waits for one that runs
   g_limited = kNone;
   if (timer_->set) ::timer_delete(timer_->id);
 }
@@ -94,12 +104,13 @@ Error LibvirtConnection::error(const std::string& what, bool expired) {
 }
 
 Result<LibvirtConnection> LibvirtConnection::open(boost::asio::io_context& io,
-                                                  const std::string& uri, Patience patience) {
+                                                  const std::string& uri, Patience patience,
+                                                  std::stop_token stop) {
   use_libvirt_events(io);
-  const Limit limit(kNewest, patience);
+  const Limit limit(kNewest, patience, stop);
   std::unique_ptr<virConnect, LibvirtFree> connection(virConnectOpen(uri.c_str()));
   if (!connection) return std::unexpected(error("connecting to " + uri, limit.expired()));
-  return LibvirtConnection(std::move(connection), newest_libvirt_descriptor());
+  return LibvirtConnection(std::move(connection), newest_libvirt_descriptor(), std::move(stop));
 }
 
 }  // namespace ktrial::vm

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "harness/base/result.h"
@@ -33,8 +34,9 @@ using StorageVolHandle = std::unique_ptr<virStorageVol, LibvirtFree>;
 class LibvirtConnection {
  public:
   using Patience = std::chrono::milliseconds;
+  // `stop`, of another thread, ends the wait; calls take it over.
   static Result<LibvirtConnection> open(boost::asio::io_context& io, const std::string& uri,
-                                        Patience patience);
+                                        Patience patience, std::stop_token stop = {});
   virConnectPtr get() const { return connection_.get(); }
 
   // Runs `action`, which makes blocking libvirt calls on this connection and is false (or
@@ -42,7 +44,7 @@ class LibvirtConnection {
   template <class Action>
   auto call(const std::string& what, Patience patience, Action action)
       -> Result<decltype(action())> {
-    const Limit limit(socket_, patience);
+    const Limit limit(socket_, patience, stop_);
     auto value = action();
     if (failed(value)) return std::unexpected(error(what, limit.expired()));
     return value;
@@ -52,7 +54,8 @@ class LibvirtConnection {
   // The time limit on what this thread does next.
   class Limit {
    public:
-    Limit(int socket, Patience patience);  // -1: the socket that libvirt opens next
+    // -1: the socket that libvirt opens next.
+    Limit(int socket, Patience patience, std::stop_token stop);
     Limit(const Limit&) = delete;
     Limit& operator=(const Limit&) = delete;
     ~Limit();
@@ -68,11 +71,13 @@ class LibvirtConnection {
     return value == nullptr;
   }
   static Error error(const std::string& what, bool expired);
-  LibvirtConnection(std::unique_ptr<virConnect, LibvirtFree> connection, int socket)
-      : connection_(std::move(connection)), socket_(socket) {}
+  LibvirtConnection(std::unique_ptr<virConnect, LibvirtFree> connection, int socket,
+                    std::stop_token stop)
+      : connection_(std::move(connection)), socket_(socket), stop_(std::move(stop)) {}
 
   std::unique_ptr<virConnect, LibvirtFree> connection_;
   int socket_ = -1;  // libvirt's
+  std::stop_token stop_;
 };
 
 }  // namespace ktrial::vm

@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "harness/vm/vm.h"
@@ -23,8 +24,10 @@ struct LibvirtInstall {
 };
 
 // `uri` may be empty: $LIBVIRT_DEFAULT_URI, else qemu:///system for root and
-// qemu:///session for others. Connects, asks, and closes.
-Result<LibvirtInstall> find_libvirt(boost::asio::io_context& io, const std::string& uri);
+// qemu:///session for others. Connects, asks, and closes;
+// a request to stop, from another thread, ends that soon.
+Result<LibvirtInstall> find_libvirt(boost::asio::io_context& io, const std::string& uri,
+                                    std::stop_token stop = {});
 
 // Whether it would run a domain under KVM; slow where KVM opens but does not work.
 Result<bool> libvirt_offers_kvm(boost::asio::io_context& io, const LibvirtInstall& libvirt);
