@@ -73,7 +73,7 @@ void E2eTest::SetUp() {
 }
 
 void E2eTest::use_libvirt() {
-  if (daemon_) return;
+  daemon_.reset();
   auto daemon = PrivateLibvirtd::start();
   if (!daemon) GTEST_SKIP() << "no libvirtd to test with: " << daemon.error().message;
   boost::asio::io_context io;

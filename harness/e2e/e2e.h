@@ -57,7 +57,8 @@ class E2eTest : public testing::Test {
   void SetUp() override;
   void TearDown() override;
 
-  // From here on in domains of a libvirtd of the test's own; skips the test where there is none.
+  // From here on in domains of a libvirtd of the test's own, which sees what is mounted now; skips
+  // the test where there is none.
   void use_libvirt();
   bool on_libvirt() const { return daemon_.has_value(); }
   PrivateLibvirtd& daemon() { return *daemon_; }

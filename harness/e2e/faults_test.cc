@@ -177,6 +177,7 @@ class FullDiskTest : public FaultTest {
     disk_ = root() / "disk";
     fs::create_directories(disk_);
     mounted_ = ::geteuid() == 0 && ::mount("tmpfs", disk_.c_str(), "tmpfs", 0, options) == 0;
+    if (on_libvirt()) use_libvirt();  // the one that there is does not see it
     return mounted_;
   }
   void fill_disk() {

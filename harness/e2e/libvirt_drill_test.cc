@@ -15,7 +15,7 @@ class LibvirtDrill : public E2eTest {
  protected:
   void SetUp() override {
     E2eTest::SetUp();
-    use_libvirt();
+    if (!on_libvirt()) use_libvirt();
   }
   Running start_long_run() {
     Running running = start({"run", "--workload", "fork-storm", "--cpus", "2", "--duration", "10m",

@@ -16,7 +16,7 @@ class LibvirtTest : public E2eTest {
  protected:
   void SetUp() override {
     E2eTest::SetUp();
-    use_libvirt();
+    if (!on_libvirt()) use_libvirt();
   }
   Running start_long_run() {
     Running running = start({"run", "--workload", "fork-storm", "--duration", "10m", "--timeout",

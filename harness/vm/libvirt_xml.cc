@@ -87,6 +87,7 @@ Result<std::string> channel_devices(const VmConfig& config) {
           "    </channel>\n",
           KTRIAL_TRY(escaped(serial->names[i], "a port's name")), i + 1);
   } else if (auto* vhost = std::get_if<VhostVsockDevice>(&config.channel)) {
+    // Not cid auto='yes': who listens for the guest accepts its CID only, and exists before it.
     out += fmt::format("    <vsock model='virtio'><cid auto='no' address='{}'/>{}</vsock>\n",
                        vhost->cid, pci_slot(4));
   }
