@@ -6,6 +6,7 @@
 
 #include "harness/base/file.h"
 #include "harness/console/analyzer.h"
+#include "harness/trace/marks.h"
 #include "harness/trace/printer.h"
 #include "harness/trace/slice.h"
 #include "harness/trace/svg_writer.h"
@@ -94,6 +95,7 @@ void write_trace(const Scene& scene, trace::Trace& trace,
   reports.insert(reports.end(), timeline.begin(), timeline.end());
   write_trace_artifact(scene, "trace.json",
                        trace::to_perfetto_json(trace, marks_of(trace, reports)));
+  write_trace_artifact(scene, kMarksFile, trace::marks_to_json(reports));
   const auto history = trace::history_of(trace);
   write_trace_artifact(scene, "trace.svg",
                        trace::to_svg(history, reports, trace::before_stall(history)));
