@@ -43,7 +43,8 @@ wire::Hello make_hello(const std::string& command_line) {
 Agent::Agent(int control, Options options)
     : control_(control),
       options_(std::move(options)),
-      runner_(options_.alone, [this](const wire::Message& message) { send(message); }) {
+      runner_(options_.alone, [this](const wire::Message& message) { send(message); }),
+      trace_clock_(options_.tracefs) {
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
@@ -95,6 +96,11 @@ void Agent::send_trace() {
   }
 }
 
+void Agent::send_clocks() {
+  if (!has_room()) return;
+  if (const auto clocks = trace_clock_.read()) send(*clocks);
+}
+
 // The main loop's step: wait; then the host, the children, the workload's
 // pipes, what is left of a trace, and what is due by the clock.
 void Agent::serve_once() {
@@ -105,6 +111,7 @@ void Agent::serve_once() {
   if (now >= next_second_ns_) {
     next_second_ns_ = now + kSecond;
     if (options_.each_second) options_.each_second();
+    if (begun_) send_clocks();
   }
 }
 
@@ -148,6 +155,8 @@ void Agent::read_control() {
 
 void Agent::obey(const wire::Message& message) {
   if (const auto* run = std::get_if<wire::Run>(&message)) {
+    begun_ = true;
+    send_clocks();
     runner_.start(*run);
   } else if (std::holds_alternative<wire::ReadCounters>(message)) {
     send(read_counters());

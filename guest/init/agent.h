@@ -44,6 +44,7 @@ class Agent {
   void reap();
   void flush();
   void send_trace();
+  void send_clocks();
   bool has_room() const;
   void drain_before_end();
   void end(std::string why);
@@ -52,6 +53,8 @@ class Agent {
   const Options options_;
   int signals_ = -1;
   Runner runner_;
+  TraceClock trace_clock_;
+  bool begun_ = false;                // Run came: the trace's clock is what it stays
   std::optional<TraceReader> trace_;  // while the trace is being sent
   wire::Decoder decoder_;
   std::string queue_;  // bytes for the host, from `sent_` on

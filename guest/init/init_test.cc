@@ -42,7 +42,8 @@ class AgentTest : public testing::Test {
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // what whoever runs the tests left open
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_), 0);
     fcntl(ends_[1], F_SETFL, O_NONBLOCK);
-    thread_ = std::thread([this, control = ends_[1]] { ended_ = Agent(control, {}).run(); });
+    thread_ = std::thread(
+        [this, control = ends_[1]] { ended_ = Agent(control, {.tracefs = "/nonexistent"}).run(); });
   }
   ~AgentTest() override {
     finish();

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,7 +74,7 @@ class Setup {
     if (!setup.clock.empty()) set_clock(setup.clock);
     for (const auto& [name, filter] : setup.events) set_event(name, filter);
     if (!setup.functions.empty()) set_functions(setup.functions);
-    if (!setup.stop.empty()) set_stop(setup.stop);
+    for (const std::string& stop : setup.stops) set_stop(stop);
     return std::move(ready_);
   }
 
@@ -91,11 +93,16 @@ class Setup {
     if (const int error = write_file(path, clock)) refuse(clock, with_errno("the clock", error));
   }
 
+  // Of "SYSTEM:EVENT", or of a system by "SYSTEM:*".
+  std::string event_folder(const std::string& full) const {
+    const std::size_t colon = full.find(':');
+    const std::string event = full.substr(colon + 1);
+    return root_ + "/events/" + full.substr(0, colon) + (event == "*" ? "" : "/" + event);
+  }
+
   // What is on already is left alone: to switch it on patches code.
   void set_event(const std::string& full, const std::string& filter) {
-    std::string folder = root_ + "/events/" + full;
-    folder.replace(root_.size() + 8 + full.find(':'), 1, "/");
-    if (folder.ends_with("/*")) folder.resize(folder.size() - 2);
+    const std::string folder = event_folder(full);
     const auto enabled = read_small_file(folder + "/enable");
     if (!enabled) return refuse(full, "there is no such event");
     if (!filter.empty())
@@ -134,9 +141,19 @@ class Setup {
     return error != 0 ? error : write_file(root_ + "/current_tracer", "function");
   }
 
+  void set_stop(const std::string& where) {
+    if (where.find(':') == std::string::npos) return set_stop_at_function(where);
+    // Documentation/trace/events.rst, "Event triggers". It works for events that are not traced,
+    // too.
+    const std::string folder = event_folder(where);
+    if (access(folder.c_str(), F_OK) != 0) return refuse(where, "there is no such event");
+    if (const int error = write_file(folder + "/trigger", "traceoff\n"))
+      refuse(where, with_errno("tracing cannot be stopped there", error));
+  }
+
   // Documentation/trace/ftrace.rst, "Filter commands". Without an end of line the kernel would
   // look at it on close() only, and tell nobody what is wrong.
-  void set_stop(const std::string& function) {
+  void set_stop_at_function(const std::string& function) {
     if (const int error = write_file(root_ + "/set_ftrace_filter", function + ":traceoff\n"))
       refuse(function, error == EINVAL ? "no function that can be traced has this name"
                                        : with_errno("tracing cannot be stopped there", error));
@@ -150,6 +167,40 @@ class Setup {
 
 wire::TraceReady set_up_tracing(const wire::TraceSetup& setup, const std::string& root) {
   return Setup(root).run(setup);
+}
+
+TraceClock::~TraceClock() {
+  if (fd_ >= 0) close(fd_);
+}
+
+// tracing_stats_read() (kernel/trace/trace.c) makes the text anew at each read: "now
+// ts: 12.345678".
+std::optional<std::uint64_t> TraceClock::now_ns() {
+  char text[1024];
+  const ssize_t got = pread(fd_, text, sizeof(text) - 1, 0);
+  if (got <= 0) return std::nullopt;
+  text[got] = '\0';
+  unsigned long long seconds = 0, micros = 0;
+  const char* line = strstr(text, "now ts:");
+  if (!line || sscanf(line, "now ts: %llu.%6llu", &seconds, &micros) != 2) return std::nullopt;
+  return seconds * 1'000'000'000 + micros * 1000;
+}
+
+std::optional<wire::Clocks> TraceClock::read() {
+  if (fd_ < 0) fd_ = open((root_ + "/per_cpu/cpu0/stats").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd_ < 0) return std::nullopt;
+  // Whoever is held up between the two readings tries again.
+  constexpr int kTries = 4;
+  constexpr std::uint64_t kGood = 200'000;  // ns
+  std::optional<wire::Clocks> best;
+  for (int i = 0; i < kTries && (!best || best->error_ns > kGood); ++i) {
+    const std::uint64_t before = uptime_ns();
+    const auto now = now_ns();
+    const std::uint64_t half = (uptime_ns() - before) / 2;
+    if (!now) return std::nullopt;
+    if (!best || half < best->error_ns) best = wire::Clocks{before + half, *now, half};
+  }
+  return best;
 }
 
 TraceReader::TraceReader(std::string root, std::string symbols)

@@ -16,6 +16,25 @@ inline constexpr char kTracefs[] = "/sys/kernel/tracing";
 // looks whether all is as asked. `root`: where tracefs is, elsewhere for tests.
 wire::TraceReady set_up_tracing(const wire::TraceSetup& setup, const std::string& root = kTracefs);
 
+// The trace's clock beside the uptime. The file stays open: opening one of tracefs takes a lock
+// that those who switch tracing on and off hold for long.
+class TraceClock {
+ public:
+  explicit TraceClock(std::string root = kTracefs) : root_(std::move(root)) {}
+  ~TraceClock();
+  TraceClock(const TraceClock&) = delete;
+  TraceClock& operator=(const TraceClock&) = delete;
+
+  // Nothing: there is no tracefs, or its clock does not count time.
+  std::optional<wire::Clocks> read();
+
+ private:
+  std::optional<std::uint64_t> now_ns();
+
+  const std::string root_;
+  int fd_ = -1;
+};
+
 // Stops tracing and reads what was traced, piece by piece, so that whoever sends it can
 // heed a slow host: formats of the events that are on, names of tasks, for each CPU its
 // statistics, its raw pages, and its statistics once more. Symbols, where events hold addresses.

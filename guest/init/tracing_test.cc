@@ -36,6 +36,7 @@ class TracingTest : public testing::Test {
     put("events/sched/enable", "X\n");
     put("events/sched/sched_switch/enable", "1\n");
     put("events/sched/sched_switch/filter", "none\n");
+    put("events/sched/sched_switch/trigger", "");
     put("events/sched/sched_switch/format", "name: sched_switch\nID: 1\n");
     put("events/irq/irq_handler_entry/enable", "0\n");
     put("events/irq/irq_handler_entry/format", "name: irq_handler_entry\nID: 2\n");
@@ -97,8 +98,11 @@ TEST_F(TracingTest, TheRestIsSet) {
   EXPECT_EQ(get("events/sched/sched_switch/filter").substr(0, 13), "prev_pid == 7");
   EXPECT_EQ(get("events/irq/irq_handler_entry/enable")[0], '1');
   EXPECT_EQ(get("events/sched/enable")[0], '1');
-  set_up({.stop = "schedule"});
+  EXPECT_TRUE(set_up({.stops = {"schedule", "sched:sched_switch"}}).empty());
   EXPECT_EQ(get("set_ftrace_filter").substr(0, 17), "schedule:traceoff");
+  EXPECT_EQ(get("events/sched/sched_switch/trigger"), "traceoff\n");
+  EXPECT_THAT(set_up({.stops = {"sched:sched_swich"}}),
+              ElementsAre(Pair("sched:sched_swich", "there is no such event")));
 }
 
 TEST_F(TracingTest, WhatTheKernelLacksIsNamed) {
@@ -170,6 +174,26 @@ TEST_F(TracingTest, AHostThatReadsLateGetsEverything) {
   close(ends[0]);
   agent.join();
   close(ends[1]);
+}
+
+TEST_F(TracingTest, TheTracesClockIsReadBesideTheUptime) {
+  TraceClock clock(root_);
+  put("per_cpu/cpu0/stats", "entries: 7\noldest event ts:     3.000001\nnow ts:    12.345678\n");
+  const auto first = clock.read();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->trace_ns, 12'345'678'000u);
+  EXPECT_GT(first->uptime_ns, 0u);
+  put("per_cpu/cpu0/stats", "now ts: 13.000002\n");
+  const auto second = clock.read();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->trace_ns, 13'000'002'000u) << "read anew each time";
+  EXPECT_GE(second->uptime_ns, first->uptime_ns);
+}
+
+TEST_F(TracingTest, AClockThatCountsNoTimeGivesNothing) {
+  put("per_cpu/cpu0/stats", "entries: 7\nnow ts: 123456\n");
+  EXPECT_FALSE(TraceClock(root_).read());
+  EXPECT_FALSE(TraceClock("/nonexistent").read());
 }
 
 TEST_F(TracingTest, WithoutTracefsTheEndSaysWhy) {

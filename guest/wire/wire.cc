@@ -228,13 +228,13 @@ void get_pairs(Reader& r, std::vector<std::pair<std::string, std::string>>& pair
 }
 void put(Writer& w, const TraceSetup& m) {
   w.text(m.clock, 3 * kLengthSize);
-  w.text(m.stop, 2 * kLengthSize);
+  w.texts(m.stops, 2 * kLengthSize);
   put_pairs(w, m.events, kLengthSize);
   w.texts(m.functions);
 }
 void get(Reader& r, TraceSetup& m) {
   r.text(m.clock);
-  r.text(m.stop);
+  r.texts(m.stops);
   get_pairs(r, m.events);
   r.texts(m.functions);
 }
@@ -252,6 +252,16 @@ void get(Reader& r, TraceFile& m) {
 }
 void put(Writer& w, const TraceEnd& m) { w.text(m.problem); }
 void get(Reader& r, TraceEnd& m) { r.text(m.problem); }
+void put(Writer& w, const Clocks& m) {
+  w.number(m.uptime_ns);
+  w.number(m.trace_ns);
+  w.number(m.error_ns);
+}
+void get(Reader& r, Clocks& m) {
+  r.number(m.uptime_ns);
+  r.number(m.trace_ns);
+  r.number(m.error_ns);
+}
 
 // An empty message of the given place in Message.
 template <std::size_t Index = 0>

@@ -105,7 +105,8 @@ struct PowerOff {
 // Host to guest, before Run: what tracefs shall be told.
 struct TraceSetup {
   std::string clock;  // empty: any
-  std::string stop;   // the function at whose call tracing stops; empty: none
+  // Where tracing stops: functions' names, and events as "SYSTEM:EVENT".
+  std::vector<std::string> stops;
   // "SYSTEM:EVENT" or "SYSTEM:*", and its filter; empty: none.
   std::vector<std::pair<std::string, std::string>> events;
   std::vector<std::string> functions;  // globs
@@ -130,10 +131,18 @@ struct TraceEnd {
   std::string problem;  // empty: everything was sent
   bool operator==(const TraceEnd&) const = default;
 };
+// Guest to host, once a second from Run on: two of its clocks, read at one instant. What the
+// host knows by its own clock or by the beats' uptime finds its place in the trace by that.
+struct Clocks {
+  std::uint64_t uptime_ns = 0;
+  std::uint64_t trace_ns = 0;  // by the clock of the trace's ring
+  std::uint64_t error_ns = 0;  // of the pair, at most
+  bool operator==(const Clocks&) const = default;
+};
 
 using Message =
     std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log, Run, ReadCounters, Ping, Pong,
-                 PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile, TraceEnd>;
+                 PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile, TraceEnd, Clocks>;
 
 // One frame, ready to be written. A message that would exceed the bounds is
 // cut (strings, output) rather than sent oversized.

@@ -24,12 +24,15 @@ std::vector<Message> one_of_each() {
       Ping{42},
       Pong{42},
       PowerOff{},
-      TraceSetup{
-          "mono", "schedule", {{"sched:sched_switch", "prev_pid == 1"}, {"irq:*", ""}}, {"vfs_*"}},
+      TraceSetup{"mono",
+                 {"schedule", "a:b"},
+                 {{"sched:sched_switch", "prev_pid == 1"}, {"irq:*", ""}},
+                 {"vfs_*"}},
       TraceReady{{{"mmcid:*", "no such event"}}},
       ReadTrace{},
       TraceFile{"per_cpu/cpu0/stats", std::string("entries: 1\n\0", 12)},
       TraceEnd{"cannot read"},
+      Clocks{5000000000, 7000000000, 12},
   };
 }
 
@@ -119,7 +122,7 @@ TEST(WireTest, HeaderFaultsAreNamed) {
   EXPECT_THAT(error_of(frame + "KTRX"), HasSubstr("frame at byte 20: it does not begin"));
   EXPECT_THAT(with(4, 2), HasSubstr("version 2, expected 1"));
   EXPECT_THAT(with(6, 0), HasSubstr("unknown type 0"));
-  EXPECT_THAT(with(6, 18), HasSubstr("unknown type 18"));
+  EXPECT_THAT(with(6, 19), HasSubstr("unknown type 19"));
   EXPECT_THAT(with(11, '\x7f'), HasSubstr("too long"));
 }
 
@@ -157,8 +160,8 @@ TEST(WireTest, OversizedMessagesAreCutToTheBounds) {
                 4},
       Counters{std::vector<std::pair<std::string, std::uint64_t>>(1000, {"n", 1})},
       Counters{{{big, 1}, {big, 2}}},
-      TraceSetup{big, big, {{big, big}, {"a", "b"}}, {big, "c"}},
-      TraceSetup{"", "", {{"a", big}, {"b", big}}, std::vector<std::string>(1000, "d")},
+      TraceSetup{big, {big, big}, {{big, big}, {"a", "b"}}, {big, "c"}},
+      TraceSetup{"", {}, {{"a", big}, {"b", big}}, std::vector<std::string>(1000, "d")},
       TraceReady{{{big, "a"}, {"b", big}}},
       TraceFile{big, big},
       TraceEnd{big},

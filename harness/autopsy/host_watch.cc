@@ -109,6 +109,35 @@ double HostWatch::lost_s(Clock::time_point from, int cpu) const {
   return evidence.stopped_s + evidence.frozen_s + waited;
 }
 
+void HostWatch::compare(const Reading& before, const Reading& after,
+                        std::vector<HostTrouble>& out) {
+  constexpr double kMuch = .1;  // of the time: less is any host's noise
+  const double gap = seconds(after.at - before.at);
+  const auto add = [&](int cpu, std::string what) {
+    out.push_back({before.at, after.at, cpu, std::move(what)});
+  };
+  if (before.stopped && after.stopped) add(-1, "QEMU was stopped");
+  if (gap > 2 * kExpectedSpacing)
+    add(-1, fmt::format("ktrial itself was held up for {:.1f} s", gap - kExpectedSpacing));
+  if (const double slept = after.clocks.suspended_s - before.clocks.suspended_s;
+      slept > kClockNoise)
+    add(-1, fmt::format("the host was suspended for {:.1f} s", slept));
+  for (const Thread& end : after.threads)
+    for (const Thread& begin : before.threads)
+      if (const double waited = end.waited_s - begin.waited_s;
+          begin.cpu == end.cpu && waited > kMuch * gap)
+        add(static_cast<int>(end.cpu),
+            fmt::format("waited {:.2f} of {:.2f} s for a host CPU", waited, gap));
+}
+
+std::vector<HostTrouble> HostWatch::troubles() const {
+  constexpr std::size_t kMost = 4096;
+  std::vector<HostTrouble> out;
+  for (std::size_t i = 1; i < readings_.size(); ++i) compare(readings_[i - 1], readings_[i], out);
+  if (out.size() > kMost) out.erase(out.begin(), out.end() - kMost);
+  return out;
+}
+
 std::string host_explains(const HostEvidence& evidence, int cpu) {
   if (evidence.window_s <= 0) return "";
   // A third of the window lost is more than any healthy trial shows, and a

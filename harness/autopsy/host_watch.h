@@ -35,6 +35,13 @@ struct HostEvidence {
   std::vector<VcpuUse> vcpus;
 };
 
+// What the host did amiss between two samples.
+struct HostTrouble {
+  Clock::time_point from, to;
+  int cpu = -1;  // the vCPU; -1: the whole guest
+  std::string what;
+};
+
 // The host's clocks, seconds; what they do against each other is evidence.
 struct Clocks {
   double suspended_s = 0;  // CLOCK_BOOTTIME - CLOCK_MONOTONIC
@@ -51,6 +58,9 @@ class HostWatch {
   void sample(Clock::time_point now = Clock::now());
   // From the last sample at or before `from` to the last sample.
   HostEvidence since(Clock::time_point from) const;
+  // What the samples show, by time: a vCPU that waited for a host CPU for at least a tenth of
+  // the time between two of them, QEMU stopped, ktrial itself held up, the host suspended.
+  std::vector<HostTrouble> troubles() const;
   // Seconds since `from` in which the host kept `cpu` (-1: the worst-off vCPU) from running
   // although it wanted to: time that no limit on the guest should count.
   double lost_s(Clock::time_point from, int cpu = -1) const;
@@ -68,6 +78,7 @@ class HostWatch {
     std::vector<Thread> threads;
   };
   Reading read(Clock::time_point now) const;
+  static void compare(const Reading& before, const Reading& after, std::vector<HostTrouble>& out);
 
   pid_t process_;
   std::filesystem::path proc_;

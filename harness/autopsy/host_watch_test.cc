@@ -44,6 +44,39 @@ class HostWatchTest : public testing::Test {
   Result<TempDir> dir = TempDir::create();
 };
 
+TEST_F(HostWatchTest, EachSecondThatAVcpuWaitedIsToldWithItsPlaceInTime) {
+  HostWatch watch(7, dir->path());
+  const auto begin = Clock::now();
+  const double waited[] = {0, .02, .62, .64};  // of vCPU 1, in all
+  for (int i = 0; i < 4; ++i) {
+    state('S', i * .9, 0, i * .3, waited[i]);
+    watch.sample(begin + i * 1s);
+  }
+  const auto troubles = watch.troubles();
+  ASSERT_EQ(troubles.size(), 1u);
+  EXPECT_EQ(troubles[0].cpu, 1);
+  EXPECT_EQ(troubles[0].from, begin + 1s);
+  EXPECT_EQ(troubles[0].to, begin + 2s);
+  EXPECT_EQ(troubles[0].what, "waited 0.60 of 1.00 s for a host CPU");
+}
+
+TEST_F(HostWatchTest, AStoppedQemuAndALateKtrialAreTroublesOfTheWholeGuest) {
+  HostWatch watch(7, dir->path());
+  const auto begin = Clock::now();
+  state('T', 0, 0, 0, 0);
+  watch.sample(begin);
+  watch.sample(begin + 1s);
+  state('S', 0, 0, 0, 0);
+  watch.sample(begin + 2s);
+  watch.sample(begin + 7s);
+  const auto troubles = watch.troubles();
+  ASSERT_EQ(troubles.size(), 2u);
+  EXPECT_EQ(troubles[0].cpu, -1);
+  EXPECT_EQ(troubles[0].what, "QEMU was stopped");
+  EXPECT_EQ(troubles[0].to, begin + 1s);
+  EXPECT_EQ(troubles[1].what, "ktrial itself was held up for 4.0 s");
+}
+
 TEST_F(HostWatchTest, ASpinningGuestIsNotExplainedByTheHost) {
   auto evidence = run(20, 'S', .5, .5, .5, .5);  // two vCPUs share one host CPU
   EXPECT_NEAR(evidence.window_s, 20, .01);

@@ -9,6 +9,7 @@
 #include "harness/spec/parse.h"
 #include "harness/trace/console_dump.h"
 #include "harness/trace/diff.h"
+#include "harness/trace/marks.h"
 #include "harness/trace/slice.h"
 #include "harness/trace/svg_writer.h"
 #include "harness/trial/trace_files.h"
@@ -115,7 +116,9 @@ Result<std::vector<trace::History>> others(const results::Store& store, const Tr
 }
 
 std::vector<trace::Mark> marks_of(const results::TrialRecord& trial) {
-  std::vector<trace::Mark> out;
+  if (const auto text = read_file(trial.artifacts / trial::kMarksFile, kLongestTrace))
+    if (auto marks = trace::marks_from_json(*text)) return std::move(*marks);
+  std::vector<trace::Mark> out;  // of a run that kept none
   const std::int64_t lead = clock_lead(trial);
   for (const results::Finding& finding : trial.findings)
     if (auto mark = trial::mark_of(

@@ -63,7 +63,7 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("--trace-clock", f.trace_clock,
                      "local, global, mono, boot, ... [the kernel's]");
   command.add_option("--trace-stop", f.trace_stop,
-                     "A function at whose call tracing stops, or warning");
+                     "A function at whose call tracing stops, or warning, or stall");
   command.add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
   command.add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
   command.add_option("--connect", f.connect, "libvirt URI [qemu:///system for root, else qemu:///session]");

@@ -54,6 +54,58 @@ class TraceTest : public E2eTest {
     }
     return sum;
   }
+
+  // What the file for ui.perfetto.dev has on its tracks, by their names.
+  std::map<std::string, std::vector<nlohmann::json>> tracks() const {
+    const auto file = nlohmann::json::parse(artifact("trace.json"), nullptr, false);
+    std::map<std::pair<int, int>, std::string> names;
+    std::map<std::string, std::vector<nlohmann::json>> out;
+    if (!file.is_object()) return out;
+    for (const auto& event : file.at("traceEvents"))
+      if (event.at("name") == "thread_name")
+        names[{event.at("pid"), event.at("tid")}] = event.at("args").at("name");
+    for (const auto& event : file.at("traceEvents"))
+      if (event.at("ph") != "M") out[names[{event.at("pid"), event.at("tid")}]].push_back(event);
+    return out;
+  }
+  // A thread of the agent's ran on this track then, give or take half a millisecond.
+  static bool agent_ran(const std::vector<nlohmann::json>& cpu, double at_us) {
+    constexpr double kSlack = 500;
+    return std::ranges::any_of(cpu, [&](const nlohmann::json& one) {
+      return one.at("ph") == "X" && one.at("name").get<std::string>().starts_with("init/") &&
+             one.at("ts").get<double>() - kSlack <= at_us &&
+             one.at("ts").get<double>() + one.at("dur").get<double>() + kSlack >= at_us;
+    });
+  }
+  // Beats are known by another clock than the events: where both are right, a beat lies where the
+  // thread that sent it ran.
+  void expect_one_clock() const {
+    const auto all = tracks();
+    ASSERT_TRUE(all.contains("phases"));
+    for (const char* cpu : {"CPU 0", "CPU 1"}) {
+      const std::string beats = std::string("beats of ") + cpu;
+      ASSERT_TRUE(all.contains(cpu) && all.contains(beats)) << beats;
+      int seen = 0, right = 0;
+      for (const auto& beat : all.at(beats)) {
+        const double at = beat.at("ts");
+        if (beat.at("ph") != "i" || at < all.at(cpu).front().at("ts")) continue;
+        ++seen;
+        right += agent_ran(all.at(cpu), at);
+      }
+      EXPECT_GT(seen, 0) << beats;
+      EXPECT_GE(right * 4, seen * 3) << beats << ": " << right << " of " << seen;
+    }
+    const auto& phases = all.at("phases");
+    const auto workload = std::ranges::find_if(
+        phases, [](const nlohmann::json& one) { return one.at("name") == "workload fork-storm"; });
+    ASSERT_NE(workload, phases.end());
+    const double begin = workload->at("ts"), end = begin + workload->at("dur").get<double>();
+    for (const auto& exec : all.at(""))
+      if (exec.at("name") == "exec /workloads/fork-storm") {
+        EXPECT_LE(begin, exec.at("ts")) << "it was started before the host asked for it";
+        EXPECT_GT(end, exec.at("ts"));
+      }
+  }
 };
 
 TEST_F(TraceTest, OfALivingGuestEveryEventComesThatItCounted) {
@@ -75,6 +127,7 @@ TEST_F(TraceTest, OfALivingGuestEveryEventComesThatItCounted) {
   ASSERT_NE(begin, std::string::npos);
   EXPECT_EQ(text.find("softirq_entry: vec=7 ", begin), std::string::npos)
       << "the filter was not set";
+  expect_one_clock();
 
   const auto report = run_command({"trace-cmd", "report", run_folder() / "trials/000/trace.dat"});
   if (!report) GTEST_SKIP() << "all else was checked, but not trace.dat: no trace-cmd";
@@ -188,6 +241,47 @@ TEST_F(TraceTest, ThePictureAndTheStoryOfAStalledGuestAreKept) {
   const auto alone = run({"trace", "--diff", "last"});
   EXPECT_EQ(alone.exit, 129) << "there is nothing to compare with";
   EXPECT_NE(alone.err.find("no other trial"), std::string::npos) << alone.err;
+}
+
+// The machine is gone when its RAM is read: by a panic that resets it, by a triple fault that says
+// nothing at all.
+TEST_F(TraceTest, AGuestThatPanickedOrResetItselfLeavesItsTraceInItsRam) {
+  REQUIRE_KERNEL(kKernel);
+  for (const char* end : {"panic", "reset"}) {
+    const std::string results = (root() / end).string();
+    const auto result = run({"run", "--cpus", "2", "--format", "json", "--results", results,
+                             "--append", "reboot=t", "--", KTRIAL_BAD_GUEST, end});
+    EXPECT_EQ(result.exit, 1) << result.err;
+    const auto story = trial(result).value("trace", nlohmann::json::object());
+    EXPECT_EQ(story.value("source", ""), "RAM") << end << result.err;
+    EXPECT_EQ(story.value("complete", false), true) << end;
+    const auto shown = run({"trace", "--results", results});
+    EXPECT_NE(shown.out.find("sched_process_exec: filename="), std::string::npos) << end;
+    EXPECT_NE(shown.out.find("bad_guest"), std::string::npos) << end;
+    const auto file = read_file(trial(result).value("artifacts", "") + "/trace.json");
+    EXPECT_TRUE(file && file->find("\"beats of CPU 1\"") != std::string::npos) << end;
+  }
+}
+
+// Two runs of one spec, but for what the workload does at its end.
+TEST_F(TraceTest, WhatOnlyAFailingRunDoesIsShownAgainstPassingOnes) {
+  REQUIRE_KERNEL(kKernel);
+  const std::string passing = (root() / "passing").string(),
+                    failing = (root() / "failing").string();
+  const auto shell = [&](const std::string& results, const char* script) {
+    return run({"run", "--cpus", "2", "--trace", "fork", "--results", results, "--", "/bin/sh",
+                "-c", script});
+  };
+  EXPECT_EQ(shell(passing, "(:) & wait").exit, 0);
+  EXPECT_EQ(shell(failing, "(:) & wait; (echo odd > /proc/self/comm) & wait; exit 1").exit, 1);
+  const fs::path other = fs::directory_iterator(fs::path(passing) / "runs")->path();
+  const auto diff = run({"trace", "--results", failing, "--diff", other.string()});
+  EXPECT_EQ(diff.exit, 0) << diff.err;
+  EXPECT_EQ(diff.out.find("NOTE"), std::string::npos) << diff.out;
+  EXPECT_NE(diff.out.find("in 1 other trace"), std::string::npos) << diff.out;
+  const std::size_t failed = diff.out.find("only when it failed"), odd = diff.out.find("odd");
+  EXPECT_LT(failed, odd) << diff.out;
+  EXPECT_LT(odd, diff.out.find("only in the others")) << diff.out;
 }
 
 TEST_F(TraceTest, ADumpOnTheConsoleBecomesTheTrace) {

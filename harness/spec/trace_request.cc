@@ -183,6 +183,17 @@ int trace_buffer_kib(const TrialSpec& spec, const TraceRequest& request) {
   return std::max(kMinTraceBufferKib, std::min(kTraceKib, most));
 }
 
+// Seen the same in 6.1 to 6.19. An RCU stall and a hung task have an event just before their
+// report (kernel/rcu/tree_stall.h, tree_exp.h; kernel/hung_task.c). A lockup has none: after its
+// first line it calls print_modules() (kernel/watchdog.c), as do a WARN and an oops, which are as
+// good a reason to stop. Pools of workers are shown by show_all_workqueues() (kernel/workqueue.c).
+std::vector<std::string> stop_points(const std::string& trace_stop) {
+  if (trace_stop.empty() || trace_stop == kStopAtWarning) return {};
+  if (trace_stop != kStopAtStall) return {trace_stop};
+  return {"print_modules", "show_all_workqueues", "rcu:rcu_stall_warning",
+          "sched:sched_process_hang"};
+}
+
 std::string trace_problems(const TrialSpec& spec) {
   std::string out;
   auto problem = [&](const std::string& line) { out += (out.empty() ? "" : "\n") + line; };
@@ -208,7 +219,7 @@ std::string trace_problems(const TrialSpec& spec) {
   }
   if (!spec.trace_stop.empty() && !is_name(spec.trace_stop))
     problem("trace_stop: " + in_quotes(spec.trace_stop) + " is no function's name, nor '" +
-            kStopAtWarning + "'");
+            kStopAtWarning + "' or '" + kStopAtStall + "'");
   return out;
 }
 

@@ -46,8 +46,13 @@ int trace_buffer_kib(const TrialSpec& spec, const TraceRequest& request);
 // All that is wrong with a spec's trace keys, a line each; empty: nothing.
 std::string trace_problems(const TrialSpec& spec);
 
-// `trace_stop`: tracing stops at the kernel's first warning, instead of at a function.
+// `trace_stop`: tracing stops at the kernel's first warning, instead of at a function; or at its
+// first report of a stall.
 inline constexpr char kStopAtWarning[] = "warning";
+inline constexpr char kStopAtStall[] = "stall";
+// Where the agent shall stop it: functions, and events as "SYSTEM:EVENT". Of a stall's, a kernel
+// need not have all.
+std::vector<std::string> stop_points(const std::string& trace_stop);
 
 // Bounds. What is read back of a guest ends at that much, too.
 inline constexpr int kMinTraceBufferKib = 8;

@@ -98,6 +98,10 @@ TEST(TraceRequestTest, ProblemsNameTheirKeyAndLine) {
   TrialSpec spec;
   spec.trace = "shced";
   spec.trace_clock = "counter";
+  EXPECT_TRUE(stop_points("").empty());
+  EXPECT_TRUE(stop_points("warning").empty()) << "the command line's";
+  EXPECT_THAT(stop_points("schedule"), testing::ElementsAre("schedule"));
+  EXPECT_THAT(stop_points("stall"), testing::Contains("print_modules"));
   spec.trace_stop = "a b";
   spec.trace_buffer_kib = 32 << 10;
   const std::string problems = trace_problems(spec);

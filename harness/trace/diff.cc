@@ -14,9 +14,9 @@ namespace {
 constexpr double kSurprising = 10.83;          // chi-squared, one degree of freedom, p = 0.001
 constexpr std::size_t kMostTraits = 1u << 17;  // different ones; a function trace has many
 
-enum Sort : unsigned { event, task_switch, state_d, fork, never_ran, call, kSorts };
-constexpr const char* kSortNames[] = {
-    "event ", "switch ", "leaves in state D: ", "fork ", "never ran: ", "call "};
+enum Sort : unsigned { event, task_switch, state_d, fork, call, never_ran, stays_in_d, kSorts };
+constexpr const char* kSortNames[] = {"event ", "switch ",     "leaves in state D: ", "fork ",
+                                      "call ",  "never ran: ", "stays in state D: "};
 
 struct Count {
   Sort sort = event;
@@ -35,6 +35,8 @@ class Counter {
     }
     for (const Birth& one : births(history))
       if (!one.ran) count(never_ran, task(one.parent) + " -> " + task(one.child), one.ns, one.cpu);
+    for (const HeldOff& one : held_off(history))
+      count(stays_in_d, task(one.pid), one.since_ns, one.cpu);
   }
 
   std::unordered_map<std::string, Count> counts;
@@ -162,6 +164,7 @@ Diff compare(const History& failing, const std::vector<History>& passing) {
     one.surprise = surprise(count.failing, all_failing, count.passing, all_passing);
     one.last_ns = count.last_ns;
     one.last_cpu = count.last_cpu;
+    one.unfinished = count.sort == never_ran || count.sort == stays_in_d;
     if (count.passing == 0)
       out.only_failing.push_back(std::move(one));
     else if (count.failing == 0)
@@ -171,6 +174,8 @@ Diff compare(const History& failing, const std::vector<History>& passing) {
   }
   for (auto* list : {&out.only_failing, &out.only_passing, &out.shifted})
     std::ranges::sort(*list, [](const Trait& a, const Trait& b) {
+      // A stall is told by what did not end, be it once; what ran instead is often more.
+      if (a.unfinished != b.unfinished) return a.unfinished;
       if (a.surprise != b.surprise) return a.surprise > b.surprise;
       // A sort that passing traces have nothing of surprises most by its number.
       return a.failing + a.passing != b.failing + b.passing

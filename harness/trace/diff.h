@@ -9,8 +9,8 @@
 namespace ktrial::trace {
 
 // One thing that traces do, names without their numbers ("kworker/N:N"): an event, a switch
-// from one task to another, a task that leaves in state D, a fork, a child that never ran, a
-// function called by another.
+// from one task to another, a task that leaves in state D, or stays in it, a fork, a child that
+// never ran, a function called by another.
 struct Trait {
   std::string what;
   std::uint64_t failing = 0, passing = 0;       // how often, all passing traces together
@@ -20,10 +20,12 @@ struct Trait {
   double surprise = 0;
   std::uint64_t last_ns = 0;  // of the failing trace, where it was seen last
   unsigned last_cpu = 0;
+  bool unfinished = false;  // a child that never ran, a task that stays in state D
 };
 
 struct Diff {
-  std::vector<Trait> only_failing;  // never seen when it passes; the most surprising first
+  // Never seen when it passes; the unfinished first, then the most surprising.
+  std::vector<Trait> only_failing;
   std::vector<Trait> only_passing;
   std::vector<Trait> shifted;  // seen in both, as often as not by chance
   std::uint64_t failing_events = 0, passing_events = 0;

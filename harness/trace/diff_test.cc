@@ -39,6 +39,10 @@ TEST(DiffTest, WhatOnlyTheFailingRunDoesIsNamed) {
   const Diff diff = compare(wedged(), {healthy(11, 100), healthy(12, 90)});
   EXPECT_THAT(diff.only_failing, named("never ran: vfork -> vfork"));
   EXPECT_THAT(diff.only_failing, named("leaves in state D: vfork"));
+  EXPECT_THAT(diff.only_failing, named("stays in state D: vfork"));
+  ASSERT_GE(diff.only_failing.size(), 3u);
+  EXPECT_TRUE(diff.only_failing[0].unfinished && diff.only_failing[1].unfinished);
+  EXPECT_FALSE(diff.only_failing[2].unfinished);
   EXPECT_THAT(diff.only_failing, named("event sched_process_fork"));
   EXPECT_THAT(diff.only_failing, named("switch vfork -> idle"));
   EXPECT_THAT(diff.only_failing, Not(named("switch idle -> kworker/uN:N")));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "harness/trace/printer.h"
 #include "harness/trace/writers.h"
@@ -12,7 +13,9 @@ namespace ktrial::trace {
 
 namespace {
 
-constexpr int kCpus = 1, kTrial = 2;  // "processes": groups of tracks
+// "Processes": groups of tracks.
+constexpr int kCpus = 1, kTrial = 2, kBeats = 3, kHost = 4;
+constexpr int kPhases = 1, kProgress = 2;  // tracks of kTrial
 
 std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
@@ -30,12 +33,7 @@ class Json {
   std::string run(const std::vector<Mark>& marks) {
     name_tracks();
     for (const CpuRing& ring : trace_.rings.cpus) add_cpu(ring);
-    for (const Mark& mark : marks) {
-      const bool global = mark.cpu < 0;
-      add(R"({{"name":{},"cat":"mark","ph":"i","s":"{}","ts":{},"pid":{},"tid":{}}})",
-          quoted(mark.text), global ? "g" : "t", micros(mark.ns), global ? kTrial : kCpus,
-          mark.cpu + 1);
-    }
+    for (const Mark& mark : marks) add_mark(mark);
     return R"({"displayTimeUnit":"ns","traceEvents":[)" + out_ + "\n]}\n";
   }
 
@@ -50,12 +48,55 @@ class Json {
     const char* name = R"({{"name":"process_name","ph":"M","pid":{},"args":{{"name":"{}"}}}})";
     add(fmt::runtime(name), kCpus, "CPUs");
     add(fmt::runtime(name), kTrial, "trial");
-    for (const CpuRing& ring : trace_.rings.cpus) {
-      add(R"({{"name":"thread_name","ph":"M","pid":{},"tid":{},"args":{{"name":"CPU {}"}}}})",
-          kCpus, ring.cpu + 1, ring.cpu);
-      add(R"({{"name":"thread_sort_index","ph":"M","pid":{},"tid":{},"args":{{"sort_index":{}}}}})",
-          kCpus, ring.cpu + 1, ring.cpu);
+    add(fmt::runtime(name), kBeats, "heartbeats");
+    add(fmt::runtime(name), kHost, "host");
+    for (const CpuRing& ring : trace_.rings.cpus)
+      name_track({kCpus, static_cast<int>(ring.cpu) + 1}, fmt::format("CPU {}", ring.cpu));
+  }
+
+  struct Place {
+    int group = kTrial, track = 0;
+    auto operator<=>(const Place&) const = default;
+  };
+
+  void name_track(Place place, const std::string& name) {
+    if (!named_.insert(place).second) return;
+    add(R"({{"name":"thread_name","ph":"M","pid":{},"tid":{},"args":{{"name":"{}"}}}})",
+        place.group, place.track, name);
+    add(R"({{"name":"thread_sort_index","ph":"M","pid":{},"tid":{},"args":{{"sort_index":{}}}}})",
+        place.group, place.track, place.track);
+  }
+
+  Place place_of(const Mark& mark) {
+    const int cpu = std::max(mark.cpu, -1) + 1;
+    const auto on = [&](Place place, const std::string& name) {
+      name_track(place, name);
+      return place;
+    };
+    switch (mark.track) {
+      case Track::events:
+        break;
+      case Track::phases:
+        return on({kTrial, kPhases}, "phases");
+      case Track::progress:
+        return on({kTrial, kProgress}, "progress");
+      case Track::beats:
+        return on({kBeats, cpu}, fmt::format("beats of CPU {}", mark.cpu));
+      case Track::host:
+        return on({kHost, cpu}, cpu == 0 ? "QEMU and ktrial" : fmt::format("vCPU {}", mark.cpu));
     }
+    return {cpu == 0 ? kTrial : kCpus, cpu};
+  }
+
+  void add_mark(const Mark& mark) {
+    const Place place = place_of(mark);
+    if (mark.until_ns != 0)
+      return add(R"({{"name":{},"cat":"mark","ph":"X","ts":{},"dur":{},"pid":{},"tid":{}}})",
+                 quoted(mark.text), micros(mark.ns),
+                 micros(std::max(mark.until_ns, mark.ns) - mark.ns), place.group, place.track);
+    const bool global = mark.track == Track::events && mark.cpu < 0;
+    add(R"({{"name":{},"cat":"mark","ph":"i","s":"{}","ts":{},"pid":{},"tid":{}}})",
+        quoted(mark.text), global ? "g" : "t", micros(mark.ns), place.group, place.track);
   }
 
   void add_cpu(const CpuRing& ring) {
@@ -97,6 +138,7 @@ class Json {
   const Trace& trace_;
   const Format* switches_ = nullptr;
   std::uint64_t end_ = 0;
+  std::set<Place> named_;
   std::string out_;
 };
 

@@ -16,7 +16,8 @@ constexpr double kWidth = 1600, kLeft = 70, kRight = 40, kTop = 78, kRow = 44, k
 constexpr double kLabel = 7;  // of a letter
 constexpr double kPlot = kWidth - kLeft - kRight;
 // What is drawn at most, each some 150 bytes.
-constexpr std::size_t kMostCpus = 64, kMostBars = 900, kMostSigns = 200, kMostMarks = 16;
+constexpr std::size_t kMostCpus = 64, kMostBars = 900, kMostSigns = 200, kMostMarks = 16,
+                      kMostBands = 200;
 constexpr std::size_t kMostLegend = 8, kLongestText = 80;
 
 std::string escaped(std::string_view text) {
@@ -84,6 +85,7 @@ class Picture {
         kWidth, height, kLeft, history_.moments.size(), escaped(history_.source),
         seconds(span_.from_ns), seconds(span_.to_ns));
     axis();
+    draw_bands(marks);
     for (const auto& [cpu, row] : rows_)
       add(R"(<text x="8" y="{:.0f}">CPU {}</text>)"
           "\n",
@@ -204,14 +206,35 @@ class Picture {
     };
     entry("#184", "fork");
     entry("#c33", "exit");
+    if (host_took_) entry("#fe9", "taken by the host");
     for (std::size_t i = 0; i < most.size() && i < kMostLegend; ++i)
       entry(color(most[i].second), most[i].second);
   }
 
+  // Behind the bars: what the host took from a CPU, or from all.
+  void draw_bands(const std::vector<Mark>& marks) {
+    std::size_t drawn = 0;
+    for (const Mark& mark : marks) {
+      if (mark.track != Track::host || mark.until_ns < span_.from_ns || mark.ns > span_.to_ns)
+        continue;
+      const auto row = mark.cpu < 0 ? rows_.end() : rows_.find(static_cast<unsigned>(mark.cpu));
+      if ((mark.cpu >= 0 && row == rows_.end()) || drawn++ == kMostBands) continue;
+      const double y = row == rows_.end() ? kTop : top(row->second) - 4;
+      add(R"(<rect x="{:.1f}" y="{:.0f}" width="{:.1f}" height="{:.0f}" fill="#fb0" opacity=".3">)"
+          R"(<title>host: {}</title></rect>)"
+          "\n",
+          x(mark.ns), y, x(mark.until_ns) - x(mark.ns),
+          row == rows_.end() ? bottom() - kTop : kBar + 8, escaped(mark.text));
+    }
+    host_took_ = drawn > 0;
+  }
+
+  // Points, and where phases begin. Progress and beats would be too many.
   void draw_marks(const std::vector<Mark>& marks) {
     std::size_t drawn = 0;
     for (const Mark& mark : marks) {
       if (!shown(mark.ns) || drawn == kMostMarks) continue;
+      if (mark.track != Track::events && mark.track != Track::phases) continue;
       const bool left = x(mark.ns) > kWidth / 2;
       add(R"(<path d="M{0:.1f} {1:.0f}V{2:.0f}" stroke="#00c" stroke-dasharray="4 3"/>)"
           R"(<text x="{3:.1f}" y="{4:.0f}" fill="#00c" font-size="11"{5}>{6}</text>)"
@@ -228,6 +251,7 @@ class Picture {
   std::map<unsigned, Row> rows_;
   std::map<std::string, double> legend_;  // pixels
   double cell_ = 1;
+  bool host_took_ = false;
   std::size_t sign_count_ = 0;
   std::string out_, signs_;
 };

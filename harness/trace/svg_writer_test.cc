@@ -44,6 +44,21 @@ TEST(SvgTest, TasksAreBarsAndTheRestAreMarks) {
   EXPECT_THAT(svg, HasSubstr("no event after 0.003000 s; the switch was begun, not ended"));
 }
 
+TEST(SvgTest, WhatTheHostTookIsABandAndPhasesAreLines) {
+  const std::string svg = to_svg(two_cpus(),
+                                 {{2000000, "waited", 1, Track::host, 4000000},
+                                  {2000000, "elsewhere", 7, Track::host, 4000000},
+                                  {3000000, "workload x", -1, Track::phases, 9000000},
+                                  {3000000, "beat", 1, Track::beats}},
+                                 {1000000, 10000000});
+  expect_well_formed(svg);
+  EXPECT_THAT(svg, HasSubstr("<title>host: waited</title>"));
+  EXPECT_THAT(svg, HasSubstr("taken by the host"));
+  EXPECT_THAT(svg, HasSubstr(">workload x</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr("elsewhere")));
+  EXPECT_THAT(svg, Not(HasSubstr("beat")));
+}
+
 TEST(SvgTest, WhatLiesOutsideIsNotDrawn) {
   const std::string svg = to_svg(two_cpus(), {{4000000, "mark"}}, {9500000, 10000000});
   expect_well_formed(svg);

@@ -176,6 +176,35 @@ TEST_F(TraceTest, TheJsonHasATrackForEachCpu) {
               ElementsAre("sched_process_fork", "sched_process_fork", "a \"mark\"", "here"));
 }
 
+TEST_F(TraceTest, MarksThatAreNoEventsHaveTracksOfTheirOwn) {
+  const auto json = nlohmann::json::parse(
+      to_perfetto_json(read(), {{1000, "boot", -1, Track::phases, 5000},
+                                {2000, "7 of 9", -1, Track::progress},
+                                {3000, "beat", 1, Track::beats},
+                                {3500, "no beat for 2 s", 0, Track::beats, 9000},
+                                {4000, "waited", 1, Track::host, 4100},
+                                {4000, "QEMU was stopped", -1, Track::host, 4100}}));
+  std::map<std::pair<int, int>, std::string> tracks;
+  std::map<std::string, std::string> shown;
+  for (const auto& event : json.at("traceEvents")) {
+    const std::pair<int, int> place = {event.at("pid"), event.value("tid", 0)};
+    if (event.at("name") == "thread_name") {
+      EXPECT_FALSE(tracks.contains(place)) << "named twice";
+      tracks[place] = event.at("args").at("name");
+    }
+    if (event.value("cat", "") == "mark") {
+      ASSERT_TRUE(tracks.contains(place)) << event;
+      shown[event.at("name")] = tracks[place] + " " + event.at("ph").get<std::string>();
+      EXPECT_EQ(event.contains("dur"), event.at("ph") == "X");
+    }
+  }
+  const std::map<std::string, std::string> expected = {
+      {"boot", "phases X"},         {"7 of 9", "progress i"},
+      {"beat", "beats of CPU 1 i"}, {"no beat for 2 s", "beats of CPU 0 X"},
+      {"waited", "vCPU 1 X"},       {"QEMU was stopped", "QEMU and ktrial X"}};
+  EXPECT_EQ(shown, expected);
+}
+
 TEST_F(TraceTest, TraceCmdOpensTheFile) {
   auto folder = TempDir::create("kt-trace");
   ASSERT_TRUE(folder);

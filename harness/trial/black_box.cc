@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
 #include "harness/trace/console_dump.h"
 #include "harness/trace/story.h"
@@ -67,6 +68,25 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
       "All events: trace.txt; for KernelShark: trace.dat; for ui.perfetto.dev: trace.json; a "
       "picture: trace.svg");
   return lines;
+}
+
+void recover_trace_from_ram(const Scene& scene) {
+  std::error_code error;
+  if (!has_black_box(scene.plan) || std::filesystem::exists(scene.artifacts / "trace.txt", error))
+    return;
+  scene.monitor.timeline().stop(Clock::now());
+  const auto lost = [&](const std::string& why) { scene.observer.on_event("trace-lost", why); };
+  const auto patience = scene.plan.timeouts.monitor_reply;
+  if (!scene.monitor.vm_ended())
+    if (auto paused = scene.vm.pause(patience); !paused && !scene.monitor.vm_ended())
+      return lost(paused.error().message);
+  auto ram = scene.vm.ram(patience);
+  if (!ram) return lost(ram.error().message);
+  auto inspector = autopsy::make_inspector(std::move(*ram), scene.plan.symbols);
+  if (!inspector) return lost(inspector.error().message);
+  const introspect::KernelView* view = (*inspector)->view();
+  if (view == nullptr) return lost("the kernel's structures cannot be read");
+  recover_trace(scene, *view, (*inspector)->kernel_log());
 }
 
 void keep_dump(const Scene& scene) {

@@ -26,6 +26,12 @@ bool traces_itself(const Plan& plan);
 std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,
                                        const std::vector<std::string>& kernel_log);
 
+// The same outside of an autopsy: after a report that is no stall, or when the machine is gone
+// (panic, triple fault). Its RAM is a file of ours, which outlives it: nothing clears it, because a
+// reset ends the machine. Pauses a machine that lives, and leaves it so. Does nothing where there
+// is a trace already, or no black box; what cannot be read is an event.
+void recover_trace_from_ram(const Scene& scene);
+
 // A trace that the kernel printed on its console becomes trace.txt and trace.svg, unless RAM
 // told more. To be called when console.log is complete.
 void keep_dump(const Scene& scene);

@@ -33,6 +33,7 @@ void read_findings_from_log(const std::vector<std::string>& log, Evidence& evide
 
 void take_autopsy(const Scene& scene, Evidence& evidence) {
   scene.observer.on_step("the guest stalls; looking at it from outside");
+  scene.monitor.timeline().stop(Clock::now());
   evidence.autopsy = autopsy::examine(
       {.vm = scene.vm,
        .host = scene.monitor.host(),
@@ -96,6 +97,10 @@ void examine_report(const Scene& scene, Evidence& evidence) {
   if (!findings.empty() && verdict::is_stall(findings.front().kind) && !scene.monitor.vm_ended()) {
     take_autopsy(scene, evidence);
     let_go_on(scene);
+  } else {
+    // Before it is overwritten: a guest may live on after an oops.
+    recover_trace_from_ram(scene);
+    if (!scene.monitor.vm_ended()) let_go_on(scene);
   }
   scene.monitor.settle(scene.plan.timeouts.late_report, scene.plan.timeouts.report_settle);
 }
@@ -142,6 +147,8 @@ void gather_late_evidence(const Scene& scene, Evidence& evidence) {
     if (auto status = scene.vm.status(scene.plan.timeouts.monitor_reply))
       stopped->reason += " (status: " + *status + ")";
   }
+  if (!ended_by<AgentResult, Interrupted>(evidence) && scene.monitor.console().saw_kernel_line())
+    recover_trace_from_ram(scene);
 }
 
 }  // namespace ktrial::trial

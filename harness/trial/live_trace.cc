@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
+#include "harness/base/file.h"
 #include "harness/trace/collected.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/trace_files.h"
@@ -16,16 +18,22 @@ namespace {
 double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
 wire::TraceSetup setup_of(const spec::TrialSpec& spec, const spec::TraceRequest& request) {
-  wire::TraceSetup out{.clock = spec.trace_clock, .functions = request.functions};
-  if (spec.trace_stop != spec::kStopAtWarning) out.stop = spec.trace_stop;
+  wire::TraceSetup out{.clock = spec.trace_clock,
+                       .stops = spec::stop_points(spec.trace_stop),
+                       .functions = request.functions};
   for (const spec::TraceEvent& event : request.events)
     out.events.emplace_back(event.full(), event.filter);
   return out;
 }
 
+bool is_stop(const spec::TrialSpec& spec, const std::string& what) {
+  const auto stops = spec::stop_points(spec.trace_stop);
+  return std::ranges::find(stops, what) != stops.end();
+}
+
 const char* key_of(const spec::TrialSpec& spec, const std::string& what) {
   if (what == spec.trace_clock) return "trace_clock";
-  if (what == spec.trace_stop) return "trace_stop";
+  if (is_stop(spec, what)) return "trace_stop";
   return "trace";
 }
 
@@ -37,22 +45,27 @@ Status judge(const Scene& scene, const spec::TraceRequest& request,
   for (const spec::TraceEvent& event : request.events)
     if (!event.preset.empty()) left[event.preset].insert(event.full());
   std::string problems;
+  const bool at_stall = spec.trace_stop == spec::kStopAtStall;
+  if (at_stall)
+    for (std::string& stop : spec::stop_points(spec.trace_stop))
+      left[spec::kStopAtStall].insert(std::move(stop));
   for (const auto& [what, why] : refused) {
+    const bool optional = at_stall && is_stop(spec, what);
     const auto preset = std::ranges::find_if(request.events, [&](const spec::TraceEvent& event) {
       return event.full() == what && !event.preset.empty();
     });
     const std::string text = fmt::format("{}: {}: {}", key_of(spec, what), what, why);
-    if (preset == request.events.end()) {
+    if (preset == request.events.end() && !optional) {
       problems += (problems.empty() ? "" : "; ") + text;
       continue;
     }
     scene.observer.on_step(text);
-    left[preset->preset].erase(what);
+    left[optional ? spec::kStopAtStall : preset->preset].erase(what);
   }
   for (const auto& [preset, events] : left)
     if (events.empty())
-      problems += fmt::format("{}trace: {}: there is none of its events",
-                              problems.empty() ? "" : "; ", preset);
+      problems += fmt::format("{}{}: {}: there is none of its events", problems.empty() ? "" : "; ",
+                              preset == spec::kStopAtStall ? "trace_stop" : "trace", preset);
   if (problems.empty()) return {};
   return usage_error(fmt::format("kernel {}: {}", scene.monitor.hello()->kernel_release, problems),
                      left.contains("mmcid") && left["mmcid"].empty()
@@ -87,6 +100,16 @@ std::string missing(const TraceInbox& inbox) {
   return inbox.end()->problem;
 }
 
+// The log's stamps can be placed on the trace's default clock only.
+std::vector<std::string> console_lines(const Scene& scene) {
+  constexpr std::size_t kLongest = 64u << 20;  // bytes
+  std::vector<std::string> out;
+  if (!scene.plan.spec.trace_clock.empty()) return out;
+  std::istringstream stream(read_file(scene.artifacts / "console.log", kLongest).value_or(""));
+  for (std::string line; std::getline(stream, line);) out.push_back(std::move(line));
+  return out;
+}
+
 }  // namespace
 
 Status set_up_trace(const Scene& scene) {
@@ -117,7 +140,7 @@ void collect_trace(const Scene& scene) {
   trace::Trace& trace = collected->trace;
   if (const std::string why = missing(inbox); !why.empty()) trace.rings.trouble = why;
   write_trace_artifact(scene, "trace.stats", statistics(inbox.files()));
-  write_trace(scene, trace, {});
+  write_trace(scene, trace, console_lines(scene));
   auto fact = [&](const char* name, std::string value) {
     scene.facts.emplace_back(name, std::move(value));
   };

@@ -19,6 +19,7 @@ void Monitor::begin(pid_t vm_process) {
   begun_ = last_console_ = Clock::now();
   next_sample_ = begun_;
   host_.emplace(vm_process);
+  timeline_.phase(begun_, "boot");
 }
 
 vm::Vm::Sink Monitor::vm_sink() {
@@ -87,6 +88,7 @@ void Monitor::on_message(wire::Message message) {
     if (output->stream == wire::Stream::out) output_tests_.feed(output->bytes);
   } else if (auto* progress = std::get_if<wire::Progress>(&message)) {
     last_progress_ = now;
+    timeline_.progress(now, *progress);
     observer_.on_progress(*progress);
   } else if (auto* exit = std::get_if<wire::Exit>(&message)) {
     exit_ = std::move(*exit);
@@ -97,6 +99,8 @@ void Monitor::on_message(wire::Message message) {
     counters_came_ = true;
   } else if (auto* log = std::get_if<wire::Log>(&message)) {
     observer_.on_event("agent", log->text);
+  } else if (auto* clocks = std::get_if<wire::Clocks>(&message)) {
+    timeline_.clocks(now, *clocks);
   } else {
     trace_.take(message);
   }
@@ -106,6 +110,7 @@ void Monitor::on_beat(const wire::Beat& beat) {
   // A guest cannot have more CPUs than QEMU allows; more is a hostile stream.
   if (last_beat_.size() > 4096 && !last_beat_.contains(beat.cpu)) return;
   last_beat_[beat.cpu] = Clock::now();
+  timeline_.beat(last_beat_[beat.cpu], beat);
 }
 
 // What ends any wait at once.
@@ -188,6 +193,11 @@ std::optional<Ending> Monitor::wait_hello() {
                   return verdict::DeadlinePassed{seconds(Clock::now() - begun_)};
                 return std::nullopt;
               });
+}
+
+std::vector<trace::Mark> Monitor::timeline_marks() const {
+  return timeline_.marks(host_ ? host_->troubles() : std::vector<autopsy::HostTrouble>(),
+                         Clock::now());
 }
 
 Ending Monitor::watch_workload() {

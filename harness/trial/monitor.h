@@ -15,6 +15,7 @@
 #include "harness/channel/channel.h"
 #include "harness/console/analyzer.h"
 #include "harness/trial/observer.h"
+#include "harness/trial/timeline.h"
 #include "harness/trial/trace_inbox.h"
 #include "harness/verdict/evidence.h"
 #include "harness/vm/vm.h"
@@ -71,6 +72,9 @@ class Monitor {
   // Of the program's output; if that holds none, of the console.
   subtests::Summary subtests() const;
   autopsy::HostWatch& host() { return *host_; }
+  Timeline& timeline() { return timeline_; }
+  // All of it up to now, by the trace's clock, with what the host did.
+  std::vector<trace::Mark> timeline_marks() const;
   // Since when nothing moved, as far as `ending` goes: the start of the window
   // that the host may explain.
   Clock::time_point quiet_since(const verdict::Ending& ending) const;
@@ -103,6 +107,7 @@ class Monitor {
   std::size_t findings_told_ = 0;
   wire::Decoder control_, beats_;
   std::optional<autopsy::HostWatch> host_;
+  Timeline timeline_;
   Clock::time_point begun_{}, next_sample_{}, hello_at_{}, last_progress_{}, last_console_{};
   Clock::time_point first_finding_at_{};
 

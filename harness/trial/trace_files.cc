@@ -1,10 +1,12 @@
 #include "harness/trial/trace_files.h"
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "harness/base/file.h"
 #include "harness/console/analyzer.h"
+#include "harness/trace/marks.h"
 #include "harness/trace/printer.h"
 #include "harness/trace/slice.h"
 #include "harness/trace/svg_writer.h"
@@ -42,16 +44,27 @@ std::vector<trace::Mark> marks_of(const trace::Trace& trace,
                                   const std::vector<trace::Mark>& reports) {
   std::vector<trace::Mark> out;
   const trace::Format* exec = trace.formats.find("sched_process_exec");
+  // Of each program the first: a workload may start one for hundreds of times.
+  constexpr std::size_t kMostPrograms = 64;
+  std::map<std::string, std::uint64_t> first;
   std::uint64_t end = 0;
   for (const trace::CpuRing& ring : trace.rings.cpus) {
     if (ring.events.empty()) continue;
     const trace::Event& last = ring.events.back();
     end = std::max(end, last.ns);
     out.push_back({last.ns, "last event of this CPU", static_cast<int>(ring.cpu)});
-    for (const trace::Event& event : ring.events)
-      if (exec != nullptr && event.type == exec->id)
-        out.push_back({event.ns, "exec " + trace::text(event, *exec, "filename")});
+    if (exec == nullptr) continue;
+    for (const trace::Event& event : ring.events) {
+      if (event.type != exec->id) continue;
+      const std::string name = trace::text(event, *exec, "filename");
+      const auto known = first.find(name);
+      if (known != first.end())
+        known->second = std::min(known->second, event.ns);
+      else if (first.size() < kMostPrograms)
+        first.emplace(name, event.ns);
+    }
   }
+  for (const auto& [name, ns] : first) out.push_back({ns, "exec " + name});
   if (end > 0) out.push_back({end, "last event"});
   out.insert(out.end(), reports.begin(), reports.end());
   return out;
@@ -77,9 +90,12 @@ void write_trace(const Scene& scene, trace::Trace& trace,
   trace::print_events(trace);
   write_trace_artifact(scene, "trace.dat", trace::to_trace_dat(trace));
   write_trace_artifact(scene, "trace.txt", trace::to_text(trace));
-  const std::vector<trace::Mark> reports = reports_of(kernel_log);
+  std::vector<trace::Mark> reports = reports_of(kernel_log);
+  const std::vector<trace::Mark> timeline = scene.monitor.timeline_marks();
+  reports.insert(reports.end(), timeline.begin(), timeline.end());
   write_trace_artifact(scene, "trace.json",
                        trace::to_perfetto_json(trace, marks_of(trace, reports)));
+  write_trace_artifact(scene, kMarksFile, trace::marks_to_json(reports));
   const auto history = trace::history_of(trace);
   write_trace_artifact(scene, "trace.svg",
                        trace::to_svg(history, reports, trace::before_stall(history)));

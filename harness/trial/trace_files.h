@@ -13,8 +13,12 @@
 
 namespace ktrial::trial {
 
-// trace.dat, trace.txt, trace.json and trace.svg. `kernel_log`: its lines, with their stamps;
-// reports in it become marks. None when the trace does not go by the default clock. Forks, see trace::print_events().
+// Reports and timeline, for who draws the trace again: see trace::marks_from_json().
+inline constexpr char kMarksFile[] = "trace.marks.json";
+
+// trace.dat, trace.txt, trace.json, trace.svg and kMarksFile, with what the trial's timeline holds as marks.
+// `kernel_log`: its lines, with their stamps; reports in it become marks, too. None when the trace
+// does not go by the default clock. Forks, see trace::print_events().
 void write_trace(const Scene& scene, trace::Trace& trace,
                  const std::vector<std::string>& kernel_log);
 

@@ -100,6 +100,7 @@ Ending run_workload(const TrialContext& context, const Scene& scene, verdict::Ev
   const auto kept = std::min(plan.timeouts.shutdown, plan.total / 2);
   run.deadline_ns =
       static_cast<std::uint64_t>(std::chrono::nanoseconds(plan.total - kept).count());
+  scene.monitor.timeline().phase(Clock::now(), "workload " + plan.name());
   scene.channel.send(wire::encode(run));
   std::optional<VsockPeer> peer;
   if (plan.host_port != 0) peer.emplace(context.io, scene.channel, plan.host_port);
@@ -190,6 +191,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
     context.observer.on_step(
         fmt::format("agent answered after {:.1f} s; running {}",
                     seconds(monitor.hello_at() - begun), plan.name()));
+    monitor.timeline().phase(monitor.hello_at(), "set-up");
     heed_slow_host(scene, begun, evidence);
     if (auto set = set_up_trace(scene); !set) {
       bench.vm->destroy();
@@ -200,6 +202,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   } else {
     evidence.ending = *failed;
   }
+  monitor.timeline().phase(Clock::now(), "late evidence");
   evidence.last_beat_ago_s = monitor.last_beats_ago();
   evidence.host = monitor.host().since(monitor.quiet_since(evidence.ending));
   gather_late_evidence(scene, evidence);
