@@ -2,12 +2,9 @@
 // this folder run through libvirt, too: see CMakeLists.txt.
 #include <signal.h>
 
-#include <boost/asio/io_context.hpp>
 #include <iterator>
 
 #include "harness/e2e/e2e.h"
-#include "harness/kernel/kernel.h"
-#include "harness/vm/libvirt_vm.h"
 
 namespace ktrial::e2e {
 namespace {
@@ -54,53 +51,6 @@ TEST_F(LibvirtTest, AnInterruptEndsTheWaitForALibvirtdThatDoesNotAnswer) {
   daemon().signal(SIGCONT);
   EXPECT_EQ(result.exit, 130) << result.err;
   EXPECT_NE(result.err.find("interrupted"), std::string::npos) << result.err;
-}
-
-// What an autopsy of a guest on another host would read.
-TEST_F(LibvirtTest, MemorySentByLibvirtIsTheMachines) {
-  REQUIRE_KERNEL(kKernel);
-  auto kernel = kernel::resolve(*kernel::parse_reference(kKernel),
-                                {.cache_dir = *kernel::default_cache_dir()});
-  ASSERT_TRUE(kernel);
-  boost::asio::io_context io;
-  const auto libvirt = vm::find_libvirt(io, daemon().uri());
-  ASSERT_TRUE(libvirt) << libvirt.error().message;
-  auto machine = vm::make_libvirt_vm(io, *libvirt,
-                                     {.name = "ram",
-                                      .kernel = kernel->image,
-                                      .command_line = "console=ttyS0 panic=0",
-                                      .cpus = 1,
-                                      .memory_mib = 192,
-                                      .share_ram = false});
-  ASSERT_TRUE(machine) << machine.error().message;
-  std::string console;
-  const auto started = (*machine)->start([&](vm::VmEvent event) {
-    if (auto* bytes = std::get_if<vm::ConsoleBytes>(&event)) console += bytes->bytes;
-  });
-  ASSERT_TRUE(started) << started.error().message;
-  EXPECT_TRUE(eventually([&] {
-    io.poll();
-    return console.find("Linux version") != std::string::npos;
-  }));
-  const auto patience = scaled(std::chrono::seconds(60));
-  ASSERT_TRUE((*machine)->pause(patience));
-  EXPECT_EQ((*machine)->status(patience).value_or(""), "paused");
-  const auto samples = (*machine)->sample_vcpus(patience);
-  ASSERT_TRUE(samples) << samples.error().message;
-  EXPECT_EQ(samples->size(), 1u);
-  const auto copy = (*machine)->ram(patience);
-  ASSERT_TRUE(copy) << copy.error().message;
-  auto contents = [](const std::filesystem::path& file) {
-    return read_file(file, 192u << 20).value_or("");
-  };
-  const std::string sent = contents("/proc/self/fd/" + std::to_string(copy->fd.get()));
-  EXPECT_EQ(sent.size(), 192u << 20);
-  bool same = false;
-  const auto folder = "/proc/" + std::to_string((*machine)->process()) + "/fd";
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (std::filesystem::read_symlink(entry.path()).string().starts_with("/memfd:"))
-      same = same || contents(entry.path()) == sent;
-  EXPECT_TRUE(same);
 }
 
 TEST_F(LibvirtTest, AnotherHostNeedsNothingOfOurs) {
