@@ -16,11 +16,13 @@ packages=(
   # libraries; docs/dependencies.md says what each is for
   libarchive-dev libelf1 libboost1.81-dev libcli11-dev libfmt-dev libgmock-dev libgtest-dev
   libhyperscan-dev libre2-dev libsqlite3-dev libssl-dev libtomlplusplus-dev libtraceevent-dev
-  nlohmann-json3-dev zlib1g-dev
+  libvirt-dev nlohmann-json3-dev zlib1g-dev
 )
 # clang for the fuzzers; makedumpfile reads our core files, trace-cmd our traces; a build of
-# (imitated) kernels asks for bc, bison and flex
-test_packages=(bc bison clang-19 flex libclang-rt-19-dev makedumpfile trace-cmd)
+# (imitated) kernels asks for bc, bison and flex; libvirtd is started by the tests, in a private
+# folder (these packages bring no service: the system has no libvirtd running because of them)
+test_packages=(bc bison clang-19 flex libclang-rt-19-dev libvirt-daemon libvirt-daemon-driver-qemu
+  makedumpfile trace-cmd)
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'bootstrap.sh: %s\n' "$*" >&2; exit 128; }

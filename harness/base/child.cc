@@ -20,6 +20,7 @@ namespace asio = boost::asio;
 namespace process = boost::process::v2;
 
 std::string ExitStatus::text() const {
+  if (!known) return "ended";
   if (!signaled) return "exited with status " + std::to_string(value);
   const char* name = ::sigabbrev_np(value);
   return std::string("was killed by SIG") + (name != nullptr ? name : std::to_string(value));

@@ -29,6 +29,7 @@ namespace ktrial {
 struct ExitStatus {
   bool signaled = false;
   int value = 0;  // exit status or signal number
+  bool known = true;  // false: it was another's child, who does not say
   std::string text() const;
 };
 

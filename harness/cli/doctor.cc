@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <boost/asio/io_context.hpp>
 #include <fstream>
 #include <thread>
 
@@ -14,6 +15,7 @@
 #include "harness/kernel/kernel.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
+#include "harness/vm/libvirt_vm.h"
 #include "harness/vm/qemu_vm.h"
 
 namespace ktrial::cli {
@@ -71,6 +73,25 @@ void check_channels(Checkup& checkup) {
   }
 }
 
+void check_libvirt(Checkup& checkup) {
+  boost::asio::io_context io;
+  auto found = vm::find_libvirt(io, "");
+  if (!found)
+    return checkup.say(Level::optional_missing, {ErrorKind::environment,
+                                                 "--vmm libvirt: " + found.error().message,
+                                                 found.error().hint});
+  const auto kvm = vm::libvirt_offers_kvm(io, *found);
+  const bool opens = ::access("/dev/kvm", R_OK | W_OK) == 0;
+  checkup.say(Level::good, fmt::format("--vmm libvirt: {} has libvirt {} and QEMU {}, {} KVM",
+                                       found->uri, found->libvirt_version, found->qemu_version,
+                                       kvm && *kvm ? "with" : "without"));
+  if (found->local && opens && !(kvm && *kvm))
+    checkup.say(Level::optional_missing,
+                "--vmm libvirt: slow, half a minute before each domain: /dev/kvm opens but QEMU "
+                "cannot use it, so libvirt examines QEMU anew each time",
+                "take the rights to /dev/kvm from libvirtd, or use --vmm qemu");
+}
+
 void check_space(Checkup& checkup, const std::filesystem::path& cache) {
   std::error_code error;
   auto folder = cache;
@@ -93,6 +114,7 @@ Result<int> doctor() {
     checkup.say(Level::missing, qemu.error());
   check_kvm(checkup);
   check_channels(checkup);
+  check_libvirt(checkup);
   if (auto payload = trial::find_payload()) {
     if (auto workloads = spec::list_workloads(*payload / "workloads"))
       checkup.say(Level::good, fmt::format("guest payload in {}: {} workloads", payload->string(),

@@ -15,7 +15,8 @@ namespace ktrial::cli {
 namespace {
 
 struct SelftestFlags {
-  std::string kernel, memory = "512M", accel, channel, append, results, format = "text";
+  std::string kernel, memory = "512M", accel, vmm, connect, channel, append, results,
+                      format = "text";
   std::vector<std::string> only;
   int cpus = 2, repeat = 1;
   bool list = false, offline = false, verbose = false;
@@ -27,6 +28,8 @@ Result<spec::TrialSpec> base_of(const SelftestFlags& flags) {
   spec.cpus = flags.cpus;
   spec.memory_mib = KTRIAL_TRY(spec::parse_size(flags.memory));
   if (!flags.accel.empty()) spec.accel = KTRIAL_TRY(spec::parse_accel(flags.accel));
+  if (!flags.vmm.empty()) spec.vmm = KTRIAL_TRY(spec::parse_vmm(flags.vmm));
+  spec.connect = flags.connect;
   if (!flags.channel.empty()) spec.channel = KTRIAL_TRY(spec::parse_channel(flags.channel));
   spec.append = flags.append;
   return spec;
@@ -88,6 +91,8 @@ void add_selftest(CLI::App& app, Action& action, const Invocation& invocation) {
   command->add_option("--cpus", f.cpus, "vCPUs [2]")->check(CLI::Range(2, spec::kMaxCpus));
   command->add_option("--memory", f.memory, "Guest RAM [512M]");
   command->add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
+  command->add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
+  command->add_option("--connect", f.connect, "libvirt URI, as for `ktrial run`");
   command->add_option("--channel", f.channel, "As for `ktrial run` [auto]");
   command->add_option("--append", f.append, "More kernel command line");
   command->add_option("--results", f.results,

@@ -66,7 +66,7 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
                      "A function at whose call tracing stops, or warning, or stall");
   command.add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
   command.add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
-  command.add_option("--connect", f.connect, "libvirt URI");
+  command.add_option("--connect", f.connect, "libvirt URI [qemu:///system for root, else qemu:///session]");
   command.add_option("--channel", f.channel,
                      "auto, vhost-vsock, vhost-user-vsock or virtio-serial [auto]");
   command.add_option("--machine", f.machine, "q35 or microvm [q35]");

@@ -79,7 +79,8 @@ TEST_F(BadInputTest, WorkloadsParametersAndFlags) {
   expect_refused({"run", "--duration", "10"}, 129, {"10"});
   expect_refused({"run", "--cpus", "0"}, 129, {"cpus"});
   expect_refused({"run", "--no-such-flag"}, 129, {"no-such-flag"});
-  expect_refused({"run", "--vmm", "libvirt"}, 129, {"libvirt"});
+  expect_refused({"run", "--vmm", "libvrit"}, 129, {"libvrit"});
+  expect_refused({"run", "--connect", "qemu:///session"}, 129, {"connect", "vmm = libvirt"});
   expect_refused({"run", "--workload", "smoke", "--", "true"}, 129, {"--workload"});
   expect_refused({"analyze", "/nonexistent.log"}, 129, {"/nonexistent.log"});
   expect_refused({"report", "no-such-run"}, 129, {"no-such-run"});

@@ -5,12 +5,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
 #include "harness/kernel/kernel.h"
 #include "harness/spec/timeouts.h"
+#include "harness/vm/libvirt_vm.h"
 
 extern char** environ;
 
@@ -26,7 +30,8 @@ std::string slurp(const fs::path& path) { return read_file(path, 64u << 20).valu
 
 std::chrono::milliseconds scaled(std::chrono::seconds patience) {
   const double scale = spec::environment_scale().value_or(1);
-  return std::chrono::milliseconds(static_cast<long>(1000.0 * patience.count() * std::max(1.0, scale)));
+  return std::chrono::milliseconds(
+      static_cast<long>(1000.0 * patience.count() * std::max(1.0, scale)));
 }
 
 Running::~Running() {
@@ -63,18 +68,48 @@ void E2eTest::SetUp() {
                   {"XDG_RUNTIME_DIR", root() / "tmp"},
                   {"XDG_STATE_HOME", root() / "state"},
                   {kMark, root()}};
+  const char* vmm = std::getenv("KTRIAL_E2E_VMM");
+  if (vmm != nullptr && std::string_view(vmm) == "libvirt") use_libvirt();
+}
+
+void E2eTest::use_libvirt() {
+  daemon_.reset();
+  auto daemon = PrivateLibvirtd::start();
+  if (!daemon) GTEST_SKIP() << "no libvirtd to test with: " << daemon.error().message;
+  boost::asio::io_context io;
+  const auto libvirt = vm::find_libvirt(io, daemon->uri());
+  if (!libvirt && libvirt.error().message.find("built without") != std::string::npos)
+    GTEST_SKIP() << libvirt.error().message;
+  ASSERT_TRUE(libvirt) << libvirt.error().message;
+  daemon_.emplace(std::move(*daemon));
+}
+
+void E2eTest::check_domains_are_gone() {
+  EXPECT_TRUE(eventually([&] { return daemon_->machines().empty(); })) << "QEMU was left behind";
+  // A daemon that was killed has left nobody to tidy up.
+  EXPECT_TRUE(eventually([&] { return daemon_->killed() || daemon_->domain_files().empty(); }))
+      << daemon_->domain_files().front();
+  daemon_.reset();
 }
 
 void E2eTest::TearDown() {
+  if (daemon_) check_domains_are_gone();
   EXPECT_TRUE(eventually([&] { return processes().empty(); })) << "processes were left behind";
   EXPECT_EQ(temporary_files(), std::vector<std::string>{});
+}
+
+std::vector<std::string> E2eTest::for_backend(std::vector<std::string> arguments) const {
+  if (!daemon_ || arguments.empty() || std::ranges::count(arguments, "--vmm") > 0) return arguments;
+  if (arguments[0] == "run" || arguments[0] == "selftest")
+    arguments.insert(arguments.begin() + 1, {"--vmm", "libvirt", "--connect", daemon_->uri()});
+  return arguments;
 }
 
 Running E2eTest::start(const std::vector<std::string>& arguments) {
   const fs::path folder = root() / ("command" + std::to_string(commands_++));
   fs::create_directories(folder);
   std::vector<std::string> words = {program_};
-  words.insert(words.end(), arguments.begin(), arguments.end());
+  for (const std::string& word : for_backend(arguments)) words.push_back(word);
   std::vector<std::string> variables;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
@@ -122,11 +157,14 @@ bool E2eTest::eventually(const std::function<bool()>& done, std::chrono::seconds
 std::vector<pid_t> E2eTest::processes(const std::string& name) const {
   std::vector<pid_t> out;
   const std::string mark = std::string(kMark) + "=" + root().string();
+  const auto machines = daemon_ ? daemon_->machines() : std::vector<pid_t>{};
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     const pid_t pid = std::atoi(entry.path().filename().c_str());
     if (pid <= 0) continue;
-    if (("\n" + slurp(entry.path() / "environ")).find(mark) == std::string::npos) continue;
+    if (std::ranges::count(machines, pid) == 0 &&
+        slurp(entry.path() / "environ").find(mark) == std::string::npos)
+      continue;
     const std::string stat = slurp(entry.path() / "stat");
     const auto close = stat.rfind(')');
     if (close == stat.npos || stat.size() < close + 3 || stat[close + 2] == 'Z') continue;

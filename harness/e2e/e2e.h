@@ -1,4 +1,5 @@
-// Runs the built ktrial as a user would, with folders of its own.
+// Runs the built ktrial as a user would, with folders of its own. KTRIAL_E2E_VMM=libvirt: the same
+// tests, in domains of a libvirtd that each test starts for itself.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "harness/base/file.h"
+#include "harness/e2e/libvirtd.h"
 
 namespace ktrial::e2e {
 
@@ -55,6 +57,13 @@ class E2eTest : public testing::Test {
   void SetUp() override;
   void TearDown() override;
 
+  // From here on in domains of a libvirtd of the test's own, which sees what is mounted now; skips
+  // the test where there is none.
+  void use_libvirt();
+  bool on_libvirt() const { return daemon_.has_value(); }
+  PrivateLibvirtd& daemon() { return *daemon_; }
+
+  // Commands that run trials are told which backend, unless `arguments` say it.
   Outcome run(const std::vector<std::string>& arguments);
   Running start(const std::vector<std::string>& arguments);
   // Empty if the kernel is cached or could be fetched; else why not.
@@ -63,8 +72,8 @@ class E2eTest : public testing::Test {
   // Waits until `done`, at most `patience`, scaled; false if it never was.
   static bool eventually(const std::function<bool()>& done,
                          std::chrono::seconds patience = std::chrono::seconds(60));
-  // Processes of this test's ktrial that are alive: found by an environment
-  // variable that they inherit. Of a name, or all.
+  // Processes of this test's ktrial that are alive, found by an environment variable that
+  // they inherit, and the QEMUs of its libvirtd. Of a name, or all.
   std::vector<pid_t> processes(const std::string& name = "") const;
   // Files in the folder that temporary files of this test go to.
   std::vector<std::string> temporary_files() const;
@@ -81,11 +90,19 @@ class E2eTest : public testing::Test {
   std::map<std::string, std::string> environment_;
 
  private:
+  void check_domains_are_gone();
+  std::vector<std::string> for_backend(std::vector<std::string> arguments) const;
+
   std::optional<TempDir> dir_;
+  std::optional<PrivateLibvirtd> daemon_;  // nothing: QEMU is started by ktrial itself
   int commands_ = 0;
 };
 
-#define REQUIRE_KERNEL(reference)                                       \
+// What libvirt's backend refuses, by design.
+#define REQUIRE_DIRECT_QEMU(why) \
+  if (on_libvirt()) GTEST_SKIP() << "not on libvirt: " << (why)
+
+#define REQUIRE_KERNEL(reference)                                     \
   if (const std::string why = why_no_kernel(reference); !why.empty()) \
   GTEST_SKIP() << "no kernel " << (reference) << ": " << why
 

@@ -72,6 +72,7 @@ TEST_F(RunTest, TheHostConnectsToAGuestThatListensOnVsock) {
 }
 
 TEST_F(RunTest, TheMicrovmMachineBoots) {
+  REQUIRE_DIRECT_QEMU("libvirt knows no machine microvm");
   REQUIRE_KERNEL(kKernel);
   const auto result = run({"run", "--workload", "smoke", "--machine", "microvm"});
   EXPECT_EQ(result.exit, 0) << result.err;

@@ -181,6 +181,7 @@ class Build {
     arguments.insert(arguments.end(), {"bzImage", "modules"});
     auto made = run_make({.arguments = arguments,
                           .log = log_,
+                          .objects = objects_,
                           .on_line = [this](std::string_view line) { count(line); },
                           .stop = request_.stop,
                           .inherit = lock_->fd()});

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,6 +61,37 @@ void each_line(std::string_view text, Use use) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     use(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+bool later(const timespec& a, const timespec& b) {
+  return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+timespec touched(int file) {
+  struct stat status {};
+  ::futimens(file, nullptr);
+  ::fstat(file, &status);
+  return status.st_mtim;
+}
+
+// The time as the file system of `file` sees it. What it stamps from now on is
+// later: its clock, which moves in ticks, is waited for.
+timespec file_time_that_passed(int file) {
+  const auto deadline = Clock::now() + std::chrono::milliseconds(100);
+  const timespec begun = touched(file);
+  while (Clock::now() < deadline && !later(touched(file), begun)) ::poll(nullptr, 0, 1);
+  return begun;
+}
+
+void remove_later_files(const std::filesystem::path& directory, const timespec& time) {
+  std::error_code error;
+  for (auto at = std::filesystem::recursive_directory_iterator(directory, error);
+       !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
+    struct stat status {};
+    if (::lstat(at->path().c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+        later(status.st_mtim, time))
+      ::unlink(at->path().c_str());
   }
 }
 
@@ -143,8 +175,11 @@ class MakeProcess {
     return {};
   }
 
-  // True if make ended by itself.
+  // True if make ended by itself. It removes the targets of its recipes before
+  // these have ended (GNU make 4.3, fatal_error_signal), and so one can still write
+  // its target, half, after that.
   bool end_softly() {
+    const timespec stopped = file_time_that_passed(log_.get());
     ::kill(-child_->pid(), SIGTERM);
     const auto deadline = Clock::now() + kGrace;
     while (!child_->poll() && Clock::now() < deadline) {
@@ -156,6 +191,7 @@ class MakeProcess {
     }
     const bool ended = child_->poll().has_value();
     child_->kill();
+    remove_later_files(run_.objects, stopped);
     return ended;
   }
 

@@ -16,6 +16,7 @@ namespace ktrial::kernel {
 struct MakeRun {
   std::vector<std::string> arguments;  // after `make`
   std::filesystem::path log;           // appended to
+  std::filesystem::path objects;       // the folder of its targets, in the log's file system
   std::function<void(std::string_view line)> on_line = {};
   std::stop_token stop = {};
   int inherit = -1;  // a descriptor that make and all its children keep open
@@ -31,9 +32,9 @@ struct MakeOutcome {
 inline constexpr std::size_t kMaxTail = 256u << 10;
 
 // Call from the main thread (see base/child.h). At a stop request the group gets
-// SIGTERM, upon which make removes what is half made; what has not ended ten
-// seconds later is killed. ErrorKind::environment when make is missing or the log
-// cannot be written. That make failed or was stopped is no Error.
+// SIGTERM, upon which make removes what is half made, and what a recipe writes later
+// yet is removed here; what has not ended ten seconds later is killed. ErrorKind::environment when
+// make is missing or the log cannot be written. That make failed or was stopped is no Error.
 Result<MakeOutcome> run_make(const MakeRun& run);
 
 // Why a failed make is no fault of the sources, with a hint: a tool or a header

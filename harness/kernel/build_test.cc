@@ -183,6 +183,24 @@ TEST_F(BuildTest, AnInterruptedBuildIsResumedWhereItWas) {
   EXPECT_EQ(read_file(built.directory / "arch/x86/boot/bzImage").value(), "exitfork");
 }
 
+TEST_F(BuildTest, AnObjectWrittenAfterMakeHadCleanedUpIsNotKept) {
+  linux_.object_recipe("go=" + (linux_.root() / "go").string() + R"(
+    test -e $go && { cp $1 $2; exit; }
+    trap 'while test -e $2; do sleep .01; done; : >$2; exit 1' TERM
+    : >$2; echo '  CC      waiting.o'; while :; do sleep .01; done)");
+  linux_.commit("writes late");
+  std::stop_source stop;
+  BuildRequest request = linux_.request("HEAD");
+  request.stop = stop.get_token();
+  request.progress = [&](const BuildProgress& p) {
+    if (p.detail == "waiting.o") stop.request_stop();
+  };
+  EXPECT_EQ(must_fail(request).kind, ErrorKind::interrupted);
+  write(linux_.root() / "go", "");
+  const Built built = must_build(linux_.request("HEAD"));
+  EXPECT_EQ(read_file(built.directory / "arch/x86/boot/bzImage").value(), "exitfork");
+}
+
 TEST_F(BuildTest, ObjectsOfABuildThatWasKilledAreNotTrusted) {
   must_build(linux_.request("HEAD"));
   for (const auto& entry : fs::directory_iterator(linux_.cache() / "build/objects"))

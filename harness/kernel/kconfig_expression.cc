@@ -11,9 +11,10 @@ namespace {
 constexpr int kMaxDepth = 64;  // of parentheses and negations; the kernel has five
 
 struct Token {
-  std::string text;  // "" at the end
+  std::string text;
   bool quoted = false;
   std::size_t at = 0;  // where it begins
+  bool at_end() const { return text.empty() && !quoted; }
 };
 
 bool is_word(char c) {
@@ -106,7 +107,23 @@ class Evaluator {
   Evaluator(std::string_view text, const Config& config) : lexer_(text), config_(config) {}
   Truth run() {
     const Truth truth = any();
-    return lexer_.token().text.empty() ? truth : Truth::unknown;
+    return lexer_.token().at_end() ? truth : Truth::unknown;
+  }
+  struct Part {
+    std::size_t begin, end;  // in the text
+    Truth truth;
+  };
+  // The operands of && outside of parentheses; none if the text is no such
+  // conjunction.
+  std::vector<Part> conjuncts() {
+    std::vector<Part> parts;
+    do {
+      const std::size_t begin = lexer_.token().at;
+      const Truth truth = one();
+      parts.push_back({begin, lexer_.token().at, truth});
+    } while (accept("&&"));
+    if (!lexer_.token().at_end()) parts.clear();
+    return parts;
   }
 
  private:
@@ -194,29 +211,10 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// The operands of && outside of parentheses; the whole text if it has an || there.
-std::vector<std::string_view> conjuncts(std::string_view text) {
-  std::vector<std::string_view> parts;
-  std::size_t from = 0;
-  int depth = 0;
-  for (Lexer lexer(text); !lexer.token().text.empty() || lexer.token().quoted; lexer.advance()) {
-    const Token& token = lexer.token();
-    if (token.quoted) continue;
-    if (token.text == "(") ++depth;
-    if (token.text == ")") --depth;
-    if (depth == 0 && token.text == "||") return {trimmed(text)};
-    if (depth != 0 || token.text != "&&") continue;
-    parts.push_back(trimmed(text.substr(from, token.at - from)));
-    from = token.at + 2;
-  }
-  parts.push_back(trimmed(text.substr(from)));
-  return parts;
-}
-
 std::string values_in(std::string_view text, const Config& config) {
   std::string out;
   std::set<std::string> seen;
-  for (Lexer lexer(text); !lexer.token().text.empty() || lexer.token().quoted; lexer.advance()) {
+  for (Lexer lexer(text); !lexer.token().at_end(); lexer.advance()) {
     const Token& token = lexer.token();
     if (token.quoted || std::isupper(static_cast<unsigned char>(token.text[0])) == 0 ||
         !seen.insert(token.text).second)
@@ -235,9 +233,12 @@ Truth evaluate(std::string_view expression, const Config& config) {
 }
 
 std::vector<std::string> unmet_parts(std::string_view expression, const Config& config) {
+  auto parts = Evaluator(expression, config).conjuncts();
+  if (parts.empty()) parts = {{0, expression.size(), evaluate(expression, config)}};
   std::vector<std::string> unmet;
-  for (const std::string_view part : conjuncts(expression)) {
-    if (part.empty() || evaluate(part, config) == Truth::yes) continue;
+  for (const auto& [begin, end, truth] : parts) {
+    const std::string_view part = trimmed(expression.substr(begin, end - begin));
+    if (part.empty() || truth == Truth::yes) continue;
     const std::string values = values_in(part, config);
     unmet.push_back(std::string(part) + (values.empty() ? "" : " (" + values + ")"));
   }

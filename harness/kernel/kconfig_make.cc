@@ -54,6 +54,7 @@ Status let_make_decide(const ConfigRequest& request, const fs::path& merged) {
   }
   const auto made = KTRIAL_TRY(run_make({.arguments = arguments,
                                          .log = request.log,
+                                         .objects = request.objects,
                                          .stop = request.stop,
                                          .inherit = request.inherit}));
   if (made.ok) return {};

@@ -50,6 +50,11 @@ TEST(KconfigExpressionTest, UnmetPartsAreNamedWithTheirValues) {
   EXPECT_THAT(unmet_parts("A && !A && (B || NUM = 3) && y", kConfig),
               ElementsAre("!A (A=y)", "(B || NUM = 3) (B=n, NUM=42)"));
   EXPECT_THAT(unmet_parts("A", kConfig), IsEmpty());
+  // What is true as a whole has no unmet part, however badly it is written.
+  for (const char* text : {"!(B && (C", "!B && (C && (D || A", "A || '' && (", "A || (B ''"})
+    EXPECT_TRUE(truth(text) != Truth::yes || unmet_parts(text, kConfig).empty()) << text;
+  EXPECT_THAT(unmet_parts("!B && !(C && (D", kConfig), IsEmpty());
+  EXPECT_THAT(unmet_parts("A '' && B", kConfig), ElementsAre("A '' && B (A=y, B=n)"));
   EXPECT_THAT(unmet_parts("B || C && D", kConfig), ElementsAre("B || C && D (B=n, C=n, D=n)"));
 }
 

@@ -8,10 +8,14 @@ namespace {
 
 std::optional<channel::Kind> wanted_kind(spec::ChannelKind wanted) {
   switch (wanted) {
-    case spec::ChannelKind::automatic: return std::nullopt;
-    case spec::ChannelKind::vhost_vsock: return channel::Kind::vhost_vsock;
-    case spec::ChannelKind::vhost_user_vsock: return channel::Kind::vhost_user_vsock;
-    case spec::ChannelKind::virtio_serial: return channel::Kind::virtio_serial;
+    case spec::ChannelKind::automatic:
+      return std::nullopt;
+    case spec::ChannelKind::vhost_vsock:
+      return channel::Kind::vhost_vsock;
+    case spec::ChannelKind::vhost_user_vsock:
+      return channel::Kind::vhost_user_vsock;
+    case spec::ChannelKind::virtio_serial:
+      return channel::Kind::virtio_serial;
   }
   std::abort();
 }
@@ -30,11 +34,24 @@ Result<std::string> why_not_in_guest(channel::Kind kind, const kernel::Kernel& k
   return "";
 }
 
+// Why the VMM cannot be relied on to carry `kind`. `must`: there may be nothing better.
+std::string why_not_for(channel::Kind kind, const Vmm& vmm, bool must) {
+  if (kind == channel::Kind::virtio_serial) return "";
+  if (!vmm.local) return fmt::format("{}: the guest is on another host", channel::name(kind));
+  if (kind == channel::Kind::vhost_user_vsock && !vmm.private_sockets && !must)
+    return fmt::format("{}: libvirt's QEMU may not be allowed to use our socket",
+                       channel::name(kind));
+  return "";
+}
+
 }  // namespace
 
 Result<ChannelChoice> choose_channel(const spec::TrialSpec& spec, bool needs_vsock,
-                                     const kernel::Kernel& kernel) {
+                                     const kernel::Kernel& kernel, const Vmm& vmm) {
   if (auto kind = wanted_kind(spec.channel)) {
+    if (!vmm.local && *kind != channel::Kind::virtio_serial)
+      return usage_error(fmt::format("{}: the guest is on another host", channel::name(*kind)),
+                         "use --channel virtio-serial");
     if (auto error = channel::why_unusable(*kind)) return std::unexpected(std::move(*error));
     std::string why = KTRIAL_TRY(why_not_in_guest(*kind, kernel, true));
     if (!why.empty()) return usage_error(why, "use --channel auto, or a kernel that has it");
@@ -44,15 +61,17 @@ Result<ChannelChoice> choose_channel(const spec::TrialSpec& spec, bool needs_vso
   for (auto kind : {channel::Kind::vhost_vsock, channel::Kind::vhost_user_vsock,
                     channel::Kind::virtio_serial}) {
     if (needs_vsock && kind == channel::Kind::virtio_serial) continue;
-    std::string why;
-    if (auto error = channel::why_unusable(kind)) {
+    std::string why = why_not_for(kind, vmm, needs_vsock);
+    if (!why.empty()) {
+      // the VMM's word is enough
+    } else if (auto error = channel::why_unusable(kind)) {
       why = error->message;
     } else {
       why = KTRIAL_TRY(why_not_in_guest(kind, kernel, needs_vsock));
     }
     if (why.empty())
-      return ChannelChoice{kind, passed_over.empty() ? "the best there is"
-                                                     : "the best that works; " + passed_over};
+      return ChannelChoice{
+          kind, passed_over.empty() ? "the best there is" : "the best that works; " + passed_over};
     passed_over += (passed_over.empty() ? "" : "; ") + why;
   }
   return fail(ErrorKind::environment,

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "guest/wire/wire.h"
@@ -15,25 +16,36 @@
 #include "harness/spec/trace_request.h"
 #include "harness/spec/workload.h"
 #include "harness/vm/accel.h"
-#include "harness/vm/qemu_vm.h"
+#include "results/record.h"
 
 namespace ktrial::trial {
+
+// Who runs the machines.
+struct Vmm {
+  vm::VmFactory make;
+  std::string version;          // tells it from others, for what is remembered about it
+  results::Facts facts;         // for the record
+  bool local = true;            // on this host
+  bool private_sockets = true;  // its QEMU may use sockets in folders of ours
+};
+Result<Vmm> choose_vmm(boost::asio::io_context& io, const spec::TrialSpec& spec,
+                       std::stop_token stop);
 
 struct Plan {
   spec::TrialSpec spec;
   spec::TraceRequest trace;                    // what spec.trace says
   std::optional<spec::WorkloadInfo> workload;  // nothing: a packed host command
   kernel::Kernel kernel;
-  vm::QemuInstall qemu;
+  Vmm vmm;
   vm::AccelChoice accel;
   channel::Kind channel = channel::Kind::virtio_serial;
   std::string channel_reason;
   std::filesystem::path initramfs;
   std::filesystem::path symbols;  // cache of guests' kernel symbols
-  std::string command_line;  // without the channel's own arguments
+  std::string command_line;       // without the channel's own arguments
   wire::Run run;
   spec::Timeouts timeouts;
-  double overcommit = 1;  // vCPUs over host cores, at least 1: a part of timeouts.scale
+  double overcommit = 1;          // vCPUs over host cores, at least 1: a part of timeouts.scale
   spec::Milliseconds total{};     // hard limit of one trial
   spec::Milliseconds progress{};  // longest silence of the workload; 0: any
   std::uint32_t host_port = 0;    // guest vsock port that the host keeps connecting to; 0: none
@@ -75,6 +87,6 @@ struct ChannelChoice {
   std::string reason;
 };
 Result<ChannelChoice> choose_channel(const spec::TrialSpec& spec, bool needs_vsock,
-                                     const kernel::Kernel& kernel);
+                                     const kernel::Kernel& kernel, const Vmm& vmm);
 
 }  // namespace ktrial::trial

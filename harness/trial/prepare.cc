@@ -168,8 +168,6 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   KTRIAL_TRY(spec::validate(spec));
   KTRIAL_TRY(spec::environment_scale());
   Plan plan{.spec = spec, .symbols = options.cache / "symbols"};
-  if (spec.vmm != spec::Vmm::qemu)
-    return usage_error("--vmm libvirt is not there yet", "use --vmm qemu");
   if (spec.command.empty()) {
     plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
     KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));
@@ -178,7 +176,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   if (plan.trace.any() && traces_itself(plan))
     return usage_error("trace: workload " + plan.workload->name +
                        " switches tracing on and off itself: what it leaves is no trace");
-  plan.qemu = KTRIAL_TRY(vm::find_qemu(options.stop));
+  plan.vmm = KTRIAL_TRY(choose_vmm(io, spec, options.stop));
   const auto reference = KTRIAL_TRY(kernel::parse_reference(spec.kernel));
   plan.kernel = KTRIAL_TRY(kernel::resolve(reference, {.cache_dir = options.cache,
                                                        .offline = options.offline,
@@ -186,7 +184,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
                                                        .stop = options.stop,
                                                        .git = options.git}));
   auto channel = KTRIAL_TRY(
-      choose_channel(spec, plan.workload && plan.workload->needs_vsock, plan.kernel));
+      choose_channel(spec, plan.workload && plan.workload->needs_vsock, plan.kernel, plan.vmm));
   plan.channel = channel.kind;
   plan.channel_reason = channel.reason;
 
@@ -196,10 +194,9 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
                        .cache = options.cache / "accel.json"};
   if (spec.accel == spec::Accel::kvm) query.wanted = vm::Accel::kvm;
   if (spec.accel == spec::Accel::tcg) query.wanted = vm::Accel::tcg;
-  plan.accel = KTRIAL_TRY(vm::choose_accel(io, query, plan.qemu.version,
-                                           [&](const vm::VmConfig& config) {
-                                             return vm::make_qemu_vm(io, plan.qemu, config);
-                                           }));
+  // libvirtd may open what we may not, and the other way round.
+  if (spec.vmm == spec::Vmm::libvirt) query.kvm_device.clear();
+  plan.accel = KTRIAL_TRY(vm::choose_accel(io, query, plan.vmm.version, plan.vmm.make));
 
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;

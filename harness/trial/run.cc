@@ -38,15 +38,15 @@ results::SpecSummary summary_of(const spec::TrialSpec& spec) {
 }
 
 results::Facts facts_of(const Plan& plan) {
-  return {{"kernel.image", plan.kernel.image.string()},
-          {"kernel.source", plan.kernel.source},
-          {"kernel.release", plan.kernel.release},
-          {"kernel.sha256", plan.kernel.sha256},
-          {"qemu.program", plan.qemu.program.string()},
-          {"qemu.version", plan.qemu.version},
-          {"accel.reason", plan.accel.reason},
-          {"channel.reason", plan.channel_reason},
-          {"timeouts.scale", fmt::format("{:.2f}", plan.timeouts.scale)}};
+  results::Facts facts = {{"kernel.image", plan.kernel.image.string()},
+                          {"kernel.source", plan.kernel.source},
+                          {"kernel.release", plan.kernel.release},
+                          {"kernel.sha256", plan.kernel.sha256},
+                          {"accel.reason", plan.accel.reason},
+                          {"channel.reason", plan.channel_reason},
+                          {"timeouts.scale", fmt::format("{:.2f}", plan.timeouts.scale)}};
+  facts.insert(facts.end(), plan.vmm.facts.begin(), plan.vmm.facts.end());
+  return facts;
 }
 
 // SIGINT and SIGTERM reach the running trial through here.

@@ -77,8 +77,7 @@ Result<Bench> set_up(const TrialContext& context, const Plan& plan) {
   Bench bench{.scratch = KTRIAL_TRY(Scratch::create(context.janitor))};
   bench.channel =
       KTRIAL_TRY(channel::make_channel(context.io, plan.channel, bench.scratch.path()));
-  bench.vm =
-      KTRIAL_TRY(vm::make_qemu_vm(context.io, plan.qemu, config_of(plan, *bench.channel)));
+  bench.vm = KTRIAL_TRY(plan.vmm.make(config_of(plan, *bench.channel)));
   return bench;
 }
 
@@ -133,7 +132,7 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
   results::TrialRecord record;
   record.accel = vm::name(plan.accel.accel);
   record.channel = channel::name(plan.channel);
-  record.vmm = "qemu";
+  record.vmm = name(plan.spec.vmm);
   record.findings = to_records(evidence.findings);
   record.counters = {evidence.counters_after.begin(), evidence.counters_after.end()};
   if (const auto& hello = monitor.hello()) {

@@ -90,10 +90,11 @@ std::string boot_id() {
 }  // namespace
 
 Result<AccelChoice> choose_accel(boost::asio::io_context& io, const AccelQuery& query,
-                                 const std::string& qemu_version, const VmFactory& factory) {
+                                 const std::string& vmm_version, const VmFactory& factory) {
   if (query.wanted == Accel::tcg) return AccelChoice{Accel::tcg, "asked for"};
-  const std::string key = boot_id() + "/" + qemu_version + "/" + query.kernel_id;
-  std::optional<std::string> failure = why_not_openable(query.kvm_device);
+  const std::string key = boot_id() + "/" + vmm_version + "/" + query.kernel_id;
+  std::optional<std::string> failure;
+  if (!query.kvm_device.empty()) failure = why_not_openable(query.kvm_device);
   if (!failure) {
     json cache = load_cache(query.cache);
     if (auto known = cache.find(key); known != cache.end() && known->is_string()) {

@@ -30,13 +30,13 @@ struct AccelQuery {
   std::string kernel_id;                // identifies the image's content
   std::filesystem::path cache;          // file of remembered answers
   std::chrono::milliseconds patience{5000};  // to the first kernel line under KVM
-  std::filesystem::path kvm_device = "/dev/kvm";
+  std::filesystem::path kvm_device = "/dev/kvm";  // empty: the VMM has to know
 };
 
 using VmFactory = std::function<Result<std::unique_ptr<Vm>>(const VmConfig&)>;
 
 // An error only when KVM was demanded and does not work.
 Result<AccelChoice> choose_accel(boost::asio::io_context& io, const AccelQuery& query,
-                                 const std::string& qemu_version, const VmFactory& factory);
+                                 const std::string& vmm_version, const VmFactory& factory);
 
 }  // namespace ktrial::vm

@@ -7,10 +7,7 @@ namespace ktrial::vm {
 const char* name(Accel accel) { return accel == Accel::kvm ? "kvm" : "tcg"; }
 const char* name(Machine machine) { return machine == Machine::q35 ? "q35" : "microvm"; }
 
-namespace {
-
-// In QEMU's option syntax a comma inside a value is written twice.
-std::string escaped(const std::string& value) {
+std::string option_value(const std::string& value) {
   std::string out;
   for (char c : value) {
     out.push_back(c);
@@ -18,6 +15,8 @@ std::string escaped(const std::string& value) {
   }
   return out;
 }
+
+namespace {
 
 std::string machine_option(Machine machine) {
   // Devices that no trial needs are off: each costs boot time to probe.
@@ -41,7 +40,7 @@ void add_channel(std::vector<std::string>& out, const VmConfig& config,
   } else if (auto* vhost = std::get_if<VhostVsockDevice>(&config.channel)) {
     add({"-device", fmt::format("vhost-vsock-pci,guest-cid={}", vhost->cid)});
   } else if (auto* user = std::get_if<VhostUserVsockDevice>(&config.channel)) {
-    add({"-chardev", "socket,id=vsock,path=" + escaped(user->socket.string()), "-device",
+    add({"-chardev", "socket,id=vsock,path=" + option_value(user->socket.string()), "-device",
          "vhost-user-vsock-pci,chardev=vsock"});
   }
 }
@@ -54,7 +53,7 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   std::vector<std::string> out;
   auto add = [&](std::initializer_list<std::string> options) { out.insert(out.end(), options); };
   // debug-threads names the vCPU threads, so that host-side facts can be told per vCPU.
-  add({"-name", fmt::format("{},debug-threads=on", escaped(config.name))});
+  add({"-name", fmt::format("{},debug-threads=on", option_value(config.name))});
   add({"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"});
   add({"-machine", machine_option(config.machine)});
   const char* tcg = config.one_thread ? "tcg,thread=single" : "tcg,thread=multi";

@@ -21,6 +21,8 @@ struct QemuWiring {
 
 std::vector<std::string> qemu_arguments(const VmConfig& config,
                                         const std::optional<QemuWiring>& wiring);
+// A value in QEMU's option syntax, where a comma is written twice.
+std::string option_value(const std::string& value);
 // `program arguments...` quoted for a POSIX shell, one option a line.
 std::string shell_script(const std::string& program, const std::vector<std::string>& arguments);
 

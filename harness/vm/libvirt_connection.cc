@@ -1,0 +1,116 @@
+#include "harness/vm/libvirt_connection.h"
+
+#include <libvirt/virterror.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <optional>
+
+#include "harness/vm/libvirt_events.h"
+
+namespace ktrial::vm {
+namespace {
+
+constexpr int kNewest = -1;
+constexpr int kNone = -2;
+std::atomic<int> g_limited = kNone;  // the socket to shut down
+std::atomic<bool> g_expired = false;
+
+int limit_signal() { return SIGRTMIN + 3; }
+
+void on_limit(int) {
+  const int saved = errno;
+  const int limited = g_limited;
+  const int socket = limited == kNewest ? newest_libvirt_descriptor() : limited;
+  g_expired = true;
+  if (limited != kNone && socket >= 0) ::shutdown(socket, SHUT_RDWR);
+  errno = saved;
+}
+
+void watch_for_limits() {
+  static const bool installed = [] {
+    struct sigaction action {};
+    action.sa_handler = on_limit;
+    action.sa_flags = SA_RESTART;
+    return ::sigaction(limit_signal(), &action, nullptr) == 0;
+  }();
+  (void)installed;
+}
+
+std::string hint_for(const virError& error) {
+  switch (error.code) {
+    case VIR_ERR_SYSTEM_ERROR:
+    case VIR_ERR_NO_CONNECT:
+    case VIR_ERR_AUTH_FAILED:
+    case VIR_ERR_AUTH_CANCELLED:
+    case VIR_ERR_AUTH_UNAVAILABLE:
+      if (error.domain == VIR_FROM_RPC || error.domain == VIR_FROM_REMOTE ||
+          error.code != VIR_ERR_SYSTEM_ERROR)
+        return "is libvirtd running there, and may you use it? try `virsh -c URI version`, or "
+               "another --connect URI";
+      return "";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+struct LibvirtConnection::Limit::Timer {
+  timer_t id{};
+  bool set = false;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+
+  // Then again and again: at the first time there may be no socket yet.
+  void fire_in(std::chrono::milliseconds time) const {
+    const auto ms = std::max<long>(1, time.count());
+    const itimerspec when{.it_interval = {0, 100'000'000},
+                          .it_value = {ms / 1000, (ms % 1000) * 1'000'000}};
+    if (set) ::timer_settime(id, 0, &when, nullptr);
+  }
+};
+
+LibvirtConnection::Limit::Limit(int socket, Patience patience, std::stop_token stop)
+    : timer_(std::make_unique<Timer>()) {
+  watch_for_limits();
+  g_expired = false;
+  g_limited = socket;
+  struct sigevent event {};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = limit_signal();
+  timer_->set = ::timer_create(CLOCK_MONOTONIC, &event, &timer_->id) == 0;
+  timer_->fire_in(patience);
+  timer_->on_stop.emplace(std::move(stop), [timer = timer_.get()] { timer->fire_in(Patience(0)); });
+}
+
+LibvirtConnection::Limit::~Limit() {
+  timer_->on_stop.reset();  // waits for one that runs
+  g_limited = kNone;
+  if (timer_->set) ::timer_delete(timer_->id);
+}
+
+bool LibvirtConnection::Limit::expired() const { return g_expired; }
+
+Error LibvirtConnection::error(const std::string& what, bool expired) {
+  const virError* last = virGetLastError();
+  if (expired) return {ErrorKind::environment, "libvirt did not answer in time while " + what, ""};
+  if (last == nullptr || last->message == nullptr)
+    return {ErrorKind::environment, "libvirt failed while " + what + " and gave no reason", ""};
+  return {ErrorKind::environment, what + ": " + last->message, hint_for(*last)};
+}
+
+Result<LibvirtConnection> LibvirtConnection::open(boost::asio::io_context& io,
+                                                  const std::string& uri, Patience patience,
+                                                  std::stop_token stop) {
+  use_libvirt_events(io);
+  const Limit limit(kNewest, patience, stop);
+  std::unique_ptr<virConnect, LibvirtFree> connection(virConnectOpen(uri.c_str()));
+  if (!connection) return std::unexpected(error("connecting to " + uri, limit.expired()));
+  return LibvirtConnection(std::move(connection), newest_libvirt_descriptor(), std::move(stop));
+}
+
+}  // namespace ktrial::vm
