@@ -32,12 +32,15 @@ std::vector<RatePair> rate_prior(const Rates& given) {
     for (int k = 0; k < kRatePoints; ++k)
       with.push_back({kLowestRate * std::pow(kHighestRate / kLowestRate, k / (kRatePoints - 1.0))});
   for (const RatePair& p : with) {
+    // Jeffreys' prior of a coin, 1 / sqrt(p), on points that lie p apart.
+    const double weight = std::sqrt(p.with_bug);
     if (given.without_bug) {
-      if (*given.without_bug < p.with_bug) out.push_back({p.with_bug, *given.without_bug, 1});
+      if (*given.without_bug < p.with_bug) out.push_back({p.with_bug, *given.without_bug, weight});
       continue;
     }
     for (const auto& q : kBackground)
-      if (q.rate <= kMostBackground * p.with_bug) out.push_back({p.with_bug, q.rate, q.weight});
+      if (q.rate <= kMostBackground * p.with_bug)
+        out.push_back({p.with_bug, q.rate, q.weight * weight});
   }
   return out;
 }

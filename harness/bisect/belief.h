@@ -28,8 +28,8 @@ struct RatePair {
 struct Rates {
   std::optional<double> with_bug, without_bug;  // nullopt: unknown
 };
-// The prior over both rates: one point for what is given, else a log-uniform grid of 24 points
-// in [0.01, 0.99] for p and a few small values for q, always q < p.
+// The prior over both rates: one point for what is given, else Jeffreys' prior on a logarithmic
+// grid of 24 points in [0.01, 0.99] for p and a few small values for q, always q < p.
 std::vector<RatePair> rate_prior(const Rates& given);
 
 // Results of runs at one commit. A run that ended early, or in a crash of another kind, tells

@@ -29,7 +29,7 @@ struct Settings {
   std::vector<double> weights;  // prior over the graph's commits by index; empty: uniform
   // Before the search: fails wanted of the end that fails, within so many runs, and runs of
   // the end that does not (both ends named wrongly are found out here). 0: none.
-  int failing_end_fails = 1;
+  int failing_end_fails = 2;  // the fewest that tell roughly how often it comes
   int failing_end_max_runs = 120;
   int clean_end_runs = 0;
   std::optional<std::int64_t> max_runs;
@@ -108,6 +108,8 @@ class Engine {
   std::optional<Step> check_ends() const;
   std::optional<Step> check_budget() const;
   std::optional<Step> check_answer() const;
+  double confidence_for(Index culprit) const;
+  std::int64_t background_fails(Index culprit) const;
   std::optional<TestCommit> missing_confirmation(Index culprit) const;
   Choice choose(const Belief& belief, std::span<const char> built) const;
   Costs costs() const;
