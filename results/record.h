@@ -63,6 +63,42 @@ struct Incident {
   bool empty() const { return chain.empty() && autopsy.empty(); }
 };
 
+// What the kernel's own trace tells about its end. Seconds are by the trace's clock; tasks
+// are "name/pid". Lists are bounded by whoever made them.
+struct TraceStory {
+  struct Cpu {
+    unsigned cpu = 0;
+    double last_s = 0;        // its last event
+    std::string last;         // what that was
+    bool unfinished = false;  // a switch of tasks: begun, not ended
+    double gap_s = 0;         // its longest time without an event
+    double gap_from_s = 0;
+    bool gap_idle = false, gap_open = false;  // nothing to do; up to the trace's end
+  };
+  struct Fork {
+    double at_s = 0;
+    unsigned cpu = 0;
+    std::string parent, child;
+    bool ran = false;           // the child did
+    bool parent_waits = false;  // in state D, as for a vfork
+  };
+  struct Held {  // a task that went to sleep in state D, and did not come back
+    double since_s = 0;
+    unsigned cpu = 0;
+    std::string task;
+    std::string child;  // that it made last, if it waits since; else empty
+    bool child_ran = false;
+  };
+  std::string source;  // "RAM", "console", ...
+  std::uint64_t events = 0;
+  double begin_s = 0, end_s = 0;
+  std::vector<std::string> missing;  // not empty: the trace is partial, and why
+  std::vector<Cpu> cpus;
+  std::vector<Fork> forks;  // the last ones, and all whose child never ran; by time
+  std::vector<Held> held_off;
+  bool empty() const { return events == 0; }
+};
+
 struct TrialRecord {
   int index = 0;  // 0-based within the run; also the name of its folder
   Outcome outcome = Outcome::inconclusive;
@@ -80,6 +116,7 @@ struct TrialRecord {
   std::vector<Finding> findings;
   std::vector<Subtest> subtests;
   Incident incident;  // empty unless something stalled
+  TraceStory trace;   // empty unless a trace was recovered
   Facts facts;        // kernel release, command line, host facts, ...
   Counters counters;  // the guest kernel's own: warn_count, oops_count, ...
   TimePoint started_at{};

@@ -21,6 +21,7 @@ namespace {
 // Above this many unsent bytes nothing more is taken in, from the workload or
 // the host: a host that does not read stops the workload's output, not us.
 constexpr std::size_t kQueueLimit = 256 * 1024;
+constexpr int kPiecesAtATime = 8;  // of a trace, before others have their turn
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kLastWords = kSecond;  // how long the end waits for the host to read
 
@@ -83,10 +84,22 @@ std::string Agent::run() {
   return why_;
 }
 
+bool Agent::has_room() const { return queue_.size() - sent_ < kQueueLimit; }
+
+void Agent::send_trace() {
+  for (int i = 0; i < kPiecesAtATime && trace_ && has_room(); ++i) {
+    if (auto piece = trace_->next())
+      send(*piece);
+    else
+      trace_.reset();
+  }
+}
+
 // The main loop's step: wait; then the host, the children, the workload's
-// pipes, and what is due by the clock.
+// pipes, what is left of a trace, and what is due by the clock.
 void Agent::serve_once() {
   wait_for_events();
+  send_trace();
   const std::uint64_t now = monotonic_ns();
   runner_.on_time(now);
   if (now >= next_second_ns_) {
@@ -96,7 +109,7 @@ void Agent::serve_once() {
 }
 
 void Agent::wait_for_events() {
-  const bool room = queue_.size() - sent_ < kQueueLimit;
+  const bool room = has_room();
   const bool unsent = sent_ < queue_.size();
   std::vector<pollfd> polls = {
       {control_, static_cast<short>((room ? POLLIN : 0) | (unsent ? POLLOUT : 0)), 0},
@@ -105,7 +118,7 @@ void Agent::wait_for_events() {
   if (room) runner_.append_polls(polls);
   const std::uint64_t wake = std::min(next_second_ns_, runner_.wakes_at().value_or(~0ULL));
   const std::uint64_t now = monotonic_ns();
-  const int timeout_ms = wake <= now ? 0 : static_cast<int>((wake - now) / 1'000'000 + 1);
+  const int timeout_ms = wake <= now || (trace_ && room) ? 0 : static_cast<int>((wake - now) / 1'000'000 + 1);
   if (poll(polls.data(), polls.size(), timeout_ms) <= 0) return;
   if (polls[0].revents & POLLOUT) flush();
   if (polls[0].revents & ~POLLOUT) read_control();
@@ -138,6 +151,10 @@ void Agent::obey(const wire::Message& message) {
     runner_.start(*run);
   } else if (std::holds_alternative<wire::ReadCounters>(message)) {
     send(read_counters());
+  } else if (const auto* setup = std::get_if<wire::TraceSetup>(&message)) {
+    send(set_up_tracing(*setup, options_.tracefs));
+  } else if (std::holds_alternative<wire::ReadTrace>(message)) {
+    if (!trace_) trace_.emplace(options_.tracefs);
   } else if (const auto* ping = std::get_if<wire::Ping>(&message)) {
     send(wire::Pong{ping->token});
   } else if (std::holds_alternative<wire::PowerOff>(message)) {

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "guest/init/runner.h"
+#include "guest/init/tracing.h"
 #include "guest/wire/wire.h"
 
 namespace ktrial::init {
@@ -19,6 +21,7 @@ class Agent {
   struct Options {
     bool alone = false;                 // see Runner
     std::function<void()> each_second;  // called about once a second
+    std::string tracefs = kTracefs;
   };
   // `control`: borrowed, non-blocking.
   Agent(int control, Options options);
@@ -40,6 +43,8 @@ class Agent {
   void obey(const wire::Message& message);
   void reap();
   void flush();
+  void send_trace();
+  bool has_room() const;
   void drain_before_end();
   void end(std::string why);
 
@@ -47,6 +52,7 @@ class Agent {
   const Options options_;
   int signals_ = -1;
   Runner runner_;
+  std::optional<TraceReader> trace_;  // while the trace is being sent
   wire::Decoder decoder_;
   std::string queue_;  // bytes for the host, from `sent_` on
   std::size_t sent_ = 0;

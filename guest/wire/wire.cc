@@ -212,6 +212,46 @@ void put(Writer& w, const Pong& m) { w.number(m.token); }
 void get(Reader& r, Pong& m) { r.number(m.token); }
 void put(Writer&, const PowerOff&) {}
 void get(Reader&, PowerOff&) {}
+// `reserve`: bytes that what follows needs at least.
+void put_pairs(Writer& w, const std::vector<std::pair<std::string, std::string>>& pairs,
+               std::size_t reserve) {
+  w.list(pairs, 2 * kLengthSize, reserve, [&](const auto& entry) {
+    w.text(entry.first, kLengthSize + reserve);
+    w.text(entry.second, reserve);
+  });
+}
+void get_pairs(Reader& r, std::vector<std::pair<std::string, std::string>>& pairs) {
+  r.list(pairs, [&](auto& entry) {
+    r.text(entry.first);
+    r.text(entry.second);
+  });
+}
+void put(Writer& w, const TraceSetup& m) {
+  w.text(m.clock, 3 * kLengthSize);
+  w.text(m.stop, 2 * kLengthSize);
+  put_pairs(w, m.events, kLengthSize);
+  w.texts(m.functions);
+}
+void get(Reader& r, TraceSetup& m) {
+  r.text(m.clock);
+  r.text(m.stop);
+  get_pairs(r, m.events);
+  r.texts(m.functions);
+}
+void put(Writer& w, const TraceReady& m) { put_pairs(w, m.refused, 0); }
+void get(Reader& r, TraceReady& m) { get_pairs(r, m.refused); }
+void put(Writer&, const ReadTrace&) {}
+void get(Reader&, ReadTrace&) {}
+void put(Writer& w, const TraceFile& m) {
+  w.text(m.name, kLengthSize);
+  w.text(m.bytes);
+}
+void get(Reader& r, TraceFile& m) {
+  r.text(m.name);
+  r.text(m.bytes);
+}
+void put(Writer& w, const TraceEnd& m) { w.text(m.problem); }
+void get(Reader& r, TraceEnd& m) { r.text(m.problem); }
 
 // An empty message of the given place in Message.
 template <std::size_t Index = 0>

@@ -102,8 +102,38 @@ struct PowerOff {
   bool operator==(const PowerOff&) const = default;
 };
 
-using Message = std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log, Run, ReadCounters,
-                             Ping, Pong, PowerOff>;
+// Host to guest, before Run: what tracefs shall be told.
+struct TraceSetup {
+  std::string clock;  // empty: any
+  std::string stop;   // the function at whose call tracing stops; empty: none
+  // "SYSTEM:EVENT" or "SYSTEM:*", and its filter; empty: none.
+  std::vector<std::pair<std::string, std::string>> events;
+  std::vector<std::string> functions;  // globs
+  bool operator==(const TraceSetup&) const = default;
+};
+// Its answer: what this kernel refused, and why. Nothing: all is as asked.
+struct TraceReady {
+  std::vector<std::pair<std::string, std::string>> refused;
+  bool operator==(const TraceReady&) const = default;
+};
+// Host to guest: stop tracing, and send what was traced, as TraceFiles up to a TraceEnd.
+struct ReadTrace {
+  bool operator==(const ReadTrace&) const = default;
+};
+// The next piece of a file of tracefs, by its path there; pieces of one come in order.
+struct TraceFile {
+  std::string name;
+  std::string bytes;
+  bool operator==(const TraceFile&) const = default;
+};
+struct TraceEnd {
+  std::string problem;  // empty: everything was sent
+  bool operator==(const TraceEnd&) const = default;
+};
+
+using Message =
+    std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log, Run, ReadCounters, Ping, Pong,
+                 PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile, TraceEnd>;
 
 // One frame, ready to be written. A message that would exceed the bounds is
 // cut (strings, output) rather than sent oversized.

@@ -24,6 +24,12 @@ std::vector<Message> one_of_each() {
       Ping{42},
       Pong{42},
       PowerOff{},
+      TraceSetup{
+          "mono", "schedule", {{"sched:sched_switch", "prev_pid == 1"}, {"irq:*", ""}}, {"vfs_*"}},
+      TraceReady{{{"mmcid:*", "no such event"}}},
+      ReadTrace{},
+      TraceFile{"per_cpu/cpu0/stats", std::string("entries: 1\n\0", 12)},
+      TraceEnd{"cannot read"},
   };
 }
 
@@ -58,6 +64,7 @@ TEST(WireTest, LayoutAndTypeNumbersAreFixed) {
                                                32));
   EXPECT_EQ(encode(Log{"hi"}), std::string("KTRL\1\0\7\0\6\0\0\0\2\0\0\0hi", 18));
   EXPECT_EQ(encode(PowerOff{}), std::string("KTRL\1\0\x0c\0\0\0\0\0", 12));
+  EXPECT_EQ(encode(TraceEnd{"x"}), std::string("KTRL\1\0\x11\0\5\0\0\0\1\0\0\0x", 17));
 }
 
 TEST(WireTest, BeatWithoutAllocationIsTheSameFrame) {
@@ -112,7 +119,7 @@ TEST(WireTest, HeaderFaultsAreNamed) {
   EXPECT_THAT(error_of(frame + "KTRX"), HasSubstr("frame at byte 20: it does not begin"));
   EXPECT_THAT(with(4, 2), HasSubstr("version 2, expected 1"));
   EXPECT_THAT(with(6, 0), HasSubstr("unknown type 0"));
-  EXPECT_THAT(with(6, 13), HasSubstr("unknown type 13"));
+  EXPECT_THAT(with(6, 18), HasSubstr("unknown type 18"));
   EXPECT_THAT(with(11, '\x7f'), HasSubstr("too long"));
 }
 
@@ -150,6 +157,11 @@ TEST(WireTest, OversizedMessagesAreCutToTheBounds) {
                 4},
       Counters{std::vector<std::pair<std::string, std::uint64_t>>(1000, {"n", 1})},
       Counters{{{big, 1}, {big, 2}}},
+      TraceSetup{big, big, {{big, big}, {"a", "b"}}, {big, "c"}},
+      TraceSetup{"", "", {{"a", big}, {"b", big}}, std::vector<std::string>(1000, "d")},
+      TraceReady{{{big, "a"}, {"b", big}}},
+      TraceFile{big, big},
+      TraceEnd{big},
   };
   for (const Message& message : messages) {
     const std::string frame = encode(message);

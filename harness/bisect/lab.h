@@ -3,8 +3,10 @@
 #pragma once
 
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "harness/base/result.h"
 #include "results/record.h"
@@ -25,8 +27,10 @@ class Lab {
   virtual ~Lab() = default;
   // May take long. That this commit gives no kernel is no Error: it is skipped.
   virtual Result<Made> make(const std::string& commit) = 0;
-  // One trial. Blocks. ErrorKind::interrupted on a signal.
-  virtual Result<results::TrialRecord> run(const MadeKernel& kernel) = 0;
+  // The same beside trials, from another thread: says nothing, ends at `stop`.
+  virtual Result<Made> make_aside(const std::string& commit, std::stop_token stop) = 0;
+  // `trials` >= 1 at a time. Blocks. ErrorKind::interrupted on a signal.
+  virtual Result<std::vector<results::TrialRecord>> run(const MadeKernel& kernel, int trials) = 0;
 };
 
 // What a trial says about the change that is looked for.

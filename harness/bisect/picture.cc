@@ -170,7 +170,9 @@ std::string report_text(const Engine& engine, const Step& step, const Wanted& wa
                         const Story& story) {
   const Answer answer = answer_of(step);
   std::string out = headline(engine, answer, story) + "\n";
-  if (!wanted.title.empty()) out += fmt::format("  failure     {}\n", wanted.title);
+  // The title may name a victim, and differ from run to run; the signature does not.
+  if (!wanted.title.empty())
+    out += fmt::format("  failure     {} ({})\n", wanted.title, wanted.signature);
   out += answer_lines(engine, answer) + evidence_lines(engine, answer);
   for (const std::string& link : story.links) out += "  " + link + "\n";
   return out;

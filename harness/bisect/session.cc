@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <set>
+
+#include "harness/base/stop_on_signal.h"
+#include "harness/bisect/speculation.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -18,8 +22,8 @@ double seconds_since(Clock::time_point begun) {
 
 class Session {
  public:
-  Session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher)
-      : engine_(engine), lab_(lab), journal_(journal), watcher_(watcher) {}
+  Session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher, const HowToRun& how)
+      : engine_(engine), lab_(lab), journal_(journal), watcher_(watcher), how_(how), aside_(lab) {}
 
   Result<Step> run() {
     for (const Event& event : journal_.past()) {
@@ -27,6 +31,8 @@ class Session {
       remember(event);
     }
     for (;;) {
+      // Between trials, too, a signal is a request to stop and not the end.
+      if (signals_.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
       const Step step = engine_.next();
       watcher_.state(engine_, step);
       const auto* test = std::get_if<TestCommit>(&step);
@@ -35,7 +41,7 @@ class Session {
         KTRIAL_TRY(give_up(test->commit));
         continue;
       }
-      KTRIAL_TRY(one_run(*test));
+      KTRIAL_TRY(run_batch(*test));
     }
   }
 
@@ -60,10 +66,23 @@ class Session {
   // The kernel of the commit, made once a session. Nothing: it was skipped.
   Result<std::optional<MadeKernel>> made(Index commit) {
     if (const auto known = kernels_.find(commit); known != kernels_.end()) return known->second;
-    watcher_.step("making " + id(commit));
     const auto begun = Clock::now();
-    Made made = KTRIAL_TRY(lab_.make(id(commit)));
-    const double seconds = seconds_since(begun);
+    Made made = KTRIAL_TRY(make(commit));
+    return keep(commit, std::move(made), seconds_since(begun));
+  }
+
+  Result<Made> make(Index commit) {
+    if (aside_.busy() && aside_.commit() == id(commit)) {
+      watcher_.step("making " + id(commit) + ", begun while trials ran");
+      return aside_.wait();
+    }
+    aside_.stop();
+    watcher_.step("making " + id(commit));
+    return lab_.make(id(commit));
+  }
+
+  // `seconds`: that the search waited for it.
+  Result<std::optional<MadeKernel>> keep(Index commit, Made made, double seconds) {
     if (const auto* broken = std::get_if<Unbuildable>(&made)) {
       watcher_.step(fmt::format("skipping {}: {}", id(commit), broken->reason));
       if (is_end(commit))
@@ -79,6 +98,26 @@ class Session {
     return kernels_[commit] = std::get<MadeKernel>(std::move(made));
   }
 
+  // While trials of `test` run, the kernel that will be wanted if they pass, or fail.
+  void speculate(const TestCommit& test) {
+    if (!how_.speculate || aside_.busy()) return;
+    for (const Index commit : engine_.speculative(test)) {
+      if (kernels_.contains(commit) || tried_aside_.contains(commit)) continue;
+      tried_aside_.insert(commit);
+      watcher_.step("making " + id(commit) + " meanwhile");
+      return aside_.begin(id(commit));
+    }
+  }
+
+  Status take_speculated() {
+    auto made = aside_.poll();
+    // Its errors are met again if the kernel is really wanted.
+    if (!made || !*made) return {};
+    const auto commit = engine_.graph().find(aside_.commit());
+    if (commit) KTRIAL_TRY(keep(*commit, std::move(**made), 0));
+    return {};
+  }
+
   bool counted(Index commit) const {
     return std::ranges::any_of(journal_.past(), [&](const Event& event) {
       const auto* built = std::get_if<BuiltEvent>(&event);
@@ -90,21 +129,28 @@ class Session {
     return commit == engine_.graph().old_end() || commit == engine_.graph().new_end();
   }
 
-  Status one_run(const TestCommit& test) {
+  Status run_batch(const TestCommit& test) {
     const auto kernel = KTRIAL_TRY(made(test.commit));
     if (!kernel) return {};
+    speculate(test);
     const auto begun = Clock::now();
-    const auto trial = KTRIAL_TRY(lab_.run(*kernel));
-    const double seconds = seconds_since(begun);
+    const auto trials = KTRIAL_TRY(lab_.run(*kernel, std::clamp(test.runs, 1, how_.at_once)));
+    const double seconds = seconds_since(begun) / static_cast<double>(trials.size());
+    for (const results::TrialRecord& trial : trials) KTRIAL_TRY(judge(test.commit, trial, seconds));
+    return take_speculated();
+  }
+
+  // `seconds`: the trial's share of the time.
+  Status judge(Index commit, const results::TrialRecord& trial, double seconds) {
     if (journal_.wanted().signature.empty() && trial.outcome == results::Outcome::fail) {
       KTRIAL_TRY(journal_.set_wanted({trial.signature, trial.title}));
       watcher_.step("looking for: " + trial.title + " (" + trial.signature + ")");
     }
     const Mark mark = mark_of(trial, journal_.wanted().signature);
-    watcher_.step(fmt::format("{}: {} after {:.0f} s: {}", id(test.commit), name(mark), seconds,
-                              trial.title.empty() ? trial.reason : trial.title));
-    count_unjudged(test.commit, mark);
-    return record(event_of(test.commit, mark, seconds, trial));
+    watcher_.step(fmt::format("{}: {} after {:.0f} s: {}", id(commit), name(mark),
+                              trial.duration_s, trial.title.empty() ? trial.reason : trial.title));
+    count_unjudged(commit, mark);
+    return record(event_of(commit, mark, seconds, trial));
   }
 
   RunEvent event_of(Index commit, Mark mark, double seconds,
@@ -118,7 +164,7 @@ class Session {
     // Until another failure ended it, a run showed that this one did not come.
     event.share = 0;
     if (mark == Mark::other && passes_ > 0)
-      event.share = std::clamp(trial.duration_s / (pass_seconds_ / passes_), 0.0, 1.0);
+      event.share = std::clamp(trial.duration_s / (how_.at_once * pass_seconds_ / passes_), 0.0, 1.0);
     return event;
   }
 
@@ -143,6 +189,10 @@ class Session {
   Lab& lab_;
   Journal& journal_;
   const Watcher& watcher_;
+  const HowToRun how_;
+  const StopOnSignal signals_;
+  Speculation aside_;
+  std::set<Index> tried_aside_;
   std::map<Index, MadeKernel> kernels_;
   double pass_seconds_ = 0;
   int passes_ = 0;
@@ -152,8 +202,9 @@ class Session {
 
 }  // namespace
 
-Result<Step> run_session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher) {
-  return Session(engine, lab, journal, watcher).run();
+Result<Step> run_session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher,
+                         const HowToRun& how) {
+  return Session(engine, lab, journal, watcher, how).run();
 }
 
 }  // namespace ktrial::bisect

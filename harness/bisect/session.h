@@ -11,6 +11,11 @@
 
 namespace ktrial::bisect {
 
+struct HowToRun {
+  int at_once = 1;         // trials of one kernel
+  bool speculate = false;  // make the kernel that may be next while trials run
+};
+
 // Hears what happens; from the calling thread.
 struct Watcher {
   std::function<void(const std::string&)> step = [](const std::string&) {};
@@ -19,7 +24,8 @@ struct Watcher {
 
 // Goes on until there is an answer, which is any Step but a TestCommit. An Error means
 // that ktrial could not work, or was interrupted: the journal knows all until then.
-Result<Step> run_session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher);
+Result<Step> run_session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher,
+                         const HowToRun& how = {});
 
 // A commit whose trials give no verdict so many times in a row cannot be tested.
 inline constexpr int kMaxUnjudged = 3;

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <random>
 #include <set>
 
@@ -24,8 +27,26 @@ class FakeLab final : public Lab {
     if (broken.contains(commit)) return Unbuildable{"it does not compile", "/build.log"};
     return MadeKernel{commit};
   }
-  Result<results::TrialRecord> run(const MadeKernel& kernel) override {
+  // Ready when the batch that runs meanwhile is: what is made aside comes in time.
+  Result<Made> make_aside(const std::string& commit, std::stop_token stop) override {
+    if (aside_hangs) {
+      std::mutex mutex;
+      std::unique_lock lock(mutex);
+      std::condition_variable_any().wait(lock, stop, [] { return false; });
+      return fail(ErrorKind::interrupted, "stopped");
+    }
+    ++asides;
+    if (broken.contains(commit)) return Unbuildable{"it does not compile", "/build.log"};
+    return MadeKernel{commit};
+  }
+  Result<std::vector<results::TrialRecord>> run(const MadeKernel& kernel, int trials) override {
     if (runs == interrupt_at) return fail(ErrorKind::interrupted, "interrupted");
+    most_at_once = std::max(most_at_once, trials);
+    std::vector<results::TrialRecord> records;
+    for (int i = 0; i < trials; ++i) records.push_back(one(kernel));
+    return records;
+  }
+  results::TrialRecord one(const MadeKernel& kernel) {
     ++runs;
     const int commit = kernel.reference == "old" ? -1 : std::stoi(kernel.reference);
     results::TrialRecord trial{.outcome = results::Outcome::pass, .duration_s = 10};
@@ -40,7 +61,10 @@ class FakeLab final : public Lab {
     return trial;
   }
 
-  int culprit = 20, runs = 0, interrupt_at = -1;
+  int culprit = 20, runs = 0, interrupt_at = -1, most_at_once = 0;
+  std::atomic<int> asides = 0;
+  bool aside_hangs = false;
+  HowToRun how;
   Direction direction = Direction::bug;
   double rate = .5, noise = 0;
   std::set<std::string> broken, starved;
@@ -66,14 +90,14 @@ class SessionTest : public ::testing::Test {
   Result<Step> begin(Engine& engine) {
     auto journal = Journal::create(folder(), {"ktrial", "bisect"}, engine, {});
     if (!journal) return std::unexpected(journal.error());
-    auto step = run_session(engine, lab, *journal, {});
+    auto step = run_session(engine, lab, *journal, {}, lab.how);
     wanted = journal->wanted();
     return step;
   }
   Result<Step> resume(Engine& engine) {
     auto journal = Journal::open(folder(), engine);
     if (!journal) return std::unexpected(journal.error());
-    auto step = run_session(engine, lab, *journal, {});
+    auto step = run_session(engine, lab, *journal, {}, lab.how);
     wanted = journal->wanted();
     return step;
   }
@@ -107,6 +131,34 @@ TEST_F(SessionTest, OtherFailuresAreNoEvidence) {
   auto journal = Journal::create(folder(), {"ktrial"}, engine, {"stall:f", "stall in f"});
   ASSERT_TRUE(journal) << journal.error().message;
   EXPECT_EQ(culprit(run_session(engine, lab, *journal, {}), engine), "20");
+}
+
+TEST_F(SessionTest, TrialsAtATimeAreCountedEach) {
+  lab.how.at_once = 4;
+  Engine engine = make_engine();
+  EXPECT_EQ(culprit(begin(engine), engine), "20");
+  EXPECT_EQ(lab.most_at_once, 4);
+  EXPECT_EQ(engine.spent().runs, lab.runs);
+}
+
+// Each kernel is made once, by one or the other; what does not compile is skipped.
+TEST_F(SessionTest, WhatMayBeNextIsMadeMeanwhile) {
+  lab.how.speculate = true;
+  lab.broken = {"15", "16"};
+  Engine engine = make_engine();
+  EXPECT_EQ(culprit(begin(engine), engine), "20");
+  EXPECT_GT(lab.asides, 0);
+  for (const auto& [commit, times] : lab.makes) EXPECT_EQ(times, 1) << commit;
+}
+
+TEST_F(SessionTest, WhatIsMadeInVainIsStopped) {
+  lab.how.speculate = true;
+  lab.aside_hangs = true;
+  lab.interrupt_at = 10;
+  Engine engine = make_engine();
+  const auto step = begin(engine);
+  ASSERT_FALSE(step);
+  EXPECT_EQ(step.error().kind, ErrorKind::interrupted);
 }
 
 // Killed after each number of runs, it goes on and comes to the same end as without.

@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 
 #include "harness/bisect/lab.h"
@@ -11,11 +13,14 @@
 
 namespace ktrial::bisect {
 
-// A commit's name -> what `--kernel` takes; Unbuildable when there is none.
-using Maker = std::function<Result<Made>(const std::string& commit)>;
+// A commit's name -> what `--kernel` takes; Unbuildable when there is none. `aside`: called
+// beside trials, it says nothing and ends at that stop request, else at a signal.
+using Maker = std::function<Result<Made>(const std::string& commit,
+                                         const std::optional<std::stop_token>& aside)>;
 
 // Runs `spec` on the kernels that `maker` makes. `options` and `observer` are
-// those of each trial; `observer` must outlive the lab.
+// those of each trial; `observer` must outlive the lab. Of trials at the same time it
+// hears the steps only.
 std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, trial::RunOptions options,
                                trial::Observer& observer, Maker maker);
 

@@ -33,8 +33,9 @@ struct BisectFlags {
   std::string good, bad, packages, signature, max_time, folder, resume;
   std::vector<std::string> suspects;
   double confidence = 0.95;
+  int at_once = 1;
   std::int64_t max_runs = 0;
-  bool simulate = false, verbose = false;
+  bool simulate = false, verbose = false, no_speculation = false;
   int simulated_trials = 200;
 };
 
@@ -56,6 +57,10 @@ void add_options(CLI::App& command, BisectFlags& f) {
   command.add_option("--max-runs", f.max_runs, "Give up after so many trials")
       ->check(CLI::PositiveNumber);
   command.add_option("--max-time", f.max_time, "Give up when it cannot be done in this time, 8h");
+  command.add_option("--parallel", f.at_once, "Trials of a kernel at a time [1]")
+      ->check(CLI::Range(1, 256));
+  command.add_flag("--no-speculation", f.no_speculation,
+                   "With --tree: do not build what may be next while trials run");
   command.add_option("--state", f.folder, "Where the session is kept [below --results]");
   command.add_flag("--verbose", f.verbose, "The progress of each trial, too");
   add_trial_options(command, f.trial);
@@ -121,6 +126,7 @@ Result<bisect::Settings> settings_of(const BisectFlags& flags, const bisect::His
                             .weights = history.weights};
   settings.failing_end_fails = 3;  // so many tell how often it comes
   settings.clean_end_runs = 3;
+  settings.costs.parallel = flags.at_once;
   if (flags.max_runs > 0) settings.max_runs = flags.max_runs;
   if (!flags.max_time.empty())
     settings.max_seconds =
@@ -189,7 +195,9 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   const auto answer = bisect::run_session(
       engine, *lab, journal,
       {.step = [&](const std::string& text) { screen.step(text); },
-       .state = [&](const bisect::Engine& e, const bisect::Step& next) { screen.state(e, next); }});
+       .state = [&](const bisect::Engine& e, const bisect::Step& next) { screen.state(e, next); }},
+      {.at_once = flags.at_once,
+       .speculate = !flags.build.tree.empty() && !flags.no_speculation});
   progress.done();
   if (!answer && answer.error().kind == ErrorKind::interrupted)
     return fail(ErrorKind::interrupted, "interrupted",

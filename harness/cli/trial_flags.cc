@@ -2,16 +2,31 @@
 
 #include "harness/spec/load.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/trace_request.h"
 
 namespace ktrial::cli {
 namespace {
+
+Status apply_trace(const TrialFlags& flags, spec::TrialSpec& spec) {
+  if (!flags.traces.empty()) spec.trace.clear();
+  for (const std::string& trace : flags.traces)
+    spec.trace += (spec.trace.empty() ? "" : ",") + trace;
+  if (!flags.trace_buffer.empty()) {
+    auto size = spec::parse_trace_buffer(flags.trace_buffer);
+    if (!size) return std::unexpected(std::move(size).error().in("--trace-buffer"));
+    spec.trace_buffer_kib = *size;
+  }
+  if (!flags.trace_clock.empty()) spec.trace_clock = flags.trace_clock;
+  if (!flags.trace_stop.empty()) spec.trace_stop = flags.trace_stop;
+  return {};
+}
 
 Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
   if (!flags.workload.empty()) spec.workload = flags.workload;
   if (!flags.memory.empty()) spec.memory_mib = KTRIAL_TRY(spec::parse_size(flags.memory));
   if (!flags.duration.empty()) spec.duration = KTRIAL_TRY(spec::parse_duration(flags.duration));
   if (!flags.timeout.empty()) spec.timeout = KTRIAL_TRY(spec::parse_duration(flags.timeout));
-  if (!flags.trace.empty()) spec.trace = flags.trace;
+  KTRIAL_TRY(apply_trace(flags, spec));
   if (!flags.accel.empty()) spec.accel = KTRIAL_TRY(spec::parse_accel(flags.accel));
   if (!flags.vmm.empty()) spec.vmm = KTRIAL_TRY(spec::parse_vmm(flags.vmm));
   if (!flags.connect.empty()) spec.connect = flags.connect;
@@ -38,7 +53,17 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("--memory", f.memory, "Guest RAM, e.g. 512M, 2G [1G]");
   command.add_option("--duration", f.duration, "How long the workload stresses, e.g. 30s");
   command.add_option("--timeout", f.timeout, "Hard limit of one whole trial, e.g. 5m");
-  command.add_option("--trace", f.trace, "off: not even the black box (see `ktrial trace`)");
+  command
+      .add_option(
+          "--trace", f.traces,
+          "SYSTEM:EVENT[:FILTER], sched, fork, rcu, ipi, irq, mmcid or function:GLOB, comma "
+          "separated or repeated; off: not even the black box (see `ktrial trace`)")
+      ->allow_extra_args(false);
+  command.add_option("--trace-buffer", f.trace_buffer, "Of each CPU, e.g. 512K, 4M");
+  command.add_option("--trace-clock", f.trace_clock,
+                     "local, global, mono, boot, ... [the kernel's]");
+  command.add_option("--trace-stop", f.trace_stop,
+                     "A function at whose call tracing stops, or warning");
   command.add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
   command.add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
   command.add_option("--connect", f.connect, "libvirt URI");
@@ -61,10 +86,6 @@ Result<std::vector<spec::TrialSpec>> specs_of(const TrialFlags& flags,
     if (!guest_command.empty()) spec.command = guest_command;
     if (!guest_command.empty() && !flags.workload.empty())
       return usage_error("--workload and a command after -- exclude each other");
-    if (!spec.trace.empty() && spec.trace != "off")
-      return usage_error("--trace EVENTS is not there yet",
-                         "--trace off leaves out the scheduler's events, which are recorded "
-                         "always; --append trace_event=... adds others");
   }
   return specs;
 }

@@ -11,9 +11,9 @@
 namespace ktrial::cli {
 
 struct TrialFlags {
-  std::string spec_file, workload, memory, duration, timeout, trace, accel, vmm, connect, channel,
-      machine, append, results, format = "text";
-  std::vector<std::string> settings;
+  std::string spec_file, workload, memory, duration, timeout, trace_buffer, trace_clock, trace_stop,
+      accel, vmm, connect, channel, machine, append, results, format = "text";
+  std::vector<std::string> settings, traces;
   int cpus = 0;
   bool offline = false;
 };

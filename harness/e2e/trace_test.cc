@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/e2e/e2e.h"
 
@@ -27,10 +28,109 @@ class TraceTest : public E2eTest {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run(arguments);
   }
-  std::string trace_text() const {
-    return read_file(run_folder() / "trials/000/trace.txt").value_or("");
+  std::string artifact(const char* name) const {
+    return read_file(run_folder() / "trials/000" / name).value_or("");
+  }
+  std::string trace_text() const { return artifact("trace.txt"); }
+  std::string trial_fact(const std::string& name) const {
+    return fact(nlohmann::json::parse(artifact("verdict.json"), nullptr, false), name);
+  }
+  // Events, of a text whose other lines begin with `other`.
+  static std::size_t events_in(const std::string& text, const char* other) {
+    std::size_t count = 0;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);)
+      count += !line.starts_with(other) && line.find("]  ") != std::string::npos;
+    return count;
+  }
+  // Of one number of every CPU's statistics before the pages were read: the sum.
+  std::uint64_t counted(const std::string& key) const {
+    std::uint64_t sum = 0;
+    bool before = false;
+    std::istringstream stream(artifact("trace.stats"));
+    for (std::string line; std::getline(stream, line);) {
+      if (line.starts_with("== ")) before = line.starts_with("== per_cpu/");
+      if (before && line.starts_with(key + ": ")) sum += std::stoull(line.substr(key.size() + 2));
+    }
+    return sum;
   }
 };
+
+TEST_F(TraceTest, OfALivingGuestEveryEventComesThatItCounted) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result = run({"run", "--workload", "fork-storm", "--cpus", "2", "--duration", "10s",
+                           "--trace", "sched,irq:softirq_entry:vec == 1"});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  const std::string text = trace_text();
+  EXPECT_GT(counted("entries"), 1000u) << artifact("trace.stats");
+  EXPECT_EQ(events_in(text, "#"), counted("entries"));
+  EXPECT_EQ(trial_fact("trace.events"), std::to_string(counted("entries")));
+  EXPECT_EQ(trial_fact("trace.overwritten"), std::to_string(counted("overrun")));
+  EXPECT_EQ(trial_fact("trace.dropped"), std::to_string(counted("dropped events")));
+  EXPECT_EQ(trial_fact("trace.complete"), "yes");
+  EXPECT_NE(text.find("# complete: as many as the kernel counted"), std::string::npos);
+  EXPECT_NE(text.find("sched_waking: "), std::string::npos) << "more than the black box has";
+  EXPECT_NE(text.find("softirq_entry: vec=1 "), std::string::npos);
+  const std::size_t begin = text.find("sched_process_exec: filename=/workloads/fork-storm");
+  ASSERT_NE(begin, std::string::npos);
+  EXPECT_EQ(text.find("softirq_entry: vec=7 ", begin), std::string::npos)
+      << "the filter was not set";
+
+  const auto report = run_command({"trace-cmd", "report", run_folder() / "trials/000/trace.dat"});
+  if (!report) GTEST_SKIP() << "all else was checked, but not trace.dat: no trace-cmd";
+  EXPECT_TRUE(report->ok()) << report->err;
+  EXPECT_EQ(events_in(report->out, "cpus="), counted("entries"));
+}
+
+TEST_F(TraceTest, FunctionsAreTracedByNameAndCanStopIt) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result = run({"run", "--workload", "smoke", "--cpus", "2", "--trace",
+                           "function:kernel_clone", "--trace-stop", "__x64_sys_pipe2"});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_NE(trace_text().find("function: "), std::string::npos);
+  EXPECT_NE(trace_text().find("kernel_clone"), std::string::npos);
+}
+
+TEST_F(TraceTest, WhatTheKernelDoesNotHaveIsNamedBeforeAnythingRuns) {
+  REQUIRE_KERNEL(kKernel);
+  struct Case {
+    std::vector<std::string> flags;
+    const char* expected;
+  };
+  const Case cases[] = {
+      {{"--trace", "sched:sched_swich"}, "sched:sched_swich: there is no such event"},
+      {{"--trace", "mmcid"}, "mmcid"},
+      {{"--trace", "sched:sched_switch:no_such_field == 1"}, "its filter 'no_such_field == 1'"},
+      {{"--trace", "function:no_such_function"}, "no function that can be traced"},
+      {{"--trace-stop", "no_such_function"}, "trace_stop: no_such_function"},
+  };
+  for (const Case& one : cases) {
+    std::vector<std::string> arguments = {"run", "--workload", "smoke", "--cpus", "2"};
+    arguments.insert(arguments.end(), one.flags.begin(), one.flags.end());
+    const auto result = run(arguments);
+    EXPECT_EQ(result.exit, 129) << result.err;
+    EXPECT_NE(result.err.find(one.expected), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find("kernel 6.1."), std::string::npos) << result.err;
+  }
+}
+
+TEST_F(TraceTest, BadValuesNameTheirKey) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"--trace", "shced"}, "trace: 'shced'"},
+      {{"--trace", "off,sched"}, "trace: 'off'"},
+      {{"--trace-buffer", "4"}, "--trace-buffer: '4' is not a buffer's size"},
+      {{"--trace-clock", "sundial"}, "trace_clock: 'sundial'"},
+      {{"--trace-stop", "a-b"}, "trace_stop: 'a-b'"},
+      {{"--trace", "sched", "--workload", "int3-poke"}, "trace: workload int3-poke"},
+  };
+  for (const auto& [flags, expected] : cases) {
+    std::vector<std::string> arguments = {"run"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const auto result = run(arguments);
+    EXPECT_EQ(result.exit, 129) << result.err;
+    EXPECT_NE(result.err.find(expected), std::string::npos) << result.err;
+  }
+}
 
 TEST_F(TraceTest, AGuestThatIsLookedAtLeavesItsTrace) {
   REQUIRE_KERNEL(kKernel);
@@ -64,6 +164,55 @@ TEST_F(TraceTest, WithTraceOffThereIsNone) {
   const auto shown = run({"trace"});
   EXPECT_EQ(shown.exit, 129);
   EXPECT_NE(shown.err.find("has no trace"), std::string::npos) << shown.err;
+}
+
+TEST_F(TraceTest, ThePictureAndTheStoryOfAStalledGuestAreKept) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result = run_hang();
+  const auto json = nlohmann::json::parse(result.out, nullptr, false);
+  ASSERT_FALSE(json.is_discarded()) << result.out;
+  const auto& story = json.at("trials").at(0).at("trace");
+  EXPECT_EQ(story.at("source"), "RAM");
+  EXPECT_EQ(story.at("complete"), true);
+  EXPECT_GT(story.at("events").get<int>(), 100);
+  EXPECT_EQ(story.at("cpus").size(), 2u);
+  EXPECT_FALSE(story.at("forks").empty());
+  const auto picture = read_file(run_folder() / "trials/000/trace.svg");
+  ASSERT_TRUE(picture);
+  EXPECT_NE(picture->find("</svg>"), std::string::npos);
+  const fs::path mine = run_folder() / "mine.svg";
+  EXPECT_EQ(run({"trace", "--svg", mine.string()}).exit, 0);
+  EXPECT_EQ(read_file(mine).value_or("").substr(0, 5), "<?xml");
+  const auto report = run({"report", "last"}).out;
+  EXPECT_NE(report.find("\nTrace: trial 0, "), std::string::npos) << report;
+  const auto alone = run({"trace", "--diff", "last"});
+  EXPECT_EQ(alone.exit, 129) << "there is nothing to compare with";
+  EXPECT_NE(alone.err.find("no other trial"), std::string::npos) << alone.err;
+}
+
+TEST_F(TraceTest, ADumpOnTheConsoleBecomesTheTrace) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result = run({"run", "--cpus", "2", "--format", "json", "--workload", "inject",
+                           "--set", "fault=panic", "--append", "ftrace_dump_on_oops"});
+  EXPECT_EQ(result.exit, 1) << result.err;
+  const std::string log = read_file(run_folder() / "trials/000/console.log").value_or("");
+  ASSERT_NE(log.find("Dumping ftrace buffer:"), std::string::npos);
+  const auto count = [](const std::string& text, const char* what) {
+    std::size_t out = 0;
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1))
+      ++out;
+    return out;
+  };
+  const std::string text = trace_text();
+  EXPECT_TRUE(text.starts_with("# source: console\n")) << text.substr(0, 500);
+  for (const char* event :
+       {": sched_switch: ", ": sched_process_fork: ", ": sched_process_exec: "}) {
+    EXPECT_GT(count(log, event), 0u) << event;
+    EXPECT_EQ(count(text, event), count(log, event)) << event;
+  }
+  const std::string file = (run_folder() / "trials/000/console.log").string();
+  EXPECT_EQ(run({"trace", "--console", file}).out, text);
+  EXPECT_EQ(run({"trace"}).out, text);
 }
 
 }  // namespace

@@ -143,7 +143,7 @@ class Evaluator {
     const Token left = take_value();
     for (const std::string_view op : {"=", "!=", "<=", ">=", "<", ">"})
       if (accept(op)) return compared(left, op, take_value());
-    if (is_macro(left) || left.text.empty()) return Truth::unknown;
+    if (!is_value(left)) return Truth::unknown;
     const std::string value = value_of(left);
     if (value == "y") return Truth::yes;
     return value == "m" ? Truth::module : Truth::no;
@@ -153,7 +153,10 @@ class Evaluator {
     lexer_.advance();
     return token;
   }
-  static bool is_macro(const Token& token) { return token.text.starts_with('$'); }
+  // Not a macro, an operator where a symbol should be, or the end.
+  static bool is_value(const Token& token) {
+    return token.quoted || (!token.text.empty() && is_word(token.text.front()));
+  }
   std::string value_of(const Token& token) const {
     if (token.quoted || token.text == "y" || token.text == "m" || token.text == "n" ||
         number(token.text))
@@ -165,7 +168,7 @@ class Evaluator {
     return value;
   }
   Truth compared(const Token& left, std::string_view op, const Token& right) const {
-    if (is_macro(left) || is_macro(right)) return Truth::unknown;
+    if (!is_value(left) || !is_value(right)) return Truth::unknown;
     const std::string a = value_of(left), b = value_of(right);
     const auto x = number(a), y = number(b);
     const int order = x && y ? (*x < *y ? -1 : *x > *y) : a.compare(b);

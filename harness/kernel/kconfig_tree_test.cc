@@ -40,7 +40,7 @@ TEST(KconfigExpressionTest, WhatItCannotKnowIsUnknownUnlessTheRestDecides) {
 }
 
 TEST(KconfigExpressionTest, NonsenseEndsAndIsNotTrue) {
-  for (const char* text : {"", "(", ")", "&&", "A &&", "! !", "\"", "$(", "A B", "=", "A ="})
+  for (const char* text : {"", "(", ")", "&&", "A &&", "! !", "\"", "$(", "A B", "=", "A =", "!* &&! &&", "!&& A"})
     EXPECT_NE(truth(text), Truth::yes) << text;
   EXPECT_NE(truth(std::string(100000, '!')), Truth::yes);
   EXPECT_NE(truth(std::string(100000, '(')), Truth::yes);

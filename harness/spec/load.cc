@@ -7,6 +7,7 @@
 #include "harness/base/file.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/toml_reader.h"
+#include "harness/spec/trace_request.h"
 
 namespace ktrial::spec {
 namespace {
@@ -49,6 +50,9 @@ TrialSpec read_base(Table& root) {
   root.read_with("duration", spec.duration, parse_duration);
   root.read_with("timeout", spec.timeout, parse_duration);
   root.read("trace", spec.trace);
+  root.read_with("trace_buffer", spec.trace_buffer_kib, parse_trace_buffer);
+  root.read("trace_clock", spec.trace_clock);
+  root.read("trace_stop", spec.trace_stop);
   root.read("core", spec.core);
   root.read_with("accel", spec.accel, parse_accel);
   root.read_with("vmm", spec.vmm, parse_vmm);

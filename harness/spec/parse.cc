@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "harness/spec/trace_request.h"
+
 namespace ktrial::spec {
 namespace {
 
@@ -190,6 +192,7 @@ Status validate(const TrialSpec& spec) {
   check(!spec.timeout || !spec.duration || *spec.timeout > *spec.duration,
         "timeout: is not longer than duration; it limits the whole trial, boot included");
   check(spec.vmm == Vmm::libvirt || spec.connect.empty(), "connect: needs vmm = libvirt");
+  if (const std::string trace = trace_problems(spec); !trace.empty()) check(false, trace);
   if (problems.empty()) return {};
   return usage_error(problems);
 }

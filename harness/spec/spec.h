@@ -36,7 +36,10 @@ struct TrialSpec {
   bool until_fail = false;
   std::optional<Milliseconds> duration;  // stress time; unset: the workload's default
   std::optional<Milliseconds> timeout;   // one whole trial; unset: derived (timeouts.h)
-  std::string trace;                     // events, comma separated; empty: no trace
+  std::string trace;                     // see trace_request.h; empty: the black box alone
+  int trace_buffer_kib = 0;              // of each CPU; 0: what suits `trace`
+  std::string trace_clock;               // empty: the kernel's own choice
+  std::string trace_stop;                // a function that stops it, or "warning"
   bool core = false;                     // of a stalled guest: keep a core file
   Accel accel = Accel::automatic;
   Vmm vmm = Vmm::qemu;

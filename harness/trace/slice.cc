@@ -52,6 +52,7 @@ std::optional<LinePlace> place_of(std::string_view line) {
     const auto time = take_time(rest);
     if (!time || !rest.starts_with(": ")) continue;
     out.us = *time;
+    out.at = at;
     return out;
   }
   return std::nullopt;
@@ -85,6 +86,26 @@ std::optional<std::uint64_t> stamp_us(std::string_view log_line) {
   std::string_view rest = log_line.substr(at + 1);
   const auto time = take_time(rest);
   return rest.starts_with(']') ? time : std::nullopt;
+}
+
+std::int64_t clock_lead_us(std::string_view log) {
+  constexpr std::int64_t kMost = 1'000'000'000'000;  // ns: no CPU counts that far before it boots
+  std::size_t at = log.find("sched_clock: Marking ");
+  if (at == std::string_view::npos) return 0;
+  std::string_view line = log.substr(at, 256);
+  line = line.substr(0, line.find('\n'));
+  at = line.rfind(", ");
+  if (at == std::string_view::npos) return 0;
+  line.remove_prefix(at + 2);
+  std::int64_t offset = 0;
+  if (!take_number(line, offset) || !line.starts_with(')')) return 0;
+  return offset > kMost || offset < -kMost ? 0 : -offset / 1000;
+}
+
+std::uint64_t trace_time_us(std::uint64_t stamp_us, std::int64_t lead_us) {
+  if (lead_us >= 0) return stamp_us + static_cast<std::uint64_t>(lead_us);
+  const auto back = static_cast<std::uint64_t>(-lead_us);
+  return stamp_us > back ? stamp_us - back : 0;
 }
 
 }  // namespace ktrial::trace

@@ -21,6 +21,7 @@ struct LinePlace {
   unsigned cpu = 0;
   std::uint64_t us = 0;
   bool operator==(const LinePlace&) const = default;
+  std::size_t at = 0;  // where " [CPU]" begins: before it is the task
 };
 std::optional<LinePlace> place_of(std::string_view line);
 
@@ -28,7 +29,14 @@ std::optional<LinePlace> place_of(std::string_view line);
 std::optional<std::uint64_t> end_us(std::string_view text);
 
 // The kernel's own stamp in a line of its log, "[   12.345678] ...", in microseconds.
-// printk and the trace's default clock go by the same clock.
 std::optional<std::uint64_t> stamp_us(std::string_view log_line);
+
+// By how much the trace's default clock is ahead of those stamps: the one is the raw clock, the
+// other (printk) has an offset that the kernel tells once, "sched_clock: Marking stable (A, B)->
+// (C, OFFSET)" (kernel/sched/clock.c). Seconds on an emulated CPU. 0: the log does not tell.
+std::int64_t clock_lead_us(std::string_view log);
+
+// A stamp of the log by the trace's clock.
+std::uint64_t trace_time_us(std::uint64_t stamp_us, std::int64_t lead_us);
 
 }  // namespace ktrial::trace

@@ -13,9 +13,9 @@ constexpr char kTrace[] =
 
 TEST(SliceTest, ALineHasItsPlace) {
   EXPECT_EQ(place_of("          <idle>-0       [000]     1.000001: sched_switch: a"),
-            (LinePlace{0, 1000001}));
+            (LinePlace{0, 1000001, 24}));
   EXPECT_EQ(place_of("     task [3] x-12       [001]    12.500000: sched_switch: b"),
-            (LinePlace{1, 12500000}))
+            (LinePlace{1, 12500000, 24}))
       << "by a task's odd name";
   for (const char* line : {"", "# [000] 1.000001: x", "a [000]", "a [x]  1.000000: b",
                            "a [000] 1.5: b", "a [000] 99999999999999999999.000000: b"})
@@ -43,6 +43,18 @@ TEST(SliceTest, TheLogsStampIsRead) {
   EXPECT_EQ(stamp_us("<4>[    1.000001] x"), 1000001u);
   EXPECT_EQ(stamp_us("no stamp"), std::nullopt);
   EXPECT_EQ(stamp_us("[cut"), std::nullopt);
+}
+
+TEST(SliceTest, TheTracesClockIsAheadByWhatTheKernelTells) {
+  const std::string log =
+      "[    4.345668] sched_clock: Marking stable (3976958402, 368435187)->(6413753267, "
+      "-2068359678)\r\n[    5.000000] x\n";
+  EXPECT_EQ(clock_lead_us(log), 2068359);
+  EXPECT_EQ(trace_time_us(5000000, clock_lead_us(log)), 7068359u);
+  EXPECT_EQ(trace_time_us(5, -7), 0u);
+  for (const char* other : {"", "sched_clock: Marking", "sched_clock: Marking stable (1, 2",
+                            "sched_clock: Marking stable (1, -99999999999999999)"})
+    EXPECT_EQ(clock_lead_us(other), 0) << other;
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "harness/trace/history.h"
 #include "harness/trace/printer.h"
-#include "harness/trace/trace.h"
 
 namespace ktrial::trace {
 
@@ -22,7 +22,8 @@ std::string shortened(std::string text) {
 
 class Summary {
  public:
-  explicit Summary(const Trace& trace) : trace_(trace) {
+  explicit Summary(const Trace& trace)
+      : trace_(trace), history_(history_of(trace, false)), births_(births(history_)) {
     for (const CpuRing& ring : trace.rings.cpus)
       for (const Event& event : ring.events) {
         begin_ = begin_ == 0 ? event.ns : std::min(begin_, event.ns);
@@ -106,7 +107,7 @@ class Summary {
   }
 
   void never_ran() {
-    auto all = births(trace_);
+    auto all = births_;
     std::erase_if(all, [](const Birth& one) { return one.ran; });
     if (all.empty()) return;
     std::ranges::reverse(all);
@@ -121,19 +122,18 @@ class Summary {
   }
 
   void waiting() {
-    const auto all = held_off(trace_);
+    const auto all = held_off(history_);
     if (all.empty()) return;
     add("Went to sleep in state D, and did not come back:");
-    const auto born = births(trace_);
     for (std::size_t i = 0; i < all.size() && i < kMostTasks; ++i)
       add(fmt::format("  {} at {:.6f} s on CPU {}{}", trace_.task(all[i].pid),
-                      seconds(all[i].since_ns), all[i].cpu, child_of(all[i].pid, born)));
+                      seconds(all[i].since_ns), all[i].cpu, child_of(all[i].pid)));
     if (all.size() > kMostTasks) add(fmt::format("  ... {} more", all.size() - kMostTasks));
   }
 
   // The child that a parent in state D most likely waits for.
-  std::string child_of(int parent, const std::vector<Birth>& born) const {
-    for (auto one = born.rbegin(); one != born.rend(); ++one)
+  std::string child_of(int parent) const {
+    for (auto one = births_.rbegin(); one != births_.rend(); ++one)
       if (one->parent == parent && one->parent_waits)
         return fmt::format("; its last child is {}, made at {:.6f} s, which {}",
                            trace_.task(one->child), seconds(one->ns),
@@ -143,13 +143,15 @@ class Summary {
 
   void gaps() {
     add("Longest times without an event:");
-    for (const Gap& gap : longest_gaps(trace_, kMostGaps))
+    for (const Gap& gap : longest_gaps(history_, kMostGaps))
       add(fmt::format("  CPU {} {:.6f} s from {:.6f} s{}{}", gap.cpu,
                       seconds(gap.to_ns - gap.from_ns), seconds(gap.from_ns),
                       gap.open ? " to the end" : "", gap.idle ? ", idle" : ""));
   }
 
   const Trace& trace_;
+  const History history_;  // without texts
+  const std::vector<Birth> births_;
   std::uint64_t begin_ = 0, end_ = 0;
   std::vector<std::string> out_;
 };

@@ -10,6 +10,12 @@ namespace ktrial::trace {
 std::string to_text(const Trace& trace) {
   std::string out;
   for (const std::string& line : summary(trace)) out += "# " + line + "\n";
+  // For programs: read_text() takes it.
+  if (trace.rings.on && !trace.running.empty()) {
+    out += "# running:";
+    for (const auto& [cpu, pid] : trace.running) out += fmt::format(" {}={}", cpu, pid);
+    out += "\n";
+  }
   for (const Event* event : trace.by_time()) {
     const auto name = trace.names.find(event->pid);
     const std::string task = event->pid == 0             ? "<idle>"

@@ -38,32 +38,4 @@ void learn_names(Trace& trace);
 // longest gaps, vfork children that never ran, who was held off last.
 std::vector<std::string> summary(const Trace& trace);
 
-// A new process or thread.
-struct Birth {
-  std::uint64_t ns = 0;
-  unsigned cpu = 0;
-  int parent = 0, child = 0;
-  bool ran = false;           // it was switched to
-  bool parent_waits = false;  // its parent went off in state D and never came back: a vfork
-};
-std::vector<Birth> births(const Trace& trace);  // by time
-
-// A task that was switched out in state D, and never back.
-struct HeldOff {
-  std::uint64_t since_ns = 0;
-  unsigned cpu = 0;
-  int pid = 0;
-};
-std::vector<HeldOff> held_off(const Trace& trace);  // the last one first
-
-// A time without events on one CPU.
-struct Gap {
-  unsigned cpu = 0;
-  std::uint64_t from_ns = 0, to_ns = 0;
-  bool idle = false;  // the CPU was idle in it
-  bool open = false;  // up to the end of the trace
-};
-// The longest first, at most `most`; idle ones last.
-std::vector<Gap> longest_gaps(const Trace& trace, std::size_t most);
-
 }  // namespace ktrial::trace

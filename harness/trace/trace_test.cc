@@ -8,6 +8,7 @@
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/trace/fake_trace.h"
+#include "harness/trace/history.h"
 #include "harness/trace/printer.h"
 #include "harness/trace/writers.h"
 
@@ -103,7 +104,7 @@ TEST_F(TraceTest, AnEventShorterThanItsFormatIsPrintedAsFarAsItGoes) {
 }
 
 TEST_F(TraceTest, AChildThatNeverRanIsToldFromOneThatDid) {
-  const auto all = births(read());
+  const auto all = births(history_of(read(), false));
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].child, 2);
   EXPECT_EQ(all[0].parent, 1);
@@ -114,21 +115,21 @@ TEST_F(TraceTest, AChildThatNeverRanIsToldFromOneThatDid) {
 }
 
 TEST_F(TraceTest, ATaskInStateDThatDidNotComeBackIsHeldOff) {
-  const auto all = held_off(read());
+  const auto all = held_off(history_of(read(), false));
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].pid, 1);
   EXPECT_EQ(all[0].since_ns, 1100u);
 }
 
 TEST_F(TraceTest, BusyGapsComeBeforeIdleOnesTheLongestFirst) {
-  const auto gaps = longest_gaps(read(), 2);
+  const auto gaps = longest_gaps(history_of(read(), false), 2);
   ASSERT_EQ(gaps.size(), 2u);
   EXPECT_EQ(gaps[0].cpu, 1u);
   EXPECT_EQ(gaps[0].to_ns - gaps[0].from_ns, 1000000u);
   EXPECT_FALSE(gaps[0].idle);
-  EXPECT_EQ(longest_gaps(read(), 99).back().cpu, 0u);
-  EXPECT_TRUE(longest_gaps(read(), 99).back().idle);
-  EXPECT_TRUE(longest_gaps(read(), 99).back().open);
+  EXPECT_EQ(longest_gaps(history_of(read(), false), 99).back().cpu, 0u);
+  EXPECT_TRUE(longest_gaps(history_of(read(), false), 99).back().idle);
+  EXPECT_TRUE(longest_gaps(history_of(read(), false), 99).back().open);
 }
 
 TEST_F(TraceTest, TheSummaryTellsWhatMatters) {

@@ -7,17 +7,30 @@
 
 #include "harness/introspect/kernel_view.h"
 #include "harness/trial/late_evidence.h"
+#include "results/record.h"
 
 namespace ktrial::trial {
 
-// Words for the kernel's command line, each with a blank behind it; none when the
-// workload itself plays with tracing, or when the spec says --trace off.
+// Words for the kernel's command line, each with a blank behind it: the black box's events
+// and those asked for, from the kernel's first instant on. None when the workload itself
+// plays with tracing, or when the spec says off.
 std::string black_box_arguments(const Plan& plan);
+bool has_black_box(const Plan& plan);
+// The workload switches tracing on and off.
+bool traces_itself(const Plan& plan);
 
-// Reads the ring of a paused guest into trace.dat, trace.txt and trace.json in the
-// trial's folder; returns what the trace tells, for the autopsy's page. `kernel_log`: its
-// lines, with their stamps; reports in it become marks in trace.json.
+// Reads the ring of a paused guest into trace.dat, trace.txt, trace.json and
+// trace.svg in the trial's folder; returns what the trace tells, for the autopsy's page.
+// `kernel_log`: its lines, with their stamps; reports in it become marks in trace.json and
+// trace.svg.
 std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,
                                        const std::vector<std::string>& kernel_log);
+
+// A trace that the kernel printed on its console becomes trace.txt and trace.svg, unless RAM
+// told more. To be called when console.log is complete.
+void keep_dump(const Scene& scene);
+
+// What the trial's trace.txt tells, wherever it came from; empty: there is none.
+results::TraceStory tell_trace(const std::filesystem::path& artifacts);
 
 }  // namespace ktrial::trial

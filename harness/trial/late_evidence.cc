@@ -5,6 +5,8 @@
 #include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/live_trace.h"
+#include "harness/verdict/decide.h"
 
 namespace ktrial::trial {
 using verdict::Evidence;
@@ -98,8 +100,18 @@ void examine_report(const Scene& scene, Evidence& evidence) {
   scene.monitor.settle(scene.plan.timeouts.late_report, scene.plan.timeouts.report_settle);
 }
 
+// Always when one was asked for; of the black box alone when something failed.
+bool wants_trace(const Plan& plan, const Evidence& evidence) {
+  if (!has_black_box(plan)) return false;
+  if (plan.trace.any()) return true;
+  const auto* result = std::get_if<verdict::AgentResult>(&evidence.ending);
+  if (result == nullptr || result->exit.kind == wire::ExitKind::not_started) return false;
+  return result->exit.value != 0 && !verdict::cannot_run(evidence, result->exit);
+}
+
 void end_cleanly(const Scene& scene, Evidence& evidence) {
   read_counters(scene, evidence.counters_after);
+  if (wants_trace(scene.plan, evidence)) collect_trace(scene);
   scene.channel.send(wire::encode(wire::PowerOff{}));
   if (!scene.monitor.wait_vm_end(scene.plan.timeouts.shutdown))
     scene.observer.on_event("shutdown", "the guest did not power off in time");

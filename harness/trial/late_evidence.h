@@ -8,6 +8,7 @@
 #include "harness/trial/monitor.h"
 #include "harness/trial/plan.h"
 #include "harness/verdict/evidence.h"
+#include "results/record.h"
 
 namespace ktrial::trial {
 
@@ -18,6 +19,7 @@ struct Scene {
   channel::Channel& channel;
   Observer& observer;
   std::filesystem::path artifacts;
+  results::Facts& facts;  // of the trial's record
 };
 
 // Asks the guest for its kernel's counters; what comes goes into `into`.

@@ -10,8 +10,6 @@ double seconds(Clock::duration d) { return std::chrono::duration<double>(d).coun
 constexpr auto kTick = std::chrono::milliseconds(250);  // how late a silence may be noticed
 // A silence counts only the time that the host gave the guest, but not for ever.
 constexpr int kPatience = 3;
-// A CPU is quiet, if not yet silent, after this part of the limit.
-constexpr int kQuietPart = 4;
 }  // namespace
 
 Monitor::Monitor(boost::asio::io_context& io, const Limits& limits, Observer& observer)
@@ -92,12 +90,15 @@ void Monitor::on_message(wire::Message message) {
     observer_.on_progress(*progress);
   } else if (auto* exit = std::get_if<wire::Exit>(&message)) {
     exit_ = std::move(*exit);
+    exit_at_ = now;
     observer_.on_event("workload-exit", std::to_string(exit_->value) + " " + exit_->detail);
   } else if (auto* counters = std::get_if<wire::Counters>(&message)) {
     counters_ = {counters->values.begin(), counters->values.end()};
     counters_came_ = true;
   } else if (auto* log = std::get_if<wire::Log>(&message)) {
     observer_.on_event("agent", log->text);
+  } else {
+    trace_.take(message);
   }
 }
 
@@ -141,11 +142,9 @@ verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {
   return out;
 }
 
-bool Monitor::all_beat() const {
-  const auto now = Clock::now();
-  return std::ranges::all_of(last_beat_, [&](const auto& beat) {
-    return now - beat.second < limits_.heartbeat / kQuietPart;
-  });
+bool Monitor::all_outlived_the_workload() const {
+  return std::ranges::all_of(
+      last_beat_, [&](const auto& beat) { return beat.second >= exit_at_ - limits_.fresh_beat; });
 }
 
 std::optional<Ending> Monitor::silence() const {
@@ -194,28 +193,33 @@ std::optional<Ending> Monitor::wait_hello() {
 Ending Monitor::watch_workload() {
   last_progress_ = Clock::now();
   // The workload may end well while a CPU hangs: that is waited for.
-  auto ending = pump([&] { return exit_ && analyzer_.findings().empty() && all_beat(); },
-                     begun_ + limits_.total, [&]() -> std::optional<Ending> {
-                       if (auto now = urgent()) return now;
-                       if (!exit_) return silence();
-                       if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty())
-                         return quiet;
-                       return std::nullopt;
-                     });
+  auto ending =
+      pump([&] { return exit_ && analyzer_.findings().empty() && all_outlived_the_workload(); },
+           begun_ + limits_.total,
+           [&]() -> std::optional<Ending> {
+             if (auto now = urgent()) return now;
+             if (!exit_) return silence();
+             if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
+             return std::nullopt;
+           });
   if (ending) return *ending;
   return verdict::AgentResult{*exit_};
 }
 
+bool Monitor::wait_until(const std::function<bool()>& done, Clock::duration patience) {
+  (void)pump(done, Clock::now() + patience, [&]() -> std::optional<Ending> {
+    if (vm_ended_) return *vm_ended_;
+    if (interrupted_) return *interrupted_;
+    if (channel_lost_) return *channel_lost_;
+    if (protocol_error_) return *protocol_error_;
+    return std::nullopt;
+  });
+  return done();
+}
+
 bool Monitor::wait_counters(Clock::duration patience) {
   counters_came_ = false;
-  (void)pump([&] { return counters_came_; }, Clock::now() + patience,
-             [&]() -> std::optional<Ending> {
-               if (vm_ended_) return *vm_ended_;
-               if (interrupted_) return *interrupted_;
-               if (channel_lost_) return *channel_lost_;
-               return std::nullopt;
-             });
-  return counters_came_;
+  return wait_until([&] { return counters_came_; }, patience);
 }
 
 bool Monitor::wait_vm_end(Clock::duration patience) {
@@ -229,12 +233,12 @@ bool Monitor::wait_vm_end(Clock::duration patience) {
 
 void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
   const auto begin = Clock::now();
-  (void)pump(
-      [&] { return vm_ended_ || Clock::now() - std::max(begin, last_console_) >= quiet; },
-      begin + patience, [&]() -> std::optional<Ending> {
-        if (interrupted_) return *interrupted_;
-        return std::nullopt;
-      });
+  (void)pump([&] { return vm_ended_ || Clock::now() - std::max(begin, last_console_) >= quiet; },
+             begin + patience,
+             [&]() -> std::optional<Ending> {
+               if (interrupted_) return *interrupted_;
+               return std::nullopt;
+             });
 }
 
 subtests::Summary Monitor::subtests() const {
@@ -255,7 +259,8 @@ Clock::time_point Monitor::quiet_since(const Ending& ending) const {
     return std::max(begun_, first_finding_at_ - limits_.heartbeat);
   auto oldest = std::max(begun_, hello_at_);
   if (last_beat_.empty()) return oldest;
-  return std::ranges::min_element(last_beat_, {}, [](const auto& beat) { return beat.second; })->second;
+  return std::ranges::min_element(last_beat_, {}, [](const auto& beat) { return beat.second; })
+      ->second;
 }
 
 }  // namespace ktrial::trial

@@ -15,6 +15,7 @@
 #include "harness/channel/channel.h"
 #include "harness/console/analyzer.h"
 #include "harness/trial/observer.h"
+#include "harness/trial/trace_inbox.h"
 #include "harness/verdict/evidence.h"
 #include "harness/vm/vm.h"
 
@@ -26,9 +27,10 @@ struct Limits {
   Clock::duration boot{};          // VM start to hello
   Clock::duration first_output{};  // VM start to the kernel's first line
   Clock::duration heartbeat{};     // a CPU's silence
-  Clock::duration progress{};      // the workload's silence; zero: it need not show any
-  Clock::duration settle{};        // a report's head until its evidence is complete
-  Clock::duration total{};         // the whole trial
+  Clock::duration fresh_beat = std::chrono::milliseconds(1500);  // beats come every second
+  Clock::duration progress{};  // the workload's silence; zero: it need not show any
+  Clock::duration settle{};    // a report's head until its evidence is complete
+  Clock::duration total{};     // the whole trial
   // By how much the above are longer because the vCPUs share host CPUs. What the host
   // really took from a vCPU is known: of time that it was given, 1/overcommit is enough.
   double overcommit = 1;
@@ -53,6 +55,8 @@ class Monitor {
   verdict::Ending watch_workload();
   // Until the counters came (true), or `patience`, or the VM's end.
   bool wait_counters(Clock::duration patience);
+  // Until something that comes from the guest is `done` (true), or `patience`, or the VM's end.
+  bool wait_until(const std::function<bool()>& done, Clock::duration patience);
   // Until the VM is gone (true) or `patience`. Console output still counts.
   bool wait_vm_end(Clock::duration patience);
   // Lets late evidence arrive: until the console is quiet for `quiet`, at most `patience`.
@@ -61,6 +65,7 @@ class Monitor {
   const std::optional<wire::Hello>& hello() const { return hello_; }
   Clock::time_point hello_at() const { return hello_at_; }
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
+  const TraceInbox& trace() const { return trace_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
   // Of the program's output; if that holds none, of the console.
@@ -82,7 +87,8 @@ class Monitor {
   std::optional<verdict::Ending> urgent() const;
   std::optional<verdict::Ending> silence() const;
   verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
-  bool all_beat() const;  // lately, every CPU that ever did
+  // Every CPU that ever beat did so after the workload's end, or just before it.
+  bool all_outlived_the_workload() const;
   bool overdue(Clock::time_point since, Clock::duration limit, int cpu) const;
   void on_vm_event(vm::VmEvent event);
   void on_bytes(channel::StreamId stream, std::string_view bytes);
@@ -102,9 +108,11 @@ class Monitor {
 
   std::optional<wire::Hello> hello_;
   std::optional<wire::Exit> exit_;
+  Clock::time_point exit_at_;
   std::map<unsigned, Clock::time_point> last_beat_;
   std::map<std::string, std::uint64_t> counters_;
   bool counters_came_ = false;
+  TraceInbox trace_;
   std::string shutdown_reason_;
   std::optional<verdict::VmEnded> vm_ended_;
   std::optional<verdict::VmStopped> vm_stopped_;

@@ -15,8 +15,8 @@ class NoObserver final : public Observer {};
 class MonitorTest : public testing::Test {
  protected:
   static Limits limits() {
-    return {.boot = 300ms, .first_output = 200ms, .heartbeat = 500ms, .progress = 500ms,
-            .settle = 30ms, .total = 20s};
+    return {.boot = 300ms, .first_output = 200ms, .heartbeat = 500ms, .fresh_beat = 100ms,
+            .progress = 500ms, .settle = 30ms, .total = 20s};
   }
   void start(std::vector<vm::FakeVm::Step> script, const Limits& l = limits()) {
     monitor.emplace(io, l, observer);
@@ -171,7 +171,7 @@ TEST_F(MonitorTest, ACpuThatIsQuietAtTheEndIsWaitedFor) {
   EXPECT_FALSE(monitor->wait_hello());
   say(wire::Beat{.cpu = 3});
   const Beating beating(*this, [&](int beats) {
-    if (beats == 20) say(wire::Exit{});  // 200 ms: quiet, not yet silent
+    if (beats == 20) say(wire::Exit{});  // 200 ms: not fresh, not yet silent
   });
   const Ending ending = monitor->watch_workload();
   ASSERT_TRUE(std::holds_alternative<verdict::HeartbeatSilence>(ending)) << ending.index();

@@ -12,6 +12,7 @@
 #include "harness/kernel/kernel.h"
 #include "harness/spec/spec.h"
 #include "harness/spec/timeouts.h"
+#include "harness/spec/trace_request.h"
 #include "harness/spec/workload.h"
 #include "harness/vm/accel.h"
 #include "harness/vm/qemu_vm.h"
@@ -20,6 +21,7 @@ namespace ktrial::trial {
 
 struct Plan {
   spec::TrialSpec spec;
+  spec::TraceRequest trace;                    // what spec.trace says
   std::optional<spec::WorkloadInfo> workload;  // nothing: a packed host command
   kernel::Kernel kernel;
   vm::QemuInstall qemu;
@@ -50,6 +52,7 @@ struct PrepareOptions {
   std::filesystem::path initramfs;  // where to write it
   bool offline = false;
   kernel::BuildRequest git = {};
+  int at_once = 1;  // VMs like this that share the host
   std::function<void(std::string_view)> progress;
   std::stop_token stop;
 };

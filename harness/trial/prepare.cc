@@ -174,6 +174,10 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
     plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
     KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));
   }
+  plan.trace = KTRIAL_TRY(spec::parse_trace(spec.trace));
+  if (plan.trace.any() && traces_itself(plan))
+    return usage_error("trace: workload " + plan.workload->name +
+                       " switches tracing on and off itself: what it leaves is no trace");
   plan.qemu = KTRIAL_TRY(vm::find_qemu(options.stop));
   const auto reference = KTRIAL_TRY(kernel::parse_reference(spec.kernel));
   plan.kernel = KTRIAL_TRY(kernel::resolve(reference, {.cache_dir = options.cache,
@@ -199,7 +203,9 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
 
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;
-  plan.overcommit = spec::load_scale(spec.cpus, one_thread ? 1 : host_cores());
+  plan.overcommit = one_thread
+                        ? spec.cpus * spec::load_scale(options.at_once, host_cores())
+                        : spec::load_scale(options.at_once * spec.cpus, host_cores());
   plan.timeouts = spec::make_timeouts(plan.overcommit,
                                       kvm ? spec::profile_kvm() : spec::profile_tcg());
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it

@@ -108,6 +108,7 @@ Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec,
                        .initramfs = initramfs,
                        .offline = options.offline,
                        .git = options.git,
+                       .at_once = options.at_once,
                        .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
                        .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");

@@ -21,6 +21,7 @@ struct RunOptions {
   bool offline = false;              // no downloads
   std::optional<std::filesystem::path> cache;  // default: kernel::default_cache_dir()
   kernel::BuildRequest git = {};     // of git:REV, see kernel::ResolveOptions
+  int at_once = 1;                   // runs like this on the host at the same time, as far as known
   // Told after each committed trial.
   std::function<void(const results::TrialRecord&)> on_trial;
 };

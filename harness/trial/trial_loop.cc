@@ -4,8 +4,10 @@
 #include <sys/utsname.h>
 
 #include "harness/base/file.h"
+#include "harness/trial/black_box.h"
 #include "harness/trial/findings.h"
 #include "harness/trial/late_evidence.h"
+#include "harness/trial/live_trace.h"
 #include "harness/trial/vsock_peer.h"
 #include "harness/verdict/decide.h"
 #include "harness/verdict/incident.h"
@@ -126,7 +128,7 @@ void add_host_facts(const verdict::Evidence& evidence, results::Facts& facts) {
 }
 
 results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& evidence,
-                               const Monitor& monitor) {
+                               const Monitor& monitor, const fs::path& artifacts) {
   results::TrialRecord record;
   record.accel = vm::name(plan.accel.accel);
   record.channel = channel::name(plan.channel);
@@ -153,14 +155,19 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
     record.subtests.push_back(
         {test.name, std::string(subtests::name(test.result)), test.reason, test.seconds});
   record.incident = verdict::incident_of(evidence);
-  if (evidence.autopsy.looks > 0) record.incident.autopsy = autopsy::to_text(evidence.autopsy);
+  record.trace = tell_trace(artifacts);
+  if (evidence.autopsy.looks > 0) {
+    autopsy::Autopsy page = evidence.autopsy;
+    if (!record.trace.empty()) page.trace.clear();  // told once
+    record.incident.autopsy = autopsy::to_text(page);
+  }
   return record;
 }
 
 }  // namespace
 
 // Steps: 1 set up channel and machine; 2 start; 3 wait for the agent's hello;
-// 4 run the workload and watch; 5 gather late evidence, end the machine;
+// 4 set up the trace that was asked for, run the workload and watch; 5 gather late evidence, end the machine;
 // 6 judge.
 Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& plan,
                                        const fs::path& artifacts) {
@@ -174,7 +181,8 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   KTRIAL_TRY(bench.channel->attach(*bench.vm, monitor.channel_handlers()));
   monitor.begin(bench.vm->process());
   context.active = &monitor;
-  const Scene scene{plan, monitor, *bench.vm, *bench.channel, context.observer, artifacts};
+  results::Facts facts;
+  const Scene scene{plan, monitor, *bench.vm, *bench.channel, context.observer, artifacts, facts};
 
   verdict::Evidence evidence{.workload = plan.name(), .workload_protocol = plan.workload.has_value(),
                              .emulated = plan.accel.accel == vm::Accel::tcg};
@@ -184,6 +192,11 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
         fmt::format("agent answered after {:.1f} s; running {}",
                     seconds(monitor.hello_at() - begun), plan.name()));
     heed_slow_host(scene, begun, evidence);
+    if (auto set = set_up_trace(scene); !set) {
+      bench.vm->destroy();
+      context.active = nullptr;
+      return std::unexpected(std::move(set).error());
+    }
     evidence.ending = run_workload(context, scene, evidence);
   } else {
     evidence.ending = *failed;
@@ -199,7 +212,9 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   evidence.last_kernel_line = monitor.console().last_kernel_line();
   evidence.findings = monitor.console().findings();
   evidence.subtests = monitor.subtests();
-  auto record = to_record(plan, evidence, monitor);
+  keep_dump(scene);
+  auto record = to_record(plan, evidence, monitor, artifacts);
+  record.facts.insert(record.facts.end(), facts.begin(), facts.end());
   record.started_at = started_at;
   record.duration_s = seconds(Clock::now() - begun);
   if (monitor.hello()) record.boot_s = seconds(monitor.hello_at() - begun);

@@ -285,7 +285,7 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
     case wire::ExitKind::exited: break;
   }
   if (auto verdict = from_subtests(evidence, exit)) return *verdict;
-  if (exit.value == 2 && evidence.workload_protocol)
+  if (cannot_run(evidence, exit))
     return inconclusive("workload_unfit", what + " cannot run on this kernel" + detail);
   if (exit.value != 0)
     return fails(fmt::format("{} failed", what), "workload", "",
@@ -297,6 +297,10 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
 }
 
 }  // namespace
+
+bool cannot_run(const Evidence& evidence, const wire::Exit& exit) {
+  return exit.value == 2 && evidence.workload_protocol;
+}
 
 // Precedence, highest first:
 //  1. interrupted by the user: nothing is known

@@ -19,4 +19,7 @@ struct Verdict {
 
 Verdict decide(const Evidence& evidence);
 
+// A workload that exits so says itself that it cannot run on this kernel.
+bool cannot_run(const Evidence& evidence, const wire::Exit& exit);
+
 }  // namespace ktrial::verdict

@@ -1,6 +1,7 @@
 #include "results/report/report.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <map>
 
 #include "results/report/text.h"
@@ -135,7 +136,8 @@ std::string block_of(std::string_view rest, std::size_t limit, std::string_view 
 std::string incident_of(const TrialRecord& trial, const TextOptions& options) {
   if (trial.incident.empty()) return {};
   const std::string name = ": trial " + std::to_string(trial.index);
-  std::string out = "\n" + inked("Incident", Ink::bold, options.color) + name + ", in causal order\n";
+  std::string out =
+      "\n" + inked("Incident", Ink::bold, options.color) + name + ", in causal order\n";
   for (const std::string& line : trial.incident.chain)
     out += "    " + cut(printable(line), kColumns) + "\n";
   for (const std::string& line : trial.incident.victims)
@@ -146,13 +148,83 @@ std::string incident_of(const TrialRecord& trial, const TextOptions& options) {
          block_of(trial.incident.autopsy, 4 * options.excerpt_lines, "autopsy.txt");
 }
 
+std::string when(double seconds) {
+  char out[48];
+  std::snprintf(out, sizeof out, "%.6f s", seconds);
+  return out;
+}
+
+std::string cpu_line(const TraceStory::Cpu& one, double end_s) {
+  std::string out = "CPU " + std::to_string(one.cpu) + "  last at " + when(one.last_s) + ", " +
+                    when(std::max(0.0, end_s - one.last_s)) + " before the end: " + one.last;
+  if (one.unfinished) out += ", begun, not ended";
+  if (one.gap_s > 0)
+    out += "; longest gap " + when(one.gap_s) +
+           (one.gap_open ? " to the end" : " from " + when(one.gap_from_s)) +
+           (one.gap_idle ? ", idle" : "");
+  return out;
+}
+
+// At most `most` of them, and how many were left out.
+template <class T, class F>
+void some_lines(std::vector<std::string>& out, const std::vector<T>& all, std::size_t most,
+                F line) {
+  for (std::size_t i = 0; i < all.size() && i < most; ++i) out.push_back(line(all[i]));
+  if (all.size() > most) out.push_back("... " + std::to_string(all.size() - most) + " more");
+}
+
+std::vector<std::string> fork_lines(const TraceStory& story) {
+  constexpr std::size_t kMostNamed = 3, kMostForks = 4;
+  std::vector<TraceStory::Fork> lost;
+  std::string chain;
+  for (const TraceStory::Fork& one : story.forks) {
+    if (!one.ran) lost.push_back(one);
+  }
+  const std::size_t all = story.forks.size();
+  for (std::size_t i = all - std::min(all, kMostForks); i < all; ++i)
+    chain += (chain.empty() ? "" : ", ") + story.forks[i].parent + " -> " + story.forks[i].child;
+  std::ranges::stable_sort(lost, std::ranges::greater{}, &TraceStory::Fork::parent_waits);
+  std::vector<std::string> out;
+  some_lines(out, lost, kMostNamed, [](const TraceStory::Fork& one) {
+    return "never ran: " + one.child + ", made at " + when(one.at_s) + " on CPU " +
+           std::to_string(one.cpu) + " by " + one.parent +
+           (one.parent_waits ? ", which waits for it in state D (vfork)" : "");
+  });
+  if (!chain.empty()) out.push_back("last forks: " + chain);
+  return out;
+}
+
+// What the kernel's trace tells, in some fifteen lines.
+std::string trace_of(const TrialRecord& trial, const TextOptions& options) {
+  constexpr std::size_t kMostCpus = 6, kMostHeld = 2;
+  const TraceStory& story = trial.trace;
+  if (story.empty()) return {};
+  std::vector<std::string> lines;
+  some_lines(lines, story.missing, 1, [](const std::string& why) { return "PARTIAL: " + why; });
+  some_lines(lines, story.cpus, kMostCpus,
+             [&](const TraceStory::Cpu& one) { return cpu_line(one, story.end_s); });
+  some_lines(lines, story.held_off, kMostHeld, [](const TraceStory::Held& one) {
+    return "in state D since " + when(one.since_s) + ": " + one.task +
+           (one.child.empty() ? ""
+                              : "; its last child is " + one.child +
+                                    (one.child_ran ? ", which ran" : ", which never ran"));
+  });
+  for (std::string& line : fork_lines(story)) lines.push_back(std::move(line));
+  std::string out = "\n" + inked("Trace", Ink::bold, options.color) + ": trial " +
+                    std::to_string(trial.index) + ", " + std::to_string(story.events) +
+                    " events from " + printable(story.source) + ", " + when(story.begin_s) +
+                    " to " + when(story.end_s) + "; trace.txt\n";
+  for (const std::string& line : lines) out += "    " + cut(printable(line), kColumns) + "\n";
+  return out;
+}
+
 // The bad ones first of all; those that passed are a number.
 std::string subtests_of(const TrialRecord& trial, const TextOptions& options) {
   if (trial.subtests.empty()) return {};
   std::map<std::string, std::size_t> counts;
   for (const Subtest& test : trial.subtests) ++counts[test.result];
-  std::string out = "\n" + inked("Subtests", Ink::bold, options.color) + ": trial " +
-                    std::to_string(trial.index);
+  std::string out =
+      "\n" + inked("Subtests", Ink::bold, options.color) + ": trial " + std::to_string(trial.index);
   for (const auto& [result, count] : counts)
     out += ", " + std::to_string(count) + " " + printable(result);
   out += "\n";
@@ -160,9 +232,11 @@ std::string subtests_of(const TrialRecord& trial, const TextOptions& options) {
   for (const Subtest& test : trial.subtests) {
     if (!test.bad()) continue;
     if (++shown > options.excerpt_lines) return out + "    ...\n";
-    out += "    " + cut(printable(test.result + "  " + test.name +
-                                  (test.reason.empty() ? "" : ": " + test.reason)),
-                        kColumns) + "\n";
+    out += "    " +
+           cut(printable(test.result + "  " + test.name +
+                         (test.reason.empty() ? "" : ": " + test.reason)),
+               kColumns) +
+           "\n";
   }
   return out;
 }
@@ -173,7 +247,8 @@ std::string evidence(const RunRecord& run, const TextOptions& options) {
     return t.outcome == run.outcome && t.signature == run.signature && t.title == run.title;
   });
   if (run.outcome == Outcome::pass || trial == run.trials.end()) return {};
-  const std::string incident = incident_of(*trial, options) + subtests_of(*trial, options);
+  const std::string incident =
+      incident_of(*trial, options) + trace_of(*trial, options) + subtests_of(*trial, options);
   if (trial->findings.empty()) return incident;
   auto finding = std::ranges::find(trial->findings, trial->title, &Finding::title);
   if (finding == trial->findings.end()) finding = trial->findings.begin();

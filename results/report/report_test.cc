@@ -50,6 +50,17 @@ TrialRecord trial(int index, Outcome outcome) {
                  "console line 400: INFO: rcu detected stall in corrupted"},
                 {"vCPU 1 waits in smp_call_function_many_cond"},
                 "Culprit: vCPU 2 in mm_get_cid\n\nvCPU 2: spinning\n      mm_get_cid+0x55/0x90\n"};
+  t.trace = {
+      "RAM",
+      5674,
+      1.102699,
+      49.185967,
+      {"CPU 1: 5 of 6 events"},
+      {{0, 27.439431, "idle: switch to rcu_preempt/15", false, 21.746536, 27.439431, false, true},
+       {2, 7.143958, "idle: switch to mmcid-vfork/154", true, 1.5, 3.25, true, false}},
+      {{7.113418, 1, "mmcid-vfork/150", "mmcid-vfork/151", true, true},
+       {7.161949, 3, "mmcid-vfork/149", "mmcid-vfork/156", false, true}},
+      {{7.162522, 3, "mmcid-vfork/149", "mmcid-vfork/156", false}}};
   t.findings = {{"INFO: rcu detected stall in corrupted", "rcu_stall", "", std::nullopt, "", 400,
                  402, true, "rcu: INFO\n"},
                 {t.title, t.kind, t.culprit, 1, "mmcid-vfork/87", 410, 466, false,

@@ -1,0 +1,135 @@
+#include "harness/trial/live_trace.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "harness/trace/collected.h"
+#include "harness/trial/black_box.h"
+#include "harness/trial/trace_files.h"
+
+namespace ktrial::trial {
+
+namespace {
+
+double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+wire::TraceSetup setup_of(const spec::TrialSpec& spec, const spec::TraceRequest& request) {
+  wire::TraceSetup out{.clock = spec.trace_clock, .functions = request.functions};
+  if (spec.trace_stop != spec::kStopAtWarning) out.stop = spec.trace_stop;
+  for (const spec::TraceEvent& event : request.events)
+    out.events.emplace_back(event.full(), event.filter);
+  return out;
+}
+
+const char* key_of(const spec::TrialSpec& spec, const std::string& what) {
+  if (what == spec.trace_clock) return "trace_clock";
+  if (what == spec.trace_stop) return "trace_stop";
+  return "trace";
+}
+
+// A preset is what a kernel has of it, but something of it must be there.
+Status judge(const Scene& scene, const spec::TraceRequest& request,
+             const std::vector<std::pair<std::string, std::string>>& refused) {
+  const spec::TrialSpec& spec = scene.plan.spec;
+  std::map<std::string, std::set<std::string>> left;  // of each preset
+  for (const spec::TraceEvent& event : request.events)
+    if (!event.preset.empty()) left[event.preset].insert(event.full());
+  std::string problems;
+  for (const auto& [what, why] : refused) {
+    const auto preset = std::ranges::find_if(request.events, [&](const spec::TraceEvent& event) {
+      return event.full() == what && !event.preset.empty();
+    });
+    const std::string text = fmt::format("{}: {}: {}", key_of(spec, what), what, why);
+    if (preset == request.events.end()) {
+      problems += (problems.empty() ? "" : "; ") + text;
+      continue;
+    }
+    scene.observer.on_step(text);
+    left[preset->preset].erase(what);
+  }
+  for (const auto& [preset, events] : left)
+    if (events.empty())
+      problems += fmt::format("{}trace: {}: there is none of its events",
+                              problems.empty() ? "" : "; ", preset);
+  if (problems.empty()) return {};
+  return usage_error(fmt::format("kernel {}: {}", scene.monitor.hello()->kernel_release, problems),
+                     left.contains("mmcid") && left["mmcid"].empty()
+                         ? "function:*mm_cid* traces the functions instead"
+                         : "in the guest, /sys/kernel/tracing/available_events names what it has");
+}
+
+// What the guest itself counted, as it said it.
+std::string statistics(const trace::TraceFiles& files) {
+  std::string out;
+  for (const auto& [name, text] : files)
+    if (name.ends_with("/stats")) out += "== " + name + "\n" + text;
+  return out;
+}
+
+// Pieces come until the end; a guest that sends none for a while is waited for no longer.
+void wait_for_files(const Scene& scene) {
+  const TraceInbox& inbox = scene.monitor.trace();
+  for (;;) {
+    const std::size_t before = inbox.bytes();
+    if (scene.monitor.wait_until([&] { return inbox.end() || inbox.bytes() > before; },
+                                 scene.plan.timeouts.monitor_reply) &&
+        !inbox.end())
+      continue;
+    return;
+  }
+}
+
+std::string missing(const TraceInbox& inbox) {
+  if (!inbox.trouble().empty()) return inbox.trouble();
+  if (!inbox.end()) return "the guest stopped sending";
+  return inbox.end()->problem;
+}
+
+}  // namespace
+
+Status set_up_trace(const Scene& scene) {
+  const spec::TrialSpec& spec = scene.plan.spec;
+  const spec::TraceRequest& request = scene.plan.trace;
+  if (!request.any() && spec.trace_clock.empty() && spec.trace_stop.empty()) return {};
+  scene.channel.send(wire::encode(setup_of(spec, request)));
+  const bool came = scene.monitor.wait_until(
+      [&] { return scene.monitor.trace().ready().has_value(); }, scene.plan.timeouts.monitor_reply);
+  if (!came) {
+    // Whatever keeps it from answering ends the wait for the workload, too.
+    scene.observer.on_event("trace-setup", "the guest did not answer");
+    return {};
+  }
+  return judge(scene, request, scene.monitor.trace().ready()->refused);
+}
+
+void collect_trace(const Scene& scene) {
+  const auto begun = Clock::now();
+  scene.channel.send(wire::encode(wire::ReadTrace{}));
+  wait_for_files(scene);
+  const double took = seconds(Clock::now() - begun);
+  const TraceInbox& inbox = scene.monitor.trace();
+  auto collected = trace::from_tracefs(inbox.files());
+  if (!collected)
+    return scene.observer.on_event(
+        "trace-lost", fmt::format("{}; {}", collected.error().message, missing(inbox)));
+  trace::Trace& trace = collected->trace;
+  if (const std::string why = missing(inbox); !why.empty()) trace.rings.trouble = why;
+  write_trace_artifact(scene, "trace.stats", statistics(inbox.files()));
+  write_trace(scene, trace, {});
+  auto fact = [&](const char* name, std::string value) {
+    scene.facts.emplace_back(name, std::move(value));
+  };
+  fact("trace.events", std::to_string(trace.count()));
+  fact("trace.bytes", std::to_string(collected->bytes));
+  fact("trace.overwritten", std::to_string(collected->overwritten));
+  fact("trace.dropped", std::to_string(collected->dropped));
+  fact("trace.complete", trace.rings.partial() ? "no" : "yes");
+  fact("trace.seconds", fmt::format("{:.2f}", took));
+  scene.observer.on_step(fmt::format(
+      "trace: {} events collected in {:.2f} s, {} overwritten before, {} dropped{}", trace.count(),
+      took, collected->overwritten, collected->dropped, trace.rings.partial() ? "; PARTIAL" : ""));
+}
+
+}  // namespace ktrial::trial
