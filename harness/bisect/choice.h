@@ -35,7 +35,7 @@ struct Choosable {
 
 class Chooser {
  public:
-  explicit Chooser(const Belief& belief);  // looks at its rates only
+  explicit Chooser(const Belief& belief);  // looks at its rates only; for beliefs that share them
   Choice choose(const Belief& belief, const Costs& costs, const Choosable& what) const;
 
  private:
