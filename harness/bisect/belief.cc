@@ -10,6 +10,9 @@ namespace {
 
 constexpr int kRatePoints = 24;
 constexpr double kLowestRate = 0.01, kHighestRate = 0.99;
+// Of the prior in log p: 0 would be uniform, slow where p > .05, and 1/2 Jeffreys' prior of a
+// coin, too sure where p is small and there is a background (simulate.h).
+constexpr double kRatePower = 0.25;
 
 // Most bugs do not show by themselves, yet a rate of exactly 0 could never be refuted.
 constexpr double kMostBackground = 0.5;  // of p: what fails more often without the bug hides it
@@ -18,7 +21,7 @@ constexpr struct {
 } kBackground[] = {{0.002, 2}, {0.005, 1.5}, {0.01, 1.5}, {0.02, 1.5}, {0.04, 1}, {0.08, 0.5}};
 constexpr double kNoBackground = 0.0002;
 constexpr double no_background_weight(Background background) {
-  return background == Background::rare ? 32 : 2;
+  return background == Background::rare ? 64 : 2;
 }
 
 // A given rate of 0 or 1 makes one contrary result impossible; the runs of a machine room are
@@ -35,8 +38,7 @@ std::vector<RatePair> rate_prior(const Rates& given, Background background) {
     for (int k = 0; k < kRatePoints; ++k)
       with.push_back({kLowestRate * std::pow(kHighestRate / kLowestRate, k / (kRatePoints - 1.0))});
   for (const RatePair& p : with) {
-    // Jeffreys' prior of a coin, 1 / sqrt(p), on points that lie p apart.
-    const double weight = std::sqrt(p.with_bug);
+    const double weight = std::pow(p.with_bug, kRatePower);
     if (given.without_bug) {
       if (*given.without_bug < p.with_bug) out.push_back({p.with_bug, *given.without_bug, weight});
       continue;

@@ -1,12 +1,18 @@
 #include "harness/bisect/beliefs.h"
 
+#include <algorithm>
+
 namespace ktrial::bisect {
 namespace {
 
 // Of the doubt allowed, so much is left once the failure has shown without the bug: while both
 // rates are learned the posterior is then surer than it is right (.95 claimed, .91 right), and
 // asking for this much brings that back (simulate.h).
-constexpr double kDoubtWithBackground = 0.2;
+constexpr double kDoubtWithBackground = 0.1;
+// Of the doubt allowed, so much may be that the fails seen are background.
+constexpr double kDoubtMisled = 0.6;
+// As sure as this of a commit, the search turns to what the other belief doubts.
+constexpr double kAlmostSure = 0.9;
 
 }  // namespace
 
@@ -23,7 +29,17 @@ void Beliefs::add(Index commit, const Counts& counts) {
   suspicious_.add(commit, counts);
 }
 
-const Belief& Beliefs::leading() const { return sure(search_.best()) ? suspicious_ : search_; }
+const Belief& Beliefs::leading() const {
+  const bool almost = search_.posterior()[search_.best()] >= std::min(kAlmostSure, confidence_);
+  return almost ? suspicious_ : search_;
+}
+
+bool Beliefs::agreed(Index culprit) const {
+  const double allowed = doubt(culprit);
+  if (search_.posterior()[culprit] < 1 - allowed) return false;
+  return background_given_ ||
+         misled(culprit) <= std::min(allowed, kDoubtMisled * (1 - confidence_));
+}
 
 double Beliefs::doubt(Index culprit) const {
   const double allowed = 1 - confidence_;

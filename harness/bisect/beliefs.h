@@ -20,13 +20,12 @@ class Beliefs {
   void add(Index commit, const Counts& counts);
 
   const Belief& search() const { return search_; }
-  // What the next test should tell about: while search() is sure of a commit, the doubt.
+  // What the next test should tell about: once search() is all but sure of a commit, the doubt.
   const Belief& leading() const;
   // No prior objects to this commit as the answer.
-  bool agreed(Index culprit) const { return sure(culprit) && misled(culprit) <= doubt(culprit); }
+  bool agreed(Index culprit) const;
 
  private:
-  bool sure(Index culprit) const { return search_.posterior()[culprit] >= 1 - doubt(culprit); }
   double doubt(Index culprit) const;   // how much of it an answer may leave
   double misled(Index culprit) const;  // chance that the fails that speak for it are background
   std::int64_t background_fails(Index culprit) const;
