@@ -10,13 +10,19 @@ namespace {
 
 constexpr int kRatePoints = 24;
 constexpr double kLowestRate = 0.01, kHighestRate = 0.99;
+// Of the prior in log p: 0 would be uniform, slow where p > .05, and 1/2 Jeffreys' prior of a
+// coin, too sure where p is small and there is a background (simulate.h).
+constexpr double kRatePower = 0.25;
 
 // Most bugs do not show by themselves, yet a rate of exactly 0 could never be refuted.
 constexpr double kMostBackground = 0.5;  // of p: what fails more often without the bug hides it
 constexpr struct {
   double rate, weight;
-} kBackground[] = {{0.0002, 8}, {0.002, 2}, {0.005, 1.5}, {0.01, 1.5},
-                   {0.02, 1.5}, {0.04, 1},  {0.08, 0.5}};
+} kBackground[] = {{0.002, 2}, {0.005, 1.5}, {0.01, 1.5}, {0.02, 1.5}, {0.04, 1}, {0.08, 0.5}};
+constexpr double kNoBackground = 0.0002;
+constexpr double no_background_weight(Background background) {
+  return background == Background::rare ? 64 : 2;
+}
 
 // A given rate of 0 or 1 makes one contrary result impossible; the runs of a machine room are
 // not that certain.
@@ -24,7 +30,7 @@ double log_of(double x) { return std::log(std::max(x, 1e-9)); }
 
 }  // namespace
 
-std::vector<RatePair> rate_prior(const Rates& given) {
+std::vector<RatePair> rate_prior(const Rates& given, Background background) {
   std::vector<RatePair> with, out;
   if (given.with_bug)
     with.push_back({*given.with_bug, 0, 1});
@@ -32,12 +38,15 @@ std::vector<RatePair> rate_prior(const Rates& given) {
     for (int k = 0; k < kRatePoints; ++k)
       with.push_back({kLowestRate * std::pow(kHighestRate / kLowestRate, k / (kRatePoints - 1.0))});
   for (const RatePair& p : with) {
+    const double weight = std::pow(p.with_bug, kRatePower);
     if (given.without_bug) {
-      if (*given.without_bug < p.with_bug) out.push_back({p.with_bug, *given.without_bug, 1});
+      if (*given.without_bug < p.with_bug) out.push_back({p.with_bug, *given.without_bug, weight});
       continue;
     }
+    out.push_back({p.with_bug, kNoBackground, no_background_weight(background) * weight});
     for (const auto& q : kBackground)
-      if (q.rate <= kMostBackground * p.with_bug) out.push_back({p.with_bug, q.rate, q.weight});
+      if (q.rate <= kMostBackground * p.with_bug)
+        out.push_back({p.with_bug, q.rate, q.weight * weight});
   }
   return out;
 }

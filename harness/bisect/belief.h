@@ -28,9 +28,12 @@ struct RatePair {
 struct Rates {
   std::optional<double> with_bug, without_bug;  // nullopt: unknown
 };
-// The prior over both rates: one point for what is given, else a log-uniform grid of 24 points
-// in [0.01, 0.99] for p and a few small values for q, always q < p.
-std::vector<RatePair> rate_prior(const Rates& given);
+// What is thought of a background rate that is not given, before any run: most bugs never show
+// without their cause (`rare`), or many do (`suspected`).
+enum class Background { rare, suspected };
+// The prior over both rates: one point for what is given, else p to a small power on a
+// logarithmic grid of 24 points in [0.01, 0.99] for p and a few small values for q, always q < p.
+std::vector<RatePair> rate_prior(const Rates& given, Background background = Background::rare);
 
 // Results of runs at one commit. A run that ended early, or in a crash of another kind, tells
 // nothing but that the wanted failure did not come in the share of a run that it lasted.

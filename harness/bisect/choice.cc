@@ -9,6 +9,8 @@ namespace {
 
 using Index = CommitGraph::Index;
 
+// Of a build's cost, what the test at hand must pay: later ones can use the build, too.
+constexpr double kBuildShare = 0.5;
 constexpr int kLengths[] = {1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90};
 // Below this a run tells nothing that the floating point could hold.
 constexpr double kNoBits = 1e-9;
@@ -97,7 +99,7 @@ Choice Chooser::choose(const Belief& belief, const Costs& costs, const Choosable
       weights[b] = terms[belief.row_of()[b]].rise * posterior[b];
     graph.ancestor_sums<Sums>(weights, sums, window);
     for (Index i = window.from; i < window.to; ++i) {
-      const double build = what.built[i] ? 0 : costs.build;
+      const double build = what.built[i] ? 0 : kBuildShare * costs.build;
       if (most_bits[i] <= kNoBits || most_bits[i] <= best_value * (build + costs.run)) continue;
       const Sums at = sums[i] + without;
       const double bits =

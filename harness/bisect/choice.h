@@ -25,7 +25,7 @@ struct Choice {
   CommitGraph::Index commit = 0;
   int runs = 0;     // at most, fewer if one fails; 0: nothing that can be run tells anything
   double bits = 0;  // expected information, skip risk included
-  double cost = 0;  // expected, build included
+  double cost = 0;  // expected, with the share of a build that is this test's to pay
 };
 
 struct Choosable {
@@ -35,7 +35,7 @@ struct Choosable {
 
 class Chooser {
  public:
-  explicit Chooser(const Belief& belief);  // looks at its rates only
+  explicit Chooser(const Belief& belief);  // looks at its rates only; for beliefs that share them
   Choice choose(const Belief& belief, const Costs& costs, const Choosable& what) const;
 
  private:

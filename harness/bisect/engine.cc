@@ -18,8 +18,9 @@ constexpr double kEndsDiffer = 0.05;
 
 Engine::Engine(const CommitGraph& graph, Settings settings)
     : settings_(std::move(settings)),
-      belief_(graph, settings_.direction, rate_prior(settings_.rates), settings_.weights),
-      chooser_(belief_),
+      beliefs_(graph, settings_.direction, settings_.rates, settings_.weights,
+               settings_.confidence),
+      chooser_(beliefs_.search()),
       skips_(graph),
       built_(graph.size()) {}
 
@@ -53,7 +54,7 @@ Result<Engine> Engine::create(const CommitGraph& graph, Settings settings) {
 }
 
 void Engine::observe(Index commit, const Counts& counts, double seconds) {
-  belief_.add(commit, counts);
+  beliefs_.add(commit, counts);
   spent_.runs += counts.runs();
   spent_.seconds += seconds;
   run_seconds_ += seconds;
@@ -84,21 +85,23 @@ Costs Engine::costs() const {
   return out;
 }
 
-Choice Engine::choose(const Belief& belief, std::span<const char> built) const {
-  return chooser_.choose(belief, costs(), {built, skips_.chance()});
+Choice Engine::choose(const Beliefs& beliefs, std::span<const char> built) const {
+  const Choosable what{built, skips_.chance()};
+  const Choice choice = chooser_.choose(beliefs.leading(), costs(), what);
+  return choice.runs > 0 ? choice : chooser_.choose(beliefs.search(), costs(), what);
 }
 
 Step Engine::next() const {
   if (auto step = check_ends()) return *step;
   if (auto step = check_answer()) return *step;
   if (auto step = check_budget()) return *step;
-  const Choice choice = choose(belief_, built_);
+  const Choice choice = choose(beliefs_, built_);
   if (choice.runs > 0) return TestCommit{choice.commit, choice.runs, Purpose::search};
   std::vector<Index> rest;
   double probability = 0;
-  for (const Index i : skips_.same_as(belief_.best())) {
+  for (const Index i : skips_.same_as(belief().best())) {
     rest.push_back(i);
-    probability += belief_.posterior()[i];
+    probability += belief().posterior()[i];
   }
   return Undecided{std::move(rest), probability};
 }
@@ -108,8 +111,8 @@ std::optional<Step> Engine::check_ends() const {
   const bool bug = settings_.direction == Direction::bug;
   const Index failing = bug ? graph().new_end() : graph().old_end();
   const Index clean = bug ? graph().old_end() : graph().new_end();
-  const Counts& at_failing = belief_.counts(failing);
-  const Counts& at_clean = belief_.counts(clean);
+  const Counts& at_failing = belief().counts(failing);
+  const Counts& at_clean = belief().counts(clean);
   const std::int64_t left = settings_.failing_end_max_runs - at_failing.runs();
   if (at_failing.fails < settings_.failing_end_fails && left > 0)
     return TestCommit{failing, static_cast<int>(left), Purpose::check_end};
@@ -129,15 +132,15 @@ std::optional<Step> Engine::check_ends() const {
 
 std::optional<Step> Engine::check_answer() const {
   const double wanted = settings_.confidence;
-  const Index best = belief_.best();
-  const double probability = belief_.posterior()[best];
+  const Index best = belief().best();
+  const double probability = belief().posterior()[best];
   if (skips_.any()) {
     const std::vector<Index> same = skips_.same_as(best);
     double sum = 0;
-    for (const Index i : same) sum += belief_.posterior()[i];
+    for (const Index i : same) sum += belief().posterior()[i];
     if (same.size() > 1 && sum >= wanted) return Undecided{same, sum};
   }
-  if (probability < wanted) return std::nullopt;
+  if (!beliefs_.agreed(best)) return std::nullopt;
   if (auto test = missing_confirmation(best)) return *test;
   return Found{best, probability};
 }
@@ -146,15 +149,15 @@ std::optional<Step> Engine::check_answer() const {
 double Engine::clean_exposure(Index parent, Index culprit) const {
   double sum = 0;
   for (Index i = parent; i < graph().size(); ++i)
-    if (belief_.counts(i).runs() > 0 && graph().contains(i, parent) &&
+    if (belief().counts(i).runs() > 0 && graph().contains(i, parent) &&
         !graph().contains(i, culprit))
-      sum += belief_.counts(i).exposure();
+      sum += belief().counts(i).exposure();
   return sum;
 }
 
 // The side without the bug must have passed often enough, the other one must have failed.
 std::optional<TestCommit> Engine::missing_confirmation(Index culprit) const {
-  const RatePair rates = belief_.mean_rates();
+  const RatePair rates = belief().mean_rates();
   // However sure a single fail is, the other side must have passed at least once.
   const double floor =
       std::max(1.0, confirmation_floor(rates.with_bug, rates.without_bug, settings_.confidence));
@@ -165,11 +168,11 @@ std::optional<TestCommit> Engine::missing_confirmation(Index culprit) const {
   auto failed = [&](Index commit) -> std::optional<TestCommit> {
     // One fail may be background, and how rare that is has hardly been seen.
     const int wanted = settings_.rates.without_bug ? 1 : 2;
-    if (belief_.counts(commit).fails >= wanted || skips_.skipped(commit)) return std::nullopt;
+    if (belief().counts(commit).fails >= wanted || skips_.skipped(commit)) return std::nullopt;
     return TestCommit{commit, static_cast<int>(std::ceil(2 / rates.with_bug)), Purpose::confirm};
   };
   const bool bug = settings_.direction == Direction::bug;
-  if (auto test = bug ? failed(culprit) : clean(culprit, belief_.counts(culprit).exposure()))
+  if (auto test = bug ? failed(culprit) : clean(culprit, belief().counts(culprit).exposure()))
     return test;
   for (const Index parent : graph().parents(culprit))
     if (auto test = bug ? clean(parent, clean_exposure(parent, culprit)) : failed(parent))
@@ -186,7 +189,7 @@ std::optional<Step> Engine::check_budget() const {
     if (left.least_runs > runs)
       return OutOfBudget{fmt::format(
           "{:.0f} runs are left, but at a fail rate of {:.2g} no strategy needs fewer than {:.0f}",
-          runs, belief_.mean_rates().with_bug, left.least_runs)};
+          runs, belief().mean_rates().with_bug, left.least_runs)};
   }
   if (settings_.max_seconds) {
     const double seconds = *settings_.max_seconds - spent_.seconds;
@@ -194,21 +197,21 @@ std::optional<Step> Engine::check_budget() const {
     if (left.least_seconds > seconds)
       return OutOfBudget{fmt::format(
           "{:.0f} s are left, but at a fail rate of {:.2g} no strategy needs less than {:.0f} s",
-          seconds, belief_.mean_rates().with_bug, left.least_seconds)};
+          seconds, belief().mean_rates().with_bug, left.least_seconds)};
   }
   return std::nullopt;
 }
 
 Projection Engine::projection() const {
-  const RatePair rates = belief_.mean_rates();
+  const RatePair rates = belief().mean_rates();
   const Costs cost = costs();
-  const double bits = bits_needed(belief_.entropy(), settings_.confidence);
+  const double bits = bits_needed(belief().entropy(), settings_.confidence);
   const double per_run = capacity(rates.with_bug, rates.without_bug);
   Projection out;
   out.least_runs = per_run > 0 ? bits / per_run : 0;
   // Builds bound the number of distinct commits only while none of the built ones still tells.
   out.least_seconds = out.least_runs * cost.run / cost.parallel;
-  const Index best = belief_.best();
+  const Index best = belief().best();
   double confirm = 0;
   if (auto test = missing_confirmation(best)) confirm = test->runs;
   out.runs = std::max(
@@ -224,7 +227,7 @@ std::vector<Engine::Index> Engine::speculative(const TestCommit& test) const {
   std::vector<char> built = built_;
   built[test.commit] = 1;
   auto consider = [&](const Counts& outcome) {
-    Belief then = belief_;
+    Beliefs then = beliefs_;
     then.add(test.commit, outcome);
     const Choice choice = choose(then, built);
     if (choice.runs > 0 && choice.commit != test.commit && !built[choice.commit] &&
@@ -237,9 +240,9 @@ std::vector<Engine::Index> Engine::speculative(const TestCommit& test) const {
 }
 
 Evidence Engine::evidence(Index commit) const {
-  Evidence out{.culprit = belief_.counts(commit), .parents = {}};
-  for (const Index parent : graph().parents(commit)) out.parents.add(belief_.counts(parent));
-  if (graph().parents(commit).empty()) out.parents = belief_.counts(graph().old_end());
+  Evidence out{.culprit = belief().counts(commit), .parents = {}};
+  for (const Index parent : graph().parents(commit)) out.parents.add(belief().counts(parent));
+  if (graph().parents(commit).empty()) out.parents = belief().counts(graph().old_end());
   const auto judged = [](const Counts& counts) { return counts.fails + counts.passes; };
   const bool bug = settings_.direction == Direction::bug;
   const Counts& failing = bug ? out.culprit : out.parents;

@@ -15,7 +15,7 @@
 #include <variant>
 #include <vector>
 
-#include "harness/bisect/belief.h"
+#include "harness/bisect/beliefs.h"
 #include "harness/bisect/choice.h"
 #include "harness/bisect/skips.h"
 
@@ -29,7 +29,7 @@ struct Settings {
   std::vector<double> weights;  // prior over the graph's commits by index; empty: uniform
   // Before the search: fails wanted of the end that fails, within so many runs, and runs of
   // the end that does not (both ends named wrongly are found out here). 0: none.
-  int failing_end_fails = 1;
+  int failing_end_fails = 3;  // so many tell how often it comes
   int failing_end_max_runs = 120;
   int clean_end_runs = 0;
   std::optional<std::int64_t> max_runs;
@@ -94,9 +94,9 @@ class Engine {
   void built(Index commit, double seconds);  // also what was built speculatively
   void skip(Index commit, double seconds);   // cannot be built or tested; seconds spent on that
 
-  const CommitGraph& graph() const { return belief_.graph(); }
+  const CommitGraph& graph() const { return belief().graph(); }
   const Settings& settings() const { return settings_; }
-  const Belief& belief() const { return belief_; }
+  const Belief& belief() const { return beliefs_.search(); }
   const Skips& skips() const { return skips_; }
   const Spent& spent() const { return spent_; }
   Projection projection() const;
@@ -109,12 +109,12 @@ class Engine {
   std::optional<Step> check_budget() const;
   std::optional<Step> check_answer() const;
   std::optional<TestCommit> missing_confirmation(Index culprit) const;
-  Choice choose(const Belief& belief, std::span<const char> built) const;
+  Choice choose(const Beliefs& beliefs, std::span<const char> built) const;
   Costs costs() const;
   double clean_exposure(Index parent, Index culprit) const;
 
   Settings settings_;
-  Belief belief_;
+  Beliefs beliefs_;
   Chooser chooser_;
   Skips skips_;
   std::vector<char> built_;
