@@ -3,6 +3,7 @@
 
     harness/dev/bench/bench.py boot    [--kernel K]... [--channel C]... [-n N]
     harness/dev/bench/bench.py analyze [--size MIB] [-n N]
+    harness/dev/bench/bench.py trace   [--kernel K]... [-n N]
 
 boot: `ktrial run -- true` against QEMU started by hand with the same kernel and
 machine size, whose init says one line and powers off. It is started twice a round: `plain`
@@ -12,6 +13,8 @@ ktrial's guest loads modules (those of the channel).
   hello   VM start to the agent's hello  /  exec to the init's line on the console
   whole   the whole command, to its exit /  exec to QEMU's exit
   cpu     the same pair in CPU seconds: steadier than wall time on a busy host
+trace: in one guest of one vCPU, forks, vforks with exec and task switches a second, with the
+events of the black box against none, and with those of `--trace fork` against none, in turns.
 analyze: `ktrial analyze` against `LC_ALL=C grep -c 'BUG:'` on one generated log.
 
 Each round runs every contender once, in turn, so that all see the same weather;
@@ -35,6 +38,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 MARK = b"BARE-INIT-IS-UP"
 TARGETS = {"hello": 1.10, "whole": 1.35, "analyze": 3.0}
+TRACED = 0.95  # at least, of the speed without tracing
+BLACK_BOX = ["sched/sched_switch", "sched/sched_process_fork", "sched/sched_process_exec",
+             "sched/sched_process_exit", "sched/sched_wakeup_new"]  # harness/trial/black_box.cc
+EVENTS = {"black box": BLACK_BOX,  # and what harness/spec/trace_request.cc has for fork
+          "--trace fork": BLACK_BOX + ["sched/sched_process_wait", "task/task_newtask"]}
 
 
 def cpio(name, data):
@@ -229,10 +237,35 @@ def analyze(args, folder):
         max(r for _, r in ours), timed([args.ktrial, "analyze", str(small)])[1]))
 
 
+def trace(args, folder):
+    binary = folder / "trace_cost"
+    subprocess.run([os.environ.get("CC", "cc"), "-static", "-O2", "-o", binary,
+                    HERE / "trace_cost.c"], check=True)
+    print("operations a second in the guest, medians of %d rounds; target >= %.2f" % (
+        args.rounds, TRACED))
+    print("%-58s %8s %8s %7s" % ("", "traced", "not", "ratio"))
+    for kernel in args.kernel or ["deb:linux-image-cloud-amd64"]:
+        for label, events in EVENTS.items():
+            argv = [args.ktrial, "run", "--kernel", kernel, "--accel", "tcg", "--cpus", "1",
+                    "--trace", "off", "--results", str(folder / "results"), "--format", "json",
+                    "--", str(binary), str(args.rounds)] + events
+            output = pathlib.Path(run_ktrial(argv)["artifacts"]) / "output/console.log"
+            rates = {}
+            for line in output.read_text().splitlines():
+                name, off, on = line.split()
+                rates.setdefault(name, []).append((float(on), float(off)))
+            for name, pairs in rates.items():
+                ratio = statistics.median(on / off for on, off in pairs)
+                print("%-58s %8.0f %8.0f %7.3f   %s" % (
+                    "%s, %s: %s" % (kernel, label, name), statistics.median(on for on, _ in pairs),
+                    statistics.median(off for _, off in pairs), ratio,
+                    "ok" if ratio >= TRACED else "MISSED"), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["boot", "analyze"])
+    parser.add_argument("what", choices=["boot", "analyze", "trace"])
     parser.add_argument("-n", "--rounds", type=int, default=7)
     parser.add_argument("--ktrial", default=str(ROOT / "build/release/bin/ktrial"))
     parser.add_argument("--kernel", action="append")
@@ -245,7 +278,7 @@ def main():
     parser.add_argument("--like", help="a log to repeat up to that size, instead of a generated one")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ktrial-bench-") as folder:
-        {"boot": boot, "analyze": analyze}[args.what](args, pathlib.Path(folder))
+        {"boot": boot, "analyze": analyze, "trace": trace}[args.what](args, pathlib.Path(folder))
 
 
 if __name__ == "__main__":
