@@ -18,6 +18,7 @@
 #include "harness/vm/local_process.h"
 #include "harness/vm/qemu_argv.h"
 #include "harness/vm/qemu_registers.h"
+#include "harness/vm/qmp_answers.h"
 
 namespace ktrial::vm {
 namespace asio = boost::asio;
@@ -207,8 +208,8 @@ Status LibvirtVm::open_ports() {
 
 Status LibvirtVm::find_process() {
   auto* machine = KTRIAL_TRY(monitor(kStartPatience));
-  const json cpus = KTRIAL_TRY(machine->execute("query-cpus-fast", nullptr, kStartPatience));
-  for (const json& cpu : cpus) vcpu_threads_.push_back(cpu.value("thread-id", 0));
+  vcpu_threads_ =
+      thread_ids(KTRIAL_TRY(machine->execute("query-cpus-fast", nullptr, kStartPatience)));
   if (!vcpu_threads_.empty() && libvirt_.local)
     process_ = LocalProcess::find(vcpu_threads_.front(), identity_.uuid);
   return {};
@@ -250,10 +251,8 @@ void LibvirtVm::on_monitor_event(const std::string& event, const json& data) {
       asio::post(io_, [this, alive = std::weak_ptr(alive_)] {
         if (!alive.expired()) end_after_reset();
       });
-  } else if (event == "STOP" && !paused_) {
-    sink_(Stopped{"QEMU stopped the machine by itself"});
-  } else if (event == "GUEST_PANICKED" || event == "MEMORY_FAILURE") {
-    sink_(Stopped{event + " " + data.dump()});
+  } else if (auto stopped = stop_told_by(event, data, paused_)) {
+    sink_(std::move(*stopped));
   }
 }
 

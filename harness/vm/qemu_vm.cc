@@ -17,6 +17,7 @@
 #include "harness/vm/qemu_argv.h"
 #include "harness/vm/qemu_registers.h"
 #include "harness/vm/qmp.h"
+#include "harness/vm/qmp_answers.h"
 #include "harness/vm/ram_dump.h"
 
 namespace ktrial::vm {
@@ -36,7 +37,7 @@ Result<SocketPair> socket_pair() {
   return SocketPair{Fd(ends[0]), Fd(ends[1])};
 }
 
-constexpr int kConsolePipe = 1 << 20;  // bytes; less room only makes the guest wait sooner
+constexpr int kConsolePipe = 1 << 20;     // bytes; less room only makes the guest wait sooner
 constexpr std::size_t kLastWords = 4096;  // bytes of QEMU's stderr worth keeping
 
 // Reads a descriptor to its end, handing out what comes.
@@ -107,7 +108,7 @@ class QemuVm final : public Vm {
   std::string last_words_;
   std::vector<pid_t> vcpu_threads_;
   std::optional<ExitStatus> exit_status_;
-  int open_parts_ = 0;  // child, console, stderr: Exited is told when all have ended
+  int open_parts_ = 0;   // child, console, stderr: Exited is told when all have ended
   bool paused_ = false;  // by us
 };
 
@@ -190,11 +191,8 @@ void QemuVm::on_part_ended() {
 void QemuVm::on_qmp_event(const std::string& event, const json& data) {
   if (event == "SHUTDOWN") {
     if (data.value("guest", false)) sink_(GuestShutdown{data.value("reason", "guest-shutdown")});
-  } else if (event == "STOP" && !paused_) {
-    // QEMU has no event of its own for an internal error; STOP is all it says.
-    sink_(Stopped{"QEMU stopped the machine by itself"});
-  } else if (event == "GUEST_PANICKED" || event == "MEMORY_FAILURE") {
-    sink_(Stopped{event + " " + data.dump()});
+  } else if (auto stopped = stop_told_by(event, data, paused_)) {
+    sink_(std::move(*stopped));
   }
 }
 
@@ -208,8 +206,7 @@ Result<Fd> QemuVm::take_port(const std::string& port_name) {
 Result<std::vector<VcpuSample>> QemuVm::sample_vcpus(milliseconds patience) {
   if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
   if (vcpu_threads_.empty()) {
-    json cpus = KTRIAL_TRY(qmp_->execute("query-cpus-fast", nullptr, patience));
-    for (const json& cpu : cpus) vcpu_threads_.push_back(cpu.value("thread-id", 0));
+    vcpu_threads_ = thread_ids(KTRIAL_TRY(qmp_->execute("query-cpus-fast", nullptr, patience)));
   }
   const bool was_paused = paused_;
   KTRIAL_TRY(pause(patience));
