@@ -39,6 +39,16 @@ class BuildTest : public ::testing::Test {
     EXPECT_FALSE(outcome);
     return outcome ? Error{} : outcome.error();
   }
+  // A build that is asked to stop when it compiles `object`.
+  void interrupt_at(const std::string& object) {
+    std::stop_source stop;
+    BuildRequest request = linux_.request("HEAD");
+    request.stop = stop.get_token();
+    request.progress = [&](const BuildProgress& p) {
+      if (p.detail == object) stop.request_stop();
+    };
+    EXPECT_EQ(must_fail(request).kind, ErrorKind::interrupted);
+  }
   // Entries of the cache, finished or not.
   std::vector<std::string> entries() {
     std::vector<std::string> names;
@@ -169,13 +179,7 @@ TEST_F(BuildTest, AnInterruptedBuildIsResumedWhereItWas) {
   linux_.object_recipe("case $1 in *fork.c) test -e " + (linux_.root() / "go").string() +
                        " || { echo '  CC      waiting.o'; : >$2; sleep 1000; };; esac; cp $1 $2");
   linux_.commit("slow");
-  std::stop_source stop;
-  BuildRequest request = linux_.request("HEAD");
-  request.stop = stop.get_token();
-  request.progress = [&](const BuildProgress& p) {
-    if (p.detail == "waiting.o") stop.request_stop();
-  };
-  EXPECT_EQ(must_fail(request).kind, ErrorKind::interrupted);
+  interrupt_at("waiting.o");
   EXPECT_THAT(entries(), ElementsAre("log", "objects"));
   write(linux_.root() / "go", "");
   const Built built = must_build(linux_.request("HEAD"));
@@ -189,13 +193,7 @@ TEST_F(BuildTest, AnObjectWrittenAfterMakeHadCleanedUpIsNotKept) {
     trap 'while test -e $2; do sleep .01; done; : >$2; exit 1' TERM
     : >$2; echo '  CC      waiting.o'; while :; do sleep .01; done)");
   linux_.commit("writes late");
-  std::stop_source stop;
-  BuildRequest request = linux_.request("HEAD");
-  request.stop = stop.get_token();
-  request.progress = [&](const BuildProgress& p) {
-    if (p.detail == "waiting.o") stop.request_stop();
-  };
-  EXPECT_EQ(must_fail(request).kind, ErrorKind::interrupted);
+  interrupt_at("waiting.o");
   write(linux_.root() / "go", "");
   const Built built = must_build(linux_.request("HEAD"));
   EXPECT_EQ(read_file(built.directory / "arch/x86/boot/bzImage").value(), "exitfork");

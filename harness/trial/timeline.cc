@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace ktrial::trial {
-
 namespace {
 
 using std::chrono::nanoseconds;
