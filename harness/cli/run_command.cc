@@ -43,12 +43,14 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
 Result<int> run(const RunFlags& flags, const Invocation& invocation) {
   const auto specs = KTRIAL_TRY(specs_of(flags, invocation.command));
   const bool json = flags.trial.format == "json";
-  trial::RunOptions options{.results = flags.trial.results.empty() ? results::Store::default_dir()
-                                                             : std::filesystem::path(flags.trial.results),
+  trial::RunOptions options{.results = flags.trial.results.empty()
+                                           ? results::Store::default_dir()
+                                           : std::filesystem::path(flags.trial.results),
                             .argv = invocation.argv,
                             .offline = flags.trial.offline,
                             .cache = {},
                             .git = KTRIAL_TRY(git_options(flags.build)),
+                            .boots = 2,
                             .on_trial = {}};
   // A packed command is a filter like any other: its output is the output.
   Progress progress({.pass_output = !invocation.command.empty(), .output_to_stderr = json});
@@ -75,8 +77,7 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
     all->reason = sum.reason;
   }
   progress.done();
-  fmt::print("{}", json ? results::report_json(*all)
-                        : results::report_text(*all, text_options()));
+  fmt::print("{}", json ? results::report_json(*all) : results::report_text(*all, text_options()));
   return exit_code(all->outcome);
 }
 
@@ -86,9 +87,10 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   auto* command = app.add_subcommand("run", "Boots a kernel, stresses it, judges it");
   auto flags = std::make_shared<RunFlags>();
   auto& f = *flags;
-  command->add_option("--kernel", f.kernel,
-                      "Image, build tree, git:REV (with --tree), deb:PACKAGE[=VERSION], deb:FILE, or host "
-                      "[deb:linux-image-cloud-amd64]");
+  command->add_option(
+      "--kernel", f.kernel,
+      "Image, build tree, git:REV (with --tree), deb:PACKAGE[=VERSION], deb:FILE, or host "
+      "[deb:linux-image-cloud-amd64]");
   add_trial_options(*command, f.trial);
   add_build_options(*command, f.build);
   command->add_option("--repeat", f.repeat, "Trials [1]")->check(CLI::Range(1, spec::kMaxRepeat));
