@@ -6,9 +6,13 @@
 #include <string>
 
 #include "harness/vm/libvirt_connection.h"
+#include "harness/vm/libvirt_xml.h"
 #include "harness/vm/vm.h"
 
 namespace ktrial::vm {
+
+// A name and a UUID that no other domain has.
+DomainIdentity new_identity();
 
 class LibvirtDomain {
  public:
