@@ -66,6 +66,20 @@ TEST_F(LibvirtTest, AnotherHostNeedsNothingOfOurs) {
     EXPECT_EQ(log->find(entry.path().string() + "/"), std::string::npos) << entry.path();
 }
 
+TEST_F(LibvirtTest, MemoryOnAnotherHostGoesWithItsQemuAndThatIsSaid) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result =
+      run({"run", "--vmm", "libvirt", "--connect", daemon().remote_uri(), "--cpus", "2", "--format",
+           "json", "--append", "reboot=t", "--", KTRIAL_BAD_GUEST, "reset"});
+  EXPECT_EQ(result.exit, 1) << result.err;
+  EXPECT_EQ(trial(result).value("kind", ""), "reset") << result.out;
+  const auto folder = std::filesystem::path(trial(result).value("artifacts", ""));
+  EXPECT_FALSE(std::filesystem::exists(folder / "trace.txt"));
+  const std::string events = read_file(folder / "events.jsonl").value_or("");
+  EXPECT_NE(events.find("trace-lost"), std::string::npos) << events;
+  EXPECT_NE(events.find("its QEMU runs on another host"), std::string::npos) << events;
+}
+
 TEST_F(LibvirtTest, WhatLibvirtLacksIsRefusedBeforeTheTrial) {
   REQUIRE_KERNEL(kKernel);
   const auto machine = run({"run", "--workload", "smoke", "--machine", "microvm"});
