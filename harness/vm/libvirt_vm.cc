@@ -70,6 +70,9 @@ class LibvirtVm final : public Vm {
   void on_lifecycle(int event, int detail);
   void on_monitor_event(const std::string& event, const json& data);
   void on_connection_lost(int reason);
+  static void on_close(virConnectPtr, int reason, void* self) {
+    static_cast<LibvirtVm*>(self)->on_connection_lost(reason);
+  }
   void end_after_reset();
   void on_quiet();
   void tell_exit();
@@ -125,12 +128,7 @@ Status LibvirtVm::create() {
 }
 
 Status LibvirtVm::watch() {
-  virConnectRegisterCloseCallback(
-      owner_->get(),
-      [](virConnectPtr, int reason, void* self) {
-        static_cast<LibvirtVm*>(self)->on_connection_lost(reason);
-      },
-      this, nullptr);
+  virConnectRegisterCloseCallback(owner_->get(), on_close, this, nullptr);
   // libvirt calls every kind of event handler through one type of pointer.
   virConnectDomainEventCallback lifecycle = [](virConnectPtr, virDomainPtr, int event, int detail,
                                                void* self) {
@@ -368,7 +366,7 @@ void LibvirtVm::destroy() {
   port_ends_.clear();
   monitor_.reset();
   if (owner_) {
-    virConnectUnregisterCloseCallback(owner_->get(), nullptr);
+    virConnectUnregisterCloseCallback(owner_->get(), on_close);  // it keeps the connection alive
     if (lifecycle_watch_ >= 0) virConnectDomainEventDeregisterAny(owner_->get(), lifecycle_watch_);
     if (monitor_watch_ >= 0)
       virConnectDomainQemuMonitorEventDeregister(owner_->get(), monitor_watch_);
