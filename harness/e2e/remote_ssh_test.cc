@@ -91,6 +91,21 @@ TEST_F(RemoteSshTest, PasswordPassphraseAndHostKeyAreNotAskedForOnTheTerminal) {
   expect_refusal_at_once("key", "Host key verification failed");
 }
 
+// A terminal sends it to the whole process group. What was half sent there is removed.
+TEST_F(RemoteSshTest, CtrlCWhileFilesAreSentLeavesNothingThere) {
+  REQUIRE_KERNEL(kKernel);
+  program_ = "/usr/bin/setsid";
+  std::vector<std::string> arguments = over_ssh(sshd_->uri(), {"--workload", "smoke"});
+  arguments.insert(arguments.begin(), KTRIAL_PROGRAM);
+  Running running = start(arguments);
+  EXPECT_TRUE(eventually([&] { return running.err().find("booting") != std::string::npos; }))
+      << running.err();
+  ::kill(-running.pid(), SIGINT);
+  const auto result = running.wait();
+  EXPECT_EQ(result.exit, 130) << result.err;
+  EXPECT_NE(result.err.find("interrupted"), std::string::npos) << result.err;
+}
+
 TEST_F(RemoteSshTest, AnInterruptEndsTheWaitForAHostThatDoesNotAnswer) {
   sshd_->signal(SIGSTOP);
   Running running = start(over_ssh(sshd_->uri(), {"--workload", "smoke"}));

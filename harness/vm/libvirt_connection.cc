@@ -138,6 +138,7 @@ Result<LibvirtConnection> LibvirtConnection::open(boost::asio::io_context& io,
                                                   std::stop_token stop) {
   use_libvirt_events(io);
   const Limit limit(std::nullopt, patience, stop);
+  const OwnSessions own_sessions(asks_nothing(uri));
   std::unique_ptr<virConnect, LibvirtFree> connection(virConnectOpen(uri.c_str()));
   if (!connection) return std::unexpected(opening_error(uri, limit.expired()));
   return LibvirtConnection(std::move(connection), limit.parts(), std::move(stop));

@@ -1,6 +1,7 @@
 #include "harness/vm/libvirt_helpers.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 
 namespace ktrial::vm {
 namespace {
+
+thread_local bool t_own_sessions = false;
 
 constexpr int kDeepest = 8;  // ssh, a shell, its ProxyCommand, ...
 
@@ -84,5 +87,15 @@ Pids newcomers(const Pids& now, const Pids& before) {
 void kill_with_children(const Pids& roots) {
   for (int i = 0; i < roots.count; ++i) kill_tree(roots.pid[i], 0);
 }
+
+OwnSessions::OwnSessions(bool wanted) {
+  // The only place between libvirt's fork and its exec that is ours.
+  static const bool installed = ::pthread_atfork(nullptr, nullptr, [] {
+                                  if (t_own_sessions) ::setsid();
+                                }) == 0;
+  t_own_sessions = wanted && installed;
+}
+
+OwnSessions::~OwnSessions() { t_own_sessions = false; }
 
 }  // namespace ktrial::vm

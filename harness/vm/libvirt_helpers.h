@@ -6,7 +6,7 @@
 // thread's children are is told by /proc/PID/task/TID/children (proc(5)). On kernels without that
 // file nothing is found.
 //
-// All of this may be called in a signal handler.
+// The functions may be called in a signal handler.
 #pragma once
 
 #include <sys/types.h>
@@ -32,5 +32,15 @@ Pids newcomers(const Pids& now, const Pids& before);
 
 // SIGKILL; children first, so that none is orphaned and forgotten.
 void kill_with_children(const Pids& roots);
+
+// While there is one, what this thread forks gets a session of its own, without a terminal: a
+// Ctrl-C is then for us alone, and we can still tidy up on the host that ssh leads to.
+class OwnSessions {
+ public:
+  explicit OwnSessions(bool wanted);
+  OwnSessions(const OwnSessions&) = delete;
+  OwnSessions& operator=(const OwnSessions&) = delete;
+  ~OwnSessions();
+};
 
 }  // namespace ktrial::vm

@@ -62,6 +62,10 @@ std::string without_questions(const std::string& uri) {
   return uri + (query.empty() ? "no_tty=1" : "&no_tty=1");
 }
 
+bool asks_nothing(std::string_view uri) {
+  return is_over_ssh(uri) && parameter(address_of(uri).query, "no_tty") == "1";
+}
+
 std::string ssh_command(std::string_view uri) {
   const Address address = address_of(uri);
   const auto command = parameter(address.query, "command");

@@ -14,6 +14,9 @@ bool is_over_ssh(std::string_view uri);
 // password, passphrase or host key on the terminal. It fails, and says what it would have asked.
 std::string without_questions(const std::string& uri);
 
+// Whether ssh would ask nothing there.
+bool asks_nothing(std::string_view uri);
+
 // What a person can run to see ssh fail, or work: "ssh -o BatchMode=yes -p 22 lab1 true".
 std::string ssh_command(std::string_view uri);
 

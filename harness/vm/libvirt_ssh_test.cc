@@ -18,6 +18,9 @@ TEST(LibvirtSshTest, WhoNamesNoTtyAndOtherTransportsAreLeftAlone) {
         "qemu:///system", "qemu+tls://lab1/system", "qemu+ext://lab1/session?command=ssh", "+ssh",
         "", "qemu+unix:///session?socket=/tmp/a+ssh://b"})
     EXPECT_EQ(without_questions(uri), uri);
+  EXPECT_TRUE(asks_nothing(without_questions("qemu+ssh://lab1/system")));
+  EXPECT_FALSE(asks_nothing("qemu+ssh://lab1/system?no_tty=0"));
+  EXPECT_FALSE(asks_nothing("qemu:///session?no_tty=1"));
 }
 
 TEST(LibvirtSshTest, TheCommandToTryIsTheOneThatLibvirtRuns) {
