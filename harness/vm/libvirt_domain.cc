@@ -87,6 +87,15 @@ Result<std::string> LibvirtDomain::human(const std::string& line, Patience patie
   return command(line, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, patience);
 }
 
+// Of "info registers": "CR0=80050033 CR2=...". Bit 31 is PG (Intel SDM volume 3, 2.5).
+bool LibvirtDomain::may_run_a_kernel(Patience patience) {
+  static constexpr std::string_view kKey = "CR0=";
+  const std::string text = human("info registers", patience).value_or("");
+  const auto at = text.find(kKey);
+  return at == std::string::npos ||
+         (std::strtoul(text.c_str() + at + kKey.size(), nullptr, 16) >> 31 & 1) != 0;
+}
+
 Status LibvirtDomain::copy_range(std::uint64_t address, std::uint64_t bytes, int to,
                                  std::uint64_t offset, Patience patience) {
   std::string piece;

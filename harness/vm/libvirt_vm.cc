@@ -253,6 +253,10 @@ void LibvirtVm::end_after_reset() {
   resetting_ = true;
   (void)owner_->call("pausing the domain", kDestroyPatience,
                      [&] { return virDomainSuspend(domain_.get()); });
+  // A kernel that booted again has memory of its own: no evidence of the one before.
+  auto machine = monitor(kDestroyPatience);
+  if (process_ && (!machine || (*machine)->may_run_a_kernel(kDestroyPatience)))
+    process_->let_ram_go("the guest may have booted again before ktrial paused it");
   on_quiet();
 }
 

@@ -25,7 +25,9 @@ class LocalProcess {
   // From here on the memfd of `bytes` that it has as guest RAM is held open: it outlives the
   // process, and is freed with this object and with what ram() gave out.
   void hold_ram(std::uint64_t bytes);
-  // It, read-only; or why it could not be opened.
+  // Not any more: it is not what it was.
+  void let_ram_go(const std::string& why) { ram_ = fail(ErrorKind::environment, why); }
+  // It, read-only; or why there is none.
   Result<Fd> ram() const;
 
  private:
