@@ -27,6 +27,14 @@ class RemoteSshTest : public E2eTest {
     out.insert(out.end(), more.begin(), more.end());
     return out;
   }
+  Running start_long_run() {
+    Running running = start(over_ssh(sshd_->uri(), {"--workload", "fork-storm", "--duration", "10m",
+                                                    "--timeout", "12m", "--format", "json"}));
+    EXPECT_TRUE(eventually([&] {
+      return running.err().find("running fork-storm") != std::string::npos;
+    })) << running.err();
+    return running;
+  }
   void expect_refusal(const std::string& uri, const char* message, const char* hint) {
     const auto result = run(over_ssh(uri, {"--workload", "smoke"}));
     EXPECT_EQ(result.exit, 128) << result.err;
@@ -49,17 +57,22 @@ TEST_F(RemoteSshTest, ATrialNeedsNothingOfOursThere) {
 
 TEST_F(RemoteSshTest, ALostSshIsInconclusiveAndTheMachineThereIsEnded) {
   REQUIRE_KERNEL(kKernel);
-  Running running = start(over_ssh(sshd_->uri(), {"--workload", "fork-storm", "--duration", "10m",
-                                                  "--timeout", "12m", "--format", "json"}));
-  EXPECT_TRUE(eventually([&] {
-    return running.err().find("running fork-storm") != std::string::npos;
-  })) << running.err();
+  Running running = start_long_run();
   EXPECT_EQ(daemon().machines().size(), 1u);
   sshd_->kill();
   const auto result = running.wait();
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_NE(result.json().value("reason", "").find("libvirtd was lost"), std::string::npos)
       << result.out;
+}
+
+TEST_F(RemoteSshTest, KillNineLeavesNothingHereOrThere) {
+  REQUIRE_KERNEL(kKernel);
+  Running running = start_long_run();
+  EXPECT_EQ(daemon().machines().size(), 1u);
+  running.signal(SIGKILL);
+  EXPECT_EQ(running.wait().exit, 128 + SIGKILL);
+  EXPECT_TRUE(eventually([&] { return sshd_->sessions().empty(); }));
 }
 
 TEST_F(RemoteSshTest, WhoDoesNotGetInIsToldWhatMustWork) {
