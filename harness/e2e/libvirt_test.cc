@@ -2,9 +2,12 @@
 // this folder run through libvirt, too: see CMakeLists.txt.
 #include <signal.h>
 
+#include <boost/asio/io_context.hpp>
 #include <iterator>
 
 #include "harness/e2e/e2e.h"
+#include "harness/kernel/kernel.h"
+#include "harness/vm/libvirt_vm.h"
 
 namespace ktrial::e2e {
 namespace {
@@ -64,6 +67,73 @@ TEST_F(LibvirtTest, AnotherHostNeedsNothingOfOurs) {
   EXPECT_NE(log->find("-kernel /var/tmp/ktrial-"), std::string::npos) << *log;
   for (const auto& entry : std::filesystem::directory_iterator("/var/tmp"))
     EXPECT_EQ(log->find(entry.path().string() + "/"), std::string::npos) << entry.path();
+}
+
+TEST_F(LibvirtTest, MemoryOnAnotherHostGoesWithItsQemuAndThatIsSaid) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result =
+      run({"run", "--vmm", "libvirt", "--connect", daemon().remote_uri(), "--cpus", "2", "--format",
+           "json", "--append", "reboot=t", "--", KTRIAL_BAD_GUEST, "reset"});
+  EXPECT_EQ(result.exit, 1) << result.err;
+  EXPECT_EQ(trial(result).value("kind", ""), "reset") << result.out;
+  const auto folder = std::filesystem::path(trial(result).value("artifacts", ""));
+  EXPECT_FALSE(std::filesystem::exists(folder / "trace.txt"));
+  const std::string events = read_file(folder / "events.jsonl").value_or("");
+  EXPECT_NE(events.find("trace-lost"), std::string::npos) << events;
+  EXPECT_NE(events.find("its QEMU runs on another host"), std::string::npos) << events;
+}
+
+std::ptrdiff_t open_files() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+}
+
+TEST_F(LibvirtTest, MemoryOutlivesAKilledQemuAndAllIsFreedWithTheMachine) {
+  REQUIRE_KERNEL(kKernel);
+  const auto kernel = kernel::resolve(*kernel::parse_reference(kKernel),
+                                      {.cache_dir = *kernel::default_cache_dir()});
+  ASSERT_TRUE(kernel);
+  boost::asio::io_context io;
+  const auto libvirt = vm::find_libvirt(io, daemon().uri());
+  ASSERT_TRUE(libvirt) << libvirt.error().message;
+  io.poll();
+  const auto before = open_files();
+  constexpr std::uint64_t kMiB = 192;
+  auto machine = vm::make_libvirt_vm(io, *libvirt,
+                                     {.name = "killed",
+                                      .kernel = kernel->image,
+                                      .command_line = "console=ttyS0 panic=0",
+                                      .cpus = 1,
+                                      .memory_mib = kMiB});
+  ASSERT_TRUE(machine) << machine.error().message;
+  bool spoke = false, ended = false;
+  const auto until = [&](const bool& done) {
+    return eventually([&] {
+      if (io.stopped()) io.restart();
+      io.poll();
+      return done;
+    });
+  };
+  const auto started = (*machine)->start([&](vm::VmEvent event) {
+    spoke = spoke || std::holds_alternative<vm::ConsoleBytes>(event);
+    ended = ended || std::holds_alternative<vm::Exited>(event);
+  });
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_TRUE(until(spoke));
+  ASSERT_GT((*machine)->process(), 0);
+  ::kill((*machine)->process(), SIGKILL);
+  EXPECT_TRUE(until(ended));
+  {
+    const auto ram = (*machine)->ram(scaled(std::chrono::seconds(60)));
+    ASSERT_TRUE(ram) << ram.error().message;
+    const auto bytes =
+        read_file("/proc/self/fd/" + std::to_string(ram->fd.get()), ram->bytes).value_or("");
+    EXPECT_EQ(bytes.size(), kMiB << 20);
+    EXPECT_NE(bytes.find("console=ttyS0 panic=0"), std::string::npos);
+  }
+  machine->reset();
+  io.restart();
+  io.poll();
+  EXPECT_EQ(open_files(), before);
 }
 
 TEST_F(LibvirtTest, WhatLibvirtLacksIsRefusedBeforeTheTrial) {

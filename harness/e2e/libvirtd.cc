@@ -57,12 +57,13 @@ Status PrivateLibvirtd::launch() {
                                    "log_outputs = \"3:file:" + (home / "log").string() + "\"\n"));
   KTRIAL_TRY(write_file_atomically(home / "nothing", ""));
   ::chmod((home / "nothing").c_str(), 0);
-  // What ssh would run on the far side, as the user that libvirtd takes itself to be.
-  const std::string relay = "#!/bin/sh\nexport XDG_RUNTIME_DIR=" + (home / "r").string() +
-                            "\nexec unshare --user --map-user=1000 --map-group=1000 "
-                            "virt-ssh-helper qemu:///session\n";
-  KTRIAL_TRY(write_file_atomically(home / "relay", relay));
+  // What runs on the far side, as the user that libvirtd takes itself to be.
+  const std::string there = "#!/bin/sh\nexport XDG_RUNTIME_DIR=" + (home / "r").string() +
+                            "\nexec unshare --user --map-user=1000 --map-group=1000 ";
+  KTRIAL_TRY(write_file_atomically(home / "relay", there + "virt-ssh-helper qemu:///session\n"));
+  KTRIAL_TRY(write_file_atomically(login(), there + "sh -c \"$SSH_ORIGINAL_COMMAND\"\n"));
   ::chmod((home / "relay").c_str(), 0700);
+  ::chmod(login().c_str(), 0700);
   pid_ = ::fork();
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -27,6 +27,8 @@ class PrivateLibvirtd {
   std::string uri() const;
   // The same daemon as if on another host: all goes through a relay as with qemu+ssh.
   std::string remote_uri() const;
+  // A program for an sshd's ForceCommand: $SSH_ORIGINAL_COMMAND as if on that host.
+  std::filesystem::path login() const { return dir_.path() / "login"; }
   void signal(int number);
   // SIGKILL, and reap: its domains are left to themselves.
   void kill();

@@ -249,7 +249,6 @@ TEST_F(TraceTest, ThePictureAndTheStoryOfAStalledGuestAreKept) {
 // nothing at all.
 TEST_F(TraceTest, AGuestThatPanickedOrResetItselfLeavesItsTraceInItsRam) {
   REQUIRE_KERNEL(kKernel);
-  if (on_libvirt()) GTEST_SKIP() << "a domain's RAM goes with it";
   for (const char* end : {"panic", "reset"}) {
     const std::string results = (root() / end).string();
     const auto result = run({"run", "--cpus", "2", "--format", "json", "--results", results,

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "harness/vm/libvirt_connection.h"
+#include "harness/vm/libvirt_ssh.h"
 #include "harness/vm/libvirt_vm.h"
 
 namespace ktrial::vm {
@@ -27,7 +28,7 @@ std::string default_uri() {
 
 Result<LibvirtInstall> find_libvirt(asio::io_context& io, const std::string& wanted,
                                     std::stop_token stop) {
-  LibvirtInstall out{.uri = wanted.empty() ? default_uri() : wanted};
+  LibvirtInstall out{.uri = without_questions(wanted.empty() ? default_uri() : wanted)};
   auto connection = KTRIAL_TRY(LibvirtConnection::open(io, out.uri, kPatience, std::move(stop)));
   const char* type = virConnectGetType(connection.get());
   if (type == nullptr || std::string_view(type) != "QEMU")

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,29 +12,41 @@
 #include <optional>
 
 #include "harness/vm/libvirt_events.h"
+#include "harness/vm/libvirt_ssh.h"
 
 namespace ktrial::vm {
 namespace {
 
-constexpr int kNewest = -1;
-constexpr int kNone = -2;
-std::atomic<int> g_limited = kNone;  // the socket to shut down
-std::atomic<bool> g_expired = false;
-
 int limit_signal() { return SIGRTMIN + 3; }
+
+// What is to be broken when the time is over.
+struct Target {
+  bool opening;  // a connection that is not there yet, and:
+  int socket;    // -
+  Pids helpers;  // whom this thread had as children before
+  pid_t thread;
+
+  int socket_now() const { return opening ? newest_libvirt_descriptor() : socket; }
+  Pids helpers_now() const {
+    return opening ? newcomers(children_of(::getpid(), thread), helpers) : helpers;
+  }
+};
+std::atomic<const Target*> g_target = nullptr;
+std::atomic<bool> g_expired = false;
 
 void on_limit(int) {
   const int saved = errno;
-  const int limited = g_limited;
-  const int socket = limited == kNewest ? newest_libvirt_descriptor() : limited;
   g_expired = true;
-  if (limited != kNone && socket >= 0) ::shutdown(socket, SHUT_RDWR);
+  if (const Target* target = g_target) {
+    if (const int socket = target->socket_now(); socket >= 0) ::shutdown(socket, SHUT_RDWR);
+    kill_with_children(target->helpers_now());
+  }
   errno = saved;
 }
 
 void watch_for_limits() {
   static const bool installed = [] {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_limit;
     action.sa_flags = SA_RESTART;
     return ::sigaction(limit_signal(), &action, nullptr) == 0;
@@ -61,6 +74,7 @@ std::string hint_for(const virError& error) {
 }  // namespace
 
 struct LibvirtConnection::Limit::Timer {
+  Target target;
   timer_t id{};
   bool set = false;
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
@@ -74,12 +88,15 @@ struct LibvirtConnection::Limit::Timer {
   }
 };
 
-LibvirtConnection::Limit::Limit(int socket, Patience patience, std::stop_token stop)
+LibvirtConnection::Limit::Limit(std::optional<Parts> parts, Patience patience, std::stop_token stop)
     : timer_(std::make_unique<Timer>()) {
   watch_for_limits();
+  const pid_t thread = ::gettid();
+  timer_->target = parts ? Target{false, parts->socket, parts->helpers, thread}
+                         : Target{true, -1, children_of(::getpid(), thread), thread};
   g_expired = false;
-  g_limited = socket;
-  struct sigevent event {};
+  g_target = &timer_->target;
+  struct sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = limit_signal();
   timer_->set = ::timer_create(CLOCK_MONOTONIC, &event, &timer_->id) == 0;
@@ -89,11 +106,15 @@ LibvirtConnection::Limit::Limit(int socket, Patience patience, std::stop_token s
 
 LibvirtConnection::Limit::~Limit() {
   timer_->on_stop.reset();  // waits for one that runs
-  g_limited = kNone;
+  g_target = nullptr;
   if (timer_->set) ::timer_delete(timer_->id);
 }
 
 bool LibvirtConnection::Limit::expired() const { return g_expired; }
+
+LibvirtConnection::Parts LibvirtConnection::Limit::parts() const {
+  return {timer_->target.socket_now(), timer_->target.helpers_now()};
+}
 
 Error LibvirtConnection::error(const std::string& what, bool expired) {
   const virError* last = virGetLastError();
@@ -103,14 +124,24 @@ Error LibvirtConnection::error(const std::string& what, bool expired) {
   return {ErrorKind::environment, what + ": " + last->message, hint_for(*last)};
 }
 
+Error LibvirtConnection::opening_error(const std::string& uri, bool expired) {
+  Error out = error("connecting to " + uri, expired);
+  if (is_over_ssh(uri)) {
+    out.hint = ssh_hint(uri, out.message);
+    out.message = in_one_line(out.message);
+  }
+  return out;
+}
+
 Result<LibvirtConnection> LibvirtConnection::open(boost::asio::io_context& io,
                                                   const std::string& uri, Patience patience,
                                                   std::stop_token stop) {
   use_libvirt_events(io);
-  const Limit limit(kNewest, patience, stop);
+  const Limit limit(std::nullopt, patience, stop);
+  const OwnSessions own_sessions(asks_nothing(uri));
   std::unique_ptr<virConnect, LibvirtFree> connection(virConnectOpen(uri.c_str()));
-  if (!connection) return std::unexpected(error("connecting to " + uri, limit.expired()));
-  return LibvirtConnection(std::move(connection), newest_libvirt_descriptor(), std::move(stop));
+  if (!connection) return std::unexpected(opening_error(uri, limit.expired()));
+  return LibvirtConnection(std::move(connection), limit.parts(), std::move(stop));
 }
 
 }  // namespace ktrial::vm

@@ -2,7 +2,8 @@
 //
 // libvirt's client waits for an answer as long as it takes, and a stopped QEMU never lets
 // libvirtd answer. So a POSIX timer's signal shuts the connection's socket down when the
-// patience is over: the call then fails, and the connection is lost. What must survive
+// patience is over, and ends the ssh behind it if there is one (libvirt_helpers.h): the
+// call then fails, and the connection is lost. What must survive
 // that (a domain that dies with its connection) belongs on a connection of its own.
 #pragma once
 
@@ -12,10 +13,12 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "harness/base/result.h"
+#include "harness/vm/libvirt_helpers.h"
 
 namespace ktrial::vm {
 
@@ -44,22 +47,28 @@ class LibvirtConnection {
   template <class Action>
   auto call(const std::string& what, Patience patience, Action action)
       -> Result<decltype(action())> {
-    const Limit limit(socket_, patience, stop_);
+    const Limit limit(parts_, patience, stop_);
     auto value = action();
     if (failed(value)) return std::unexpected(error(what, limit.expired()));
     return value;
   }
 
  private:
+  // What a connection is made of.
+  struct Parts {
+    int socket;    // libvirt's
+    Pids helpers;  // programs that libvirt started for it
+  };
   // The time limit on what this thread does next.
   class Limit {
    public:
-    // -1: the socket that libvirt opens next.
-    Limit(int socket, Patience patience, std::stop_token stop);
+    // No parts: those that libvirt makes next.
+    Limit(std::optional<Parts> parts, Patience patience, std::stop_token stop);
     Limit(const Limit&) = delete;
     Limit& operator=(const Limit&) = delete;
     ~Limit();
     bool expired() const;
+    Parts parts() const;
 
    private:
     struct Timer;
@@ -71,12 +80,13 @@ class LibvirtConnection {
     return value == nullptr;
   }
   static Error error(const std::string& what, bool expired);
-  LibvirtConnection(std::unique_ptr<virConnect, LibvirtFree> connection, int socket,
+  static Error opening_error(const std::string& uri, bool expired);
+  LibvirtConnection(std::unique_ptr<virConnect, LibvirtFree> connection, Parts parts,
                     std::stop_token stop)
-      : connection_(std::move(connection)), socket_(socket), stop_(std::move(stop)) {}
+      : connection_(std::move(connection)), parts_(parts), stop_(std::move(stop)) {}
 
   std::unique_ptr<virConnect, LibvirtFree> connection_;
-  int socket_ = -1;  // libvirt's
+  Parts parts_;
   std::stop_token stop_;
 };
 

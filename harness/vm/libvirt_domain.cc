@@ -1,5 +1,6 @@
 #include "harness/vm/libvirt_domain.h"
 
+#include <fmt/format.h>
 #include <libvirt/libvirt-qemu.h>
 #include <sys/mman.h>
 
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "harness/vm/ram_dump.h"
 
@@ -30,6 +32,16 @@ Status write_at(int to, std::string_view bytes, std::uint64_t offset) {
 }
 
 }  // namespace
+
+DomainIdentity new_identity() {
+  std::random_device random;
+  auto word = [&] { return static_cast<unsigned>(random()); };
+  const unsigned a = word(), b = word(), c = word(), d = word();
+  // RFC 4122, version 4.
+  std::string uuid = fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{:08x}", a, b >> 16, b & 0xfff,
+                                 0x8000 | (c >> 16 & 0x3fff), c & 0xffff, d);
+  return {"ktrial-" + uuid.substr(0, 8), uuid};
+}
 
 Result<LibvirtDomain> LibvirtDomain::open(boost::asio::io_context& io, const std::string& uri,
                                           const std::string& uuid, Patience patience) {
@@ -73,6 +85,15 @@ Result<json> LibvirtDomain::execute(const std::string& name, const json& argumen
 
 Result<std::string> LibvirtDomain::human(const std::string& line, Patience patience) {
   return command(line, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, patience);
+}
+
+// Of "info registers": "CR0=80050033 CR2=...". Bit 31 is PG (Intel SDM volume 3, 2.5).
+bool LibvirtDomain::may_run_a_kernel(Patience patience) {
+  static constexpr std::string_view kKey = "CR0=";
+  const std::string text = human("info registers", patience).value_or("");
+  const auto at = text.find(kKey);
+  return at == std::string::npos ||
+         (std::strtoul(text.c_str() + at + kKey.size(), nullptr, 16) >> 31 & 1) != 0;
 }
 
 Status LibvirtDomain::copy_range(std::uint64_t address, std::uint64_t bytes, int to,

@@ -6,9 +6,13 @@
 #include <string>
 
 #include "harness/vm/libvirt_connection.h"
+#include "harness/vm/libvirt_xml.h"
 #include "harness/vm/vm.h"
 
 namespace ktrial::vm {
+
+// A name and a UUID that no other domain has.
+DomainIdentity new_identity();
 
 class LibvirtDomain {
  public:
@@ -23,6 +27,8 @@ class LibvirtDomain {
   Result<nlohmann::json> execute(const std::string& command, const nlohmann::json& arguments,
                                  Patience patience);
   Result<std::string> human(const std::string& line, Patience patience);
+  // False only if the boot CPU is known to translate no addresses: firmware runs, after a reset.
+  bool may_run_a_kernel(Patience patience);
   // The guest's RAM, sent by libvirtd piece by piece into a memfd: seconds. Pause before.
   // Runs the io_context between the pieces.
   Result<GuestRam> copy_ram(std::uint64_t bytes, Machine machine, Patience patience);

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <libvirt/libvirt.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "harness/base/file.h"
 #include "harness/vm/libvirt_connection.h"
@@ -121,6 +124,24 @@ TEST(LibvirtConnectionTest, ASilentDaemonCostsThePatienceAndNoMore) {
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("did not answer in time"), std::string::npos)
       << opened.error().message;
+}
+
+// An ssh that waits for ever, for a host or for an answer, and has a child as its ProxyCommand is.
+// libvirt reads their stderr to its end before it gives up.
+TEST(LibvirtConnectionTest, ASilentSshCostsThePatienceAndIsEnded) {
+  auto dir = TempDir::create();
+  ASSERT_TRUE(dir);
+  const auto ssh = dir->path() / "ssh";
+  ASSERT_TRUE(write_file_atomically(ssh, "#!/bin/sh\nsleep 1000 &\nwait\n"));
+  ASSERT_EQ(::chmod(ssh.c_str(), 0700), 0);
+  boost::asio::io_context io;
+  const auto opened =
+      LibvirtConnection::open(io, "qemu+ssh://lab1/session?command=" + ssh.string(), 1s);
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("did not answer in time"), std::string::npos)
+      << opened.error().message;
+  EXPECT_NE(opened.error().hint.find("ssh -o BatchMode=yes lab1 true"), std::string::npos)
+      << opened.error().hint;
 }
 
 TEST(LibvirtConnectionTest, WhoIsNotThereIsNamedWithAHint) {

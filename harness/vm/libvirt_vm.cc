@@ -8,7 +8,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <utility>
 
 #include "harness/vm/libvirt_domain.h"
@@ -33,16 +32,6 @@ constexpr milliseconds kDestroyPatience = 60s;
 constexpr milliseconds kQuiet = 100ms;  // of a paused guest's console: it has been read
 // A libvirtd that answers no ping for that long is as good as dead.
 constexpr int kPingSeconds = 10, kPings = 6;
-
-DomainIdentity new_identity() {
-  std::random_device random;
-  auto word = [&] { return static_cast<unsigned>(random()); };
-  const unsigned a = word(), b = word(), c = word(), d = word();
-  // RFC 4122, version 4.
-  std::string uuid = fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{:08x}", a, b >> 16, b & 0xfff,
-                                 0x8000 | (c >> 16 & 0x3fff), c & 0xffff, d);
-  return {"ktrial-" + uuid.substr(0, 8), uuid};
-}
 
 class LibvirtVm final : public Vm {
  public:
@@ -72,6 +61,7 @@ class LibvirtVm final : public Vm {
   std::string shell_command() const override;
 
  private:
+  std::uint64_t ram_bytes() const { return config_.memory_mib << 20; }
   Status create();
   Status watch();
   Status open_console();
@@ -80,6 +70,9 @@ class LibvirtVm final : public Vm {
   void on_lifecycle(int event, int detail);
   void on_monitor_event(const std::string& event, const json& data);
   void on_connection_lost(int reason);
+  static void on_close(virConnectPtr, int reason, void* self) {
+    static_cast<LibvirtVm*>(self)->on_connection_lost(reason);
+  }
   void end_after_reset();
   void on_quiet();
   void tell_exit();
@@ -135,12 +128,7 @@ Status LibvirtVm::create() {
 }
 
 Status LibvirtVm::watch() {
-  virConnectRegisterCloseCallback(
-      owner_->get(),
-      [](virConnectPtr, int reason, void* self) {
-        static_cast<LibvirtVm*>(self)->on_connection_lost(reason);
-      },
-      this, nullptr);
+  virConnectRegisterCloseCallback(owner_->get(), on_close, this, nullptr);
   // libvirt calls every kind of event handler through one type of pointer.
   virConnectDomainEventCallback lifecycle = [](virConnectPtr, virDomainPtr, int event, int detail,
                                                void* self) {
@@ -212,6 +200,8 @@ Status LibvirtVm::find_process() {
       thread_ids(KTRIAL_TRY(machine->execute("query-cpus-fast", nullptr, kStartPatience)));
   if (!vcpu_threads_.empty() && libvirt_.local)
     process_ = LocalProcess::find(vcpu_threads_.front(), identity_.uuid);
+  // Now: when QEMU is gone, nothing leads to its memory any more.
+  if (process_) process_->hold_ram(ram_bytes());
   return {};
 }
 
@@ -263,6 +253,10 @@ void LibvirtVm::end_after_reset() {
   resetting_ = true;
   (void)owner_->call("pausing the domain", kDestroyPatience,
                      [&] { return virDomainSuspend(domain_.get()); });
+  // A kernel that booted again has memory of its own: no evidence of the one before.
+  auto machine = monitor(kDestroyPatience);
+  if (process_ && (!machine || (*machine)->may_run_a_kernel(kDestroyPatience)))
+    process_->let_ram_go("the guest may have booted again before ktrial paused it");
   on_quiet();
 }
 
@@ -336,11 +330,15 @@ Status LibvirtVm::resume(milliseconds patience) {
 }
 
 Result<GuestRam> LibvirtVm::ram(milliseconds patience) {
-  const std::uint64_t bytes = config_.memory_mib << 20;
-  if (process_ && config_.share_ram)
-    if (auto fd = process_->ram(bytes)) return GuestRam{std::move(*fd), bytes, config_.machine};
+  Result<Fd> held = process_
+                        ? process_->ram()
+                        : fail(ErrorKind::environment,
+                               "its QEMU runs on another host, or where /proc does not show it");
+  if (held && config_.share_ram) return GuestRam{std::move(*held), ram_bytes(), config_.machine};
+  if (exit_ && !held)
+    return fail(ErrorKind::environment, "the guest's memory is gone: " + held.error().message);
   auto* machine = KTRIAL_TRY(monitor(patience));
-  return machine->copy_ram(bytes, config_.machine, patience);
+  return machine->copy_ram(ram_bytes(), config_.machine, patience);
 }
 
 Status LibvirtVm::inject_nmi(milliseconds patience) {
@@ -372,7 +370,7 @@ void LibvirtVm::destroy() {
   port_ends_.clear();
   monitor_.reset();
   if (owner_) {
-    virConnectUnregisterCloseCallback(owner_->get(), nullptr);
+    virConnectUnregisterCloseCallback(owner_->get(), on_close);  // it keeps the connection alive
     if (lifecycle_watch_ >= 0) virConnectDomainEventDeregisterAny(owner_->get(), lifecycle_watch_);
     if (monitor_watch_ >= 0)
       virConnectDomainQemuMonitorEventDeregister(owner_->get(), monitor_watch_);

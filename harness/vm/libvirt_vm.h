@@ -15,7 +15,7 @@
 namespace ktrial::vm {
 
 struct LibvirtInstall {
-  std::string uri;
+  std::string uri;              // as asked for; over ssh with no_tty=1 (libvirt_ssh.h)
   std::string libvirt_version;  // of the daemon, "9.0.0"
   std::string qemu_version;     // "7.2.22"
   std::string host;             // as it calls itself
@@ -24,8 +24,8 @@ struct LibvirtInstall {
 };
 
 // `uri` may be empty: $LIBVIRT_DEFAULT_URI, else qemu:///system for root and
-// qemu:///session for others. Connects, asks, and closes;
-// a request to stop, from another thread, ends that soon.
+// qemu:///session for others. Connects, asks, and closes; a request to stop, from
+// another thread, ends that soon.
 Result<LibvirtInstall> find_libvirt(boost::asio::io_context& io, const std::string& uri,
                                     std::stop_token stop = {});
 

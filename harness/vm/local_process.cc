@@ -47,13 +47,22 @@ void LocalProcess::kill() const {
   ::syscall(SYS_pidfd_send_signal, handle_.get(), SIGKILL, nullptr, 0);
 }
 
-Result<Fd> LocalProcess::ram(std::uint64_t bytes) const {
+void LocalProcess::hold_ram(std::uint64_t bytes) { ram_ = open_ram(bytes); }
+
+Result<Fd> LocalProcess::ram() const {
+  if (!ram_) return std::unexpected(ram_.error());
+  Fd copy(::fcntl(ram_->get(), F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail_errno("QEMU's memory", errno);
+  return copy;
+}
+
+Result<Fd> LocalProcess::open_ram(std::uint64_t bytes) const {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder_ / "fd", error)) {
     std::error_code ignored;
     if (!fs::read_symlink(entry.path(), ignored).string().starts_with("/memfd:")) continue;
     Fd fd(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat info {};
+    struct stat info{};
     if (fd && ::fstat(fd.get(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == bytes)
       return fd;
   }
