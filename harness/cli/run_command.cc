@@ -1,5 +1,4 @@
 // `ktrial run`: flags and spec file → one library call → text or JSON.
-#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -8,6 +7,7 @@
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
+#include "harness/cli/output.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/terminal.h"
 #include "harness/cli/trial_flags.h"
@@ -43,8 +43,9 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
 Result<int> run(const RunFlags& flags, const Invocation& invocation) {
   const auto specs = KTRIAL_TRY(specs_of(flags, invocation.command));
   const bool json = flags.trial.format == "json";
-  trial::RunOptions options{.results = flags.trial.results.empty() ? results::Store::default_dir()
-                                                             : std::filesystem::path(flags.trial.results),
+  trial::RunOptions options{.results = flags.trial.results.empty()
+                                           ? results::Store::default_dir()
+                                           : std::filesystem::path(flags.trial.results),
                             .argv = invocation.argv,
                             .offline = flags.trial.offline,
                             .cache = {},
@@ -75,8 +76,7 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
     all->reason = sum.reason;
   }
   progress.done();
-  fmt::print("{}", json ? results::report_json(*all)
-                        : results::report_text(*all, text_options()));
+  to_stdout("{}", json ? results::report_json(*all) : results::report_text(*all, text_options()));
   return exit_code(all->outcome);
 }
 
@@ -86,9 +86,10 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   auto* command = app.add_subcommand("run", "Boots a kernel, stresses it, judges it");
   auto flags = std::make_shared<RunFlags>();
   auto& f = *flags;
-  command->add_option("--kernel", f.kernel,
-                      "Image, build tree, git:REV (with --tree), deb:PACKAGE[=VERSION], deb:FILE, or host "
-                      "[deb:linux-image-cloud-amd64]");
+  command->add_option(
+      "--kernel", f.kernel,
+      "Image, build tree, git:REV (with --tree), deb:PACKAGE[=VERSION], deb:FILE, or host "
+      "[deb:linux-image-cloud-amd64]");
   add_trial_options(*command, f.trial);
   add_build_options(*command, f.build);
   command->add_option("--repeat", f.repeat, "Trials [1]")->check(CLI::Range(1, spec::kMaxRepeat));
