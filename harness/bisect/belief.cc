@@ -1,5 +1,7 @@
 #include "harness/bisect/belief.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -29,6 +31,20 @@ constexpr double no_background_weight(Background background) {
 double log_of(double x) { return std::log(std::max(x, 1e-9)); }
 
 }  // namespace
+
+Status check(const Rates& given) {
+  const double p = given.with_bug.value_or(1), q = given.without_bug.value_or(0);
+  if (!(q >= 0 && q < p && p <= 1))
+    return usage_error(fmt::format("fail rates {} with the bug and {} without it: 0 <= without < "
+                                   "with <= 1 must hold",
+                                   p, q));
+  if (rate_prior(given).empty())
+    return usage_error(fmt::format("no fail rate that is considered is above {}, the rate without "
+                                   "the bug",
+                                   q),
+                       "give the rate with the bug as well");
+  return {};
+}
 
 std::vector<RatePair> rate_prior(const Rates& given, Background background) {
   std::vector<RatePair> with, out;

@@ -28,6 +28,8 @@ struct RatePair {
 struct Rates {
   std::optional<double> with_bug, without_bug;  // nullopt: unknown
 };
+// ErrorKind::usage for rates that make no sense.
+Status check(const Rates& given);
 // What is thought of a background rate that is not given, before any run: most bugs never show
 // without their cause (`rare`), or many do (`suspected`).
 enum class Background { rare, suspected };

@@ -9,6 +9,8 @@ namespace {
 // rates are learned the posterior is then surer than it is right (.95 claimed, .91 right), and
 // asking for this much brings that back (simulate.h).
 constexpr double kDoubtWithBackground = 0.1;
+// The same while only the rate with the bug is learned (.95 claimed, .935 right).
+constexpr double kDoubtWithRate = 0.7;
 // Of the doubt allowed, so much may be that the fails seen are background.
 constexpr double kDoubtMisled = 0.6;
 // As sure as this of a commit, the search turns to what the other belief doubts.
@@ -19,6 +21,7 @@ constexpr double kAlmostSure = 0.9;
 Beliefs::Beliefs(const CommitGraph& graph, Direction direction, const Rates& given,
                  const std::vector<double>& weights, double confidence)
     : bug_(direction == Direction::bug),
+      rate_given_(given.with_bug.has_value()),
       background_given_(given.without_bug.has_value()),
       confidence_(confidence),
       search_(graph, direction, rate_prior(given, Background::rare), weights),
@@ -43,7 +46,8 @@ bool Beliefs::agreed(Index culprit) const {
 
 double Beliefs::doubt(Index culprit) const {
   const double allowed = 1 - confidence_;
-  if (background_given_ || background_fails(culprit) == 0) return allowed;
+  if (background_given_) return rate_given_ ? allowed : kDoubtWithRate * allowed;
+  if (background_fails(culprit) == 0) return allowed;
   return kDoubtWithBackground * allowed;
 }
 

@@ -30,7 +30,7 @@ class Beliefs {
   double misled(Index culprit) const;  // chance that the fails that speak for it are background
   std::int64_t background_fails(Index culprit) const;
 
-  bool bug_, background_given_;
+  bool bug_, rate_given_, background_given_;
   double confidence_;
   Belief search_, suspicious_;
 };

@@ -28,17 +28,7 @@ Result<Engine> Engine::create(const CommitGraph& graph, Settings settings) {
   if (!(settings.confidence >= 0.5 && settings.confidence < 1))
     return usage_error(fmt::format("confidence {} is not in [0.5, 1)", settings.confidence),
                        "0.95 is usual");
-  const double p = settings.rates.with_bug.value_or(1), q = settings.rates.without_bug.value_or(0);
-  if (!(q >= 0 && q < p && p <= 1))
-    return usage_error(
-        fmt::format("fail rates {} with the bug and {} without it: 0 <= without < "
-                    "with <= 1 must hold",
-                    p, q));
-  if (rate_prior(settings.rates).empty())
-    return usage_error(fmt::format("no fail rate that is considered is above {}, the rate without "
-                                   "the bug",
-                                   q),
-                       "give the rate with the bug as well");
+  KTRIAL_TRY(check(settings.rates));
   if (!(settings.costs.build >= 0 && settings.costs.run > 0 && settings.costs.parallel >= 1))
     return usage_error("a run must cost something, and at least one must go on at a time");
   if (!settings.weights.empty()) {

@@ -19,6 +19,7 @@ constexpr struct {
     {"git bisect, tries from known p", git_tuned_tries},
     {"syzkaller's rule (20, 10|20)", syzkaller_rule},
     {"ktrial, p and q given", ktrial_given},
+    {"ktrial, p unknown, q given", ktrial_background_given},
     {"ktrial, p and q unknown", ktrial_unknown},
 };
 

@@ -19,12 +19,16 @@ TEST(SimulateTest, IsRightMoreOftenThanFixedTriesAtACostNearTheBound) {
   const SimulateOptions options{.commits = 128, .trials = 40, .with_bug = {0.1, 0.9}};
   const auto cells = simulate(options);
   ASSERT_TRUE(cells) << cells.error().message;
-  ASSERT_EQ(cells->size(), 5u * 2 * 2);
+  ASSERT_EQ(cells->size(), 6u * 2 * 2);
   for (const double p : options.with_bug)
     for (const double q : options.without_bug) {
       EXPECT_GE(cell_of(*cells, "ktrial, p and q unknown", p, q).accuracy, 0.9) << p << " " << q;
       EXPECT_GE(cell_of(*cells, "ktrial, p and q given", p, q).accuracy, 0.85) << p << " " << q;
       EXPECT_LT(cell_of(*cells, "ktrial, p and q given", p, q).bound_ratio, 1.6) << p << " " << q;
+      EXPECT_GE(cell_of(*cells, "ktrial, p unknown", p, q).accuracy, 0.85) << p << " " << q;
+      EXPECT_LE(cell_of(*cells, "ktrial, p unknown", p, q).cost,
+                cell_of(*cells, "ktrial, p and q unknown", p, q).cost)
+          << p << " " << q;
     }
   EXPECT_LT(cell_of(*cells, "git bisect, 10 tries", 0.1, 0).accuracy, 0.5);
   EXPECT_LT(cell_of(*cells, "syzkaller", 0.1, 0).accuracy, 0.5);

@@ -124,6 +124,13 @@ std::optional<int> ktrial_given(World& world, double with_bug, double without_bu
   return search(world, row_of(world.commits()), settings);
 }
 
+std::optional<int> ktrial_background_given(World& world, double, double without_bug,
+                                           const Goal& goal) {
+  Settings settings = settings_for(goal);
+  settings.rates.without_bug = without_bug;
+  return search(world, row_of(world.commits()), settings);
+}
+
 std::optional<int> ktrial_unknown(World& world, double, double, const Goal& goal) {
   return search(world, row_of(world.commits()), settings_for(goal));
 }

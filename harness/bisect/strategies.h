@@ -48,8 +48,9 @@ std::optional<int> git_tuned_tries(World&, double with_bug, double, const Goal&)
 // rate under one half was seen; bad if any fails; gives up once the chance that all passing
 // commits were truly good is under 0.66.
 std::optional<int> syzkaller_rule(World&, double, double, const Goal&);
-// engine.h with both rates given, and with none.
+// engine.h with both rates given, with the background given, and with none.
 std::optional<int> ktrial_given(World&, double with_bug, double without_bug, const Goal&);
+std::optional<int> ktrial_background_given(World&, double, double without_bug, const Goal&);
 std::optional<int> ktrial_unknown(World&, double, double, const Goal&);
 
 }  // namespace ktrial::bisect

@@ -33,6 +33,7 @@ struct BisectFlags {
   std::string good, bad, packages, signature, max_time, folder, resume;
   std::vector<std::string> suspects;
   double confidence = 0.95;
+  std::optional<double> rate, background;
   int at_once = 1;
   std::int64_t max_runs = 0;
   bool simulate = false, verbose = false, no_speculation = false;
@@ -49,6 +50,12 @@ void add_options(CLI::App& command, BisectFlags& f) {
       ->excludes("--tree");
   command.add_option("--confidence", f.confidence, "Of the answer [0.95]")
       ->check(CLI::Range(0.5, 0.9999));
+  command.add_option("--rate", f.rate, "How often a run at --bad fails, 0.05: if known [learned]")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      .add_option("--background", f.background,
+                  "How often it fails so without the change; 0: never [learned, which is dearer]")
+      ->check(CLI::Range(0.0, 1.0));
   command.add_option("--signature", f.signature,
                      "Only failures of this signature count [that of the first one at --bad]");
   command
@@ -122,10 +129,10 @@ class Screen {
 Result<bisect::Settings> settings_of(const BisectFlags& flags, const bisect::History& history) {
   bisect::Settings settings{.direction = history.direction,
                             .confidence = flags.confidence,
-                            .rates = {},
+                            .rates = {flags.rate, flags.background},
                             .costs = history.costs,
                             .weights = history.weights};
-  settings.failing_end_fails = 3;  // so many tell how often it comes
+  settings.failing_end_fails = flags.rate ? 1 : 3;  // so many tell how often it comes
   settings.clean_end_runs = 3;
   settings.costs.parallel = flags.at_once;
   if (flags.max_runs > 0) settings.max_runs = flags.max_runs;
@@ -170,6 +177,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   auto specs = KTRIAL_TRY(specs_of(flags.trial, invocation.command));
   if (specs.size() != 1) return usage_error("a bisection needs one trial, not a matrix of them");
   KTRIAL_TRY(spec::validate(specs.front()));
+  KTRIAL_TRY(bisect::check(bisect::Rates{flags.rate, flags.background}));
   const auto history = KTRIAL_TRY(history_of(flags));
   const auto settings = KTRIAL_TRY(settings_of(flags, history));
   auto engine = KTRIAL_TRY(bisect::Engine::create(history.graph, settings));

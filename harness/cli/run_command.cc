@@ -50,6 +50,7 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
                             .offline = flags.trial.offline,
                             .cache = {},
                             .git = KTRIAL_TRY(git_options(flags.build)),
+                            .boots = 2,
                             .on_trial = {}};
   // A packed command is a filter like any other: its output is the output.
   Progress progress({.pass_output = !invocation.command.empty(), .output_to_stderr = json});

@@ -87,6 +87,11 @@ TEST_F(BisectTest, EndsThatMakeNoSenseAreUsageErrors) {
     EXPECT_NE(result.err.find(good), std::string::npos) << result.err;
   }
   EXPECT_EQ(run({"bisect", "--good", "x", "--bad", "y"}).exit, 129);
+  const auto rates = run({"bisect", "--packages", pattern, "--good", "6.18.15", "--bad", "6.19.6",
+                          "--rate", "0.1", "--background", "0.2"});
+  EXPECT_EQ(rates.exit, 129);
+  EXPECT_NE(rates.err.find("fail rates 0.1 with the bug and 0.2 without it"), std::string::npos)
+      << rates.err;
   EXPECT_EQ(run({"bisect", "--resume", (root() / "nothing").string()}).exit, 129);
 }
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <thread>
 
 #include "harness/kernel/kernel.h"
@@ -93,6 +94,7 @@ void E2eTest::check_domains_are_gone() {
 }
 
 void E2eTest::TearDown() {
+  if (HasFailure()) show_commands();
   if (daemon_) check_domains_are_gone();
   EXPECT_TRUE(eventually([&] { return processes().empty(); })) << "processes were left behind";
   EXPECT_EQ(temporary_files(), std::vector<std::string>{});
@@ -103,6 +105,24 @@ std::vector<std::string> E2eTest::for_backend(std::vector<std::string> arguments
   if (arguments[0] == "run" || arguments[0] == "selftest")
     arguments.insert(arguments.begin() + 1, {"--vmm", "libvirt", "--connect", daemon_->uri()});
   return arguments;
+}
+
+// A failure that comes once in a hundred runs has only this to tell why.
+void E2eTest::show_commands() const {
+  auto show = [](const fs::path& file) {
+    const std::string text = slurp(file);
+    if (text.empty()) return;
+    constexpr std::size_t kEnd = 4000;
+    std::cerr << "---- " << file.string() << '\n'
+              << text.substr(text.size() - std::min(kEnd, text.size())) << '\n';
+  };
+  for (int command = 0; command < commands_; ++command)
+    show(root() / ("command" + std::to_string(command)) / "err");
+  std::error_code error;
+  for (const auto& run : fs::directory_iterator(root() / "state/ktrial/runs", error))
+    for (const auto& trial : fs::directory_iterator(run.path() / "trials", error))
+      for (const char* name : {"report.txt", "autopsy.txt", "qemu.log", "console.log"})
+        show(trial.path() / name);
 }
 
 Running E2eTest::start(const std::vector<std::string>& arguments) {

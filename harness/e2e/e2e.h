@@ -91,6 +91,7 @@ class E2eTest : public testing::Test {
 
  private:
   void check_domains_are_gone();
+  void show_commands() const;
   std::vector<std::string> for_backend(std::vector<std::string> arguments) const;
 
   std::optional<TempDir> dir_;

@@ -19,19 +19,21 @@ class FaultTest : public E2eTest {
     const fs::path payload = root() / "payload";
     fs::create_directories(payload / "guest");
     fs::copy_file(KTRIAL_BAD_GUEST, payload / "guest" / "ktrial-init");
-    fs::create_directory_symlink(fs::path(KTRIAL_PROGRAM).parent_path().parent_path() /
-                                     "share/ktrial/workloads",
-                                 payload / "workloads");
+    fs::create_directory_symlink(
+        fs::path(KTRIAL_PROGRAM).parent_path().parent_path() / "share/ktrial/workloads",
+        payload / "workloads");
     environment_["KTRIAL_PAYLOAD"] = payload;
   }
   // A long trial that has begun its workload.
   Running start_long_run(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments = {"run",    "--workload", "fork-storm", "--duration",
-                                          "10m",    "--timeout",  "12m",        "--format", "json"};
+    std::vector<std::string> arguments = {"run",        "--workload", "fork-storm",
+                                          "--duration", "10m",        "--timeout",
+                                          "12m",        "--format",   "json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     Running running = start(arguments);
-    EXPECT_TRUE(eventually([&] { return running.err().find("running fork-storm") != std::string::npos; }))
-        << running.err();
+    EXPECT_TRUE(eventually([&] {
+      return running.err().find("running fork-storm") != std::string::npos;
+    })) << running.err();
     return running;
   }
 };
@@ -50,8 +52,8 @@ TEST_F(FaultTest, InitThatNeverAnswersIsInconclusive) {
 TEST_F(FaultTest, InitThatPowersOffIsInconclusive) {
   REQUIRE_KERNEL(kKernel);
   use_bad_init();
-  const auto result = run({"run", "--workload", "smoke", "--format", "json", "--append",
-                           "bad_guest=poweroff"});
+  const auto result =
+      run({"run", "--workload", "smoke", "--format", "json", "--append", "bad_guest=poweroff"});
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_EQ(trial(result)["kind"], "guest_shutdown");
 }
@@ -59,7 +61,8 @@ TEST_F(FaultTest, InitThatPowersOffIsInconclusive) {
 TEST_F(FaultTest, InitThatEndsIsAPanic) {
   REQUIRE_KERNEL(kKernel);
   use_bad_init();
-  const auto result = run({"run", "--workload", "smoke", "--format", "json", "--append", "bad_guest=exit"});
+  const auto result =
+      run({"run", "--workload", "smoke", "--format", "json", "--append", "bad_guest=exit"});
   EXPECT_EQ(result.exit, 1) << result.err;
   EXPECT_EQ(trial(result)["title"], "kernel panic: Attempted to kill init!");
 }
@@ -89,8 +92,8 @@ TEST_F(FaultTest, AnEarlyPowerOffIsInconclusive) {
 
 TEST_F(FaultTest, ATripleFaultFails) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--format", "json", "--append", "reboot=t", "--",
-                           KTRIAL_BAD_GUEST, "reset"});
+  const auto result =
+      run({"run", "--format", "json", "--append", "reboot=t", "--", KTRIAL_BAD_GUEST, "reset"});
   EXPECT_EQ(result.exit, 1) << result.err;
   EXPECT_EQ(trial(result)["title"], "unexpected kernel reboot");
 }
@@ -145,6 +148,29 @@ TEST_F(FaultTest, InterruptBeforeTheTrialStopsTheHelpersToo) {
     EXPECT_TRUE(processes("sleep").empty());
   }
   EXPECT_EQ(run({"report", "--format", "json"}).json()["state"], "interrupted");
+}
+
+// The first machine never begins to run.
+TEST_F(FaultTest, AGuestThatIsLostAtBootIsBootedOnceMore) {
+  REQUIRE_DIRECT_QEMU("libvirt starts QEMU by itself");
+  REQUIRE_KERNEL(kKernel);
+  ASSERT_TRUE(write_file_atomically(root() / "qemu",
+                                    "#!/bin/sh\n"
+                                    "case \"$*\" in *-kernel*) mkdir " +
+                                        (root() / "first").string() +
+                                        " 2>/dev/null && exec qemu-system-x86_64 \"$@\" -S;; esac\n"
+                                        "exec qemu-system-x86_64 \"$@\"\n"));
+  fs::permissions(root() / "qemu", fs::perms::owner_all);
+  environment_["KTRIAL_QEMU"] = root() / "qemu";
+  environment_.try_emplace("KTRIAL_TIMEOUT_SCALE", "0.4");  // it is waited for
+  const auto result = run({"run", "--workload", "smoke", "--accel", "tcg", "--format", "json"});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  const auto record = trial(result);
+  EXPECT_EQ(fact(record, "first_boot").find("no_boot: the kernel printed nothing"), 0u)
+      << result.out;
+  EXPECT_NE(result.err.find("booting once more"), std::string::npos) << result.err;
+  EXPECT_TRUE(fs::exists(run_folder() / "trials/000/first-boot/qemu.sh"));
+  EXPECT_TRUE(fs::exists(run_folder() / "trials/000/verdict.json"));
 }
 
 TEST_F(FaultTest, InterruptCleansUpAndRecordsIt) {
@@ -208,9 +234,10 @@ TEST_F(FullDiskTest, BeforeTheTrialLeavesNoRun) {
 TEST_F(FullDiskTest, InMidTrialIsAnErrorAndNoVerdict) {
   REQUIRE_KERNEL(kKernel);
   if (!mount_disk("size=16m")) GTEST_SKIP() << "mounting a small tmpfs needs root";
-  Running running = start({"run", "--format", "json", "--results", disk_.string(), "--",
-                           KTRIAL_BAD_GUEST, "flood"});
-  EXPECT_TRUE(eventually([&] { return running.err().find("running bad_guest") != std::string::npos; }));
+  Running running = start(
+      {"run", "--format", "json", "--results", disk_.string(), "--", KTRIAL_BAD_GUEST, "flood"});
+  EXPECT_TRUE(
+      eventually([&] { return running.err().find("running bad_guest") != std::string::npos; }));
   fill_disk();
   expect_refused(running.wait());
   for (const auto& entry : fs::recursive_directory_iterator(disk_))

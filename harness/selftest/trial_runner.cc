@@ -42,7 +42,9 @@ class Dated final : public trial::Observer {
 Runner trial_runner(const trial::RunOptions& options, trial::Observer& observer) {
   return [&options, &observer](const Fault& fault, const spec::TrialSpec& spec) -> Result<Planted> {
     Dated dated(observer);
-    const auto run = KTRIAL_TRY(trial::run_trials(spec, options, dated));
+    trial::RunOptions planted_options = options;
+    if (fault.expected.outcome != results::Outcome::inconclusive) planted_options.boots = 2;
+    const auto run = KTRIAL_TRY(trial::run_trials(spec, planted_options, dated));
     const auto ended = Clock::now();
     if (run.trials.empty()) return fail(ErrorKind::internal, "a run without a trial");
     Planted planted{.record = run.trials.front(),

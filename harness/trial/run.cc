@@ -13,8 +13,11 @@
 
 namespace ktrial::trial {
 namespace asio = boost::asio;
+namespace fs = std::filesystem;
 
 namespace {
+
+constexpr char kFirstBoot[] = "first-boot";  // in the trial's folder
 
 results::SpecSummary summary_of(const spec::TrialSpec& spec) {
   results::SpecSummary out;
@@ -74,43 +77,92 @@ bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& l
   return done >= spec.repeat && !(spec.until_fail && spec.repeat == 1);
 }
 
+// Under TCG about one boot in a thousand is lost. Some of these run stale code (verdict/decide.cc),
+// of others nothing is known. On hardware a lost boot tells something: no second try.
+bool lost_at_boot(const results::TrialRecord& record) {
+  return record.outcome == results::Outcome::inconclusive && record.boot_s == 0 &&
+         record.accel == vm::name(vm::Accel::tcg) &&
+         (record.kind == "no_boot" || record.kind == "emulator");
+}
+
+// All that a boot left in the trial's folder, out of the way of the next one.
+Status set_aside(const fs::path& artifacts, const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(artifacts, error)) files.push_back(entry.path());
+  if (!error) fs::create_directory(folder, error);
+  for (const fs::path& file : files)
+    if (!error) fs::rename(file, folder / file.filename(), error);
+  if (error) return fail(ErrorKind::environment, folder.string() + ": " + error.message());
+  return {};
+}
+
+struct Court {
+  asio::io_context& io;
+  Signals& signals;
+  Janitor& janitor;
+  const Plan& plan;
+  Observer& observer;
+};
+
+Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::path& artifacts) {
+  court.io.poll();  // a signal since the last one
+  if (court.signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
+  Recorder recorder = KTRIAL_TRY(Recorder::create(artifacts, court.observer));
+  recorder.on_step(fmt::format("trial {}: booting {} ({}, {})", index + 1,
+                               court.plan.kernel.release, vm::name(court.plan.accel.accel),
+                               channel::name(court.plan.channel)));
+  const TrialContext context{court.io, court.janitor, recorder, court.signals.active};
+  auto record = KTRIAL_TRY(run_trial(context, court.plan, artifacts));
+  if (court.signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
+  KTRIAL_TRY(recorder.close());
+  record.index = index;
+  return record;
+}
+
+Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
+                                       const fs::path& artifacts) {
+  auto record = KTRIAL_TRY(one_boot(court, index, artifacts));
+  if (boots < 2 || !lost_at_boot(record)) return record;
+  court.observer.on_step(fmt::format("trial {}: {}; booting once more", index + 1, record.reason));
+  KTRIAL_TRY(set_aside(artifacts, artifacts / kFirstBoot));
+  const std::string first = record.kind + ": " + record.reason;
+  record = KTRIAL_TRY(one_boot(court, index, artifacts));
+  record.facts.emplace_back("first_boot", first);
+  record.reason +=
+      fmt::format("; this was the second boot, {}/ has the first one: {}", kFirstBoot, first);
+  return record;
+}
+
 Status run_all(asio::io_context& io, Signals& signals, Janitor& janitor, const Plan& plan,
                const RunOptions& options, results::RunDir& run, Observer& observer) {
   for (int index = 0;; ++index) {
-    io.poll();  // a signal since the last trial
-    if (signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
     const auto artifacts = KTRIAL_TRY(run.begin_trial(index));
-    Recorder recorder = KTRIAL_TRY(Recorder::create(artifacts, observer));
-    recorder.on_step(fmt::format("trial {}: booting {} ({}, {})", index + 1, plan.kernel.release,
-                                 vm::name(plan.accel.accel), channel::name(plan.channel)));
-    const TrialContext context{io, janitor, recorder, signals.active};
-    results::TrialRecord record = KTRIAL_TRY(run_trial(context, plan, artifacts));
-    if (signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
-    record.index = index;
-    KTRIAL_TRY(recorder.close());
+    const auto record = KTRIAL_TRY(
+        one_trial({io, signals, janitor, plan, observer}, index, options.boots, artifacts));
     KTRIAL_TRY(run.add_trial(record));
     if (options.on_trial) options.on_trial(run.record().trials.back());
     if (enough(plan.spec, index + 1, record)) return {};
   }
 }
 
-Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec,
-                       const RunOptions& options, const std::filesystem::path& initramfs,
-                       Observer& observer) {
+Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec, const RunOptions& options,
+                       const std::filesystem::path& initramfs, Observer& observer) {
   // While a plan is made nobody pumps the main io_context: helpers such as
   // apt-get block it.
   const StopOnSignal signals;
   const auto payload = KTRIAL_TRY(find_payload());
   const auto cache = options.cache ? *options.cache : KTRIAL_TRY(kernel::default_cache_dir());
-  auto plan = prepare(io, spec,
-                      {.payload = payload,
-                       .cache = cache,
-                       .initramfs = initramfs,
-                       .offline = options.offline,
-                       .git = options.git,
-                       .at_once = options.at_once,
-                       .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
-                       .stop = signals.token()});
+  auto plan =
+      prepare(io, spec,
+              {.payload = payload,
+               .cache = cache,
+               .initramfs = initramfs,
+               .offline = options.offline,
+               .git = options.git,
+               .at_once = options.at_once,
+               .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
+               .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
   return plan;
 }
@@ -134,9 +186,9 @@ Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOpti
   const Plan& plan = *made;
   run.set_facts(facts_of(plan));
   observer.on_step(fmt::format("kernel {} ({})", plan.kernel.release, plan.kernel.source));
-  observer.on_step(fmt::format("accelerator {}: {}", vm::name(plan.accel.accel), plan.accel.reason));
   observer.on_step(
-      fmt::format("channel {}: {}", channel::name(plan.channel), plan.channel_reason));
+      fmt::format("accelerator {}: {}", vm::name(plan.accel.accel), plan.accel.reason));
+  observer.on_step(fmt::format("channel {}: {}", channel::name(plan.channel), plan.channel_reason));
 
   auto done = run_all(io, signals, janitor, plan, options, run, observer);
   auto finished = run.finish(done ? results::RunState::finished : results::RunState::interrupted);

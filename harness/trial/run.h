@@ -16,12 +16,13 @@
 namespace ktrial::trial {
 
 struct RunOptions {
-  std::filesystem::path results;     // the store's folder
-  std::vector<std::string> argv;     // what re-runs it
-  bool offline = false;              // no downloads
+  std::filesystem::path results;               // the store's folder
+  std::vector<std::string> argv;               // what re-runs it
+  bool offline = false;                        // no downloads
   std::optional<std::filesystem::path> cache;  // default: kernel::default_cache_dir()
-  kernel::BuildRequest git = {};     // of git:REV, see kernel::ResolveOptions
-  int at_once = 1;                   // runs like this on the host at the same time, as far as known
+  kernel::BuildRequest git = {};               // of git:REV, see kernel::ResolveOptions
+  int at_once = 1;  // runs like this on the host at the same time, as far as known
+  int boots = 1;    // of a trial, under TCG: 2 tries once more when the guest was lost at boot
   // Told after each committed trial.
   std::function<void(const results::TrialRecord&)> on_trial;
 };
