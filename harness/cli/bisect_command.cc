@@ -63,7 +63,7 @@ void add_options(CLI::App& command, BisectFlags& f) {
                   "PATH: commits that touch it are five times as likely; with --tree")
       ->allow_extra_args(false);
   command.add_option("--max-runs", f.max_runs, "Give up after so many trials")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000));
   command.add_option("--max-time", f.max_time, "Give up when it cannot be done in this time, 8h");
   command.add_option("--parallel", f.at_once, "Trials of a kernel at a time [1]")
       ->check(CLI::Range(1, 256));

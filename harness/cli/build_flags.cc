@@ -21,15 +21,18 @@ std::string time_text(std::chrono::seconds time) {
 }  // namespace
 
 void add_build_options(CLI::App& command, BuildFlags& f) {
+  // Without a tree they would be passed over: a kernel without KASAN on trial.
+  const auto add_needing_tree = [&](const char* name, auto& into, const char* help) {
+    return command.add_option(name, into, help)->needs("--tree");
+  };
   command.add_option("--tree", f.tree, "Git tree of Linux; it is not written to");
-  command
-      .add_option("--config", f.configs,
-                  "More configuration: an optional fragment by name (kasan, lockdep, ...) or a "
-                  "file; repeatable")
+  add_needing_tree("--config", f.configs,
+                   "More configuration: an optional fragment by name (kasan, lockdep, ...) or a "
+                   "file; repeatable")
       ->allow_extra_args(false);
-  command.add_option("--base-config", f.base_config, "Start from this .config, not from nothing");
-  command.add_option("--compiler", f.compiler, "gcc, gcc-12, clang, ... [gcc]");
-  command.add_option("--jobs", f.jobs, "Of make [one for each CPU]");
+  add_needing_tree("--base-config", f.base_config, "Start from this .config, not from nothing");
+  add_needing_tree("--compiler", f.compiler, "gcc, gcc-12, clang, ... [gcc]");
+  add_needing_tree("--jobs", f.jobs, "Of make [one for each CPU]")->check(CLI::Range(1, 4096));
 }
 
 Result<kernel::BuildRequest> build_request(const BuildFlags& flags) {

@@ -1,6 +1,7 @@
 // `ktrial run`: flags and spec file → one library call → text or JSON.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -37,6 +38,13 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
     if (flags.core) spec.core = true;
     KTRIAL_TRY(spec::validate(spec));
   }
+  const auto from_tree = [](const spec::TrialSpec& spec) {
+    return spec.kernel.starts_with("git:");
+  };
+  if (!flags.build.tree.empty() && std::ranges::none_of(specs, from_tree))
+    return usage_error(
+        "--tree is for a kernel of it, but the kernel is " + specs.front().kernel,
+        "add --kernel git:HEAD; a tree that is built is --kernel " + flags.build.tree);
   return specs;
 }
 

@@ -80,11 +80,13 @@ Result<std::vector<spec::TrialSpec>> specs_of(const TrialFlags& flags,
                                               const std::vector<std::string>& guest_command) {
   std::vector<spec::TrialSpec> specs(1);
   if (!flags.spec_file.empty()) specs = KTRIAL_TRY(spec::load(flags.spec_file));
+  if (!guest_command.empty() && !flags.workload.empty())
+    return usage_error("--workload and a command after -- exclude each other");
   for (spec::TrialSpec& spec : specs) {
+    // What runs instead of the file's workload or command does not take its parameters over.
+    if (!guest_command.empty()) spec.parameters.clear();
+    if (!guest_command.empty() || !flags.workload.empty()) spec.command = guest_command;
     KTRIAL_TRY(apply(flags, spec));
-    if (!guest_command.empty()) spec.command = guest_command;
-    if (!guest_command.empty() && !flags.workload.empty())
-      return usage_error("--workload and a command after -- exclude each other");
   }
   return specs;
 }

@@ -95,6 +95,14 @@ TEST_F(BadInputTest, EmptyValuesAreNotTheDefault) {
   expect_refused({"run", "--"}, 129, {"no command", "--"});
 }
 
+// What would be passed over in silence, and another kernel or program be on trial than was meant.
+TEST_F(BadInputTest, WhatWouldHaveNoEffectIsRefused) {
+  expect_refused({"run", "--config", "kasan"}, 129, {"--config", "--tree"});
+  expect_refused({"run", "--compiler", "clang"}, 129, {"--compiler", "--tree"});
+  expect_refused({"run", "--tree", root().string()}, 129, {"--tree", "git:HEAD"});
+  expect_refused({"run", "--set", "rounds=3", "--", "true"}, 129, {"set", "command"});
+}
+
 TEST_F(BadInputTest, FlagsCommandsAndFilesAreNamed) {
   expect_refused({"reprot"}, 129, {"'reprot'", "report"});
   expect_refused({"kernel", "lst"}, 129, {"'lst'", "list"});
