@@ -56,10 +56,14 @@ HostWatch::Reading HostWatch::read(Clock::time_point now) const {
     out.stopped = stat[close + 2] == 'T' || stat[close + 2] == 't';
   std::error_code error;
   for (const auto& task : fs::directory_iterator(root / "task", error)) {
-    auto cpu = vcpu_of(slurp(task.path() / "comm"));
+    const auto cpu = vcpu_of(slurp(task.path() / "comm"));
+    const bool main = task.path().filename() == std::to_string(process_);
+    if (!cpu && !main) continue;
     unsigned long long ran = 0, waited = 0;
-    if (cpu && std::sscanf(slurp(task.path() / "schedstat").c_str(), "%llu %llu", &ran, &waited) == 2)
-      out.threads.push_back({*cpu, ran / 1e9, waited / 1e9});
+    if (std::sscanf(slurp(task.path() / "schedstat").c_str(), "%llu %llu", &ran, &waited) != 2)
+      continue;
+    if (cpu) out.threads.push_back({*cpu, ran / 1e9, waited / 1e9});
+    if (main) out.main_waited_s = waited / 1e9;
   }
   std::sscanf(slurp(proc_ / "pressure" / "cpu").c_str(), "some avg10=%lf", &out.pressure);
   return out;
@@ -83,6 +87,7 @@ HostEvidence HostWatch::since(Clock::time_point from) const {
     if (it == first) continue;
     const Reading& before = *std::prev(it);
     const double gap = seconds(it->at - before.at);
+    if (before.threads.empty()) out.unborn_s += it->main_waited_s - before.main_waited_s;
     if (it->stopped && before.stopped) out.stopped_s += gap;
     // A second of lateness is ordinary on a loaded host; more means that we were off.
     if (gap > 2 * kExpectedSpacing) out.frozen_s += gap - kExpectedSpacing;
@@ -94,9 +99,12 @@ HostEvidence HostWatch::since(Clock::time_point from) const {
       out.clock_step_s = std::max(out.clock_step_s, step);
   }
   for (const Thread& end : last.threads) {
+    // A thread that began within the window did all that it did in it.
+    VcpuUse use{end.cpu, end.ran_s, end.waited_s};
     for (const Thread& begin : first->threads)
       if (begin.cpu == end.cpu)
-        out.vcpus.push_back({end.cpu, end.ran_s - begin.ran_s, end.waited_s - begin.waited_s});
+        use = {end.cpu, end.ran_s - begin.ran_s, end.waited_s - begin.waited_s};
+    out.vcpus.push_back(use);
   }
   return out;
 }
@@ -106,7 +114,7 @@ double HostWatch::lost_s(Clock::time_point from, int cpu) const {
   double waited = 0;
   for (const VcpuUse& use : evidence.vcpus)
     if (cpu < 0 || use.cpu == static_cast<unsigned>(cpu)) waited = std::max(waited, use.waited_s);
-  return evidence.stopped_s + evidence.frozen_s + waited;
+  return evidence.stopped_s + evidence.frozen_s + evidence.unborn_s + waited;
 }
 
 void HostWatch::compare(const Reading& before, const Reading& after,
@@ -150,6 +158,9 @@ std::string host_explains(const HostEvidence& evidence, int cpu) {
   if (evidence.frozen_s > much)
     return fmt::format("host froze ktrial itself for {:.0f} s (suspended or stopped)",
                        evidence.frozen_s);
+  if (evidence.unborn_s > 2 * much)
+    return fmt::format("host starved QEMU for {:.0f} s of {:.0f} s, before it had a vCPU",
+                       evidence.unborn_s, evidence.window_s);
   for (const VcpuUse& use : evidence.vcpus) {
     if (cpu >= 0 && use.cpu != static_cast<unsigned>(cpu)) continue;
     if (use.waited_s > 2 * much)

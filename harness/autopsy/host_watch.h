@@ -21,17 +21,18 @@ using Clock = std::chrono::steady_clock;
 // One vCPU thread over a window, seconds.
 struct VcpuUse {
   unsigned cpu = 0;
-  double ran_s = 0;      // had a host CPU
-  double waited_s = 0;   // runnable, but the host ran something else
+  double ran_s = 0;     // had a host CPU
+  double waited_s = 0;  // runnable, but the host ran something else
 };
 
 struct HostEvidence {
   double window_s = 0;
-  double stopped_s = 0;   // QEMU was in state T: SIGSTOP, a debugger
-  double frozen_s = 0;    // we ourselves did not run: host suspend, SIGSTOP of us
-  double suspended_s = 0; // the host slept
+  double stopped_s = 0;     // QEMU was in state T: SIGSTOP, a debugger
+  double frozen_s = 0;      // we ourselves did not run: host suspend, SIGSTOP of us
+  double suspended_s = 0;   // the host slept
+  double unborn_s = 0;      // QEMU waited for a host CPU before it had any vCPU
   double clock_step_s = 0;  // largest step of the host's wall clock, either way
-  double pressure = 0;    // highest PSI "some avg10" of the CPU, percent
+  double pressure = 0;      // highest PSI "some avg10" of the CPU, percent
   std::vector<VcpuUse> vcpus;
 };
 
@@ -75,6 +76,7 @@ class HostWatch {
     bool stopped = false;
     double pressure = 0;
     Clocks clocks;
+    double main_waited_s = 0;  // QEMU's main thread
     std::vector<Thread> threads;
   };
   Reading read(Clock::time_point now) const;

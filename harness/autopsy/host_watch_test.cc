@@ -140,6 +140,28 @@ TEST_F(HostWatchTest, LostTimeIsWhatAVcpuWaitedFor) {
   EXPECT_EQ(contention({}), 1);
 }
 
+// What a boot is charged: QEMU starts without any vCPU.
+TEST_F(HostWatchTest, AVcpuThatBeganLaterCountsFromItsBeginning) {
+  HostWatch watch(7, dir->path());
+  const auto begin = Clock::now();
+  for (int i = 0; i <= 3; ++i) {
+    write("7/stat", "7 (qemu) S 1 7");
+    write("7/task/7/comm", "qemu-system-x86\n");
+    write("7/task/7/schedstat", "0 " + std::to_string(i * 900'000'000LL) + " 1\n");
+    watch.sample(begin + i * 1s);
+  }
+  EXPECT_NEAR(watch.lost_s(begin), 2.7, .01);
+  EXPECT_TRUE(watch.since(begin).vcpus.empty());
+  EXPECT_EQ(host_explains(watch.since(begin)),
+            "host starved QEMU for 3 s of 3 s, before it had a vCPU");
+  state('S', .5, 1.5, .5, .5);
+  write("7/task/7/schedstat", "0 2700000000 1\n");
+  watch.sample(begin + 4s);
+  EXPECT_NEAR(watch.lost_s(begin, 0), 2.7 + 1.5, .01);
+  EXPECT_NEAR(watch.lost_s(begin, 1), 2.7 + .5, .01);
+  EXPECT_NEAR(contention(watch.since(begin)), 3, .01);
+}
+
 TEST_F(HostWatchTest, AProcessThatIsGoneYieldsNothing) {
   HostWatch watch(99999, dir->path());
   watch.sample();

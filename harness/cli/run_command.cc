@@ -24,7 +24,7 @@ struct RunFlags {
   TrialFlags trial;
   BuildFlags build;
   std::string kernel;
-  int repeat = 0;
+  int repeat = 0, boots = 2;
   bool until_fail = false, core = false;
 };
 
@@ -58,7 +58,7 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
                             .offline = flags.trial.offline,
                             .cache = {},
                             .git = KTRIAL_TRY(git_options(flags.build)),
-                            .boots = 2,
+                            .boots = flags.boots,
                             .on_trial = {}};
   // A packed command is a filter like any other: its output is the output.
   Progress progress({.pass_output = !invocation.command.empty(), .output_to_stderr = json});
@@ -104,6 +104,10 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   command->add_option("--repeat", f.repeat, "Trials [1]")->check(CLI::Range(1, spec::kMaxRepeat));
   command->add_flag("--until-fail", f.until_fail,
                     "Go on until a trial fails (at most --repeat trials, if given)");
+  command
+      ->add_option("--boots", f.boots,
+                   "Under TCG: boots of a trial, if the first one is lost before it begins [2]")
+      ->check(CLI::Range(1, 2));
   command->add_flag("--core", f.core,
                     "Keep a core file (vmcore) of a stalled guest, for crash, drgn, makedumpfile");
   command->footer(R"(Examples:

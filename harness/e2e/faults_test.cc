@@ -41,8 +41,8 @@ class FaultTest : public E2eTest {
 TEST_F(FaultTest, InitThatNeverAnswersIsInconclusive) {
   REQUIRE_KERNEL(kKernel);
   use_bad_init();
-  const auto result = run({"run", "--workload", "smoke", "--timeout", "12s", "--format", "json",
-                           "--append", "bad_guest=hang"});
+  const auto result = run({"run", "--workload", "smoke", "--timeout", "12s", "--boots", "1",
+                           "--format", "json", "--append", "bad_guest=hang"});
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_EQ(trial(result)["outcome"], "inconclusive");
   EXPECT_EQ(trial(result)["title"], "");

@@ -19,6 +19,8 @@ class TraceTest : public E2eTest {
                                           "2",
                                           "--timeout",
                                           "15s",
+                                          "--boots",
+                                          "1",
                                           "--format",
                                           "json",
                                           "--workload",

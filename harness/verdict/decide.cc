@@ -197,6 +197,9 @@ Verdict from_deadline(const Evidence& evidence, const DeadlinePassed& passed) {
     return inconclusive("deadline",
                         fmt::format("the trial's time limit of {:.0f} s passed during {}{}",
                                     passed.seconds, name(evidence.phase), seen));
+  if (std::string why = excuse(evidence, -1); !why.empty())
+    return inconclusive("host_starved",
+                        fmt::format("{}; it did not boot within {:.0f} s", why, passed.seconds));
   if (!evidence.kernel_printed)
     return inconclusive("no_boot",
                         fmt::format("the kernel printed nothing within {:.0f} s", passed.seconds));
