@@ -16,7 +16,7 @@ packages=(
   # libraries; docs/dependencies.md says what each is for
   libarchive-dev libelf1 libboost1.81-dev libcli11-dev libfmt-dev libgmock-dev libgtest-dev
   libhyperscan-dev libre2-dev libsqlite3-dev libssl-dev libtomlplusplus-dev libtraceevent-dev
-  libvirt-dev nlohmann-json3-dev zlib1g-dev
+  libvirt-dev nlohmann-json3-dev
 )
 # clang for the fuzzers; makedumpfile reads our core files, trace-cmd our traces; a build of
 # (imitated) kernels asks for bc, bison and flex; libvirtd is started by the tests, in a private

@@ -44,6 +44,9 @@ function(ktrial_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  if(KTRIAL_SANITIZE)
+    math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 10")  # unoptimised and watched: some compute for minutes
+  endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ktrial_flags ${arg_DEPS} GTest::gmock GTest::gtest_main)
   # The code under test is optimised; the tests themselves compile twice as fast like this.

@@ -154,6 +154,7 @@ struct RunRecord {
   std::string reason;
   Facts facts;  // of the host and the program
   std::vector<TrialRecord> trials;
+  std::vector<std::string> unreadable;  // set by the store: a trial's record that is damaged, why
 };
 
 // The verdict of a whole run.

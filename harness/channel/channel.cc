@@ -20,12 +20,6 @@ const char* name(Kind kind) {
   std::abort();
 }
 
-std::optional<Kind> parse_kind(std::string_view text) {
-  for (Kind kind : {Kind::vhost_vsock, Kind::vhost_user_vsock, Kind::virtio_serial})
-    if (text == name(kind)) return kind;
-  return std::nullopt;
-}
-
 std::vector<std::string> guest_modules(Kind kind) {
   if (kind == Kind::virtio_serial) return {"virtio_pci", "virtio_console"};
   return {"virtio_pci", "vmw_vsock_virtio_transport"};

@@ -20,7 +20,6 @@ namespace ktrial::channel {
 
 enum class Kind { vhost_vsock, vhost_user_vsock, virtio_serial };
 const char* name(Kind kind);
-std::optional<Kind> parse_kind(std::string_view text);
 
 // The guest modules a kind needs, to be closed over their dependencies.
 std::vector<std::string> guest_modules(Kind kind);

@@ -39,12 +39,6 @@ class ChannelTest : public testing::Test {
   std::string control, beat, lost;
 };
 
-TEST_F(ChannelTest, NamesAreThoseOfTheCommandLine) {
-  for (Kind kind : {Kind::vhost_vsock, Kind::vhost_user_vsock, Kind::virtio_serial})
-    EXPECT_EQ(parse_kind(name(kind)), kind);
-  EXPECT_FALSE(parse_kind("carrier-pigeon"));
-}
-
 TEST_F(ChannelTest, VirtioSerialCarriesBothStreams) {
   auto made = make_channel(io, Kind::virtio_serial, scratch->path());
   ASSERT_TRUE(made);

@@ -15,7 +15,6 @@ class Streams : public std::enable_shared_from_this<Streams> {
   void set_handlers(Channel::Handlers handlers) { handlers_ = std::move(handlers); }
   // Takes the connected, stream-like `fd` as `id` and starts to read.
   void open(StreamId id, Fd fd);
-  bool is_open(StreamId id) const { return links_[index(id)] != nullptr; }
   void send(std::string bytes);  // control; kept until the stream opens
   void lose(const std::string& reason);
   // No handler runs after this.

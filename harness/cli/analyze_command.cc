@@ -1,6 +1,5 @@
 // `ktrial analyze`: saved console logs → findings. No VM.
 #include <fcntl.h>
-#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,9 +8,10 @@
 
 #include "harness/base/file.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
+#include "harness/cli/terminal.h"
 #include "harness/console/analyzer.h"
 #include "harness/trial/findings.h"
-#include "harness/cli/terminal.h"
 #include "results/report/report.h"
 
 namespace ktrial::cli {
@@ -42,9 +42,8 @@ Result<results::FileFindings> analyze_file(const std::string& path) {
 Result<int> analyze(const std::vector<std::string>& files, const std::string& format) {
   std::vector<results::FileFindings> analyzed;
   for (const std::string& file : files) analyzed.push_back(KTRIAL_TRY(analyze_file(file)));
-  fmt::print("{}", format == "json"
-                       ? results::analyze_json(analyzed)
-                       : results::analyze_text(analyzed, text_options()));
+  to_stdout("{}", format == "json" ? results::analyze_json(analyzed)
+                                   : results::analyze_text(analyzed, text_options()));
   return 0;
 }
 
@@ -58,11 +57,11 @@ void add_analyze(CLI::App& app, Action& action) {
   command->add_option("--format", *format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  command->footer("Examples:\n  ktrial analyze console.log\n  dmesg | ktrial analyze -\n\n"
-                  "Exit status: 0 when the files could be read, whatever was found.");
-  command->callback([&action, files, format] {
-    action = [files, format] { return analyze(*files, *format); };
-  });
+  command->footer(
+      "Examples:\n  ktrial analyze console.log\n  dmesg | ktrial analyze -\n\n"
+      "Exit status: 0 when the files could be read, whatever was found.");
+  command->callback(
+      [&action, files, format] { action = [files, format] { return analyze(*files, *format); }; });
 }
 
 }  // namespace ktrial::cli

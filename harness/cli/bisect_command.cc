@@ -1,6 +1,5 @@
 // `ktrial bisect`: which commit, or which package, brought a failure, or ended it.
 #include <fmt/chrono.h>
-#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "harness/bisect/trial_lab.h"
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/trial_flags.h"
 #include "harness/spec/parse.h"
@@ -58,11 +58,12 @@ void add_options(CLI::App& command, BisectFlags& f) {
       ->check(CLI::Range(0.0, 1.0));
   command.add_option("--signature", f.signature,
                      "Only failures of this signature count [that of the first one at --bad]");
-  command.add_option("--suspect", f.suspects,
-                     "PATH: commits that touch it are five times as likely; with --tree")
+  command
+      .add_option("--suspect", f.suspects,
+                  "PATH: commits that touch it are five times as likely; with --tree")
       ->allow_extra_args(false);
   command.add_option("--max-runs", f.max_runs, "Give up after so many trials")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000));
   command.add_option("--max-time", f.max_time, "Give up when it cannot be done in this time, 8h");
   command.add_option("--parallel", f.at_once, "Trials of a kernel at a time [1]")
       ->check(CLI::Range(1, 256));
@@ -98,17 +99,17 @@ class Screen {
 
   void step(const std::string& text) {
     erase();
-    fmt::print(stderr, "ktrial: {}\n", text);
-    fmt::print(stderr, "{}", picture_);
+    to_stderr("ktrial: {}\n", text);
+    to_stderr("{}", picture_);
     drawn_ = lines(picture_);
   }
   void state(const bisect::Engine& engine, const bisect::Step& next) {
-    if (!live_) return fmt::print(stderr, "ktrial: {}\n", bisect::status_line(engine));
+    if (!live_) return to_stderr("ktrial: {}\n", bisect::status_line(engine));
     erase();
     winsize size{};
     ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
     picture_ = bisect::picture(engine, next, size.ws_col > 0 ? size.ws_col : 80);
-    fmt::print(stderr, "{}", picture_);
+    to_stderr("{}", picture_);
     drawn_ = lines(picture_);
   }
 
@@ -117,7 +118,7 @@ class Screen {
     return static_cast<int>(std::ranges::count(text, '\n'));
   }
   void erase() {
-    if (drawn_ > 0) fmt::print(stderr, "\033[{}A\033[J", drawn_);
+    if (drawn_ > 0) to_stderr("\033[{}A\033[J", drawn_);
     drawn_ = 0;
   }
   bool live_;
@@ -135,9 +136,11 @@ Result<bisect::Settings> settings_of(const BisectFlags& flags, const bisect::His
   settings.clean_end_runs = 3;
   settings.costs.parallel = flags.at_once;
   if (flags.max_runs > 0) settings.max_runs = flags.max_runs;
-  if (!flags.max_time.empty())
-    settings.max_seconds =
-        static_cast<double>(KTRIAL_TRY(spec::parse_duration(flags.max_time)).count()) / 1000;
+  if (!flags.max_time.empty()) {
+    spec::Milliseconds most{};
+    KTRIAL_TRY(read_flag("--max-time", flags.max_time, most, spec::parse_duration));
+    settings.max_seconds = static_cast<double>(most.count()) / 1000;
+  }
   return settings;
 }
 
@@ -151,7 +154,7 @@ Result<bisect::History> history_of(const BisectFlags& flags) {
       .bad = flags.bad,
       .suspects = flags.suspects,
       .offline = flags.trial.offline,
-      .progress = [](std::string_view line) { fmt::print(stderr, "ktrial: {}\n", line); },
+      .progress = [](std::string_view line) { to_stderr("ktrial: {}\n", line); },
       .stop = stop.token()};
   if (!flags.packages.empty()) return bisect::package_history(flags.packages, request);
   if (!flags.build.tree.empty())
@@ -162,9 +165,9 @@ Result<bisect::History> history_of(const BisectFlags& flags) {
 int print_answer(const bisect::Engine& engine, const bisect::Step& answer,
                  const bisect::Journal& journal, const bisect::Story& story, bool json) {
   if (json) {
-    fmt::print("{}", bisect::report_json(engine, answer, journal.wanted(), story));
+    to_stdout("{}", bisect::report_json(engine, answer, journal.wanted(), story));
   } else {
-    fmt::print("{}", bisect::report_text(engine, answer, journal.wanted(), story));
+    to_stdout("{}", bisect::report_text(engine, answer, journal.wanted(), story));
   }
   return std::holds_alternative<bisect::Found>(answer) ? 0 : 125;
 }
@@ -178,16 +181,17 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   const auto history = KTRIAL_TRY(history_of(flags));
   const auto settings = KTRIAL_TRY(settings_of(flags, history));
   auto engine = KTRIAL_TRY(bisect::Engine::create(history.graph, settings));
-  const fs::path folder = resumed ? *resumed
-                          : flags.folder.empty()
-                              ? bisects(flags) / fmt::format("{:%Y%m%d-%H%M%S}", fmt::gmtime(std::time(nullptr)))
-                              : fs::path(flags.folder);
+  const fs::path folder =
+      resumed ? *resumed
+      : flags.folder.empty()
+          ? bisects(flags) / fmt::format("{:%Y%m%d-%H%M%S}", fmt::gmtime(std::time(nullptr)))
+          : fs::path(flags.folder);
   auto journal =
       resumed ? KTRIAL_TRY(bisect::Journal::open(folder, engine))
               : KTRIAL_TRY(bisect::Journal::create(folder, invocation.argv, engine,
                                                    {.signature = flags.signature, .title = {}}));
-  fmt::print(stderr, "ktrial: {} kernels between {} and {}; the session is {}\n",
-             history.graph.size(), flags.good, flags.bad, folder.string());
+  to_stderr("ktrial: {} kernels between {} and {}; the session is {}\n", history.graph.size(),
+            flags.good, flags.bad, folder.string());
 
   Progress progress({.output_to_stderr = true});
   trial::Observer silent;
@@ -204,8 +208,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
       engine, *lab, journal,
       {.step = [&](const std::string& text) { screen.step(text); },
        .state = [&](const bisect::Engine& e, const bisect::Step& next) { screen.state(e, next); }},
-      {.at_once = flags.at_once,
-       .speculate = !flags.build.tree.empty() && !flags.no_speculation});
+      {.at_once = flags.at_once, .speculate = !flags.build.tree.empty() && !flags.no_speculation});
   progress.done();
   if (!answer && answer.error().kind == ErrorKind::interrupted)
     return fail(ErrorKind::interrupted, "interrupted",
@@ -217,7 +220,8 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                                                                 : specs.front().command.front(),
                       .command = results::shell_quoted(invocation.argv),
                       .links = {"session     " + folder.string()}};
-  if (const auto mail = bisect::mail_text(engine, *answer, journal.wanted(), story); !mail.empty()) {
+  if (const auto mail = bisect::mail_text(engine, *answer, journal.wanted(), story);
+      !mail.empty()) {
     KTRIAL_TRY(journal.write_file("mail.txt", mail));
     story.links.push_back("mail        " + (folder / "mail.txt").string());
   }
@@ -248,7 +252,7 @@ Result<int> resume(const BisectFlags& given) {
 
 Result<int> run(const BisectFlags& flags, const Invocation& invocation) {
   if (flags.simulate) {
-    fmt::print("{}", KTRIAL_TRY(bisect::simulate_table({.trials = flags.simulated_trials})));
+    to_stdout("{}", KTRIAL_TRY(bisect::simulate_table({.trials = flags.simulated_trials})));
     return 0;
   }
   return flags.resume.empty() ? run_bisection(flags, invocation, std::nullopt) : resume(flags);
@@ -262,8 +266,10 @@ void add_bisect(CLI::App& app, Action& action, const Invocation& invocation) {
   auto flags = std::make_shared<BisectFlags>();
   add_options(*command, *flags);
   command->add_option("--resume", flags->resume, "Go on with a session: its folder, or \"last\"");
-  command->add_flag("--simulate", flags->simulate,
-                    "No kernels: how right and how dear this and other methods are");
+  command
+      ->add_flag("--simulate", flags->simulate,
+                 "No kernels: how right and how dear this and other methods are")
+      ->excludes("--good", "--bad", "--tree", "--packages", "--resume");
   command->add_option("--trials", flags->simulated_trials, "Of each cell of --simulate [200]")
       ->check(CLI::Range(1, 100000));
   command->footer(R"(Examples:

@@ -1,11 +1,11 @@
 #include "harness/cli/build_flags.h"
 
-#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <memory>
 
+#include "harness/cli/output.h"
 #include "harness/kernel/kconfig.h"
 #include "harness/kernel/kernel.h"
 #include "harness/trial/plan.h"
@@ -21,14 +21,18 @@ std::string time_text(std::chrono::seconds time) {
 }  // namespace
 
 void add_build_options(CLI::App& command, BuildFlags& f) {
+  // Without a tree they would be passed over: a kernel without KASAN on trial.
+  const auto add_needing_tree = [&](const char* name, auto& into, const char* help) {
+    return command.add_option(name, into, help)->needs("--tree");
+  };
   command.add_option("--tree", f.tree, "Git tree of Linux; it is not written to");
-  command.add_option("--config", f.configs,
-                     "More configuration: an optional fragment by name (kasan, lockdep, ...) or a "
-                     "file; repeatable")
+  add_needing_tree("--config", f.configs,
+                   "More configuration: an optional fragment by name (kasan, lockdep, ...) or a "
+                   "file; repeatable")
       ->allow_extra_args(false);
-  command.add_option("--base-config", f.base_config, "Start from this .config, not from nothing");
-  command.add_option("--compiler", f.compiler, "gcc, gcc-12, clang, ... [gcc]");
-  command.add_option("--jobs", f.jobs, "Of make [one for each CPU]");
+  add_needing_tree("--base-config", f.base_config, "Start from this .config, not from nothing");
+  add_needing_tree("--compiler", f.compiler, "gcc, gcc-12, clang, ... [gcc]");
+  add_needing_tree("--jobs", f.jobs, "Of make [one for each CPU]")->check(CLI::Range(1, 4096));
 }
 
 Result<kernel::BuildRequest> build_request(const BuildFlags& flags) {
@@ -56,26 +60,24 @@ BuildBar::BuildBar() : terminal_(::isatty(STDERR_FILENO) != 0) {}
 
 void BuildBar::operator()(const kernel::BuildProgress& progress) {
   if (!terminal_) {
-    if (step_ != progress.step)
-      fmt::print(stderr, "ktrial: building: {}\n", progress.step);
+    if (step_ != progress.step) to_stderr("ktrial: building: {}\n", progress.step);
     step_ = progress.step;
     return;
   }
   constexpr unsigned kWidth = 24;
   const unsigned expected = std::max(progress.expected, progress.done);
   const unsigned full = expected == 0 ? 0 : progress.done * kWidth / expected;
-  fmt::print(stderr, "\r\033[Kktrial: {} [{}{}] {}{}, {}{}  {}", progress.step,
-             std::string(full, '#'), std::string(kWidth - full, '.'), progress.done,
-             progress.expected != 0 ? fmt::format("/{}", progress.expected) : "",
-             time_text(progress.elapsed),
-             progress.left ? fmt::format(", {} left", time_text(*progress.left)) : "",
-             progress.detail.substr(0, 40));
-  std::fflush(stderr);
+  to_stderr("\r\033[Kktrial: {} [{}{}] {}{}, {}{}  {}", progress.step, std::string(full, '#'),
+            std::string(kWidth - full, '.'), progress.done,
+            progress.expected != 0 ? fmt::format("/{}", progress.expected) : "",
+            time_text(progress.elapsed),
+            progress.left ? fmt::format(", {} left", time_text(*progress.left)) : "",
+            progress.detail.substr(0, 40));
   live_ = true;
 }
 
 void BuildBar::done() {
-  if (live_) fmt::print(stderr, "\r\033[K");
+  if (live_) to_stderr("\r\033[K");
   live_ = false;
 }
 

@@ -20,6 +20,9 @@ struct Invocation {
   std::vector<std::string> command;
 };
 
+// All of them, in the order of the help.
+void add_commands(CLI::App& app, Action& action, const Invocation& invocation);
+
 void add_run(CLI::App& app, Action& action, const Invocation& invocation);
 void add_analyze(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);

@@ -1,9 +1,9 @@
 // Shell completion, made from the parser itself, so that it can't lag behind.
-#include <fmt/core.h>
 
 #include <memory>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
 
 namespace ktrial::cli {
 namespace {
@@ -38,7 +38,8 @@ _ktrial() {
 _ktrial_words() {
   local words=''
   case "$1" in
-)sh" + cases + R"sh(  esac
+)sh" + cases +
+         R"sh(  esac
   echo "$words"
 }
 complete -F _ktrial ktrial
@@ -56,8 +57,8 @@ void add_completion(CLI::App& app, Action& action) {
   completion->footer("Example:\n  source <(ktrial completion bash)");
   completion->callback([&app, &action, shell] {
     action = [&app, shell]() -> Result<int> {
-      if (*shell == "zsh") fmt::print("autoload -U +X bashcompinit && bashcompinit\n");
-      fmt::print("{}", bash_script(app));
+      if (*shell == "zsh") to_stdout("autoload -U +X bashcompinit && bashcompinit\n");
+      to_stdout("{}", bash_script(app));
       return 0;
     };
   });

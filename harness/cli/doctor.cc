@@ -1,7 +1,6 @@
 // `ktrial doctor`: each thing that a trial needs or would like, whether it is
 // there, and the command that mends it.
 #include <fcntl.h>
-#include <fmt/core.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "harness/channel/channel.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
 #include "harness/kernel/kernel.h"
 #include "harness/spec/workload.h"
@@ -32,9 +32,8 @@ struct Checkup {
     static constexpr const char* kColours[] = {"\033[32m", "\033[33m", "\033[31m"};
     const auto i = static_cast<std::size_t>(level);
     missing += level == Level::missing;
-    fmt::print("{}{:<8}{}{}\n", colour ? kColours[i] : "", kMarks[i], colour ? "\033[0m" : "",
-               what);
-    if (!mend.empty()) fmt::print("          -> {}\n", mend);
+    to_stdout("{}{:<8}{}{}\n", colour ? kColours[i] : "", kMarks[i], colour ? "\033[0m" : "", what);
+    if (!mend.empty()) to_stdout("          -> {}\n", mend);
   }
   void say(Level level, const Error& error) { say(level, error.message, error.hint); }
 };
@@ -66,8 +65,7 @@ void check_channels(Checkup& checkup) {
   for (auto kind : {channel::Kind::vhost_vsock, channel::Kind::vhost_user_vsock,
                     channel::Kind::virtio_serial}) {
     if (auto error = channel::why_unusable(kind))
-      checkup.say(Level::optional_missing,
-                  {error->kind, "channel " + error->message, error->hint});
+      checkup.say(Level::optional_missing, {error->kind, "channel " + error->message, error->hint});
     else
       checkup.say(Level::good, std::string("channel ") + channel::name(kind));
   }
@@ -77,9 +75,9 @@ void check_libvirt(Checkup& checkup) {
   boost::asio::io_context io;
   auto found = vm::find_libvirt(io, "");
   if (!found)
-    return checkup.say(Level::optional_missing, {ErrorKind::environment,
-                                                 "--vmm libvirt: " + found.error().message,
-                                                 found.error().hint});
+    return checkup.say(
+        Level::optional_missing,
+        {ErrorKind::environment, "--vmm libvirt: " + found.error().message, found.error().hint});
   const auto kvm = vm::libvirt_offers_kvm(io, *found);
   const bool opens = ::access("/dev/kvm", R_OK | W_OK) == 0;
   checkup.say(Level::good, fmt::format("--vmm libvirt: {} has libvirt {} and QEMU {}, {} KVM",
@@ -100,7 +98,8 @@ void check_space(Checkup& checkup, const std::filesystem::path& cache) {
     folder = folder.parent_path();
   struct statvfs info {};
   if (::statvfs(folder.c_str(), &info) != 0) return;
-  const double gib = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize) / (1u << 30);
+  const double gib =
+      static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize) / (1u << 30);
   checkup.say(gib < 1 ? Level::missing : Level::good,
               fmt::format("disk: {:.1f} GiB free for {}", gib, cache.string()),
               gib < 1 ? "free some space, or set XDG_CACHE_HOME and XDG_STATE_HOME elsewhere" : "");
@@ -133,8 +132,8 @@ Result<int> doctor() {
               find_program("apt-get") ? "" : "name kernels by file instead");
   checkup.say(Level::good, fmt::format("{} host CPUs; more vCPUs than that run, but slower",
                                        std::thread::hardware_concurrency()));
-  fmt::print("\n{}\n", checkup.missing == 0 ? "ktrial can work here."
-                                            : "ktrial cannot work here yet: see MISSING above.");
+  to_stdout("\n{}\n", checkup.missing == 0 ? "ktrial can work here."
+                                           : "ktrial cannot work here yet: see MISSING above.");
   return checkup.missing == 0 ? 0 : 128;
 }
 

@@ -1,5 +1,4 @@
 // `ktrial kernel`: which kernels there are, and what comes with one.
-#include <fmt/core.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -7,6 +6,7 @@
 #include "harness/base/stop_on_signal.h"
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/catalog.h"
 #include "harness/kernel/headers.h"
@@ -32,13 +32,14 @@ Result<kernel::ResolveOptions> options_of(const KernelFlags& flags, const StopOn
   return kernel::ResolveOptions{
       .cache_dir = KTRIAL_TRY(kernel::default_cache_dir()),
       .offline = flags.offline || flags.cached,
-      .progress = [](std::string_view line) { fmt::print(stderr, "ktrial: {}\n", line); },
+      .progress = [](std::string_view line) { to_stderr("ktrial: {}\n", line); },
       .stop = stop.token()};
 }
 
 Result<int> list(const KernelFlags& flags) {
   const StopOnSignal stop;
   const auto options = KTRIAL_TRY(options_of(flags, stop));
+  const std::uint64_t bound = KTRIAL_TRY(kernel::cache_bound());
   auto kernels = KTRIAL_TRY(kernel::list_packages(flags.pattern, options));
   if (flags.format == "json") {
     auto document = nlohmann::json{{"kernels", nlohmann::json::array()}};
@@ -48,18 +49,18 @@ Result<int> list(const KernelFlags& flags) {
                                      {"version", kernel.version},
                                      {"bytes", kernel.size},
                                      {"cached", kernel.cached}});
-    fmt::print("{}\n", document.dump(2));
+    to_stdout("{}\n", document.dump(2));
     return 0;
   }
   for (const auto& kernel : kernels)
-    fmt::print("{:<76} {}\n", kernel.reference(),
-               kernel.cached ? "cached" : human_size(kernel.size));
+    to_stdout("{:<76} {}\n", kernel.reference(),
+              kernel.cached ? "cached" : human_size(kernel.size));
   std::uint64_t total = 0;
   const auto entries = kernel::cache_entries(options.cache_dir);
   for (const auto& entry : entries) total += entry.bytes;
-  fmt::print("{} kernels. The cache holds {} in {} folders, at most {} (KTRIAL_CACHE_SIZE): {}\n",
-             kernels.size(), human_size(total), entries.size(),
-             human_size(KTRIAL_TRY(kernel::cache_bound())), options.cache_dir.string());
+  to_stdout("{} kernels. The cache holds {} in {} folders, at most {} (KTRIAL_CACHE_SIZE): {}\n",
+            kernels.size(), human_size(total), entries.size(), human_size(bound),
+            options.cache_dir.string());
   return 0;
 }
 
@@ -76,23 +77,23 @@ std::vector<Companion> companions(const kernel::Kernel& kernel,
     return path ? path->string() : std::string();
   };
   const auto headers = kernel::find_build_directory(kernel, options);
-  return {{"modules", text(kernel.modules_dir),
-           "workloads that need a module cannot run unless it is built in"},
-          {"config", text(kernel.config),
-           "what a workload needs cannot be checked before the boot"},
-          {"headers", headers ? headers->string() : std::string(),
-           "no fault can be planted by a module: `ktrial selftest` skips most faults"}};
+  return {
+      {"modules", text(kernel.modules_dir),
+       "workloads that need a module cannot run unless it is built in"},
+      {"config", text(kernel.config), "what a workload needs cannot be checked before the boot"},
+      {"headers", headers ? headers->string() : std::string(),
+       "no fault can be planted by a module: `ktrial selftest` skips most faults"}};
 }
 
 void print_kernel(const std::string& reference, const kernel::Kernel& kernel,
                   const kernel::ResolveOptions& options) {
-  fmt::print("{}\n  release   {} ({})\n  source    {}\n  image     {}\n  sha256    {}\n", reference,
-             kernel.release, kernel.arch, kernel.source, kernel.image.string(), kernel.sha256);
+  to_stdout("{}\n  release   {} ({})\n  source    {}\n  image     {}\n  sha256    {}\n", reference,
+            kernel.release, kernel.arch, kernel.source, kernel.image.string(), kernel.sha256);
   for (const Companion& one : companions(kernel, options))
-    fmt::print("  {:<9} {}\n", one.name,
-               one.path.empty() ? fmt::format("missing: {}", one.cost) : one.path);
+    to_stdout("  {:<9} {}\n", one.name,
+              one.path.empty() ? fmt::format("missing: {}", one.cost) : one.path);
   // Symbols are read out of the guest's memory; no file is needed.
-  fmt::print("  symbols   from the running kernel's kallsyms\n");
+  to_stdout("  symbols   from the running kernel's kallsyms\n");
 }
 
 Result<int> get(const KernelFlags& flags) {
@@ -106,22 +107,23 @@ Result<int> get(const KernelFlags& flags) {
       print_kernel(text, kernel, options);
       continue;
     }
-    nlohmann::json one{{"reference", text},          {"release", kernel.release},
-                       {"arch", kernel.arch},        {"source", kernel.source},
-                       {"image", kernel.image.string()}, {"sha256", kernel.sha256}};
+    nlohmann::json one{
+        {"reference", text},       {"release", kernel.release},      {"arch", kernel.arch},
+        {"source", kernel.source}, {"image", kernel.image.string()}, {"sha256", kernel.sha256}};
     for (const Companion& companion : companions(kernel, options))
       one[companion.name] =
           companion.path.empty() ? nlohmann::json() : nlohmann::json(companion.path);
     document["kernels"].push_back(std::move(one));
   }
-  if (flags.format == "json") fmt::print("{}\n", document.dump(2));
+  if (flags.format == "json") to_stdout("{}\n", document.dump(2));
   return 0;
 }
 
 void add_list(CLI::App& parent, Action& action) {
   auto* command = parent.add_subcommand("list", "Debian's kernel packages, oldest first");
   auto flags = std::make_shared<KernelFlags>();
-  command->add_option("PATTERN", flags->pattern, "Package names, a glob [linux-image-*-cloud-amd64]");
+  command->add_option("PATTERN", flags->pattern,
+                      "Package names, a glob [linux-image-*-cloud-amd64]");
   command->add_flag("--cached", flags->cached, "Only what is in the cache; no network");
   command->add_option("--format", flags->format, "text or json [text]")
       ->check(CLI::IsMember({"text", "json"}));
@@ -129,8 +131,8 @@ void add_list(CLI::App& parent, Action& action) {
 }
 
 void add_get(CLI::App& parent, Action& action) {
-  auto* command =
-      parent.add_subcommand("get", "Fetches kernels, shows what came with them and what is missing");
+  auto* command = parent.add_subcommand(
+      "get", "Fetches kernels, shows what came with them and what is missing");
   auto flags = std::make_shared<KernelFlags>();
   command->add_option("KERNEL", flags->references, "As for `ktrial run --kernel`")->required();
   command->add_flag("--offline", flags->offline, "Download nothing");
@@ -155,26 +157,26 @@ Result<int> build(const BuildCommandFlags& flags) {
   bar.done();
   const auto finished = KTRIAL_TRY(std::move(outcome));
   if (const auto* failed = std::get_if<kernel::BuildFailed>(&finished)) {
-    fmt::print(stderr, "ktrial: {} does not build:\n", failed->commit);
-    for (const std::string& line : failed->errors) fmt::print(stderr, "  {}\n", line);
-    fmt::print(stderr, "  the whole log: {}\n", failed->log.string());
+    to_stderr("ktrial: {} does not build:\n", failed->commit);
+    for (const std::string& line : failed->errors) to_stderr("  {}\n", line);
+    to_stderr("  the whole log: {}\n", failed->log.string());
     return 125;
   }
   const auto& built = std::get<kernel::Built>(finished);
   if (flags.format == "json") {
-    fmt::print("{}\n", nlohmann::json{{"kernel", built.directory.string()},
-                                      {"commit", built.commit},
-                                      {"cached", built.cached},
-                                      {"compiled", built.compiled},
-                                      {"seconds", static_cast<double>(built.took.count()) / 1000}}
-                           .dump(2));
+    to_stdout("{}\n", nlohmann::json{{"kernel", built.directory.string()},
+                                     {"commit", built.commit},
+                                     {"cached", built.cached},
+                                     {"compiled", built.compiled},
+                                     {"seconds", static_cast<double>(built.took.count()) / 1000}}
+                          .dump(2));
     return 0;
   }
-  fmt::print(stderr, "ktrial: {} {}\n", built.commit,
-             built.cached ? "was built before"
-                          : fmt::format("built: {} objects in {} s", built.compiled,
-                                        built.took.count() / 1000));
-  fmt::print("{}\n", built.directory.string());
+  to_stderr("ktrial: {} {}\n", built.commit,
+            built.cached ? "was built before"
+                         : fmt::format("built: {} objects in {} s", built.compiled,
+                                       built.took.count() / 1000));
+  to_stdout("{}\n", built.directory.string());
   return 0;
 }
 
@@ -204,29 +206,32 @@ Result<std::filesystem::path> config_of(const CheckFlags& flags) {
 Result<int> check(const CheckFlags& flags) {
   const auto config = KTRIAL_TRY(config_of(flags));
   const auto payload = KTRIAL_TRY(trial::find_payload());
-  auto document = nlohmann::json{{"config", config.string()}, {"workloads", nlohmann::json::array()}};
+  auto document =
+      nlohmann::json{{"config", config.string()}, {"workloads", nlohmann::json::array()}};
   bool complete = true;
   for (const auto& info : KTRIAL_TRY(spec::list_workloads(payload / "workloads"))) {
-    if (!flags.workloads.empty() && std::ranges::find(flags.workloads, info.name) == flags.workloads.end())
+    if (!flags.workloads.empty() &&
+        std::ranges::find(flags.workloads, info.name) == flags.workloads.end())
       continue;
     const auto missing = KTRIAL_TRY(kernel::check_config(config, info.kconfig, info.name));
     complete = complete && missing.empty();
     nlohmann::json lacks = nlohmann::json::array();
     for (const auto& one : missing) lacks.push_back(kernel::describe(one));
     if (flags.format == "text") {
-      fmt::print("{:<16} {}\n", info.name, missing.empty() ? "ok" : "cannot run:");
-      for (const auto& one : missing) fmt::print("  {}\n", kernel::describe(one));
+      to_stdout("{:<16} {}\n", info.name, missing.empty() ? "ok" : "cannot run:");
+      for (const auto& one : missing) to_stdout("  {}\n", kernel::describe(one));
     }
     document["workloads"].push_back({{"name", info.name}, {"missing", std::move(lacks)}});
   }
   for (const std::string& name : flags.workloads)
     KTRIAL_TRY(spec::find_workload(payload / "workloads", name));  // says what is near
-  if (flags.format == "json") fmt::print("{}\n", document.dump(2));
+  if (flags.format == "json") to_stdout("{}\n", document.dump(2));
   return complete ? 0 : 1;
 }
 
 void add_build(CLI::App& parent, Action& action) {
-  auto* command = parent.add_subcommand("build", "Builds a commit of a git tree, prints where it is");
+  auto* command =
+      parent.add_subcommand("build", "Builds a commit of a git tree, prints where it is");
   auto flags = std::make_shared<BuildCommandFlags>();
   command->add_option("REV", flags->revision, "What git takes for a commit [HEAD]");
   add_build_options(*command, flags->build);

@@ -1,8 +1,9 @@
-#include <fmt/core.h>
 #include <signal.h>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
+#include "harness/cli/output.h"
+#include "harness/cli/usage.h"
 
 namespace {
 
@@ -17,14 +18,16 @@ constexpr char kFooter[] = R"(Examples:
 Exit status: 0 pass, 1 the kernel failed, 125 inconclusive, 128 ktrial cannot work here,
 129 usage or configuration, 130 interrupted.)";
 
-void print(const ktrial::Error& error) {
-  fmt::print(stderr, "ktrial: {}\n", error.message);
-  if (!error.hint.empty()) fmt::print(stderr, "  {}\n", error.hint);
+int fail(const ktrial::Error& error) {
+  ktrial::cli::to_stderr("ktrial: {}\n", error.message);
+  if (!error.hint.empty()) ktrial::cli::to_stderr("  {}\n", error.hint);
+  return ktrial::cli::exit_code(error.kind);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  ktrial::cli::hold_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a write error like any other
   CLI::App app{"ktrial puts a Linux kernel on trial: boots it in a VM, stresses it, judges it."};
   app.name("ktrial");
@@ -37,25 +40,20 @@ int main(int argc, char** argv) {
   int ours = 1;
   while (ours < argc && std::string_view(argv[ours]) != "--") ++ours;
   if (ours < argc) invocation.command.assign(argv + ours + 1, argv + argc);
-  ktrial::cli::add_run(app, action, invocation);
-  ktrial::cli::add_analyze(app, action);
-  ktrial::cli::add_doctor(app, action);
-  ktrial::cli::add_workload(app, action);
-  ktrial::cli::add_selftest(app, action, invocation);
-  ktrial::cli::add_bisect(app, action, invocation);
-  ktrial::cli::add_kernel(app, action);
-  ktrial::cli::add_report(app, action);
-  ktrial::cli::add_trace(app, action);
-  ktrial::cli::add_completion(app, action);
+  if (ours + 1 == argc)
+    return fail(
+        {ktrial::ErrorKind::usage, "no command stands after --", "leave -- out, or name one"});
+  ktrial::cli::add_commands(app, action, invocation);
+  ktrial::cli::refuse_empty_values(app);
   try {
     app.parse(ours, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    // --help and --version arrive here too, with exit code 0.
-    const int code = app.exit(error);
-    return code == 0 ? 0 : ktrial::cli::exit_code(ktrial::ErrorKind::usage);
+    return fail(ktrial::cli::usage_problem(app, error));
   }
   auto result = action();
-  if (result) return *result;
-  print(result.error());
-  return ktrial::cli::exit_code(result.error().kind);
+  const auto written = ktrial::cli::finish_output();
+  if (!result) return fail(result.error());
+  return written ? *result : fail(written.error());
 }

@@ -1,20 +1,21 @@
 #include "harness/cli/progress.h"
 
-#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdio>
 
 #include "harness/base/file.h"
+#include "harness/cli/output.h"
 #include "results/report/report.h"
 
 namespace ktrial::cli {
 
-Progress::Progress(const Options& options) : options_(options), terminal_(::isatty(STDERR_FILENO)) {}
+Progress::Progress(const Options& options)
+    : options_(options), terminal_(::isatty(STDERR_FILENO)) {}
 
 void Progress::line(const std::string& text) {
   done();
-  fmt::print(stderr, "ktrial: {}\n", results::printable(text));
+  to_stderr("ktrial: {}\n", results::printable(text));
 }
 
 void Progress::on_step(const std::string& text) { line(text); }
@@ -30,8 +31,7 @@ void Progress::on_output(wire::Stream stream, std::string_view bytes) {
 void Progress::on_progress(const wire::Progress& progress) {
   if (!terminal_) return;
   const std::string total = progress.total != 0 ? fmt::format("/{}", progress.total) : "";
-  fmt::print(stderr, "\r\033[Kktrial:   {}{} {}", progress.done, total, results::printable(progress.text));
-  std::fflush(stderr);
+  to_stderr("\r\033[Kktrial:   {}{} {}", progress.done, total, results::printable(progress.text));
   live_ = true;
 }
 
@@ -48,7 +48,7 @@ void Progress::trial_ended(const results::TrialRecord& record) {
 }
 
 void Progress::done() {
-  if (live_) fmt::print(stderr, "\r\033[K");
+  if (live_) to_stderr("\r\033[K");
   live_ = false;
 }
 

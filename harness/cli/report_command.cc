@@ -1,10 +1,10 @@
 // `ktrial report`: a stored run, again.
-#include <fmt/core.h>
 #include <unistd.h>
 
 #include <memory>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
 #include "results/report/report.h"
 #include "results/store/store.h"
@@ -17,12 +17,12 @@ struct ReportFlags {
 };
 
 Result<int> report(const ReportFlags& flags) {
-  auto store = KTRIAL_TRY(results::Store::open(
-      flags.results.empty() ? results::Store::default_dir() : std::filesystem::path(flags.results)));
+  auto store = KTRIAL_TRY(results::Store::open(flags.results.empty()
+                                                   ? results::Store::default_dir()
+                                                   : std::filesystem::path(flags.results)));
   const auto record = KTRIAL_TRY(store.load(flags.run));
-  fmt::print("{}", flags.format == "json"
-                       ? results::report_json(record)
-                       : results::report_text(record, text_options()));
+  to_stdout("{}", flags.format == "json" ? results::report_json(record)
+                                         : results::report_text(record, text_options()));
   return 0;
 }
 
@@ -37,8 +37,9 @@ void add_report(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   command->add_option("--results", flags->results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
-  command->footer("Examples:\n  ktrial report\n  ktrial report last --format json\n\n"
-                  "Exit status: 0 when the run could be shown, whatever its outcome.");
+  command->footer(
+      "Examples:\n  ktrial report\n  ktrial report last --format json\n\n"
+      "Exit status: 0 when the run could be shown, whatever its outcome.");
   command->callback([&action, flags] { action = [flags] { return report(*flags); }; });
 }
 

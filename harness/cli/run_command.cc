@@ -1,13 +1,14 @@
 // `ktrial run`: flags and spec file → one library call → text or JSON.
-#include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
+#include "harness/cli/output.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/terminal.h"
 #include "harness/cli/trial_flags.h"
@@ -37,6 +38,13 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
     if (flags.core) spec.core = true;
     KTRIAL_TRY(spec::validate(spec));
   }
+  const auto from_tree = [](const spec::TrialSpec& spec) {
+    return spec.kernel.starts_with("git:");
+  };
+  if (!flags.build.tree.empty() && std::ranges::none_of(specs, from_tree))
+    return usage_error(
+        "--tree is for a kernel of it, but the kernel is " + specs.front().kernel,
+        "add --kernel git:HEAD; a tree that is built is --kernel " + flags.build.tree);
   return specs;
 }
 
@@ -77,7 +85,7 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
     all->reason = sum.reason;
   }
   progress.done();
-  fmt::print("{}", json ? results::report_json(*all) : results::report_text(*all, text_options()));
+  to_stdout("{}", json ? results::report_json(*all) : results::report_text(*all, text_options()));
   return exit_code(all->outcome);
 }
 

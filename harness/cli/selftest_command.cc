@@ -1,11 +1,12 @@
 // `ktrial selftest`: plants every fault, prints what was detected.
-#include <fmt/core.h>
 
 #include <memory>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
+#include "harness/cli/output.h"
 #include "harness/cli/progress.h"
+#include "harness/cli/trial_flags.h"
 #include "harness/selftest/trial_runner.h"
 #include "harness/spec/parse.h"
 #include "results/report/report.h"
@@ -26,25 +27,25 @@ Result<spec::TrialSpec> base_of(const SelftestFlags& flags) {
   spec::TrialSpec spec;
   if (!flags.kernel.empty()) spec.kernel = flags.kernel;
   spec.cpus = flags.cpus;
-  spec.memory_mib = KTRIAL_TRY(spec::parse_size(flags.memory));
-  if (!flags.accel.empty()) spec.accel = KTRIAL_TRY(spec::parse_accel(flags.accel));
-  if (!flags.vmm.empty()) spec.vmm = KTRIAL_TRY(spec::parse_vmm(flags.vmm));
+  KTRIAL_TRY(read_flag("--memory", flags.memory, spec.memory_mib, spec::parse_size));
+  KTRIAL_TRY(read_flag("--accel", flags.accel, spec.accel, spec::parse_accel));
+  KTRIAL_TRY(read_flag("--vmm", flags.vmm, spec.vmm, spec::parse_vmm));
   spec.connect = flags.connect;
-  if (!flags.channel.empty()) spec.channel = KTRIAL_TRY(spec::parse_channel(flags.channel));
+  KTRIAL_TRY(read_flag("--channel", flags.channel, spec.channel, spec::parse_channel));
   spec.append = flags.append;
   return spec;
 }
 
 int list_faults() {
   for (const selftest::Fault& fault : selftest::all_faults())
-    fmt::print("{:<20} {}\n{:<20} expects {}\n", fault.name, fault.summary, "",
-               selftest::describe(fault.expected));
+    to_stdout("{:<20} {}\n{:<20} expects {}\n", fault.name, fault.summary, "",
+              selftest::describe(fault.expected));
   return 0;
 }
 
 void print_row(const selftest::Row& row) {
-  fmt::print(stderr, "ktrial:   {} {}{}{}\n", row.fault.name, name(row.status),
-             row.note.empty() ? "" : ": ", results::printable(row.note));
+  to_stderr("ktrial:   {} {}{}{}\n", row.fault.name, name(row.status), row.note.empty() ? "" : ": ",
+            results::printable(row.note));
 }
 
 Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
@@ -55,7 +56,7 @@ Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
                             .on_begin = {},
                             .on_row = print_row};
   options.on_begin = [](const selftest::Fault& fault, int number, int of) {
-    fmt::print(stderr, "ktrial: [{}/{}] {}: {}\n", number, of, fault.name, fault.summary);
+    to_stderr("ktrial: [{}/{}] {}: {}\n", number, of, fault.name, fault.summary);
   };
   // Apart from real runs: `ktrial report last` is not to show a planted fault.
   const trial::RunOptions run_options{.results = flags.results.empty()
@@ -73,8 +74,8 @@ Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
       selftest::run_selftest(options, selftest::trial_runner(run_options, observer));
   progress.done();
   if (!report) return std::unexpected(report.error());
-  fmt::print("{}", flags.format == "json" ? selftest::report_json(*report)
-                                          : selftest::report_text(*report));
+  to_stdout("{}", flags.format == "json" ? selftest::report_json(*report)
+                                         : selftest::report_text(*report));
   return exit_code(report->outcome());
 }
 

@@ -1,11 +1,12 @@
 // `ktrial trace`: the part of a recovered trace that matters.
-#include <fmt/core.h>
 
 #include <fstream>
 #include <memory>
 
 #include "harness/base/file.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
+#include "harness/cli/trial_flags.h"
 #include "harness/spec/parse.h"
 #include "harness/trace/console_dump.h"
 #include "harness/trace/diff.h"
@@ -104,10 +105,10 @@ Result<std::vector<trace::History>> others(const results::Store& store, const Tr
     return usage_error("no other trial of the runs given to --diff has a trace",
                        "a guest that passes leaves one only when the run asks for it by --trace");
   if (failing.outcome != results::Outcome::fail)
-    fmt::print("NOTE: the trial that is compared did not fail\n");
+    to_stdout("NOTE: the trial that is compared did not fail\n");
   if (passed.empty())
-    fmt::print("NOTE: no trial that passed has a trace: compared with {} that did not pass\n",
-               other.size());
+    to_stdout("NOTE: no trial that passed has a trace: compared with {} that did not pass\n",
+              other.size());
   std::vector<trace::History> out;
   for (const results::TrialRecord* trial : passed.empty() ? other : passed)
     out.push_back(trace::of_workload(
@@ -134,11 +135,12 @@ struct Subject {
 };
 
 Result<Subject> from_console(const std::string& file) {
-  const auto log = KTRIAL_TRY(read_file(file, kLongestTrace));
-  if (!trace::has_dump(log))
+  auto log = read_file(file, kLongestTrace);
+  if (!log) return usage_error(log.error().message, "--console takes a saved console log");
+  if (!trace::has_dump(*log))
     return usage_error(file + " holds no dump of a trace",
                        "a kernel prints one with ftrace_dump_on_oops, or on sysrq-z");
-  const trace::History history = trace::read_dump(log);
+  const trace::History history = trace::read_dump(*log);
   if (history.moments.empty()) return usage_error("the dump in " + file + " holds no event");
   return Subject{{}, trace::to_text(history)};
 }
@@ -155,7 +157,7 @@ Status draw(const TraceFlags& flags, const Subject& subject, const trace::Slice&
   if (slice.from_us && slice.to_us) span = {*slice.from_us * 1000, *slice.to_us * 1000};
   KTRIAL_TRY(
       write_file_atomically(flags.svg, trace::to_svg(history, marks_of(subject.trial), span)));
-  fmt::print(stderr, "ktrial: wrote {}\n", flags.svg);
+  to_stderr("ktrial: wrote {}\n", flags.svg);
   return {};
 }
 
@@ -164,7 +166,7 @@ Result<trace::Slice> slice_of(const TraceFlags& flags, const Subject& subject) {
   if (flags.cpu >= 0) slice.cpu = static_cast<unsigned>(flags.cpu);
   if (flags.around.empty() && flags.window.empty()) return slice;
   spec::Milliseconds window = kWindow;
-  if (!flags.window.empty()) window = KTRIAL_TRY(spec::parse_duration(flags.window));
+  KTRIAL_TRY(read_flag("--window", flags.window, window, spec::parse_duration));
   const std::uint64_t moment = KTRIAL_TRY(moment_of(subject.trial, flags.around, subject.text));
   const auto reach = static_cast<std::uint64_t>(window.count()) * 1000;
   slice.from_us = moment > reach ? moment - reach : 0;
@@ -181,13 +183,13 @@ Result<int> show(const TraceFlags& flags) {
   if (!flags.svg.empty()) KTRIAL_TRY(draw(flags, subject, slice));
   if (!flags.diff.empty()) {
     const auto passing = KTRIAL_TRY(others(store, flags, subject.trial));
-    fmt::print("{}", trace::to_text(trace::compare(
-                         trace::of_workload(trace::read_text(subject.text)), passing)));
+    to_stdout("{}", trace::to_text(trace::compare(
+                        trace::of_workload(trace::read_text(subject.text)), passing)));
   }
   if (!flags.svg.empty() || !flags.diff.empty()) return 0;
   const std::string out = trace::cut(subject.text, slice, !slice.from_us);
-  if (out.empty()) fmt::print(stderr, "ktrial: no event in this slice of the trace\n");
-  fmt::print("{}", out);
+  if (out.empty()) to_stderr("ktrial: no event in this slice of the trace\n");
+  to_stdout("{}", out);
   return 0;
 }
 
@@ -199,12 +201,12 @@ void add_trace(CLI::App& app, Action& action) {
   command->add_option("RUN", flags->run, "Id, beginning of an id, folder, or last")
       ->capture_default_str();
   command->add_option("--trial", flags->trial, "Which trial [the first that has a trace]")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, spec::kMaxRepeat - 1));
   command->add_option("--around", flags->around,
                       "A finding's number or a part of its title, or end (of the trace)");
   command->add_option("--window", flags->window, "So much before and after it [50ms]");
   command->add_option("--cpu", flags->cpu, "Events of this CPU only")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, spec::kMaxCpus - 1));
   command
       ->add_option("--diff", flags->diff,
                    "Runs to compare with, their trials that passed: what only RUN does")

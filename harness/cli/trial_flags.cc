@@ -11,11 +11,8 @@ Status apply_trace(const TrialFlags& flags, spec::TrialSpec& spec) {
   if (!flags.traces.empty()) spec.trace.clear();
   for (const std::string& trace : flags.traces)
     spec.trace += (spec.trace.empty() ? "" : ",") + trace;
-  if (!flags.trace_buffer.empty()) {
-    auto size = spec::parse_trace_buffer(flags.trace_buffer);
-    if (!size) return std::unexpected(std::move(size).error().in("--trace-buffer"));
-    spec.trace_buffer_kib = *size;
-  }
+  KTRIAL_TRY(read_flag("--trace-buffer", flags.trace_buffer, spec.trace_buffer_kib,
+                       spec::parse_trace_buffer));
   if (!flags.trace_clock.empty()) spec.trace_clock = flags.trace_clock;
   if (!flags.trace_stop.empty()) spec.trace_stop = flags.trace_stop;
   return {};
@@ -23,19 +20,20 @@ Status apply_trace(const TrialFlags& flags, spec::TrialSpec& spec) {
 
 Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
   if (!flags.workload.empty()) spec.workload = flags.workload;
-  if (!flags.memory.empty()) spec.memory_mib = KTRIAL_TRY(spec::parse_size(flags.memory));
-  if (!flags.duration.empty()) spec.duration = KTRIAL_TRY(spec::parse_duration(flags.duration));
-  if (!flags.timeout.empty()) spec.timeout = KTRIAL_TRY(spec::parse_duration(flags.timeout));
+  KTRIAL_TRY(read_flag("--memory", flags.memory, spec.memory_mib, spec::parse_size));
+  KTRIAL_TRY(read_flag("--duration", flags.duration, spec.duration, spec::parse_duration));
+  KTRIAL_TRY(read_flag("--timeout", flags.timeout, spec.timeout, spec::parse_duration));
   KTRIAL_TRY(apply_trace(flags, spec));
-  if (!flags.accel.empty()) spec.accel = KTRIAL_TRY(spec::parse_accel(flags.accel));
-  if (!flags.vmm.empty()) spec.vmm = KTRIAL_TRY(spec::parse_vmm(flags.vmm));
+  KTRIAL_TRY(read_flag("--accel", flags.accel, spec.accel, spec::parse_accel));
+  KTRIAL_TRY(read_flag("--vmm", flags.vmm, spec.vmm, spec::parse_vmm));
   if (!flags.connect.empty()) spec.connect = flags.connect;
-  if (!flags.channel.empty()) spec.channel = KTRIAL_TRY(spec::parse_channel(flags.channel));
-  if (!flags.machine.empty()) spec.machine = KTRIAL_TRY(spec::parse_machine(flags.machine));
+  KTRIAL_TRY(read_flag("--channel", flags.channel, spec.channel, spec::parse_channel));
+  KTRIAL_TRY(read_flag("--machine", flags.machine, spec.machine, spec::parse_machine));
   if (!flags.append.empty()) spec.append += (spec.append.empty() ? "" : " ") + flags.append;
   for (const std::string& setting : flags.settings) {
-    auto [key, value] = KTRIAL_TRY(spec::parse_setting(setting));
-    spec.parameters[key] = value;
+    std::pair<std::string, std::string> one;
+    KTRIAL_TRY(read_flag("--set", setting, one, spec::parse_setting));
+    spec.parameters[one.first] = one.second;
   }
   if (flags.cpus != 0) spec.cpus = flags.cpus;
   return {};
@@ -66,7 +64,8 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
                      "A function at whose call tracing stops, or warning, or stall");
   command.add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
   command.add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
-  command.add_option("--connect", f.connect, "libvirt URI [qemu:///system for root, else qemu:///session]");
+  command.add_option("--connect", f.connect,
+                     "libvirt URI [qemu:///system for root, else qemu:///session]");
   command.add_option("--channel", f.channel,
                      "auto, vhost-vsock, vhost-user-vsock or virtio-serial [auto]");
   command.add_option("--machine", f.machine, "q35 or microvm [q35]");
@@ -81,11 +80,13 @@ Result<std::vector<spec::TrialSpec>> specs_of(const TrialFlags& flags,
                                               const std::vector<std::string>& guest_command) {
   std::vector<spec::TrialSpec> specs(1);
   if (!flags.spec_file.empty()) specs = KTRIAL_TRY(spec::load(flags.spec_file));
+  if (!guest_command.empty() && !flags.workload.empty())
+    return usage_error("--workload and a command after -- exclude each other");
   for (spec::TrialSpec& spec : specs) {
+    // What runs instead of the file's workload or command does not take its parameters over.
+    if (!guest_command.empty()) spec.parameters.clear();
+    if (!guest_command.empty() || !flags.workload.empty()) spec.command = guest_command;
     KTRIAL_TRY(apply(flags, spec));
-    if (!guest_command.empty()) spec.command = guest_command;
-    if (!guest_command.empty() && !flags.workload.empty())
-      return usage_error("--workload and a command after -- exclude each other");
   }
   return specs;
 }

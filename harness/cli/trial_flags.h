@@ -1,4 +1,4 @@
-// What `ktrial run` and `ktrial bisect` ask alike: which trial.
+// What `ktrial run` and `ktrial bisect` ask alike: which trial; and how flags are read.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,16 @@
 #include "harness/spec/spec.h"
 
 namespace ktrial::cli {
+
+// `into` by `parse`, if the flag was given; the error names the flag.
+template <class T, class Parse>
+Status read_flag(const char* flag, const std::string& text, T& into, Parse parse) {
+  if (text.empty()) return {};
+  auto value = parse(text);
+  if (!value) return std::unexpected(std::move(value).error().in(flag));
+  into = *std::move(value);
+  return {};
+}
 
 struct TrialFlags {
   std::string spec_file, workload, memory, duration, timeout, trace_buffer, trace_clock, trace_stop,

@@ -1,9 +1,9 @@
-#include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <memory>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
 
@@ -13,15 +13,18 @@ namespace {
 Result<int> list() {
   const auto payload = KTRIAL_TRY(trial::find_payload());
   for (const auto& info : KTRIAL_TRY(spec::list_workloads(payload / "workloads")))
-    fmt::print("{:<16} {}\n", info.name, info.summary);
+    to_stdout("{:<16} {}\n", info.name, info.summary);
   return 0;
 }
 
 const char* type_name(spec::ParameterType type) {
   switch (type) {
-    case spec::ParameterType::integer: return "int";
-    case spec::ParameterType::string: return "string";
-    case spec::ParameterType::boolean: return "bool";
+    case spec::ParameterType::integer:
+      return "int";
+    case spec::ParameterType::string:
+      return "string";
+    case spec::ParameterType::boolean:
+      return "bool";
   }
   std::abort();
 }
@@ -29,25 +32,25 @@ const char* type_name(spec::ParameterType type) {
 Result<int> show(const std::string& name) {
   const auto payload = KTRIAL_TRY(trial::find_payload());
   const auto info = KTRIAL_TRY(spec::find_workload(payload / "workloads", name));
-  fmt::print("{}: {}\n\n", info.name, info.summary);
-  fmt::print("stresses:   {}\n", fmt::join(info.stresses, ", "));
-  fmt::print("invariant:  {}\n", info.invariant);
-  fmt::print("progress:   {}; suspicious after {:g} s without any\n", info.progress,
-             info.stall_after_s);
-  fmt::print("needs:      {} CPUs or more{}\n", info.min_cpus,
-             info.needs_vsock ? ", a vsock channel" : "");
-  if (!info.kconfig.empty()) fmt::print("kconfig:    {}\n", fmt::join(info.kconfig, ", "));
-  if (!info.modules.empty()) fmt::print("modules:    {}\n", fmt::join(info.modules, ", "));
+  to_stdout("{}: {}\n\n", info.name, info.summary);
+  to_stdout("stresses:   {}\n", fmt::join(info.stresses, ", "));
+  to_stdout("invariant:  {}\n", info.invariant);
+  to_stdout("progress:   {}; suspicious after {:g} s without any\n", info.progress,
+            info.stall_after_s);
+  to_stdout("needs:      {} CPUs or more{}\n", info.min_cpus,
+            info.needs_vsock ? ", a vsock channel" : "");
+  if (!info.kconfig.empty()) to_stdout("kconfig:    {}\n", fmt::join(info.kconfig, ", "));
+  if (!info.modules.empty()) to_stdout("modules:    {}\n", fmt::join(info.modules, ", "));
   if (info.parameters.empty()) return 0;
-  fmt::print("\nparameters (--set KEY=VALUE):\n");
+  to_stdout("\nparameters (--set KEY=VALUE):\n");
   for (const auto& parameter : info.parameters) {
     std::string range;
     if (parameter.min && parameter.max)
       range = fmt::format(" {}..{}", *parameter.min, *parameter.max);
     if (!parameter.choices.empty()) range = fmt::format(" {}", fmt::join(parameter.choices, "|"));
-    fmt::print("  {:<14} {}{}, default {}\n      {}\n", parameter.name, type_name(parameter.type),
-               range, parameter.default_value.empty() ? "\"\"" : parameter.default_value,
-               parameter.help);
+    to_stdout("  {:<14} {}{}, default {}\n      {}\n", parameter.name, type_name(parameter.type),
+              range, parameter.default_value.empty() ? "\"\"" : parameter.default_value,
+              parameter.help);
   }
   return 0;
 }

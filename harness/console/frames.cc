@@ -3,14 +3,10 @@
 #include <array>
 #include <cctype>
 
+#include "harness/base/text.h"
+
 namespace ktrial::console {
 namespace {
-
-std::string_view trim(std::string_view s) {
-  while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
-  while (!s.empty() && (s.back() == ' ' || s.back() == '\t')) s.remove_suffix(1);
-  return s;
-}
 
 bool symbol_char(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '$';
@@ -54,7 +50,7 @@ std::size_t offset_at(std::string_view s, std::size_t from = 0) {
 // Removes "[<ffff...>] " and "[c000...] " groups and the marks of stack switches.
 std::string_view skip_addresses(std::string_view s) {
   for (;;) {
-    s = trim(s);
+    s = trimmed(s);
     if (s.empty()) return s;
     if (s.front() == '[' || s.front() == '<') {
       const char close = s.front() == '[' ? ']' : '>';
@@ -81,7 +77,7 @@ std::string_view skip_addresses(std::string_view s) {
 }
 
 bool is_symbolised_path(std::string_view rest) {
-  rest = trim(rest);
+  rest = trimmed(rest);
   const std::size_t colon = rest.find(':');
   if (colon == rest.npos || colon < 3 || colon + 1 >= rest.size()) return false;
   const std::string_view path = rest.substr(0, colon);

@@ -21,9 +21,6 @@ struct Line {
   // Who printed: 'T' and a thread id, or 'C' and a CPU; 0 where the kernel does not say.
   char caller_type = 0;
   long caller = -1;
-  bool same_caller(const Line& o) const {
-    return caller_type == o.caller_type && caller == o.caller;
-  }
 };
 
 // Removes ANSI sequences, CR, NUL and other control bytes except tab.

@@ -44,7 +44,5 @@ struct Head {
 std::span<const Rule> oops_rules();
 // The first rule whose head matches; nothing for lines that are known to be harmless.
 std::optional<Head> match_head(std::string_view body);
-// A line of the report that says more about its title, e.g. "Read of size 8" for KASAN.
-std::optional<Head> match_refinement(std::string_view body, Kind kind);
 
 }  // namespace ktrial::console

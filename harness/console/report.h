@@ -21,7 +21,6 @@ struct Stack {
   std::optional<int> cpu;
   std::string task;
   bool idle = false;  // "skipped: idling"
-  bool from_head_caller = true;
   std::vector<Frame> frames;  // innermost first; pointers stand where they were printed
 };
 

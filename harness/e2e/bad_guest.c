@@ -13,16 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void load_modules(void) {
-  FILE* order = fopen("/modules/order", "re");
-  char line[256];
-  while (order != NULL && fgets(line, sizeof line, order) != NULL) {
-    line[strcspn(line, "\n")] = 0;
-    int fd = open(line, O_RDONLY | O_CLOEXEC);
-    syscall(SYS_finit_module, fd, "", 0);
-    close(fd);
-  }
-}
+#include "harness/introspect/guest_modules.h"
 
 /* Writes noise to every virtio-serial port, for ever. */
 static void send_garbage(void) {

@@ -2,6 +2,7 @@
 // the host is at fault), nothing left behind.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <fstream>
 
@@ -87,6 +88,32 @@ TEST_F(BadInputTest, WorkloadsParametersAndFlags) {
   expect_refused({"workload", "show", "nothing"}, 129, {"nothing"});
 }
 
+// What a script passes on from a variable that is not set.
+TEST_F(BadInputTest, EmptyValuesAreNotTheDefault) {
+  expect_refused({"run", "--kernel", ""}, 129, {"--kernel", "empty"});
+  expect_refused({"run", "--workload", ""}, 129, {"--workload", "empty"});
+  expect_refused({"run", "--"}, 129, {"no command", "--"});
+}
+
+// What would be passed over in silence, and another kernel or program be on trial than was meant.
+TEST_F(BadInputTest, WhatWouldHaveNoEffectIsRefused) {
+  expect_refused({"run", "--config", "kasan"}, 129, {"--config", "--tree"});
+  expect_refused({"run", "--compiler", "clang"}, 129, {"--compiler", "--tree"});
+  expect_refused({"run", "--tree", root().string()}, 129, {"--tree", "git:HEAD"});
+  expect_refused({"run", "--set", "rounds=3", "--", "true"}, 129, {"set", "command"});
+}
+
+TEST_F(BadInputTest, FlagsCommandsAndFilesAreNamed) {
+  expect_refused({"reprot"}, 129, {"'reprot'", "report"});
+  expect_refused({"kernel", "lst"}, 129, {"'lst'", "list"});
+  expect_refused({"run", "--kernal", "x"}, 129, {"'--kernal'", "--kernel"});
+  expect_refused({"run", "--memory", "5"}, 129, {"--memory", "64M"});
+  expect_refused({"run", "--accel", "hvf"}, 129, {"--accel", "tcg"});
+  expect_refused({"trace", "--cpu", "many"}, 129, {"--cpu", "0 to 254"});
+  expect_refused({"trace", "--console", "/nonexistent.log"}, 129, {"/nonexistent.log"});
+  expect_refused({"bisect", "--simulate", "--good", "x"}, 129, {"--simulate", "--good"});
+}
+
 TEST_F(BadInputTest, AnUnknownParameterIsNamedWithANeighbour) {
   REQUIRE_KERNEL(kKernel);
   expect_refused({"run", "--set", "round=3"}, 129, {"round", "rounds"});
@@ -115,6 +142,31 @@ TEST_F(BadInputTest, APayloadThatIsMissing) {
 }
 
 class CliTest : public E2eTest {};
+
+// Of a shell's command line, KTRIAL standing for the program.
+int exit_of(std::string line, const std::filesystem::path& program) {
+  for (std::size_t at; (at = line.find("KTRIAL")) != std::string::npos;)
+    line.replace(at, 6, program.string());
+  const int status = std::system(("bash -c '" + line + "'").c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(CliTest, AReaderThatGoesAwayIsNoCrash) {
+  // More than a pipe holds, so that the writer meets the closed end.
+  std::string log;
+  for (int i = 0; log.size() < (1u << 20); ++i)
+    log += "[   28.100000] watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [fork:" +
+           std::to_string(i) + "]\n" + std::string(320, '\n');
+  ASSERT_TRUE(write_file_atomically(root() / "log", log));
+  const std::string analyze = "KTRIAL analyze --format json " + (root() / "log").string();
+  EXPECT_EQ(exit_of(analyze + " | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}", program_), 0);
+  EXPECT_EQ(exit_of("KTRIAL frobnicate 2>&1 | true; exit ${PIPESTATUS[0]}", program_), 129);
+  EXPECT_EQ(exit_of("KTRIAL workload list >&-", program_), 0);
+}
+
+TEST_F(CliTest, AResultThatCannotBeWrittenIsAnError) {
+  EXPECT_EQ(exit_of("KTRIAL workload list 2>/dev/null >/dev/full", program_), 128);
+}
 
 TEST_F(CliTest, HelpHasExamplesEverywhere) {
   for (const std::string command : {"", "run", "analyze", "report", "completion"}) {
@@ -145,8 +197,9 @@ TEST_F(CliTest, WorkloadsAreListedAndShown) {
 
 TEST_F(CliTest, AnalyzeFindsASoftLockup) {
   ASSERT_TRUE(write_file_atomically(
-      root() / "log", "[   28.1] watchdog\n[   28.100000] watchdog: BUG: soft lockup - CPU#1 stuck "
-                      "for 26s! [fork:71]\n"));
+      root() / "log",
+      "[   28.1] watchdog\n[   28.100000] watchdog: BUG: soft lockup - CPU#1 stuck "
+      "for 26s! [fork:71]\n"));
   const auto result = run({"analyze", "--format", "json", (root() / "log").string()});
   EXPECT_EQ(result.exit, 0);
   const auto json = result.json();

@@ -29,8 +29,11 @@ class Hogs {
       const pid_t pid = ::fork();
       if (pid == 0) {
         const pid_t parent = ::getppid();
-        for (volatile unsigned long n = 0;; n = n + 1)
+        volatile unsigned long n = 0;
+        for (;;) {
+          n = n + 1;
           if (n % (1ul << 26) == 0 && ::getppid() != parent) ::_exit(0);
+        }
       }
       pids_.push_back(pid);
     }

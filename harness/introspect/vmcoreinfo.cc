@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <optional>
+
+#include "harness/base/text.h"
 
 namespace ktrial::introspect {
 
@@ -25,10 +26,8 @@ std::optional<std::uint64_t> parse_number(std::string_view text, int base) {
     text.remove_prefix(2);
     base = 16;
   }
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.begin(), text.end(), value, base);
-  if (error != std::errc() || end != text.end()) return std::nullopt;
-  return negative ? 0 - value : value;
+  const auto value = to_number<std::uint64_t>(text, base);
+  return negative && value ? 0 - *value : value;
 }
 
 bool is_hex(std::string_view text) {
@@ -62,14 +61,11 @@ std::optional<VmCoreInfo> read_note(const PhysicalMemory& memory, std::uint64_t 
 Result<VmCoreInfo> VmCoreInfo::parse(std::string_view text) {
   VmCoreInfo info;
   info.text_ = text;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line = text.substr(at, end - at);
-    at = end + 1;
-    const std::size_t equals = line.find('=');
+  while (const auto line = take_line(text)) {
+    const std::size_t equals = line->find('=');
     if (equals == std::string_view::npos || equals == 0) continue;
-    info.values_.insert_or_assign(std::string(line.substr(0, equals)),
-                                  std::string(line.substr(equals + 1)));
+    info.values_.insert_or_assign(std::string(line->substr(0, equals)),
+                                  std::string(line->substr(equals + 1)));
   }
   auto value = [&](std::string_view key) -> std::string {
     auto it = info.values_.find(key);

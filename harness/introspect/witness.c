@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/introspect/guest_modules.h"
+
 struct text {
   char* bytes;
   size_t length, room;
@@ -120,17 +122,6 @@ static void add_process(const char* name, char state) {
     act(state);
   }
   while (state_of(pid) != state) usleep(1000);
-}
-
-static void load_modules(void) {
-  FILE* order = fopen("/modules/order", "re");
-  char line[256];
-  while (order != NULL && fgets(line, sizeof line, order) != NULL) {
-    line[strcspn(line, "\n")] = 0;
-    int fd = open(line, O_RDONLY | O_CLOEXEC);
-    syscall(SYS_finit_module, fd, "", 0);
-    close(fd);
-  }
 }
 
 /* Two processes that take turns, so that the scheduler has something to record. */

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 #include "harness/kernel/apt_sources.h"
 #include "harness/kernel/lock.h"
 
@@ -61,15 +62,9 @@ std::vector<AptSource> read_sources(const std::map<std::string, fs::path>& paths
 std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
 
 std::string modification_time(const fs::path& path) {
-  struct stat info{};
+  struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return "-";
   return std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
-}
-
-std::string last_line(std::string_view text) {
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  const std::size_t newline = text.rfind('\n');
-  return std::string(newline == std::string_view::npos ? text : text.substr(newline + 1));
 }
 
 // What a person would read in apt's stderr: its errors, else its first
@@ -83,7 +78,7 @@ std::string error_lines(const std::string& text) {
       first_warning = line.substr(3);
   }
   if (!errors.empty()) return errors;
-  return first_warning.empty() ? last_line(text) : first_warning;
+  return first_warning.empty() ? std::string(last_line(text)) : first_warning;
 }
 
 // One "Key: value" stanza after another, blank lines between.
@@ -314,7 +309,8 @@ Result<fs::path> Apt::download(Lists lists, const AptPackage& package, const fs:
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(directory, error))
     if (entry.path().extension() == ".deb") return entry.path();
-  return fail(ErrorKind::environment, "apt-get download left no package: " + last_line(output.err));
+  return fail(ErrorKind::environment,
+              "apt-get download left no package: " + std::string(last_line(output.err)));
 }
 
 std::unexpected<Error> Apt::network_error(const std::string& what,

@@ -5,6 +5,8 @@
 #include <map>
 #include <sstream>
 
+#include "harness/base/text.h"
+
 namespace ktrial::kernel {
 namespace {
 
@@ -28,12 +30,6 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-std::string trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1));
-}
-
 using Stanza = std::map<std::string, std::string>;
 
 void add_stanza(const Stanza& stanza, std::vector<AptSource>& into) {
@@ -44,9 +40,9 @@ void add_stanza(const Stanza& stanza, std::vector<AptSource>& into) {
   const std::vector<std::string> types = words(field("types"));
   if (std::ranges::find(types, "deb") == types.end()) return;
   const std::string enabled = field("enabled");
-  if (!enabled.empty() && !is_true(trim(enabled))) return;
+  if (!enabled.empty() && !is_true(trimmed(enabled))) return;
   AptSource source{words(field("uris")), words(field("suites")), words(field("components")),
-                   field("signed-by"), is_true(trim(field("trusted")))};
+                   field("signed-by"), is_true(trimmed(field("trusted")))};
   if (!source.uris.empty() && !source.suites.empty()) into.push_back(std::move(source));
 }
 
@@ -112,7 +108,7 @@ std::vector<AptSource> parse_deb822_sources(std::string_view text) {
   std::string key;
   for (std::string line; std::getline(in, line);) {
     if (line.starts_with('#')) continue;
-    if (trim(line).empty()) {
+    if (trimmed(line).empty()) {
       add_stanza(stanza, sources);
       stanza.clear();
       key.clear();
@@ -120,8 +116,8 @@ std::vector<AptSource> parse_deb822_sources(std::string_view text) {
       // Kept as written: an embedded key needs its own line structure.
       if (!key.empty()) stanza[key] += "\n" + line;
     } else if (const std::size_t colon = line.find(':'); colon != std::string::npos) {
-      key = lower(trim(line.substr(0, colon)));
-      stanza[key] = trim(line.substr(colon + 1));
+      key = lower(trimmed(line.substr(0, colon)));
+      stanza[key] = trimmed(line.substr(colon + 1));
     }
   }
   add_stanza(stanza, sources);

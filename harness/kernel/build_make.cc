@@ -13,6 +13,7 @@
 
 #include "harness/base/child.h"
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 
 namespace ktrial::kernel {
 namespace {
@@ -54,15 +55,6 @@ constexpr Trouble kTroubles[] = {
     {"pahole: not found", "pahole is not installed", "apt-get install pahole"},
     {"pahole (pahole) is not available", "pahole is not installed", "apt-get install pahole"},
 };
-
-template <class Use>
-void each_line(std::string_view text, Use use) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    use(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-}
 
 bool later(const timespec& a, const timespec& b) {
   return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
@@ -221,24 +213,23 @@ Result<MakeOutcome> run_make(const MakeRun& run) { return MakeProcess(run).run()
 
 Error host_trouble(std::string_view output) {
   Error error{ErrorKind::environment, ""};
-  each_line(output, [&](std::string_view line) {
+  while (const auto line = take_line(output))
     for (const Trouble& trouble : kTroubles)
-      if (error.message.empty() && contains(line, trouble.sign))
+      if (error.message.empty() && contains(*line, trouble.sign))
         error = {ErrorKind::environment, std::string(trouble.message), std::string(trouble.hint)};
-  });
   return error;
 }
 
 std::vector<std::string> error_lines(std::string_view output, std::size_t limit) {
   std::vector<std::string> errors, last;
-  each_line(output, [&](std::string_view line) {
-    const std::string text(line.substr(0, kMaxLine));
-    const bool is_error = contains(line, "error:") || contains(line, "undefined reference") ||
-                          contains(line, "ERROR:") || contains(line, "*** ");
+  while (const auto line = take_line(output)) {
+    const std::string text(line->substr(0, kMaxLine));
+    const bool is_error = contains(*line, "error:") || contains(*line, "undefined reference") ||
+                          contains(*line, "ERROR:") || contains(*line, "*** ");
     if (is_error && errors.size() < limit) errors.push_back(text);
-    if (!line.empty()) last.push_back(text);
+    if (!line->empty()) last.push_back(text);
     if (last.size() > limit) last.erase(last.begin());
-  });
+  }
   return errors.empty() ? last : errors;
 }
 

@@ -5,6 +5,7 @@
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
@@ -13,27 +14,6 @@ namespace {
 // A checkout of Linux on a slow disk takes minutes; a hanging network mount more.
 constexpr std::chrono::minutes kPatience{30};
 constexpr std::size_t kMaxOutput = 512u << 20;  // bytes; 15,000 commits with paths are 10 MB
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  return text;
-}
-
-std::string last_line(std::string_view text) {
-  text = trimmed(text);
-  const std::size_t at = text.rfind('\n');
-  return std::string(at == std::string_view::npos ? text : text.substr(at + 1));
-}
-
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(separator), text.size());
-    if (end != 0) parts.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
 
 bool is_full_hash(std::string_view text) {
   return (text.size() == 40 || text.size() == 64) && std::ranges::all_of(text, [](char c) {
@@ -89,9 +69,10 @@ std::string hint_for(const std::string& complaint) {
 Result<std::string> GitTree::git(const std::vector<std::string>& arguments) const {
   CommandOutput output = KTRIAL_TRY(run_git(path_, arguments, stop_));
   if (output.ok()) return std::move(output.out);
-  return fail(ErrorKind::environment,
-              "git " + arguments[0] + " in " + path_.string() + ": " + last_line(output.err),
-              hint_for(output.err));
+  return fail(
+      ErrorKind::environment,
+      "git " + arguments[0] + " in " + path_.string() + ": " + std::string(last_line(output.err)),
+      hint_for(output.err));
 }
 
 Result<GitTree> GitTree::open(const fs::path& path, std::stop_token stop) {
@@ -106,7 +87,8 @@ Result<GitTree> GitTree::open(const fs::path& path, std::stop_token stop) {
     if (output.err.find("not a git repository") != std::string::npos)
       return usage_error("--tree " + path.string() + " is not a git repository",
                          "a tree that is built already can be named as --kernel " + path.string());
-    return fail(ErrorKind::environment, "--tree " + path.string() + ": " + last_line(output.err),
+    return fail(ErrorKind::environment,
+                "--tree " + path.string() + ": " + std::string(last_line(output.err)),
                 hint_for(output.err));
   }
   tree.objects_ = fs::canonical(tree.path_ / trimmed(output.out), error);
@@ -141,7 +123,7 @@ Result<bool> GitTree::is_ancestor(const std::string& ancestor,
   const auto output = KTRIAL_TRY(run_git(path_, {"merge-base", "--is-ancestor", from, to}, stop_));
   if (output.signal == 0 && output.exit_status <= 1) return output.exit_status == 0;
   return fail(ErrorKind::environment,
-              "git merge-base in " + path_.string() + ": " + last_line(output.err));
+              "git merge-base in " + path_.string() + ": " + std::string(last_line(output.err)));
 }
 
 Status GitTree::require_range(const std::string& good, const std::string& bad) const {
@@ -167,13 +149,16 @@ Result<std::vector<Commit>> GitTree::history(const std::string& good,
   const std::string out = KTRIAL_TRY(
       git({"log", "--topo-order", "--reverse", "--format=%H%x09%P%x09%s", to, "^" + from, "--"}));
   std::vector<Commit> commits;
-  for (const std::string& line : split(out, '\n')) {
+  for (const std::string_view line : split(out, '\n')) {
     const std::size_t first = line.find('\t');
     const std::size_t second = first == std::string::npos ? first : line.find('\t', first + 1);
     if (second == std::string::npos || !is_full_hash(line.substr(0, first)))
-      return fail(ErrorKind::environment, "git log printed \"" + line.substr(0, 80) + "\"");
-    commits.push_back({line.substr(0, first), line.substr(second + 1),
-                       split(std::string_view(line).substr(first + 1, second - first - 1), ' ')});
+      return fail(ErrorKind::environment,
+                  "git log printed \"" + std::string(line.substr(0, 80)) + "\"");
+    const auto parents = split(line.substr(first + 1, second - first - 1), ' ');
+    commits.push_back({std::string(line.substr(0, first)),
+                       std::string(line.substr(second + 1)),
+                       {parents.begin(), parents.end()}});
   }
   return commits;
 }
@@ -187,13 +172,13 @@ Result<std::vector<CommitPaths>> GitTree::touched_paths(const std::string& good,
       KTRIAL_TRY(git({"log", "--topo-order", "--reverse", "--no-renames", "--name-only", "-z",
                       "--format=%x01%H", to, "^" + from, "--"}));
   std::vector<CommitPaths> commits;
-  for (std::string& field : split(out, '\0')) {
+  for (std::string_view field : split(out, '\0')) {
     if (field.starts_with('\1')) {
-      commits.push_back({field.substr(1, field.find('\n') - 1), {}});
+      commits.push_back({std::string(field.substr(1, field.find('\n') - 1)), {}});
       continue;
     }
-    if (field.starts_with('\n')) field.erase(0, 1);
-    if (!commits.empty() && !field.empty()) commits.back().paths.push_back(std::move(field));
+    if (field.starts_with('\n')) field.remove_prefix(1);
+    if (!commits.empty() && !field.empty()) commits.back().paths.emplace_back(field);
   }
   return commits;
 }
@@ -210,7 +195,7 @@ Status GitTree::refuse_dirty(const std::string& revision) const {
   if (!status.ok() || trimmed(status.out).empty()) return {};  // not ok: a bare repository
   const auto lines = split(status.out, '\n');
   return usage_error(
-      path_.string() + " has changes that are in no commit (" + lines.front() +
+      path_.string() + " has changes that are in no commit (" + std::string(lines.front()) +
           (lines.size() > 1 ? ", ..." : "") + "), so git:" + revision +
           " is not what you see there",
       "commit or stash them, or name the commit by its hash to build it without them");
@@ -225,7 +210,7 @@ Status GitTree::create_scratch(const fs::path& directory) const {
       run_git(directory, {"init", "--quiet", "--template=", "--object-format=" + format}, stop_));
   if (!made.ok())
     return fail(ErrorKind::environment,
-                "git init in " + directory.string() + ": " + last_line(made.err),
+                "git init in " + directory.string() + ": " + std::string(last_line(made.err)),
                 hint_for(made.err));
   return {};
 }
@@ -243,10 +228,10 @@ Status GitTree::export_to(const fs::path& directory, const std::string& commit) 
       {"-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "--detach", commit},
       stop_));
   if (output.ok()) return {};
-  return fail(
-      ErrorKind::environment,
-      "sources of " + brief(commit) + " into " + directory.string() + ": " + last_line(output.err),
-      hint_for(output.err));
+  return fail(ErrorKind::environment,
+              "sources of " + brief(commit) + " into " + directory.string() + ": " +
+                  std::string(last_line(output.err)),
+              hint_for(output.err));
 }
 
 }  // namespace ktrial::kernel

@@ -4,6 +4,7 @@
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 #include "harness/kernel/apt.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/lock.h"
@@ -16,12 +17,6 @@ bool is_build_directory(const fs::path& path) {
   std::error_code error;
   return fs::exists(path / "Makefile", error) && fs::exists(path / "scripts", error) &&
          fs::exists(path / "include/generated/autoconf.h", error);
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\n')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\n')) text.remove_suffix(1);
-  return text;
 }
 
 struct HeaderPackage {
@@ -112,8 +107,8 @@ Result<fs::path> debian_headers(const Kernel& kernel, const ResolveOptions& opti
   if (error) return fail_errno("create " + parent.string(), error.value());
   const FileLock lock = KTRIAL_TRY(FileLock::acquire(parent / (name + ".lock"), options.stop));
   if (is_build_directory(directory)) return directory;
-  KTRIAL_TRY(make_entry(
-      root, [&](const fs::path& folder) { return fill(folder, kernel, options); }));
+  KTRIAL_TRY(
+      make_entry(root, [&](const fs::path& folder) { return fill(folder, kernel, options); }));
   if (is_build_directory(directory)) return directory;
   return fail(ErrorKind::environment, "the packages of linux-headers-" + kernel.release +
                                           " hold no build tree in " + directory.string());

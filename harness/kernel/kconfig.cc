@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
@@ -63,12 +64,10 @@ Result<std::optional<Assignment>> parse_line(std::string_view line) {
 // Calls use(line, number) for each line, until it returns an error.
 template <class Use>
 Status each_line(std::string_view text, const std::string& name, Use use) {
-  for (int number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    Status used = use(text.substr(0, end), number);
+  for (int number = 1; const auto line = take_line(text); ++number) {
+    Status used = use(*line, number);
     if (!used)
       return std::unexpected(std::move(used).error().in(name + ":" + std::to_string(number)));
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 
+#include "harness/base/text.h"
 #include "harness/kernel/kconfig_tree.h"
 
 namespace ktrial::kernel {
@@ -202,14 +203,6 @@ class Evaluator {
   const Config& config_;
   int depth_ = 0;
 };
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0)
-    text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
-    text.remove_suffix(1);
-  return text;
-}
 
 std::string values_in(std::string_view text, const Config& config) {
   std::string out;

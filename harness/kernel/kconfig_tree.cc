@@ -1,9 +1,9 @@
 #include "harness/kernel/kconfig_tree.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
@@ -56,9 +56,7 @@ std::string_view stripped(std::string_view line) {
       line = line.substr(0, i);
     }
   }
-  const std::size_t from = line.find_first_not_of(" \t\r");
-  if (from == std::string_view::npos) return {};
-  return line.substr(from, line.find_last_not_of(" \t\r") - from + 1);
+  return trimmed(line);
 }
 
 // What follows the closing quote and `if` of: "text" if CONDITION
@@ -93,13 +91,10 @@ class TreeReader {
     bool helping = false;
     std::size_t help = 0;  // its indentation, 0 before its first line
     std::string joined;
-    for (int number = 1; !text.empty(); ++number) {
-      const std::size_t end = std::min(text.find('\n'), text.size());
-      const std::string_view raw = text.substr(0, end);
-      text.remove_prefix(std::min(end + 1, text.size()));
-      if (helping && in_help(raw, help)) continue;
+    for (int number = 1; const auto raw = take_line(text); ++number) {
+      if (helping && in_help(*raw, help)) continue;
       helping = false;
-      std::string_view line = stripped(raw);
+      std::string_view line = stripped(*raw);
       if (line.ends_with('\\')) {
         joined += std::string(line.substr(0, line.size() - 1)) + " ";
         continue;

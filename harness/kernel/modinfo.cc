@@ -4,23 +4,13 @@
 
 #include <algorithm>
 
+#include "harness/base/text.h"
 #include "harness/kernel/elf.h"
 
 namespace ktrial::kernel {
 namespace {
 
 constexpr std::size_t kMaxNames = 4096;
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (!text.empty()) {
-    const std::size_t end = text.find(separator);
-    if (end != 0) parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return parts;
-}
 
 // "pre: a b post: c" -> a, b.
 void add_pre_softdeps(std::string_view value, std::vector<std::string>& into) {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <functional>
-#include <sstream>
 
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/toml_reader.h"
 #include "harness/spec/trace_request.h"
@@ -42,6 +42,9 @@ TrialSpec read_base(Table& root) {
   root.read("kernel", spec.kernel);
   root.read("workload", spec.workload);
   root.read("command", spec.command);
+  if (const toml::node* node = root.find("command"))
+    if (const toml::array* list = node->as_array(); list != nullptr && list->empty())
+      root.problems().add(*node, "command", "the list is empty; it begins with a program");
   read_settings(root, spec.parameters);
   root.read("cpus", spec.cpus, 1, kMaxCpus);
   root.read_with("memory", spec.memory_mib, parse_size);
@@ -80,7 +83,7 @@ void read_axis(Table& matrix, std::string_view key, std::vector<Axis>& axes,
   axes.push_back(std::move(axis));
 }
 
-void read_string_axis(Table& matrix, std::string_view key, std::string TrialSpec::* member,
+void read_string_axis(Table& matrix, std::string_view key, std::string TrialSpec::*member,
                       std::vector<Axis>& axes) {
   read_axis(matrix, key, axes, [&](const toml::node& item) -> std::function<void(TrialSpec&)> {
     auto text = item.value_exact<std::string>();
@@ -162,14 +165,13 @@ Result<std::vector<TrialSpec>> parse_spec(std::string_view toml, std::string_vie
     problems.add(*parsed->get("command"), "command",
                  "cannot stand beside workload: which one runs?");
   root.finish();
-  if (problems.empty()) {
-    // What only shows between keys: each line of the error begins with its key.
-    auto valid = validate(base);
-    std::istringstream lines(valid ? "" : valid.error().message);
-    for (std::string line; std::getline(lines, line);) {
-      const toml::node* node = parsed->get(line.substr(0, line.find(':')));
-      problems.add(node ? node->source().begin.line : 0, "", line);
-    }
+  // What only shows between keys: each line of the error begins with its key. A key whose value
+  // was refused has its default here.
+  const auto valid = validate(base);
+  std::string_view lines = valid ? std::string_view() : valid.error().message;
+  while (const auto line = take_line(lines)) {
+    const toml::node* node = parsed->get(line->substr(0, line->find(':')));
+    problems.add(node ? node->source().begin.line : 0, "", std::string(*line));
   }
   if (!problems.empty()) return std::unexpected(problems.error());
   return expand(base, axes);

@@ -52,6 +52,20 @@ TEST(LoadTest, CommandReplacesTheWorkload) {
   EXPECT_EQ(specs->front().workload, "");
 }
 
+// An empty list would mean the default workload: hardly what was meant.
+TEST(LoadTest, AnEmptyCommandIsRefused) {
+  EXPECT_EQ(problems("cpus = 2\ncommand = []\n"),
+            "t.toml:2: command: the list is empty; it begins with a program");
+}
+
+TEST(LoadTest, ReportsWhatIsWrongBetweenKeysBesideOtherProblems) {
+  EXPECT_EQ(problems("memory = '1Q'\nduration = '1h'\ntimeout = '1m'\ntrace_stop = 'a b'\n"),
+            "t.toml:1: memory: '1Q' is not a size; write it like 512M or 2G\n"
+            "t.toml:3: timeout: is not longer than duration; it limits the whole trial, boot "
+            "included\n"
+            "t.toml:4: trace_stop: 'a b' is no function's name, nor 'warning' or 'stall'");
+}
+
 TEST(LoadTest, ReportsAllProblemsWithLineAndKey) {
   EXPECT_EQ(problems("kernal = 'x'\n"
                      "cpus = 'four'\n"

@@ -186,6 +186,8 @@ Status validate(const TrialSpec& spec) {
   check(!spec.kernel.empty(), "kernel: is empty; name an image, git:REV, deb:PACKAGE or host");
   check(!spec.workload.empty() || !spec.command.empty(),
         "workload: is empty and there is no command");
+  check(spec.command.empty() || spec.parameters.empty(),
+        "set: parameters are a workload's; the command gets its arguments after its name");
   check(spec.append.find('\n') == std::string::npos && spec.append.find('\0') == std::string::npos,
         "append: the kernel command line is one line");
   check(!spec.timeout || spec.timeout->count() > 0, "timeout: 0 leaves no time for a trial");

@@ -83,5 +83,15 @@ TEST(ValidateTest, ReportsEveryProblem) {
   EXPECT_EQ(std::ranges::count(status.error().message, '\n'), 3);
 }
 
+TEST(ValidateTest, ACommandHasNoParameters) {
+  TrialSpec spec;
+  spec.parameters = {{"rounds", "3"}};
+  EXPECT_TRUE(validate(spec));
+  spec.command = {"true"};
+  auto status = validate(spec);
+  ASSERT_FALSE(status);
+  EXPECT_TRUE(status.error().message.starts_with("set: ")) << status.error().message;
+}
+
 }  // namespace
 }  // namespace ktrial::spec

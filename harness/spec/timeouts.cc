@@ -1,10 +1,11 @@
 #include "harness/spec/timeouts.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <string_view>
+
+#include "harness/base/text.h"
 
 namespace ktrial::spec {
 namespace {
@@ -19,11 +20,8 @@ constexpr double kBuildScale = 1;
 #endif
 
 std::optional<double> number(std::string_view text) {
-  double value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  if (!(value >= kMinScale && value <= kMaxScale)) return std::nullopt;
-  return value;
+  const auto value = to_number<double>(text);
+  return value && *value >= kMinScale && *value <= kMaxScale ? value : std::nullopt;
 }
 
 // Detector values of a boot line are whole seconds within the kernel's limits.

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <system_error>
 
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/toml_reader.h"
 
@@ -16,13 +16,6 @@ namespace {
 constexpr std::size_t kMaxFile = 256 * 1024;  // bytes
 constexpr std::array<std::string_view, 3> kTypes = {"integer", "string", "boolean"};
 
-std::optional<std::int64_t> to_integer(std::string_view text) {
-  std::int64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 std::string range_of(const Parameter& p) {
   return (p.min ? std::to_string(*p.min) : "") + ".." + (p.max ? std::to_string(*p.max) : "");
 }
@@ -31,7 +24,7 @@ std::string range_of(const Parameter& p) {
 std::string problem_with(const Parameter& p, std::string_view value) {
   switch (p.type) {
     case ParameterType::integer: {
-      auto number = to_integer(value);
+      auto number = to_number<std::int64_t>(value);
       if (!number) return in_quotes(value) + " is not an integer";
       if ((p.min && *number < *p.min) || (p.max && *number > *p.max))
         return std::string(value) + " is outside " + range_of(p);

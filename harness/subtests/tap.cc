@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "harness/base/text.h"
+
 namespace ktrial::subtests {
 
 namespace {
@@ -13,12 +15,6 @@ constexpr std::size_t kMaxPlan = 1'000'000;
 
 std::string cut(std::string_view text, std::size_t limit) {
   return std::string(text.substr(0, limit));
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 bool is_tap(std::string_view text) {

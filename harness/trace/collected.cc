@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
+#include "harness/base/text.h"
 #include "harness/trace/ring_page.h"
 
 namespace ktrial::trace {
@@ -16,24 +16,6 @@ namespace {
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kCommonFields = 8;  // type, flags, preempt_count, pid
 constexpr std::size_t kMostFields = 128, kMostSymbols = 1u << 20;
-
-// The next line of `text`, cut off it.
-std::optional<std::string_view> take_line(std::string_view& text) {
-  if (text.empty()) return std::nullopt;
-  const std::size_t end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(text.size(), line.size() + 1));
-  return line;
-}
-
-template <class T>
-std::optional<T> number_of(std::string_view text, int base = 10) {
-  T value{};
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc() || stop != text.data() + text.size() || text.empty())
-    return std::nullopt;
-  return value;
-}
 
 // What follows `key` up to the next `end`.
 std::optional<std::string_view> value_after(std::string_view text, std::string_view key, char end) {
@@ -76,7 +58,7 @@ Result<Field> parse_field(std::string_view line) {
   const auto sign = value_after(line, "signed:", ';');
   if (!declared || !offset || !size || !sign)
     return fail(ErrorKind::protocol, "a field without its place: " + harmless(line.substr(0, 100)));
-  const auto at = number_of<std::uint32_t>(*offset), bytes = number_of<std::uint32_t>(*size);
+  const auto at = to_number<std::uint32_t>(*offset), bytes = to_number<std::uint32_t>(*size);
   if (!at || !bytes)
     return fail(ErrorKind::protocol, "a field at no number: " + harmless(line.substr(0, 100)));
   set_declaration(harmless(*declared), out);
@@ -104,7 +86,7 @@ Result<Statistics> parse_statistics(std::string_view text) {
     for (const auto& field : kFields) {
       if (!line->starts_with(field.key) || !line->substr(field.key.size()).starts_with(": "))
         continue;
-      const auto value = number_of<std::uint64_t>(line->substr(field.key.size() + 2));
+      const auto value = to_number<std::uint64_t>(line->substr(field.key.size() + 2));
       if (!value) return fail(ErrorKind::protocol, "statistics of no numbers");
       *field.into = *value;
       ++found;
@@ -141,7 +123,7 @@ class Builder {
 
   void add_cpu(std::string_view name, std::string_view stats) {
     const std::string_view folder = name.substr(0, name.rfind('/'));
-    const auto cpu = number_of<unsigned>(folder.substr(std::strlen("per_cpu/cpu")));
+    const auto cpu = to_number<unsigned>(folder.substr(std::strlen("per_cpu/cpu")));
     if (!cpu || *cpu >= kMaxCpus || out_.trace.rings.cpus.size() >= kMaxCpus) return;
     CpuRing ring;
     ring.cpu = *cpu;
@@ -213,7 +195,7 @@ class Builder {
       // "ffffffff81000000 T name\t[module]"
       const std::size_t blank = line->find(' ');
       if (blank == std::string_view::npos || blank + 3 >= line->size()) continue;
-      const auto address = number_of<std::uint64_t>(line->substr(0, blank), 16);
+      const auto address = to_number<std::uint64_t>(line->substr(0, blank), 16);
       if (!address || *address == 0 || symbols.size() >= kMostSymbols) continue;
       const std::string_view name = line->substr(blank + 3);
       const std::size_t tab = name.find('\t');
@@ -229,7 +211,7 @@ class Builder {
     std::string_view text = file("saved_cmdlines");
     while (const auto line = take_line(text)) {
       const std::size_t blank = line->find(' ');
-      const auto pid = number_of<int>(line->substr(0, blank));
+      const auto pid = to_number<int>(line->substr(0, blank));
       if (pid && blank != std::string_view::npos)
         out_.trace.names.insert_or_assign(*pid, std::string(line->substr(blank + 1)));
     }
@@ -248,7 +230,7 @@ Result<Format> parse_format(std::string_view text, std::string_view system) {
   while (const auto line = take_line(text)) {
     if (line->starts_with("name: ")) out.name = harmless(line->substr(6));
     if (line->starts_with("ID: ")) {
-      const auto id = number_of<std::uint16_t>(line->substr(4));
+      const auto id = to_number<std::uint16_t>(line->substr(4));
       if (!id) return fail(ErrorKind::protocol, "an event's ID is no number");
       out.id = *id;
       has_id = true;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "harness/base/text.h"
+
 namespace ktrial::trace {
 
 namespace {
@@ -34,10 +36,8 @@ std::string printable(std::string_view text) {
 class Reader {
  public:
   History run(std::string_view log) {
-    while (!log.empty()) {
-      const std::size_t end = std::min(log.find('\n'), log.size());
-      std::string_view line = log.substr(0, std::min(end, kLongestLine));
-      log.remove_prefix(std::min(end + 1, log.size()));
+    while (const auto whole = take_line(log)) {
+      std::string_view line = whole->substr(0, kLongestLine);
       while (line.ends_with('\r')) line.remove_suffix(1);
       take(line);
     }

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <optional>
 
+#include "harness/base/text.h"
 #include "harness/trace/printer.h"
 #include "harness/trace/slice.h"
 
@@ -33,11 +34,7 @@ std::optional<std::string_view> value(std::string_view text, std::string_view ke
 
 std::optional<int> pid_in(std::string_view text, std::string_view key) {
   const auto found = value(text, key);
-  int out = 0;
-  if (!found || found->empty()) return std::nullopt;
-  const auto [end, error] = std::from_chars(found->data(), found->data() + found->size(), out);
-  if (error != std::errc() || end != found->data() + found->size()) return std::nullopt;
-  return out;
+  return found ? to_number<int>(*found) : std::nullopt;
 }
 
 // "D", "D|K", "R+"; a number where the format could not be printed.
@@ -55,12 +52,6 @@ void learn(std::map<int, std::string>& names, std::string_view text, std::string
   if (name && pid && *pid != 0) names[*pid] = name->substr(0, kLongestName);
 }
 
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
 bool take_mark(std::string_view& text, std::string_view mark) {
   if (!text.ends_with(mark)) return false;
   text.remove_suffix(mark.size());
@@ -73,7 +64,7 @@ std::optional<Moment> read_line(std::string_view line, std::map<int, std::string
   if (!place) return std::nullopt;
   Moment out{.cpu = place->cpu, .ns = place->us * 1000};
   const std::size_t bracket = place->at;
-  const std::string_view task = trimmed(line.substr(0, bracket));
+  const std::string_view task = trimmed(line.substr(0, bracket), " ");
   const std::size_t dash = task.rfind('-');
   if (dash == std::string_view::npos) return std::nullopt;
   const std::string_view pid = task.substr(dash + 1);
@@ -84,7 +75,7 @@ std::optional<Moment> read_line(std::string_view line, std::map<int, std::string
   std::string_view rest = line.substr(bracket);
   rest.remove_prefix(rest.find(": ") + 2);  // place_of() has seen it
   const std::size_t colon = std::min(rest.find(": "), rest.size());
-  out.event = trimmed(rest.substr(0, colon));
+  out.event = trimmed(rest.substr(0, colon), " ");
   rest.remove_prefix(std::min(colon + 2, rest.size()));
   out.doubtful = take_mark(rest, "  <uncommitted>") || take_mark(rest, "  <damaged>");
   take_mark(rest, "  <consumed>");
@@ -108,7 +99,7 @@ std::map<unsigned, int> read_running(std::string_view text) {
     text.remove_prefix(1);
     if (!take(pid)) break;
     out[cpu] = pid;
-    text = trimmed(text);
+    text = trimmed(text, " ");
   }
   return out;
 }
@@ -199,17 +190,14 @@ History read_text(std::string_view text) {
   constexpr std::string_view kPartial = "# PARTIAL: ", kSource = "# source: ";
   constexpr std::string_view kRunning = "# running: ";
   History out{.source = "RAM"};
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.starts_with(kPartial)) {
-      out.missing.emplace_back(line.substr(kPartial.size()));
-    } else if (line.starts_with(kRunning)) {
-      out.running = read_running(line.substr(kRunning.size()));
-    } else if (line.starts_with(kSource)) {
-      out.source = line.substr(kSource.size());
-    } else if (auto one = read_line(line, out.names)) {
+  while (const auto line = take_line(text)) {
+    if (line->starts_with(kPartial)) {
+      out.missing.emplace_back(line->substr(kPartial.size()));
+    } else if (line->starts_with(kRunning)) {
+      out.running = read_running(line->substr(kRunning.size()));
+    } else if (line->starts_with(kSource)) {
+      out.source = line->substr(kSource.size());
+    } else if (auto one = read_line(*line, out.names)) {
       out.moments.push_back(std::move(*one));
     }
   }

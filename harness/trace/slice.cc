@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <charconv>
 
+#include "harness/base/text.h"
+
 namespace ktrial::trace {
 
 namespace {
-
-// Calls `use` with every line, without its newline.
-template <class F>
-void each_line(std::string_view text, F use) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    use(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-}
 
 template <class T>
 bool take_number(std::string_view& text, T& value) {
@@ -60,23 +52,22 @@ std::optional<LinePlace> place_of(std::string_view line) {
 
 std::string cut(std::string_view text, const Slice& slice, bool with_summary) {
   std::string out;
-  each_line(text, [&](std::string_view line) {
-    const auto place = place_of(line);
-    bool wanted = with_summary && line.starts_with('#');
+  while (const auto line = take_line(text)) {
+    const auto place = place_of(*line);
+    bool wanted = with_summary && line->starts_with('#');
     if (place)
       wanted = (!slice.cpu || *slice.cpu == place->cpu) &&
                (!slice.from_us || *slice.from_us <= place->us) &&
                (!slice.to_us || place->us <= *slice.to_us);
-    if (wanted) (out += line) += '\n';
-  });
+    if (wanted) (out += *line) += '\n';
+  }
   return out;
 }
 
 std::optional<std::uint64_t> end_us(std::string_view text) {
   std::optional<std::uint64_t> out;
-  each_line(text, [&](std::string_view line) {
-    if (const auto place = place_of(line)) out = std::max(out.value_or(0), place->us);
-  });
+  while (const auto line = take_line(text))
+    if (const auto place = place_of(*line)) out = std::max(out.value_or(0), place->us);
   return out;
 }
 

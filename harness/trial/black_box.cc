@@ -90,9 +90,9 @@ void recover_trace_from_ram(const Scene& scene) {
 }
 
 void keep_dump(const Scene& scene) {
-  const auto log = read_file(scene.artifacts / "console.log", kLongestText);
-  if (!log || !trace::has_dump(*log)) return;
-  const trace::History dump = trace::read_dump(*log);
+  const std::string log = console_log(scene);
+  if (!trace::has_dump(log)) return;
+  const trace::History dump = trace::read_dump(log);
   // ftrace_dump() takes the events out of the rings: RAM may hold less than the console.
   const auto text = read_file(scene.artifacts / "trace.txt", kLongestText);
   const std::size_t known = text ? trace::read_text(*text).moments.size() : 0;

@@ -6,7 +6,6 @@
 #include <set>
 #include <sstream>
 
-#include "harness/base/file.h"
 #include "harness/trace/collected.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/trace_files.h"
@@ -102,10 +101,9 @@ std::string missing(const TraceInbox& inbox) {
 
 // The log's stamps can be placed on the trace's default clock only.
 std::vector<std::string> console_lines(const Scene& scene) {
-  constexpr std::size_t kLongest = 64u << 20;  // bytes
   std::vector<std::string> out;
   if (!scene.plan.spec.trace_clock.empty()) return out;
-  std::istringstream stream(read_file(scene.artifacts / "console.log", kLongest).value_or(""));
+  std::istringstream stream(console_log(scene));
   for (std::string line; std::getline(stream, line);) out.push_back(std::move(line));
   return out;
 }

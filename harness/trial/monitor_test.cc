@@ -14,9 +14,15 @@ class NoObserver final : public Observer {};
 // A monitor whose guest is scripted: console by FakeVm, agent by hand.
 class MonitorTest : public testing::Test {
  protected:
+  // Where a test needs one to pass it sets it; the others are out of a busy host's reach.
   static Limits limits() {
-    return {.boot = 300ms, .first_output = 200ms, .heartbeat = 500ms, .fresh_beat = 100ms,
-            .progress = 500ms, .settle = 30ms, .total = 20s};
+    return {.boot = 60s,
+            .first_output = 60s,
+            .heartbeat = 500ms,
+            .fresh_beat = 100ms,
+            .progress = 500ms,
+            .settle = 30ms,
+            .total = 60s};
   }
   void start(std::vector<vm::FakeVm::Step> script, const Limits& l = limits()) {
     monitor.emplace(io, l, observer);
@@ -38,7 +44,8 @@ class MonitorTest : public testing::Test {
   // CPU 0 beats every 10 ms until this is gone; each time `also` is told how often it did.
   class Beating {
    public:
-    Beating(MonitorTest& test, std::function<void(int)> also = [](int) {})
+    Beating(
+        MonitorTest& test, std::function<void(int)> also = [](int) {})
         : test_(test), also_(std::move(also)), timer_(test.io) {
       beat();
     }
@@ -74,7 +81,7 @@ TEST_F(MonitorTest, HelloEndsTheBoot) {
 
 TEST_F(MonitorTest, AKernelThatPrintsNothingIsGivenUpEarly) {
   Limits l = limits();
-  l.boot = 60s;
+  l.first_output = 200ms;
   start({}, l);
   auto ending = monitor->wait_hello();
   expect<verdict::DeadlinePassed>(ending);
@@ -82,10 +89,13 @@ TEST_F(MonitorTest, AKernelThatPrintsNothingIsGivenUpEarly) {
 }
 
 TEST_F(MonitorTest, AKernelThatPrintsIsGivenTheWholeBootTime) {
-  start({{0ms, vm::ConsoleBytes{"[    0.000000] Linux version 6.1\n"}}});
+  Limits l = limits();
+  l.boot = 1s;
+  l.first_output = 700ms;
+  start({{0ms, vm::ConsoleBytes{"[    0.000000] Linux version 6.1\n"}}}, l);
   auto ending = monitor->wait_hello();
   expect<verdict::DeadlinePassed>(ending);
-  EXPECT_GE(std::get<verdict::DeadlinePassed>(*ending).seconds, .29);
+  EXPECT_GE(std::get<verdict::DeadlinePassed>(*ending).seconds, .99);
 }
 
 TEST_F(MonitorTest, AStoppedMachineIsNoticedAtOnce) {
@@ -101,14 +111,18 @@ TEST_F(MonitorTest, AShutdownReasonOutlivesTheMachine) {
 }
 
 TEST_F(MonitorTest, AStopAfterAShutdownIsNoStop) {
-  start({{1ms, vm::GuestShutdown{"guest-shutdown"}}, {1ms, vm::Stopped{"paused"}},
+  start({{1ms, vm::GuestShutdown{"guest-shutdown"}},
+         {1ms, vm::Stopped{"paused"}},
          {1ms, vm::Exited{{false, 0}, ""}}});
   expect<verdict::VmEnded>(monitor->wait_hello());
 }
 
 TEST_F(MonitorTest, AReportSettlesAndThenEndsTheWait) {
+  Limits l = limits();
+  l.settle = 1s;
   start({{1ms, vm::ConsoleBytes{"[    1.000000] Kernel panic - not syncing: Oh\n"}},
-         {10ms, vm::ConsoleBytes{"[    1.000100] CPU: 2 PID: 7 Comm: x Not tainted\n"}}});
+         {10ms, vm::ConsoleBytes{"[    1.000100] CPU: 2 PID: 7 Comm: x Not tainted\n"}}},
+        l);
   expect<verdict::ConsoleReport>(monitor->wait_hello());
   EXPECT_EQ(monitor->console().findings().size(), 1u);
   EXPECT_EQ(monitor->console().lines(), 2u);
@@ -198,7 +212,9 @@ TEST_F(MonitorTest, TheKernelSpeaksBeforeQuietCpusAreJudged) {
   Limits l = limits();
   l.progress = 1200ms;
   l.heartbeat = 3s;
-  start({{1700ms, vm::ConsoleBytes{"[    9.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 21s!\n"}}}, l);
+  start({{1700ms,
+          vm::ConsoleBytes{"[    9.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 21s!\n"}}},
+        l);
   say(wire::Hello{});
   EXPECT_FALSE(monitor->wait_hello());
   say(wire::Beat{.cpu = 0});

@@ -80,6 +80,11 @@ std::optional<trace::Mark> mark_of(const results::Finding& finding, std::string_
                      finding.cpu.value_or(-1)};
 }
 
+std::string console_log(const Scene& scene) {
+  constexpr std::size_t kLongest = 256u << 20;  // bytes
+  return read_file(scene.artifacts / "console.log", kLongest).value_or("");
+}
+
 void write_trace_artifact(const Scene& scene, const char* name, const std::string& bytes) {
   if (auto written = write_file_atomically(scene.artifacts / name, bytes); !written)
     scene.observer.on_event("artifact-lost", written.error().message);

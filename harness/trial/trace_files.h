@@ -16,9 +16,9 @@ namespace ktrial::trial {
 // Reports and timeline, for who draws the trace again: see trace::marks_from_json().
 inline constexpr char kMarksFile[] = "trace.marks.json";
 
-// trace.dat, trace.txt, trace.json, trace.svg and kMarksFile, with what the trial's timeline holds as marks.
-// `kernel_log`: its lines, with their stamps; reports in it become marks, too. None when the trace
-// does not go by the default clock. Forks, see trace::print_events().
+// trace.dat, trace.txt, trace.json, trace.svg and kMarksFile, with what the trial's timeline holds
+// as marks. `kernel_log`: its lines, with their stamps; reports in it become marks, too. None when
+// the trace does not go by the default clock. Forks, see trace::print_events().
 void write_trace(const Scene& scene, trace::Trace& trace,
                  const std::vector<std::string>& kernel_log);
 
@@ -26,6 +26,9 @@ void write_trace(const Scene& scene, trace::Trace& trace,
 // trace::clock_lead_us().
 std::optional<trace::Mark> mark_of(const results::Finding& finding, std::string_view log_line,
                                    std::int64_t lead_us);
+
+// The console's bytes so far, as they were recorded (bounded by the recorder); empty: none.
+std::string console_log(const Scene& scene);
 
 // One more file beside them. That it cannot be written is an event, not an error.
 void write_trace_artifact(const Scene& scene, const char* name, const std::string& bytes);

@@ -290,6 +290,7 @@ std::string report_text(const RunRecord& run, const TextOptions& options) {
   field(out, "workload", workload_line(run.spec), color);
   field(out, "machine", machine_line(run), color);
   field(out, "trials", counts_line(run), color);
+  for (const std::string& why : run.unreadable) field(out, "damaged", printable(why), color);
   if (run.finished_at)
     field(out, "time",
           spoken_seconds(std::chrono::duration<double>(*run.finished_at - run.started_at).count()) +

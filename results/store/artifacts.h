@@ -40,7 +40,6 @@ class ConsoleLog {
   Status append(std::string_view bytes, std::chrono::nanoseconds since_start);
   // Puts head and tail together. Further calls do nothing.
   Status finish();
-  std::uint64_t bytes_seen() const { return seen_; }
   std::uint64_t bytes_dropped() const;  // as of now
 
  private:

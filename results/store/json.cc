@@ -282,6 +282,7 @@ Json to_json(const RunRecord& run) {
   out["started_at"] = to_text(run.started_at);
   out["finished_at"] = run.finished_at ? Json(to_text(*run.finished_at)) : Json();
   out["facts"] = pairs(run.facts);
+  if (!run.unreadable.empty()) out["unreadable"] = strings(run.unreadable);
   return out;
 }
 

@@ -72,7 +72,7 @@ void add_up(RunRecord& run) {
 // run.json holds no trials: each is in its own folder, written once.
 Status write_run(const RunRecord& run, const fs::path& directory) {
   Json json = to_json(run);
-  for (const char* key : {"trials", "directory"}) json.erase(key);
+  for (const char* key : {"trials", "directory", "unreadable"}) json.erase(key);
   if (run.state == RunState::running) json["owner"] = to_json(this_process());
   return write_json(directory / "run.json", json);
 }
@@ -96,20 +96,28 @@ void remove_unborn(const fs::path& runs) {
   }
 }
 
-std::vector<TrialRecord> load_trials(const fs::path& directory) {
+// What was committed; a verdict.json that is there and makes no sense goes to `unreadable`.
+std::vector<TrialRecord> load_trials(const fs::path& directory,
+                                     std::vector<std::string>& unreadable) {
   std::vector<TrialRecord> out;
   std::error_code error;
   for (fs::directory_iterator it(directory / "trials", error), end; !error && it != end;
        it.increment(error)) {
-    auto text = read_json_file(it->path() / "verdict.json");
-    if (!text) continue;  // not committed
-    auto json = parse_json(*text);
+    const fs::path file = it->path() / "verdict.json";
+    auto text = read_json_file(file);
+    if (!text && text.error().errno_value == ENOENT) continue;  // not committed
+    auto json = text ? parse_json(*text) : std::nullopt;
     auto trial = json ? trial_from_json(*json) : std::nullopt;
-    if (!trial) continue;
+    if (!trial) {
+      unreadable.push_back(text ? file.string() + " is not a trial's record"
+                                : text.error().message);
+      continue;
+    }
     trial->artifacts = it->path();
     out.push_back(std::move(*trial));
   }
   std::ranges::sort(out, {}, &TrialRecord::index);
+  std::ranges::sort(unreadable);
   return out;
 }
 
@@ -127,7 +135,7 @@ Result<RunRecord> load_run(const fs::path& directory) {
   std::error_code ignored;
   run->directory = fs::absolute(directory, ignored).lexically_normal();
   if (!run->directory.has_filename()) run->directory = run->directory.parent_path();
-  run->trials = load_trials(run->directory);
+  run->trials = load_trials(run->directory, run->unreadable);
   if (run->state == RunState::running) {
     auto owner = json->find("owner");
     add_up(*run);

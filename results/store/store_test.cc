@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "harness/base/file.h"
+#include "results/report/report.h"
 #include "results/store/json.h"
 #include "results/store/test_dir.h"
 
@@ -141,6 +142,25 @@ TEST(StoreTest, AnUnfinishedRunIsInterruptedWhenItsOwnerLetsGo) {
   EXPECT_EQ(store.load("last")->outcome, Outcome::inconclusive) << "one of two is no pass";
   EXPECT_EQ(store.list()->at(0).state, RunState::interrupted);
   EXPECT_EQ(store.list()->at(0).passed, 1);
+}
+
+// A trial that is missing from the count must not go unnoticed under a verdict that counted it.
+TEST(StoreTest, ADamagedTrialIsTold) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto run = store.begin_run(spec(3), {"ktrial"});
+  ASSERT_TRUE(run);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(run->add_trial(trial(i)));
+  ASSERT_TRUE(run->begin_trial(2));  // never committed: no damage
+  ASSERT_TRUE(run->finish());
+  const fs::path file = run->path() / "trials/001/verdict.json";
+  ASSERT_TRUE(write_file_atomically(file, "{\"outcome\": 3}"));
+  const auto loaded = store.load("last");
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->trials.size(), 1u);
+  ASSERT_EQ(loaded->unreadable.size(), 1u);
+  EXPECT_EQ(loaded->unreadable[0], file.string() + " is not a trial's record");
+  EXPECT_NE(report_text(*loaded).find(file.string()), std::string::npos);
 }
 
 class IndexTest : public testing::Test {
@@ -282,7 +302,7 @@ TEST(StoreFaultTest, AFullDiskIsAClearErrorAndLeavesNothingHalf) {
   ASSERT_TRUE(run);
   ASSERT_TRUE(run->add_trial(trial(0)));
   // A file size limit fails a write as a full disk does.
-  struct rlimit old{};
+  struct rlimit old {};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
   auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
   struct rlimit small = old;

@@ -1,0 +1,18 @@
+#include "harness/cli/commands.h"
+
+namespace ktrial::cli {
+
+void add_commands(CLI::App& app, Action& action, const Invocation& invocation) {
+  add_run(app, action, invocation);
+  add_analyze(app, action);
+  add_doctor(app, action);
+  add_workload(app, action);
+  add_selftest(app, action, invocation);
+  add_bisect(app, action, invocation);
+  add_kernel(app, action);
+  add_report(app, action);
+  add_trace(app, action);
+  add_completion(app, action);
+}
+
+}  // namespace ktrial::cli
