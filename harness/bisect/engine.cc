@@ -82,6 +82,25 @@ Choice Engine::choose(const Beliefs& beliefs, std::span<const char> built) const
 }
 
 Step Engine::next() const {
+  Step step = plan();
+  auto* test = std::get_if<TestCommit>(&step);
+  if (test == nullptr) return step;
+  if (auto why = used_up()) return OutOfBudget{*why};
+  if (settings_.max_runs)
+    test->runs =
+        static_cast<int>(std::min<std::int64_t>(test->runs, *settings_.max_runs - spent_.runs));
+  return step;
+}
+
+std::optional<std::string> Engine::used_up() const {
+  if (settings_.max_runs && spent_.runs >= *settings_.max_runs)
+    return fmt::format("all {} runs are used", *settings_.max_runs);
+  if (settings_.max_seconds && spent_.seconds >= *settings_.max_seconds)
+    return "the time is used up";
+  return std::nullopt;
+}
+
+Step Engine::plan() const {
   if (auto step = check_ends()) return *step;
   if (auto step = check_answer()) return *step;
   if (auto step = check_budget()) return *step;
@@ -170,12 +189,12 @@ std::optional<TestCommit> Engine::missing_confirmation(Index culprit) const {
   return std::nullopt;
 }
 
+// Whether the rest could do at all.
 std::optional<Step> Engine::check_budget() const {
-  if (!settings_.max_runs && !settings_.max_seconds) return std::nullopt;
+  if (used_up() || (!settings_.max_runs && !settings_.max_seconds)) return std::nullopt;
   const Projection left = projection();
   if (settings_.max_runs) {
     const double runs = static_cast<double>(*settings_.max_runs - spent_.runs);
-    if (runs <= 0) return OutOfBudget{fmt::format("all {} runs are used", *settings_.max_runs)};
     if (left.least_runs > runs)
       return OutOfBudget{fmt::format(
           "{:.0f} runs are left, but at a fail rate of {:.2g} no strategy needs fewer than {:.0f}",
@@ -183,7 +202,6 @@ std::optional<Step> Engine::check_budget() const {
   }
   if (settings_.max_seconds) {
     const double seconds = *settings_.max_seconds - spent_.seconds;
-    if (seconds <= 0) return OutOfBudget{"the time is used up"};
     if (left.least_seconds > seconds)
       return OutOfBudget{fmt::format(
           "{:.0f} s are left, but at a fail rate of {:.2g} no strategy needs less than {:.0f} s",

@@ -105,6 +105,8 @@ class Engine {
  private:
   Engine(const CommitGraph& graph, Settings settings);
 
+  Step plan() const;  // as if what is used up were not
+  std::optional<std::string> used_up() const;
   std::optional<Step> check_ends() const;
   std::optional<Step> check_budget() const;
   std::optional<Step> check_answer() const;

@@ -146,6 +146,33 @@ TEST(EngineTest, StopsWhenTheBudgetCannotReachTheConfidence) {
   EXPECT_TRUE(std::holds_alternative<OutOfBudget>(no_time.next()));
 }
 
+TEST(EngineTest, TheBudgetHoldsForTheEndsAndTheConfirmationToo) {
+  const CommitGraph graph = row_of(8);
+  Engine engine = *Engine::create(graph, {.max_runs = 4});
+  const Step step = engine.next();
+  ASSERT_TRUE(std::holds_alternative<TestCommit>(step));
+  EXPECT_EQ(std::get<TestCommit>(step).purpose, Purpose::check_end);
+  EXPECT_EQ(std::get<TestCommit>(step).runs, 4);
+  Play never{[](Index) { return 0.0; }};
+  const Step end = never.to_the_end(engine);
+  ASSERT_TRUE(std::holds_alternative<OutOfBudget>(end));
+  EXPECT_EQ(std::get<OutOfBudget>(end).why, "all 4 runs are used");
+  EXPECT_EQ(engine.spent().runs, 4);
+
+  Engine slow = *Engine::create(graph, {.max_seconds = 10});
+  slow.observe(graph.new_end(), one(false), 11);
+  ASSERT_TRUE(std::holds_alternative<OutOfBudget>(slow.next()));
+
+  // Whatever the bound: never more runs than it allows, and an answer needs no more of them.
+  for (int most = 1; most < 60; ++most) {
+    Engine bounded = *Engine::create(graph, {.max_runs = most});
+    Play play{[](Index i) { return i >= 5 ? 0.9 : 0.0; }};
+    const Step last = play.to_the_end(bounded);
+    EXPECT_LE(bounded.spent().runs, most);
+    EXPECT_TRUE(std::holds_alternative<Found>(last) || std::holds_alternative<OutOfBudget>(last));
+  }
+}
+
 // Background fails at good commits mislead for a while only: one fail is not believed at once.
 TEST(EngineTest, OneFailDoesNotMakeACulpritWhenTheBackgroundIsUnknown) {
   const CommitGraph graph = row_of(256);
