@@ -14,15 +14,23 @@ namespace {
 
 struct ReportFlags {
   std::string run = "last", format = "text", results;
+  bool list = false;
+  std::size_t most = 20;
 };
 
 Result<int> report(const ReportFlags& flags) {
   auto store = KTRIAL_TRY(results::Store::open(flags.results.empty()
                                                    ? results::Store::default_dir()
                                                    : std::filesystem::path(flags.results)));
+  const bool json = flags.format == "json";
+  if (flags.list) {
+    const auto runs = KTRIAL_TRY(store.list(flags.most));
+    to_stdout("{}", json ? results::list_json(runs) : results::list_text(runs, text_options()));
+    return 0;
+  }
   const auto record = KTRIAL_TRY(store.load(flags.run));
-  to_stdout("{}", flags.format == "json" ? results::report_json(record)
-                                         : results::report_text(record, text_options()));
+  to_stdout("{}",
+            json ? results::report_json(record) : results::report_text(record, text_options()));
   return 0;
 }
 
@@ -33,12 +41,18 @@ void add_report(CLI::App& app, Action& action) {
   auto flags = std::make_shared<ReportFlags>();
   command->add_option("RUN", flags->run, "Id, beginning of an id, folder, or last")
       ->capture_default_str();
+  auto* list =
+      command->add_flag("--list", flags->list, "The latest runs, a line each")->excludes("RUN");
+  command->add_option("--limit", flags->most, "Of --list; 0: all")
+      ->needs(list)
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   command->add_option("--format", flags->format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   command->add_option("--results", flags->results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command->footer(
-      "Examples:\n  ktrial report\n  ktrial report last --format json\n\n"
+      "Examples:\n  ktrial report\n  ktrial report --list\n  ktrial report last --format json\n\n"
       "Exit status: 0 when the run could be shown, whatever its outcome.");
   command->callback([&action, flags] { action = [flags] { return report(*flags); }; });
 }

@@ -34,6 +34,7 @@ Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
     std::pair<std::string, std::string> one;
     KTRIAL_TRY(read_flag("--set", setting, one, spec::parse_setting));
     spec.parameters[one.first] = one.second;
+    spec.parameter_places.erase(one.first);
   }
   if (flags.cpus != 0) spec.cpus = flags.cpus;
   return {};

@@ -45,6 +45,13 @@ TEST_F(BadInputTest, KernelsThatAreNone) {
   expect_refused({"run", "--kernel", "git:HEAD"}, 129, {"git"});
 }
 
+TEST_F(BadInputTest, AParameterOfASpecFileIsNamedWithItsLine) {
+  REQUIRE_KERNEL(kKernel);
+  const auto spec = put("nightly.toml", "workload = 'smoke'\n[set]\nno_such = 3\n");
+  expect_refused({"run", spec.string()}, 129, {"/nightly.toml:3: set.no_such: workload 'smoke'"});
+  expect_refused({"run", spec.string(), "--set", "no_such=4"}, 129, {"--set no_such: "});
+}
+
 TEST_F(BadInputTest, ATruncatedKernelIsNamed) {
   REQUIRE_KERNEL(kKernel);
   auto image = read_file(everyday_kernel()->image);

@@ -31,6 +31,10 @@ TEST_F(RunTest, SmokePassesAndTheDocumentKeepsTheContract) {
   EXPECT_EQ(report.exit, 0);
   EXPECT_EQ(report.json()["outcome"], "pass");
   EXPECT_NE(run({"report"}).out.find("PASS"), std::string::npos);
+  const auto list = run({"report", "--list", "--format", "json"}).json()["runs"];
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0]["outcome"], "pass");
+  EXPECT_EQ(run({"report", list[0]["id"]}).exit, 0);
 }
 
 TEST_F(RunTest, EveryWorkloadPassesOnAHealthyKernel) {

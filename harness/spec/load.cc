@@ -18,7 +18,7 @@ bool is_setting_key(std::string_view key) {
   return parse_setting(std::string(key) + "=").has_value();
 }
 
-void read_settings(Table& root, std::map<std::string, std::string>& into) {
+void read_settings(Table& root, TrialSpec& spec) {
   const toml::node* node = root.find("set");
   if (!node) return;
   const toml::table* table = node->as_table();
@@ -31,7 +31,8 @@ void read_settings(Table& root, std::map<std::string, std::string>& into) {
     } else if (!text) {
       root.problems().add(value, shown, "must be a string, an integer, true or false");
     } else {
-      into[std::string(key.str())] = *text;
+      spec.parameters[std::string(key.str())] = *text;
+      spec.parameter_places[std::string(key.str())] = root.problems().place(value.source().begin.line, shown);
     }
   }
 }
@@ -45,7 +46,7 @@ TrialSpec read_base(Table& root) {
   if (const toml::node* node = root.find("command"))
     if (const toml::array* list = node->as_array(); list != nullptr && list->empty())
       root.problems().add(*node, "command", "the list is empty; it begins with a program");
-  read_settings(root, spec.parameters);
+  read_settings(root, spec);
   root.read("cpus", spec.cpus, 1, kMaxCpus);
   root.read_with("memory", spec.memory_mib, parse_size);
   root.read("repeat", spec.repeat, 1, kMaxRepeat);
@@ -118,7 +119,10 @@ std::vector<Axis> read_matrix(const toml::table& table, Problems& problems) {
         read_axis(set, text_key, axes,
                   [&](const toml::node& item) -> std::function<void(TrialSpec&)> {
                     if (auto text = scalar_text(item))
-                      return [=](TrialSpec& spec) { spec.parameters[text_key] = *text; };
+                      return [=, at = problems.place(item.source().begin.line, set.shown(text_key))](TrialSpec& spec) {
+                        spec.parameters[text_key] = *text;
+                        spec.parameter_places[text_key] = at;
+                      };
                     problems.add(item, set.shown(text_key),
                                  "must be a string, an integer, true or false");
                     return nullptr;

@@ -42,6 +42,10 @@ TEST(LoadTest, ReadsEveryKey) {
   want.channel = ChannelKind::virtio_serial;
   want.machine = Machine::microvm;
   want.append = "panic_on_warn=1";
+  const std::string file = KTRIAL_SOURCE_DIR "/harness/spec/testdata/full.toml";
+  EXPECT_EQ(specs->front().parameter_places["threads"], file + ":18: set.threads");
+  want.parameter_places = specs->front().parameter_places;
+  EXPECT_EQ(want.parameter_places.size(), 3u);
   EXPECT_EQ(specs->front(), want);
 }
 

@@ -30,6 +30,8 @@ struct TrialSpec {
   std::string kernel = "deb:linux-image-cloud-amd64";  // a reference, not yet resolved
   std::string workload = "mmcid-vfork";           // unused when `command` is given
   std::map<std::string, std::string> parameters;  // --set KEY=VALUE
+  // Of those from a spec file: "FILE:LINE: set.KEY", for errors about them.
+  std::map<std::string, std::string> parameter_places;
   int cpus = 4;
   int memory_mib = 1024;
   int repeat = 1;

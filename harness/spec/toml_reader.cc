@@ -30,10 +30,14 @@ const char* type_name(const toml::node& node) {
 }  // namespace
 
 void Problems::add(std::uint32_t line, std::string_view key, const std::string& problem) {
+  problems_.push_back({line, place(line, key) + ": " + problem});
+}
+
+std::string Problems::place(std::uint32_t line, std::string_view key) const {
   std::string text = file_;
   if (line > 0) text += ":" + std::to_string(line);
   if (!key.empty()) text += ": " + std::string(key);
-  problems_.push_back({line, text + ": " + problem});
+  return text;
 }
 
 void Problems::add(const toml::node& node, std::string_view key, const Error& error) {

@@ -23,6 +23,8 @@ class Problems {
   }
   // Adds each line of a failed Result under `key`.
   void add(const toml::node& node, std::string_view key, const Error& error);
+  // "FILE:LINE: KEY", as an error names it.
+  std::string place(std::uint32_t line, std::string_view key) const;
   bool empty() const { return problems_.empty(); }
   // All of them as one usage error, in the order of the file.
   Error error() const;

@@ -198,12 +198,15 @@ Result<WorkloadInfo> find_workload(const fs::path& dir, std::string_view name) {
 }
 
 Result<std::map<std::string, std::string>> resolve_parameters(
-    const WorkloadInfo& info, const std::map<std::string, std::string>& settings) {
+    const WorkloadInfo& info, const std::map<std::string, std::string>& settings,
+    const std::map<std::string, std::string>& places) {
   std::map<std::string, std::string> out;
   for (const Parameter& p : info.parameters) out[p.name] = p.default_value;
   std::string problems;
   auto add = [&](const std::string& key, const std::string& problem) {
-    problems += (problems.empty() ? "" : "\n") + ("--set " + key + ": " + problem);
+    const auto place = places.find(key);
+    problems += (problems.empty() ? "" : "\n") +
+                (place == places.end() ? "--set " + key : place->second) + ": " + problem;
   };
   for (const auto& [key, value] : settings) {
     auto p = std::ranges::find(info.parameters, key, &Parameter::name);

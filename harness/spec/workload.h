@@ -57,9 +57,11 @@ Result<std::vector<WorkloadInfo>> list_workloads(const std::filesystem::path& di
 Result<WorkloadInfo> find_workload(const std::filesystem::path& dir, std::string_view name);
 
 // The full parameters: what was set, checked (known, of its type, in range), over
-// the defaults. All problems are in the one usage error.
+// the defaults. All problems are in the one usage error, with their places
+// (TrialSpec::parameter_places), else as --set.
 Result<std::map<std::string, std::string>> resolve_parameters(
-    const WorkloadInfo& info, const std::map<std::string, std::string>& settings);
+    const WorkloadInfo& info, const std::map<std::string, std::string>& settings,
+    const std::map<std::string, std::string>& places = {});
 // Whether the workload can judge this spec at all (CPUs, vsock channel).
 Status check_requirements(const WorkloadInfo& info, const TrialSpec& spec);
 

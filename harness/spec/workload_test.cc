@@ -62,6 +62,15 @@ TEST(WorkloadTest, ParametersAreCheckedAllAtOnce) {
     EXPECT_FALSE(resolve_parameters(vsock_listen(), {{"port", bad}})) << bad;
 }
 
+TEST(WorkloadTest, AParameterOfASpecFileIsNamedByItsPlace) {
+  const auto got = resolve_parameters(vsock_listen(), {{"mode", "clone"}, {"pin", "yes"}},
+                                      {{"mode", "nightly.toml:7: set.mode"}});
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().message,
+            "nightly.toml:7: set.mode: 'clone' is not one of fork, vfork\n"
+            "--set pin: 'yes' is not true or false");
+}
+
 TEST(WorkloadTest, SettingsLieOverTheDefaults) {
   auto got = resolve_parameters(vsock_listen(), {{"mode", "vfork"}});
   ASSERT_TRUE(got);

@@ -116,7 +116,8 @@ Status add_program(Plan& plan, const PrepareOptions& options,
   if (plan.spec.duration) duration_s = plan.spec.duration->count() / 1000.0;
   if (plan.workload) {
     const auto& info = *plan.workload;
-    auto parameters = KTRIAL_TRY(spec::resolve_parameters(info, plan.spec.parameters));
+    auto parameters = KTRIAL_TRY(spec::resolve_parameters(info, plan.spec.parameters,
+                                                          plan.spec.parameter_places));
     if (!plan.spec.duration) duration_s = info.default_duration_s.value_or(0);
     entries.push_back(kernel::workload_entry(info.name, info.directory / info.name));
     KTRIAL_TRY(add_own_module(plan, options, entries));

@@ -339,6 +339,23 @@ std::string analyze_text(const std::vector<FileFindings>& files, const TextOptio
   return out;
 }
 
+std::string list_json(const std::vector<RunSummary>& runs) {
+  Json list = Json::array();
+  for (const RunSummary& run : runs)
+    list.push_back({{"id", run.id},
+                    {"state", name(run.state)},
+                    {"outcome", name(run.outcome)},
+                    {"title", run.title},
+                    {"signature", run.signature},
+                    {"kernel", run.kernel},
+                    {"workload", run.workload},
+                    {"started_at", run.started_at},
+                    {"passed", run.passed},
+                    {"failed", run.failed},
+                    {"inconclusive", run.inconclusive}});
+  return dump({{"runs", std::move(list)}});
+}
+
 std::string list_text(const std::vector<RunSummary>& runs, const TextOptions& options) {
   if (runs.empty()) return "no runs yet\n";
   std::string out = inked(padded("run", 26) + padded("outcome", 14) + padded("pass/fail/?", 14) +

@@ -34,7 +34,8 @@ struct FileFindings {
 std::string analyze_json(const std::vector<FileFindings>& files);
 std::string analyze_text(const std::vector<FileFindings>& files, const TextOptions& options = {});
 
-// A table of runs, latest first, as Store::list() gives them.
+// Runs, latest first, as Store::list() gives them: {"runs": [...]}, and a table.
+std::string list_json(const std::vector<RunSummary>& runs);
 std::string list_text(const std::vector<RunSummary>& runs, const TextOptions& options = {});
 
 // One line of untrusted text made safe for a terminal.

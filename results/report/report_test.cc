@@ -187,11 +187,13 @@ TEST(AnalyzeTest, TextAndJson) {
 }
 
 TEST(ListTest, OneLineARun) {
-  expect_golden(list_text({{"20260101-000000.000-abcd", RunState::finished, F,
-                            "BUG: soft lockup in x", "s", "host", "smoke", "", 1, 2, 0},
-                           {"20260101-000000.000-abcc", RunState::interrupted, I, "", "",
-                            "git:a-very-long-reference-indeed-it-is", "smoke", "", 0, 0, 0}}),
-                "list.txt");
+  const std::vector<RunSummary> runs = {
+      {"20260101-000000.000-abcd", RunState::finished, F, "BUG: soft lockup in x", "s", "host",
+       "smoke", "", 1, 2, 0},
+      {"20260101-000000.000-abcc", RunState::interrupted, I, "", "",
+       "git:a-very-long-reference-indeed-it-is", "smoke", "", 0, 0, 0}};
+  expect_golden(list_text(runs), "list.txt");
+  expect_golden(list_json(runs), "list.json");
   EXPECT_EQ(list_text({}), "no runs yet\n");
 }
 
