@@ -113,10 +113,13 @@ Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::p
                                court.plan.kernel.release, vm::name(court.plan.accel.accel),
                                channel::name(court.plan.channel)));
   const TrialContext context{court.io, court.janitor, recorder, court.signals.active};
-  auto record = KTRIAL_TRY(run_trial(context, court.plan, artifacts));
+  auto record = run_trial(context, court.plan, artifacts);
+  court.io.poll();
+  // An error after Ctrl-C is its doing: a terminal sends it to all that we started, too.
   if (court.signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
+  if (!record) return record;
   KTRIAL_TRY(recorder.close());
-  record.index = index;
+  record->index = index;
   return record;
 }
 
