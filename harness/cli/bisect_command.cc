@@ -21,7 +21,6 @@
 #include "harness/cli/trial_flags.h"
 #include "harness/spec/parse.h"
 #include "results/report/report.h"
-#include "results/store/store.h"
 
 namespace ktrial::cli {
 namespace fs = std::filesystem;
@@ -75,9 +74,7 @@ void add_options(CLI::App& command, BisectFlags& f) {
 }
 
 fs::path bisects(const BisectFlags& flags) {
-  return (flags.trial.results.empty() ? results::Store::default_dir()
-                                      : fs::path(flags.trial.results)) /
-         "bisect";
+  return results_dir(flags.trial.results) / "bisect";
 }
 
 // DIR itself, or the latest session.

@@ -6,6 +6,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
+#include "harness/cli/trial_flags.h"
 #include "results/report/report.h"
 #include "results/store/store.h"
 
@@ -19,9 +20,7 @@ struct ReportFlags {
 };
 
 Result<int> report(const ReportFlags& flags) {
-  auto store = KTRIAL_TRY(results::Store::open(flags.results.empty()
-                                                   ? results::Store::default_dir()
-                                                   : std::filesystem::path(flags.results)));
+  auto store = KTRIAL_TRY(results::Store::open(results_dir(flags.results)));
   const bool json = flags.format == "json";
   if (flags.list) {
     const auto runs = KTRIAL_TRY(store.list(flags.most));

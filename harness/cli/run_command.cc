@@ -15,7 +15,6 @@
 #include "harness/spec/parse.h"
 #include "harness/trial/run.h"
 #include "results/report/report.h"
-#include "results/store/store.h"
 
 namespace ktrial::cli {
 namespace {
@@ -51,9 +50,7 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
 Result<int> run(const RunFlags& flags, const Invocation& invocation) {
   const auto specs = KTRIAL_TRY(specs_of(flags, invocation.command));
   const bool json = flags.trial.format == "json";
-  trial::RunOptions options{.results = flags.trial.results.empty()
-                                           ? results::Store::default_dir()
-                                           : std::filesystem::path(flags.trial.results),
+  trial::RunOptions options{.results = results_dir(flags.trial.results),
                             .argv = invocation.argv,
                             .offline = flags.trial.offline,
                             .cache = {},

@@ -175,8 +175,7 @@ Result<trace::Slice> slice_of(const TraceFlags& flags, const Subject& subject) {
 }
 
 Result<int> show(const TraceFlags& flags) {
-  auto store = KTRIAL_TRY(results::Store::open(flags.results.empty() ? results::Store::default_dir()
-                                                                     : fs::path(flags.results)));
+  auto store = KTRIAL_TRY(results::Store::open(results_dir(flags.results)));
   const Subject subject =
       KTRIAL_TRY(flags.console.empty() ? from_run(store, flags) : from_console(flags.console));
   const trace::Slice slice = KTRIAL_TRY(slice_of(flags, subject));

@@ -3,6 +3,7 @@
 #include "harness/spec/load.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/trace_request.h"
+#include "results/store/store.h"
 
 namespace ktrial::cli {
 namespace {
@@ -33,14 +34,17 @@ Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
   for (const std::string& setting : flags.settings) {
     std::pair<std::string, std::string> one;
     KTRIAL_TRY(read_flag("--set", setting, one, spec::parse_setting));
-    spec.parameters[one.first] = one.second;
-    spec.parameter_places.erase(one.first);
+    spec.set_parameter(one.first, one.second, "--set " + one.first);
   }
   if (flags.cpus != 0) spec.cpus = flags.cpus;
   return {};
 }
 
 }  // namespace
+
+std::filesystem::path results_dir(const std::string& flag) {
+  return flag.empty() ? results::Store::default_dir() : std::filesystem::path(flag);
+}
 
 void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("SPEC", f.spec_file, "Spec file (TOML); flags win over it");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ Status read_flag(const char* flag, const std::string& text, T& into, Parse parse
   into = *std::move(value);
   return {};
 }
+
+// --results: the store's folder, as given or the default one.
+std::filesystem::path results_dir(const std::string& flag);
 
 struct TrialFlags {
   std::string spec_file, workload, memory, duration, timeout, trace_buffer, trace_clock, trace_stop,

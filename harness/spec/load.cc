@@ -31,8 +31,7 @@ void read_settings(Table& root, TrialSpec& spec) {
     } else if (!text) {
       root.problems().add(value, shown, "must be a string, an integer, true or false");
     } else {
-      spec.parameters[std::string(key.str())] = *text;
-      spec.parameter_places[std::string(key.str())] = root.problems().place(value.source().begin.line, shown);
+      spec.set_parameter(std::string(key.str()), *text, root.problems().place(value, shown));
     }
   }
 }
@@ -84,7 +83,7 @@ void read_axis(Table& matrix, std::string_view key, std::vector<Axis>& axes,
   axes.push_back(std::move(axis));
 }
 
-void read_string_axis(Table& matrix, std::string_view key, std::string TrialSpec::*member,
+void read_string_axis(Table& matrix, std::string_view key, std::string TrialSpec::* member,
                       std::vector<Axis>& axes) {
   read_axis(matrix, key, axes, [&](const toml::node& item) -> std::function<void(TrialSpec&)> {
     auto text = item.value_exact<std::string>();
@@ -116,17 +115,16 @@ std::vector<Axis> read_matrix(const toml::table& table, Problems& problems) {
         const std::string text_key(key.str());
         if (!is_setting_key(text_key))
           problems.add(value, set.shown(text_key), "a key is lower-case letters, digits, _ and -");
-        read_axis(set, text_key, axes,
-                  [&](const toml::node& item) -> std::function<void(TrialSpec&)> {
-                    if (auto text = scalar_text(item))
-                      return [=, at = problems.place(item.source().begin.line, set.shown(text_key))](TrialSpec& spec) {
-                        spec.parameters[text_key] = *text;
-                        spec.parameter_places[text_key] = at;
-                      };
-                    problems.add(item, set.shown(text_key),
-                                 "must be a string, an integer, true or false");
-                    return nullptr;
-                  });
+        read_axis(
+            set, text_key, axes, [&](const toml::node& item) -> std::function<void(TrialSpec&)> {
+              if (auto text = scalar_text(item))
+                return [=, place = problems.place(item, set.shown(text_key))](TrialSpec& spec) {
+                  spec.set_parameter(text_key, *text, place);
+                };
+              problems.add(item, set.shown(text_key),
+                           "must be a string, an integer, true or false");
+              return nullptr;
+            });
       }
     }
   }

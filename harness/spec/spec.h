@@ -30,8 +30,12 @@ struct TrialSpec {
   std::string kernel = "deb:linux-image-cloud-amd64";  // a reference, not yet resolved
   std::string workload = "mmcid-vfork";           // unused when `command` is given
   std::map<std::string, std::string> parameters;  // --set KEY=VALUE
-  // Of those from a spec file: "FILE:LINE: set.KEY", for errors about them.
+  // Where each was set, for errors about it: "FILE:LINE: set.KEY" or "--set KEY".
   std::map<std::string, std::string> parameter_places;
+  void set_parameter(const std::string& key, std::string value, std::string place) {
+    parameters[key] = std::move(value);
+    parameter_places[key] = std::move(place);
+  }
   int cpus = 4;
   int memory_mib = 1024;
   int repeat = 1;

@@ -1,8 +1,8 @@
 #include "harness/spec/toml_reader.h"
 
 #include <algorithm>
-#include <sstream>
 
+#include "harness/base/text.h"
 #include "harness/spec/parse.h"
 
 namespace ktrial::spec {
@@ -41,8 +41,8 @@ std::string Problems::place(std::uint32_t line, std::string_view key) const {
 }
 
 void Problems::add(const toml::node& node, std::string_view key, const Error& error) {
-  std::istringstream lines(error.message);
-  for (std::string line; std::getline(lines, line);) add(node, key, line);
+  std::string_view lines = error.message;
+  while (const auto line = take_line(lines)) add(node, key, std::string(*line));
 }
 
 Error Problems::error() const {

@@ -25,6 +25,9 @@ class Problems {
   void add(const toml::node& node, std::string_view key, const Error& error);
   // "FILE:LINE: KEY", as an error names it.
   std::string place(std::uint32_t line, std::string_view key) const;
+  std::string place(const toml::node& node, std::string_view key) const {
+    return place(node.source().begin.line, key);
+  }
   bool empty() const { return problems_.empty(); }
   // All of them as one usage error, in the order of the file.
   Error error() const;
