@@ -6,6 +6,7 @@
 #include <charconv>
 #include <concepts>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -28,10 +29,10 @@ inline std::optional<std::string_view> take_line(std::string_view& text) {
   return line;
 }
 
-// The last line that is not blank, without blanks at its end.
-inline std::string_view last_line(std::string_view text) {
+// The last line that is not blank, without blanks at its end: of a complaint, for an error's text.
+inline std::string last_line(std::string_view text) {
   text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
-  return text.substr(text.rfind('\n') + 1);
+  return std::string(text.substr(text.rfind('\n') + 1));
 }
 
 // The parts between separators that are not empty.

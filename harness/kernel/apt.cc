@@ -78,7 +78,7 @@ std::string error_lines(const std::string& text) {
       first_warning = line.substr(3);
   }
   if (!errors.empty()) return errors;
-  return first_warning.empty() ? std::string(last_line(text)) : first_warning;
+  return first_warning.empty() ? last_line(text) : first_warning;
 }
 
 // One "Key: value" stanza after another, blank lines between.
@@ -310,7 +310,7 @@ Result<fs::path> Apt::download(Lists lists, const AptPackage& package, const fs:
   for (const auto& entry : fs::directory_iterator(directory, error))
     if (entry.path().extension() == ".deb") return entry.path();
   return fail(ErrorKind::environment,
-              "apt-get download left no package: " + std::string(last_line(output.err)));
+              "apt-get download left no package: " + last_line(output.err));
 }
 
 std::unexpected<Error> Apt::network_error(const std::string& what,

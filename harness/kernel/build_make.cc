@@ -203,10 +203,6 @@ class MakeProcess {
   std::string tail_, line_;
 };
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
 }  // namespace
 
 Result<MakeOutcome> run_make(const MakeRun& run) { return MakeProcess(run).run(); }
@@ -215,7 +211,7 @@ Error host_trouble(std::string_view output) {
   Error error{ErrorKind::environment, ""};
   while (const auto line = take_line(output))
     for (const Trouble& trouble : kTroubles)
-      if (error.message.empty() && contains(*line, trouble.sign))
+      if (error.message.empty() && line->contains(trouble.sign))
         error = {ErrorKind::environment, std::string(trouble.message), std::string(trouble.hint)};
   return error;
 }
@@ -224,8 +220,8 @@ std::vector<std::string> error_lines(std::string_view output, std::size_t limit)
   std::vector<std::string> errors, last;
   while (const auto line = take_line(output)) {
     const std::string text(line->substr(0, kMaxLine));
-    const bool is_error = contains(*line, "error:") || contains(*line, "undefined reference") ||
-                          contains(*line, "ERROR:") || contains(*line, "*** ");
+    const bool is_error = line->contains("error:") || line->contains("undefined reference") ||
+                          line->contains("ERROR:") || line->contains("*** ");
     if (is_error && errors.size() < limit) errors.push_back(text);
     if (!line->empty()) last.push_back(text);
     if (last.size() > limit) last.erase(last.begin());

@@ -69,10 +69,9 @@ std::string hint_for(const std::string& complaint) {
 Result<std::string> GitTree::git(const std::vector<std::string>& arguments) const {
   CommandOutput output = KTRIAL_TRY(run_git(path_, arguments, stop_));
   if (output.ok()) return std::move(output.out);
-  return fail(
-      ErrorKind::environment,
-      "git " + arguments[0] + " in " + path_.string() + ": " + std::string(last_line(output.err)),
-      hint_for(output.err));
+  return fail(ErrorKind::environment,
+              "git " + arguments[0] + " in " + path_.string() + ": " + last_line(output.err),
+              hint_for(output.err));
 }
 
 Result<GitTree> GitTree::open(const fs::path& path, std::stop_token stop) {
@@ -87,8 +86,7 @@ Result<GitTree> GitTree::open(const fs::path& path, std::stop_token stop) {
     if (output.err.find("not a git repository") != std::string::npos)
       return usage_error("--tree " + path.string() + " is not a git repository",
                          "a tree that is built already can be named as --kernel " + path.string());
-    return fail(ErrorKind::environment,
-                "--tree " + path.string() + ": " + std::string(last_line(output.err)),
+    return fail(ErrorKind::environment, "--tree " + path.string() + ": " + last_line(output.err),
                 hint_for(output.err));
   }
   tree.objects_ = fs::canonical(tree.path_ / trimmed(output.out), error);
@@ -123,7 +121,7 @@ Result<bool> GitTree::is_ancestor(const std::string& ancestor,
   const auto output = KTRIAL_TRY(run_git(path_, {"merge-base", "--is-ancestor", from, to}, stop_));
   if (output.signal == 0 && output.exit_status <= 1) return output.exit_status == 0;
   return fail(ErrorKind::environment,
-              "git merge-base in " + path_.string() + ": " + std::string(last_line(output.err)));
+              "git merge-base in " + path_.string() + ": " + last_line(output.err));
 }
 
 Status GitTree::require_range(const std::string& good, const std::string& bad) const {
@@ -210,7 +208,7 @@ Status GitTree::create_scratch(const fs::path& directory) const {
       run_git(directory, {"init", "--quiet", "--template=", "--object-format=" + format}, stop_));
   if (!made.ok())
     return fail(ErrorKind::environment,
-                "git init in " + directory.string() + ": " + std::string(last_line(made.err)),
+                "git init in " + directory.string() + ": " + last_line(made.err),
                 hint_for(made.err));
   return {};
 }
@@ -228,10 +226,10 @@ Status GitTree::export_to(const fs::path& directory, const std::string& commit) 
       {"-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "--detach", commit},
       stop_));
   if (output.ok()) return {};
-  return fail(ErrorKind::environment,
-              "sources of " + brief(commit) + " into " + directory.string() + ": " +
-                  std::string(last_line(output.err)),
-              hint_for(output.err));
+  return fail(
+      ErrorKind::environment,
+      "sources of " + brief(commit) + " into " + directory.string() + ": " + last_line(output.err),
+      hint_for(output.err));
 }
 
 }  // namespace ktrial::kernel

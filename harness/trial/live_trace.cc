@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
+#include "harness/base/text.h"
 #include "harness/trace/collected.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/trace_files.h"
@@ -103,8 +103,9 @@ std::string missing(const TraceInbox& inbox) {
 std::vector<std::string> console_lines(const Scene& scene) {
   std::vector<std::string> out;
   if (!scene.plan.spec.trace_clock.empty()) return out;
-  std::istringstream stream(console_log(scene));
-  for (std::string line; std::getline(stream, line);) out.push_back(std::move(line));
+  const std::string log = console_log(scene);
+  std::string_view rest = log;
+  while (const auto line = take_line(rest)) out.emplace_back(*line);
   return out;
 }
 

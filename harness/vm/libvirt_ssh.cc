@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "harness/base/text.h"
+
 namespace ktrial::vm {
 namespace {
 
@@ -47,12 +49,10 @@ std::string_view parameter(std::string_view query, std::string_view name) {
   return "";
 }
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
-
 }  // namespace
 
 bool is_over_ssh(std::string_view uri) {
-  return uri.substr(0, uri.find("://")).ends_with("+ssh") && contains(uri, "://");
+  return uri.substr(0, uri.find("://")).ends_with("+ssh") && uri.contains("://");
 }
 
 std::string without_questions(const std::string& uri) {
@@ -80,12 +80,9 @@ std::string ssh_command(std::string_view uri) {
 
 std::string in_one_line(std::string_view message) {
   std::vector<std::string_view> lines;
-  while (!message.empty()) {
-    const auto end = message.find('\n');
-    std::string_view line = message.substr(0, end);
-    while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
-    if (!line.empty()) lines.push_back(line);
-    message = end == message.npos ? "" : message.substr(end + 1);
+  while (auto line = take_line(message)) {
+    while (line->ends_with('\r') || line->ends_with(' ')) line->remove_suffix(1);
+    if (!line->empty()) lines.push_back(*line);
   }
   if (lines.empty()) return "";
   constexpr std::size_t kFew = 2;
@@ -97,39 +94,39 @@ std::string ssh_hint(std::string_view uri, std::string_view message) {
   const std::string by_hand = ssh_command(uri);
   const std::string_view host = address_of(uri).host;
   // First what was said by those whom ssh had reached already.
-  if (contains(message, "nc: not found") || contains(message, "nc: command not found"))
+  if (message.contains("nc: not found") || message.contains("nc: command not found"))
     return fmt::format(
         "{} has no virt-ssh-helper: install libvirt's daemon there (Debian: "
         "libvirt-daemon-system); "
         "with socket= or netcat= in the URI it needs nc",
         host);
-  if (contains(message, "virt-ssh-helper: not found"))
+  if (message.contains("virt-ssh-helper: not found"))
     return fmt::format("install libvirt's daemon on {} (Debian: libvirt-daemon-system)", host);
-  if (contains(message, "libvirt-sock") || contains(message, "virtqemud-sock"))
-    return contains(message, "Permission denied")
+  if (message.contains("libvirt-sock") || message.contains("virtqemud-sock"))
+    return message.contains("Permission denied")
                ? fmt::format("that user may not use libvirt on {}: add it to the group libvirt",
                              host)
                : fmt::format("is libvirtd running on {}? try `systemctl start libvirtd` there",
                              host);
-  if (contains(message, "IDENTIFICATION HAS CHANGED"))
+  if (message.contains("IDENTIFICATION HAS CHANGED"))
     return fmt::format(
         "the host's key is another than before: if that is right, forget the old one with "
         "`ssh-keygen -R {}`",
         address_of(uri).port.empty() ? std::string(host)
                                      : fmt::format("[{}]:{}", host, address_of(uri).port));
-  if (contains(message, "Host key verification failed"))
+  if (message.contains("Host key verification failed"))
     return "the host's key is not known yet: log in by hand once, which shows and keeps it; then "
            "this must work: " +
            by_hand;
-  if (contains(message, "Permission denied"))
+  if (message.contains("Permission denied"))
     return "ssh must get in without asking, by a key without passphrase or one that an ssh-agent "
            "holds (keyfile=FILE in the URI names it); this must work: " +
            by_hand;
-  if (contains(message, "Could not resolve"))
+  if (message.contains("Could not resolve"))
     return fmt::format("no host has the name {}; see the URI", host);
-  if (contains(message, "cannot execute binary"))
+  if (message.contains("cannot execute binary"))
     return "there is no such ssh here: install it (Debian: openssh-client)";
-  if (contains(message, "Connection refused"))
+  if (message.contains("Connection refused"))
     return "is sshd running there, on that port? this must work: " + by_hand;
   return "ssh must get in without asking; this must work: " + by_hand;
 }
