@@ -121,7 +121,7 @@ void E2eTest::show_commands() const {
   std::error_code error;
   for (const auto& run : fs::directory_iterator(root() / "state/ktrial/runs", error))
     for (const auto& trial : fs::directory_iterator(run.path() / "trials", error))
-      for (const char* name : {"report.txt", "autopsy.txt", "qemu.log", "console.log"})
+      for (const char* name : {"autopsy.txt", "console.log"})
         show(trial.path() / name);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "harness/channel/channel.h"
+#include "harness/e2e/daemon.h"
 #include "harness/e2e/e2e.h"
 
 namespace ktrial::e2e {
@@ -137,8 +138,7 @@ TEST_F(FaultTest, ChannelDaemonKilledInMidRunIsInconclusive) {
 // Nothing is booted yet: the program that is asked for QEMU's version hangs.
 TEST_F(FaultTest, InterruptBeforeTheTrialStopsTheHelpersToo) {
   REQUIRE_DIRECT_QEMU("no QEMU of ours is asked");
-  ASSERT_TRUE(write_file_atomically(root() / "qemu", "#!/bin/sh\nexec sleep 600\n"));
-  fs::permissions(root() / "qemu", fs::perms::owner_all);
+  ASSERT_TRUE(write_script(root() / "qemu", "#!/bin/sh\nexec sleep 600\n"));
   environment_["KTRIAL_QEMU"] = root() / "qemu";
   for (int number : {SIGINT, SIGTERM}) {
     Running running = start({"run", "--workload", "smoke"});
@@ -154,13 +154,12 @@ TEST_F(FaultTest, InterruptBeforeTheTrialStopsTheHelpersToo) {
 TEST_F(FaultTest, AGuestThatIsLostAtBootIsBootedOnceMore) {
   REQUIRE_DIRECT_QEMU("libvirt starts QEMU by itself");
   REQUIRE_KERNEL(kKernel);
-  ASSERT_TRUE(write_file_atomically(root() / "qemu",
+  ASSERT_TRUE(write_script(root() / "qemu",
                                     "#!/bin/sh\n"
                                     "case \"$*\" in *-kernel*) mkdir " +
                                         (root() / "first").string() +
                                         " 2>/dev/null && exec qemu-system-x86_64 \"$@\" -S;; esac\n"
                                         "exec qemu-system-x86_64 \"$@\"\n"));
-  fs::permissions(root() / "qemu", fs::perms::owner_all);
   environment_["KTRIAL_QEMU"] = root() / "qemu";
   environment_.try_emplace("KTRIAL_TIMEOUT_SCALE", "0.4");  // it is waited for
   const auto result = run({"run", "--workload", "smoke", "--accel", "tcg", "--format", "json"});

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -13,6 +12,7 @@
 
 #include "harness/base/child.h"
 #include "harness/base/command.h"
+#include "harness/e2e/daemon.h"
 
 namespace ktrial::e2e {
 namespace fs = std::filesystem;
@@ -60,24 +60,17 @@ Status PrivateLibvirtd::launch() {
   // What runs on the far side, as the user that libvirtd takes itself to be.
   const std::string there = "#!/bin/sh\nexport XDG_RUNTIME_DIR=" + (home / "r").string() +
                             "\nexec unshare --user --map-user=1000 --map-group=1000 ";
-  KTRIAL_TRY(write_file_atomically(home / "relay", there + "virt-ssh-helper qemu:///session\n"));
-  KTRIAL_TRY(write_file_atomically(login(), there + "sh -c \"$SSH_ORIGINAL_COMMAND\"\n"));
-  ::chmod((home / "relay").c_str(), 0700);
-  ::chmod(login().c_str(), 0700);
+  KTRIAL_TRY(write_script(home / "relay", there + "virt-ssh-helper qemu:///session\n"));
+  KTRIAL_TRY(write_script(login(), there + "sh -c \"$SSH_ORIGINAL_COMMAND\"\n"));
   pid_ = ::fork();
   if (pid_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    ::setpgid(0, 0);
+    become_daemon(home / "out");
     ::setenv("HOME", home.c_str(), 1);
     ::setenv("XDG_RUNTIME_DIR", (home / "r").c_str(), 1);
     ::setenv("XDG_CONFIG_HOME", (home / "c").c_str(), 1);
     ::setenv("XDG_CACHE_HOME", (home / "k").c_str(), 1);
     ::setenv("XDG_DATA_HOME", (home / "d").c_str(), 1);
     ::setenv("PATH", (std::string(::getenv("PATH")) + ":/usr/sbin:/sbin").c_str(), 1);
-    const int out = ::open((home / "out").c_str(), O_WRONLY | O_CREAT, 0600);
-    ::dup2(::open("/dev/null", O_RDONLY), 0);
-    ::dup2(out, 1);
-    ::dup2(out, 2);
     ::execlp("unshare", "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", kScript,
              nullptr);
     ::_exit(127);

@@ -1,25 +1,23 @@
 #include "harness/e2e/sshd.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <sstream>
 #include <thread>
 
 #include "harness/base/child.h"
 #include "harness/base/command.h"
+#include "harness/e2e/daemon.h"
+#include "harness/vm/libvirt_helpers.h"
 
 namespace ktrial::e2e {
 namespace fs = std::filesystem;
@@ -46,11 +44,6 @@ Status make_key(const fs::path& file, const std::string& passphrase) {
   const auto made =
       KTRIAL_TRY(run_command({"ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", file}));
   return made.ok() ? Status() : fail(ErrorKind::environment, "ssh-keygen: " + made.err);
-}
-
-Status write_script(const fs::path& file, const std::string& text) {
-  KTRIAL_TRY(write_file_atomically(file, text));
-  return ::chmod(file.c_str(), 0700) == 0 ? Status() : fail_errno(file.string(), errno);
 }
 
 }  // namespace
@@ -105,12 +98,7 @@ Result<bool> PrivateSshd::listen() {
   fs::remove(log);
   pid_ = ::fork();
   if (pid_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    ::setpgid(0, 0);
-    const int out = ::open(log.c_str(), O_WRONLY | O_CREAT, 0600);
-    ::dup2(::open("/dev/null", O_RDONLY), 0);
-    ::dup2(out, 1);
-    ::dup2(out, 2);
+    become_daemon(log);
     if (::getuid() == 0) ::execlp("unshare", "unshare", "--mount", run.c_str(), nullptr);
     ::execl(run.c_str(), run.c_str(), nullptr);
     ::_exit(127);
@@ -158,12 +146,9 @@ void PrivateSshd::kill() {
 }
 
 std::vector<pid_t> PrivateSshd::sessions() const {
-  std::vector<pid_t> out;
-  if (pid_ <= 0) return out;
-  std::istringstream children(
-      read_file(fmt::format("/proc/{}/task/{}/children", pid_, pid_)).value_or(""));
-  for (pid_t child = 0; children >> child;) out.push_back(child);
-  return out;
+  if (pid_ <= 0) return {};
+  const vm::Pids children = vm::children_of(pid_, pid_);
+  return {children.pid.begin(), children.pid.begin() + children.count};
 }
 
 std::vector<pid_t> PrivateSshd::clients() const {

@@ -1,5 +1,6 @@
 // Test programs whose output says which of their tests failed.
 #include "harness/base/file.h"
+#include "harness/e2e/daemon.h"
 #include "harness/e2e/e2e.h"
 
 namespace ktrial::e2e {
@@ -10,8 +11,7 @@ class SubtestsE2eTest : public E2eTest {
  protected:
   Outcome run_script(const std::string& text) {
     const fs::path script = root() / "tests.sh";
-    EXPECT_TRUE(write_file_atomically(script, "#!/bin/sh\n" + text));
-    fs::permissions(script, fs::perms::owner_all);
+    EXPECT_TRUE(write_script(script, "#!/bin/sh\n" + text));
     return run({"run", "--cpus", "2", "--format", "json", "--", script.string()});
   }
 };
