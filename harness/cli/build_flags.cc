@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "harness/cli/output.h"
-#include "harness/kernel/kconfig.h"
+#include "harness/kernel/build/kconfig.h"
 #include "harness/kernel/kernel.h"
 #include "harness/trial/plan.h"
 
