@@ -20,21 +20,38 @@ struct Folder {
   Side side;
 };
 // The table of docs/architecture.md.
+// clang-format off
 constexpr Folder kFolders[] = {
-    {"harness/base", 0, Side::host},     {"guest/wire", 0, Side::shared},
-    {"results", 1, Side::host},          {"harness/spec", 1, Side::host},
-    {"harness/kernel", 2, Side::host},   {"harness/guest_image", 3, Side::host},
-    {"harness/vm", 3, Side::host},       {"harness/channel", 4, Side::host},
-    {"harness/console", 5, Side::host},  {"harness/introspect", 5, Side::host},
-    {"harness/subtests", 5, Side::host}, {"harness/trace", 6, Side::host},
-    {"harness/autopsy", 6, Side::host},  {"harness/verdict", 7, Side::host},
-    {"harness/trial", 8, Side::host},    {"harness/campaign", 9, Side::host},
-    {"harness/bisect", 9, Side::host},   {"harness/reproduce", 9, Side::host},
-    {"harness/selftest", 9, Side::host}, {"harness/cli", 10, Side::host},
-    {"harness/e2e", 11, Side::host},     {"harness/dev", 11, Side::host},
-    {"guest/init", 1, Side::guest},      {"guest/inject", 1, Side::guest},
+    {"harness/base", 0, Side::host},
+    {"guest/wire", 0, Side::shared},
+    {"results", 1, Side::host},
+    {"harness/spec", 1, Side::host},
+    {"harness/kernel", 2, Side::host},
+    {"harness/guest_image", 3, Side::host},
+    {"harness/vm", 3, Side::host},
+    {"harness/channel", 4, Side::host},
+    {"harness/console", 5, Side::host},
+    {"harness/introspect", 5, Side::host},
+    {"harness/subtests", 5, Side::host},
+    {"harness/trace", 6, Side::host},
+    {"harness/autopsy", 6, Side::host},
+    {"harness/verdict", 7, Side::host},
+    {"harness/trial", 8, Side::host},
+    {"harness/run", 9, Side::host},
+    {"harness/interactive", 9, Side::host},
+    {"harness/engine", 10, Side::host},
+    {"harness/campaign", 11, Side::host},
+    {"harness/bisect", 11, Side::host},
+    {"harness/reproduce", 11, Side::host},
+    {"harness/selftest", 11, Side::host},
+    {"harness/cli", 12, Side::host},
+    {"harness/e2e", 13, Side::host},
+    {"harness/dev", 13, Side::host},
+    {"guest/init", 1, Side::guest},
+    {"guest/inject", 1, Side::guest},
     {"workloads", 1, Side::guest},
 };
+// clang-format on
 
 const Folder* folder_of(const std::string& path) {
   for (const Folder& folder : kFolders)
