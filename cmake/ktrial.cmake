@@ -23,28 +23,6 @@ if(KTRIAL_SANITIZE)
   target_compile_definitions(ktrial_flags INTERFACE KTRIAL_SANITIZED=1)
 endif()
 
-# What nearly every file reads is parsed once: compiling takes about half the time. The fuzz
-# preset does without, so that a forgotten #include shows. A library and a test differ in flags.
-function(ktrial_precompile target master)
-  if(KTRIAL_FUZZ)
-    return()
-  endif()
-  if(NOT TARGET ${master})
-    set(options)
-    if(master MATCHES tests)
-      set(options $<$<CONFIG:RelWithDebInfo>:-O0>)
-    endif()
-    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/${master}.cc CONTENT "// Precompiles headers.\n")
-    add_library(${master} OBJECT ${PROJECT_BINARY_DIR}/generated/${master}.cc)
-    target_link_libraries(${master} PRIVATE ktrial_flags fmt::fmt nlohmann_json::nlohmann_json ${ARGN})
-    target_compile_options(${master} PRIVATE ${options})
-    target_precompile_headers(${master} PRIVATE <algorithm> <boost/asio/io_context.hpp>
-      <boost/asio/steady_timer.hpp> <charconv> <chrono> <filesystem> <fmt/format.h> <functional> <map>
-      <memory> <nlohmann/json.hpp> <optional> <regex> <set> <span> <string> <string_view> <variant> <vector>)
-  endif()
-  target_precompile_headers(${target} REUSE_FROM ${master})
-endfunction()
-
 # ktrial_library(NAME SOURCES... [DEPS targets...]): one folder's static library.
 function(ktrial_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
@@ -53,7 +31,6 @@ function(ktrial_library name)
   if(KTRIAL_FUZZ)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
-  ktrial_precompile(${name} ktrial_precompiled)
 endfunction()
 
 # Where tests find the source tree and the build. In a header, not among the flags: a
@@ -83,7 +60,6 @@ function(ktrial_test name)
   # The code under test is optimised; the tests themselves compile twice as fast like this.
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
   target_include_directories(${name} PRIVATE ${PROJECT_BINARY_DIR}/generated)
-  ktrial_precompile(${name} ktrial_tests_precompiled GTest::gmock)
   if(arg_LABELS MATCHES "e2e|drill")
     list(APPEND arg_PROPERTIES RUN_SERIAL TRUE)
   endif()
