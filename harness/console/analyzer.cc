@@ -25,6 +25,8 @@ struct Open {
 
 class Analyzer::Impl final : public LineReader {
  public:
+  explicit Impl(std::vector<Kind> fail_on) : fail_on_(std::move(fail_on)) {}
+
   void feed(std::string_view bytes) {
     stream.feed(bytes, *this);
     refresh();
@@ -109,35 +111,45 @@ class Analyzer::Impl final : public LineReader {
       else
         close(i);
     }
-    if (findings.size() >= kMaxFindings) {
-      ++not_kept;
+    std::vector<Finding>& list = list_for(head.rule->kind);
+    if (list.size() >= kMaxFindings) {
+      not_kept += &list == &findings;
       return;
     }
-    open_.push_back({Report(std::move(head), line), findings.size(), false});
-    findings.push_back(open_.back().report.finding());
+    open_.push_back({Report(std::move(head), line), list.size(), false});
+    list.push_back(open_.back().report.finding());
+  }
+
+  std::vector<Finding>& list_for(Kind kind) {
+    return is_note(kind) && std::ranges::find(fail_on_, kind) == fail_on_.end() ? notes : findings;
+  }
+  void update(const Open& open) {
+    list_for(open.report.rule().kind)[open.finding] = open.report.finding();
   }
 
   void close(std::size_t index) {
     open_[index].report.close(false);
-    findings[open_[index].finding] = open_[index].report.finding();
+    update(open_[index]);
     open_.erase(open_.begin() + static_cast<long>(index));
   }
 
   void refresh() {
     for (Open& open : open_)
-      if (std::exchange(open.dirty, false)) findings[open.finding] = open.report.finding();
+      if (std::exchange(open.dirty, false)) update(open);
   }
 
-  std::vector<Finding> findings;
+  std::vector<Finding> findings, notes;
   std::vector<EnvironmentMark> environment;
   std::uint64_t not_kept = 0;
   LineStream stream;
 
  private:
   std::vector<Open> open_;
+  std::vector<Kind> fail_on_;
 };
 
-Analyzer::Analyzer() : impl_(std::make_unique<Impl>()) {}
+Analyzer::Analyzer(std::vector<Kind> fail_on)
+    : impl_(std::make_unique<Impl>(std::move(fail_on))) {}
 Analyzer::~Analyzer() = default;
 Analyzer::Analyzer(Analyzer&&) noexcept = default;
 Analyzer& Analyzer::operator=(Analyzer&&) noexcept = default;
@@ -145,6 +157,7 @@ Analyzer& Analyzer::operator=(Analyzer&&) noexcept = default;
 void Analyzer::feed(std::string_view bytes) { impl_->feed(bytes); }
 void Analyzer::finish() { impl_->finish(); }
 const std::vector<Finding>& Analyzer::findings() const { return impl_->findings; }
+const std::vector<Finding>& Analyzer::notes() const { return impl_->notes; }
 std::uint64_t Analyzer::findings_not_kept() const { return impl_->not_kept; }
 std::uint64_t Analyzer::lines() const { return impl_->stream.lines(); }
 bool Analyzer::saw_kernel_line() const { return impl_->stream.envelope().saw_kernel_line(); }

@@ -38,7 +38,8 @@ struct EnvironmentMark {
 
 class Analyzer {
  public:
-  Analyzer();
+  // `fail_on`: the notes that are findings all the same.
+  explicit Analyzer(std::vector<Kind> fail_on = {});
   ~Analyzer();
   Analyzer(Analyzer&&) noexcept;
   Analyzer& operator=(Analyzer&&) noexcept;
@@ -52,6 +53,8 @@ class Analyzer {
   // refined by the lines that follow. At most kMaxFindings are kept.
   const std::vector<Finding>& findings() const;
   std::uint64_t findings_not_kept() const;
+  // Of a kind that is_note(); in the same order, as complete, and as many.
+  const std::vector<Finding>& notes() const;
   static constexpr std::size_t kMaxFindings = 256;
 
   std::uint64_t lines() const;

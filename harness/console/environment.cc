@@ -1,6 +1,6 @@
 #include "harness/console/environment.h"
 
-#include <re2/re2.h>
+#include "harness/base/re2.h"
 
 namespace ktrial::console {
 
@@ -15,9 +15,8 @@ EnvironmentSymptom environment_symptom(std::string_view body) {
       R"(rcu: .*kthread timer wakeup didn't happen|NOHZ tick-stop error|)"
       R"(NMI watchdog: Perf NMI watchdog permanently disabled|)"
       R"(Performance Events: PMU not available due to virtualization))");
-  const re2::StringPiece text(body.data(), body.size());
-  if (RE2::PartialMatch(text, dropped)) return EnvironmentSymptom::dropped_messages;
-  return RE2::PartialMatch(text, symptom) ? EnvironmentSymptom::symptom : EnvironmentSymptom::none;
+  if (partial_match(body, dropped)) return EnvironmentSymptom::dropped_messages;
+  return partial_match(body, symptom) ? EnvironmentSymptom::symptom : EnvironmentSymptom::none;
 }
 
 }  // namespace ktrial::console

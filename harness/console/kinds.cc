@@ -9,6 +9,7 @@ namespace {
 struct KindFacts {
   std::string_view name;
   int severity;
+  bool note = false;
 };
 
 constexpr std::array kFacts = std::to_array<KindFacts>({
@@ -51,12 +52,22 @@ constexpr std::array kFacts = std::to_array<KindFacts>({
     {"rust_panic", 90},
     {"firmware", 40},
     {"test_harness", 5},
+    {"page_allocation", 4, true},
+    {"out_of_memory", 4, true},
+    {"netdev_watchdog", 4, true},
+    {"reboot", 4, true},
 });
-static_assert(kFacts.size() == static_cast<std::size_t>(Kind::test_harness) + 1);
+static_assert(kFacts.size() == static_cast<std::size_t>(Kind::reboot) + 1);
 
 }  // namespace
 
 std::string_view kind_name(Kind kind) { return kFacts[static_cast<std::size_t>(kind)].name; }
+std::optional<Kind> kind_named(std::string_view name) {
+  for (std::size_t i = 0; i < kFacts.size(); ++i)
+    if (kFacts[i].name == name) return static_cast<Kind>(i);
+  return std::nullopt;
+}
+bool is_note(Kind kind) { return kFacts[static_cast<std::size_t>(kind)].note; }
 int severity_of(Kind kind) { return kFacts[static_cast<std::size_t>(kind)].severity; }
 
 }  // namespace ktrial::console

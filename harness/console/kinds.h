@@ -1,6 +1,7 @@
 // The families of kernel reports.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 namespace ktrial::console {
@@ -45,10 +46,20 @@ enum class Kind {
   rust_panic,
   firmware,
   test_harness,
+  // Notes: see is_note().
+  page_allocation,
+  out_of_memory,
+  netdev_watchdog,
+  reboot,
 };
 
 // The enumerator's own name, e.g. "rcu_stall".
 std::string_view kind_name(Kind);
+// The kind of that name, e.g. for a list in a spec.
+std::optional<Kind> kind_named(std::string_view name);
+// Want of memory, a dead network card, a second boot: the kernel may well be right to say so. They
+// are told, but fail nothing unless somebody asks.
+bool is_note(Kind);
 // Greater is worse: panic > oops > memory corruption > hard lockup > soft lockup and RCU stall >
 // workqueue lockup > hung task > warning > lockdep > the rest.
 int severity_of(Kind);

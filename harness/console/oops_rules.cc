@@ -155,6 +155,15 @@ constexpr Rule kRules[] = {
     {R"(Kernel panic - not syncing: (.+?)(?: for .*|:? *\.*)$)", panic, R"(kernel panic: \1)",
      Pick::none, 0, true},
 
+    // Notes
+    {R"([^:]{1,63}: page allocation (?:failure|stalls))", page_allocation,
+     "page allocation failure", Pick::stack},
+    {R"([^:]{1,63} invoked oom-killer: )", out_of_memory, "out of memory"},
+    {R"((?:Memory cgroup o|O)ut of memory(?: \([^)]*\))?: Kill)", out_of_memory, "out of memory",
+     Pick::none, 0, true},
+    {R"(NETDEV WATCHDOG: )", netdev_watchdog, "NETDEV WATCHDOG: transmit queue timed out",
+     Pick::none, 0, true},
+
     // Others
     {R"(BUG: (.{3,120}))", bug, R"(BUG: \1)", Pick::none, 0, true},
     {R"(unregister_netdevice: waiting for (\S+) to become free)", netdev_unregister,

@@ -13,6 +13,7 @@ const std::vector<const char*>& candidate_patterns() {
       "Internal error", "\\[#", "corruption", "usercopy: ", "starved", "csd: ", "UBSAN",
       "double fault", "invalid opcode", "stack segment", "Insufficient stack", "Bad mode", "SError",
       "VFS: Busy", "unregister_netdevice: ", "trusty: ", "SYZF",
+      "page allocation ", "oom-killer", "ut of memory", "NETDEV WATCH",
       // environment
       "took too", "interrupt took", "unstable", "skew", "retried", "read-back", "throttling",
       "printk mess", "tick-stop", "timer wakeup", "timer handling", "timekeeping w",

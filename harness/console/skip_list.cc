@@ -1,6 +1,6 @@
 #include "harness/console/skip_list.h"
 
-#include <re2/re2.h>
+#include "harness/base/re2.h"
 
 namespace ktrial::console {
 namespace {
@@ -184,20 +184,20 @@ const RE2& dispatchers() {
 }  // namespace
 
 bool is_entry_point(std::string_view symbol, std::string_view caller) {
-  if (skipped(symbol, Skip::stall) && !RE2::FullMatch(symbol, pattern_smp())) return false;
-  if (RE2::FullMatch(symbol, entry_points()) && !RE2::FullMatch(symbol, generic_entry_points()))
+  if (skipped(symbol, Skip::stall) && !full_match(symbol, pattern_smp())) return false;
+  if (full_match(symbol, entry_points()) && !full_match(symbol, generic_entry_points()))
     return true;
-  return RE2::FullMatch(caller, dispatchers()) && !RE2::FullMatch(symbol, dispatchers()) &&
+  return full_match(caller, dispatchers()) && !full_match(symbol, dispatchers()) &&
          symbol != "worker_thread" && !symbol.starts_with("run_");
 }
 
 bool skips_leak(std::string_view symbol);
 
 bool skipped(std::string_view symbol, Skip skip) {
-  if (RE2::FullMatch(symbol, report_functions())) return true;
-  if (skip == Skip::stall) return RE2::FullMatch(symbol, stall_functions());
+  if (full_match(symbol, report_functions())) return true;
+  if (skip == Skip::stall) return full_match(symbol, stall_functions());
   if (skip == Skip::leak) return skips_leak(symbol);
-  if (skip == Skip::hung) return RE2::FullMatch(symbol, hung_functions());
+  if (skip == Skip::hung) return full_match(symbol, hung_functions());
   return false;
 }
 
@@ -208,7 +208,7 @@ bool skips_leak(std::string_view symbol) {
       R"(.*(kmalloc|kzalloc|kmem_cache|kstrdup|vmalloc|mempool|kvmalloc).*|_*alloc|)"
       R"(.*_alloc_(noprof|node).*)");
   // clang-format on
-  return RE2::FullMatch(symbol, re);
+  return full_match(symbol, re);
 }
 
 bool waits_for_others(std::string_view symbol) {
@@ -222,7 +222,7 @@ bool waits_for_others(std::string_view symbol) {
       R"(virt_spin_lock.*|text_poke.*|smp_text_poke.*|stop_machine.*|multi_cpu_stop|)"
       R"(stop_two_cpus|membarrier_.*|rcu_barrier.*|synchronize_rcu.*|wait_for_completion.*)");
   // clang-format on
-  return RE2::FullMatch(symbol, re);
+  return full_match(symbol, re);
 }
 
 bool is_tick(std::string_view symbol) {
@@ -231,7 +231,7 @@ bool is_tick(std::string_view symbol) {
       R"(update_process_times|tick_(sched|nohz|periodic|handle).*|watchdog_timer_fn|)"
       R"((rcu_sched_clock_irq|rcu_check_callbacks))");
   // clang-format on
-  return RE2::FullMatch(symbol, re);
+  return full_match(symbol, re);
 }
 
 bool is_idle(std::string_view symbol) {
@@ -243,7 +243,7 @@ bool is_idle(std::string_view symbol) {
       R"(wait_for_interrupt|psci_.*idle.*|snooze_loop|xen_safe_halt|haltpoll.*|)"
       R"(cpu_idle_poll.*|tdx_.*halt)");
   // clang-format on
-  return RE2::FullMatch(symbol, re);
+  return full_match(symbol, re);
 }
 
 }  // namespace ktrial::console

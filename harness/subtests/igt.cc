@@ -1,6 +1,6 @@
 #include "harness/subtests/igt.h"
 
-#include <re2/re2.h>
+#include "harness/base/re2.h"
 
 namespace ktrial::subtests {
 
@@ -9,8 +9,6 @@ namespace {
 std::string cut(std::string_view text, std::size_t limit) {
   return std::string(text.substr(0, limit));
 }
-
-std::string_view view(const re2::StringPiece& piece) { return {piece.data(), piece.size()}; }
 
 std::optional<Result> result_of(std::string_view word) {
   if (word == "SUCCESS") return Result::pass;
@@ -55,18 +53,20 @@ void Igt::line(std::string_view line) {
       R"((?:(Dynamic subtest|Subtest) (.+): )?(SUCCESS|SKIP|FAIL|CRASH|TIMEOUT) \(([0-9.]{1,20})s\))");
   static const RE2& why =
       *new RE2(R"(Test (?:requirement not met|assertion failure).*|.*Failed assertion: .*)");
-  re2::StringPiece kind, name, word, took;  // Debian's RE2 knows no string_view
-  if (RE2::FullMatch(line, start, &kind, &name)) {
-    (kind.empty() ? subtest_ : dynamic_) = cut(view(name), kMaxName);
+  std::string_view kind, name, word, took;
+  if (full_match(line, start, &kind, &name)) {
+    (kind.empty() ? subtest_ : dynamic_) = cut(name, kMaxName);
     if (kind.empty()) had_dynamic_ = bad_dynamic_ = false;
-  } else if (RE2::FullMatch(line, end, &kind, &name, &word, &took)) {
-    const Result result = *result_of(view(word));
+  } else if (full_match(line, end, &kind, &name, &word, &took)) {
+    const Result result = *result_of(word);
     double seconds = 0;
-    const bool known = RE2::FullMatch(took, R"((\d{1,9}(?:\.\d{1,9})?))", &seconds);
+    const bool known = full_match(took, R"((\d{1,9}(?:\.\d{1,9})?))", &seconds);
     const auto time = known ? std::optional(seconds) : std::nullopt;
-    if (view(kind) == "Dynamic subtest") end_dynamic(view(name), result, time);
-    else end_subtest(name.empty() ? "test" : view(name), result, time);
-  } else if (RE2::FullMatch(line, why)) {
+    if (kind == "Dynamic subtest")
+      end_dynamic(name, result, time);
+    else
+      end_subtest(name.empty() ? "test" : name, result, time);
+  } else if (full_match(line, why)) {
     why_ = cut(line, kMaxReason);
   }
 }

@@ -1,7 +1,6 @@
 #include "harness/subtests/subtests.h"
 
-#include <re2/re2.h>
-
+#include "harness/base/re2.h"
 #include "harness/subtests/igt.h"
 #include "harness/subtests/tap.h"
 
@@ -9,11 +8,16 @@ namespace ktrial::subtests {
 
 std::string_view name(Result result) {
   switch (result) {
-    case Result::pass: return "pass";
-    case Result::fail: return "fail";
-    case Result::skip: return "skip";
-    case Result::crash: return "crash";
-    case Result::timeout: return "timeout";
+    case Result::pass:
+      return "pass";
+    case Result::fail:
+      return "fail";
+    case Result::skip:
+      return "skip";
+    case Result::crash:
+      return "crash";
+    case Result::timeout:
+      return "timeout";
   }
   std::abort();
 }
@@ -29,9 +33,7 @@ struct Parser::State {
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (console) {
       static const RE2& stamp = *new RE2(R"(^.*?\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? )");
-      re2::StringPiece rest(text);
-      if (!RE2::Consume(&rest, stamp)) return;
-      text = {rest.data(), rest.size()};
+      if (!consume(text, stamp)) return;
     }
     if (format == Format::none) {
       if (Tap::starts(text)) format = Format::tap;

@@ -1,9 +1,8 @@
 #include "harness/subtests/tap.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 
+#include "harness/base/re2.h"
 #include "harness/base/text.h"
 
 namespace ktrial::subtests {
@@ -19,7 +18,7 @@ std::string cut(std::string_view text, std::size_t limit) {
 
 bool is_tap(std::string_view text) {
   static const RE2& re = *new RE2(R"((not )?ok\b.*|1\.\.\d.*|K?TAP version \d.*|Bail out!.*)");
-  return RE2::FullMatch(text, re);
+  return full_match(text, re);
 }
 
 // Takes the nesting off the front: spaces (KUnit), or "# " once a level (kselftest's runner).
@@ -59,7 +58,7 @@ std::string under(std::string_view parent, std::string_view child) {
 
 bool Tap::starts(std::string_view line) {
   static const RE2& re = *new RE2(R"( *K?TAP version \d+\s*)");
-  return RE2::FullMatch(line, re);
+  return full_match(line, re);
 }
 
 Tap::Level& Tap::level_at(std::size_t column) {
@@ -84,12 +83,12 @@ void Tap::line(std::string_view line) {
   static const RE2& result_line = *new RE2(R"((not )?ok(?: +\d+)?(?: +-)?(?: +(.*))?)");
   static const RE2& plan_line = *new RE2(R"(1\.\.(\d{1,7})\b.*)");
   const std::size_t column = take_column(line);
-  re2::StringPiece words, no;  // Debian's RE2 knows no string_view
+  std::string_view words, no;
   std::size_t planned = 0;
-  if (RE2::FullMatch(line, plan_line, &planned)) {
+  if (full_match(line, plan_line, &planned)) {
     level_at(column).planned = std::min(planned, kMaxPlan);
-  } else if (RE2::FullMatch(line, result_line, &no, &words)) {
-    result(column, no.empty(), {words.data(), words.size()});
+  } else if (full_match(line, result_line, &no, &words)) {
+    result(column, no.empty(), words);
   } else if (line.starts_with("Bail out!")) {
     bailed_out_ = cut(trimmed(line.substr(9)), kMaxReason);
     if (bailed_out_.empty()) bailed_out_ = "no reason given";

@@ -1,10 +1,10 @@
 #include "harness/trace/console_dump.h"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 
+#include "harness/base/re2.h"
 #include "harness/base/text.h"
 
 namespace ktrial::trace {
@@ -20,9 +20,8 @@ constexpr std::size_t kLongestLine = 4096, kMostLosses = 64;
 std::string_view without_prefix(std::string_view line) {
   static const RE2 prefix(R"(^(?:<\d{1,3}>)?(?:\[ *\d+\.\d{6}\])?(?:\[ *[TC]\d+\])? ?)",
                           RE2::Latin1);
-  re2::StringPiece rest(line.data(), line.size());
-  RE2::Consume(&rest, prefix);
-  return {rest.data(), rest.size()};
+  consume(line, prefix);
+  return line;
 }
 
 std::string printable(std::string_view text) {
@@ -60,11 +59,9 @@ class Reader {
     } else if (!take_loss(line) && !take_record(line) && !take_stack(line)) {
       // A record that lost its beginning, or some other CPU's line.
       static const RE2 remains(R"(\d*us[ +!#*@$]: |\bprev_comm=|\bnext_pid=)", RE2::Latin1);
-      if (RE2::PartialMatch(as_piece(line), remains)) ++damaged_;
+      if (partial_match(line, remains)) ++damaged_;
     }
   }
-
-  static re2::StringPiece as_piece(std::string_view text) { return {text.data(), text.size()}; }
 
   void begin() {
     if (state_ != State::outside) ++endless_;
@@ -75,7 +72,7 @@ class Reader {
   bool take_loss(std::string_view line) {
     static const RE2 loss(R"(^CPU:(\d{1,6}) \[LOST (\d{1,18}) EVENTS\])", RE2::Latin1);
     std::string cpu, count;
-    if (!RE2::PartialMatch(as_piece(line), loss, &cpu, &count)) return false;
+    if (!partial_match(line, loss, &cpu, &count)) return false;
     if (out_.missing.size() < kMostLosses)
       out_.missing.push_back("CPU " + cpu + " lost " + count + " events");
     return true;
@@ -85,23 +82,21 @@ class Reader {
     static const RE2 record(
         R"(^ *(.{1,15}?)-(\d{1,9}) +(\d{1,4})([^\d\s]\S{2,7}) +(\d{1,15})us[ +!#*@$]: (.*)$)",
         RE2::Latin1);
-    re2::StringPiece task, flags, rest;
+    std::string_view task, flags, rest;
     Moment one;
     std::uint64_t us = 0;
-    if (!RE2::FullMatch(as_piece(line), record, &task, &one.pid, &one.cpu, &flags, &us, &rest))
-      return false;
+    if (!full_match(line, record, &task, &one.pid, &one.cpu, &flags, &us, &rest)) return false;
     if (one.cpu >= kMaxCpus || out_.moments.size() >= kMaxEvents) {
       ++damaged_;
       return true;
     }
     state_ = State::inside;  // its ruler may be lost
     one.ns = us * 1000;
-    split({rest.data(), rest.size()}, one);
+    split(rest, one);
     understand(one, out_.names);
     one.doubtful = one.doubtful || (one.event == "sched_switch" && one.act != Act::task_switch) ||
                    (one.event == "sched_process_fork" && one.act != Act::fork);
-    if (one.pid != 0 && !task.starts_with("<"))
-      short_names_.try_emplace(one.pid, printable({task.data(), task.size()}));
+    if (one.pid != 0 && !task.starts_with("<")) short_names_.try_emplace(one.pid, printable(task));
     damaged_ += one.doubtful;
     out_.moments.push_back(std::move(one));
     return true;
@@ -111,18 +106,18 @@ class Reader {
   static void split(std::string_view rest, Moment& one) {
     static const RE2 other_line(R"(^(.*?)\[ *\d+\.\d{6}\])", RE2::Latin1);
     static const RE2 named(R"(^([A-Za-z_]\w{0,63}): ?(.*)$)", RE2::Latin1);
-    re2::StringPiece text = as_piece(rest), event, fields;
+    std::string_view text = rest, event, fields;
     one.doubtful = std::ranges::any_of(rest, [](char c) {
       return (c < ' ' && c != '\t') || static_cast<unsigned char>(c) >= 127;
     });
     // Another CPU's line begins within.
-    if (RE2::PartialMatch(text, other_line, &text)) one.doubtful = true;
-    if (RE2::FullMatch(text, named, &event, &fields)) {
-      one.event = std::string(event.data(), event.size());
-      one.text = printable({fields.data(), fields.size()});
+    if (partial_match(text, other_line, &text)) one.doubtful = true;
+    if (full_match(text, named, &event, &fields)) {
+      one.event = event;
+      one.text = printable(fields);
       return;
     }
-    one.text = printable({text.data(), text.size()});
+    one.text = printable(text);
     one.event = one.text.find(" <-") != std::string::npos ? "function" : "print";
   }
 
