@@ -1,5 +1,6 @@
 #include "harness/console/analyzer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "harness/console/environment.h"
@@ -148,8 +149,7 @@ class Analyzer::Impl final : public LineReader {
   std::vector<Kind> fail_on_;
 };
 
-Analyzer::Analyzer(std::vector<Kind> fail_on)
-    : impl_(std::make_unique<Impl>(std::move(fail_on))) {}
+Analyzer::Analyzer(std::vector<Kind> fail_on) : impl_(std::make_unique<Impl>(std::move(fail_on))) {}
 Analyzer::~Analyzer() = default;
 Analyzer::Analyzer(Analyzer&&) noexcept = default;
 Analyzer& Analyzer::operator=(Analyzer&&) noexcept = default;
@@ -161,7 +161,9 @@ const std::vector<Finding>& Analyzer::notes() const { return impl_->notes; }
 std::uint64_t Analyzer::findings_not_kept() const { return impl_->not_kept; }
 std::uint64_t Analyzer::lines() const { return impl_->stream.lines(); }
 bool Analyzer::saw_kernel_line() const { return impl_->stream.envelope().saw_kernel_line(); }
-std::string Analyzer::last_kernel_line() const { return impl_->stream.envelope().last_kernel_line(); }
+std::string Analyzer::last_kernel_line() const {
+  return impl_->stream.envelope().last_kernel_line();
+}
 const std::vector<EnvironmentMark>& Analyzer::environment() const { return impl_->environment; }
 
 }  // namespace ktrial::console

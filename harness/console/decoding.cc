@@ -156,7 +156,8 @@ std::string_view Utf16::decode(std::string_view bytes) {
   std::size_t i = 0;
   for (; i + 1 < held_.size(); i += 2)
     unit(static_cast<unsigned char>(held_[i + static_cast<std::size_t>(low)]) |
-         static_cast<unsigned>(static_cast<unsigned char>(held_[i + static_cast<std::size_t>(1 - low)]))
+         static_cast<unsigned>(
+             static_cast<unsigned char>(held_[i + static_cast<std::size_t>(1 - low)]))
              << 8);
   held_.erase(0, i);
   return out_;
@@ -182,16 +183,16 @@ void undo_markup(std::string& text) {
   for (std::size_t i = 0; i < text.size();) {
     const std::string_view rest = std::string_view(text).substr(i);
     const char c = text[i];
-    const Pair* pair = c == '&'             ? pair_at(kEntities, rest)
-                       : (c & 0x80) != 0    ? pair_at(kTypographic, rest)
-                                            : nullptr;
+    const Pair* pair = c == '&'          ? pair_at(kEntities, rest)
+                       : (c & 0x80) != 0 ? pair_at(kTypographic, rest)
+                                         : nullptr;
     re2::StringPiece found;
     if (pair != nullptr) {
       out += pair->to;
       i += pair->from.size();
     } else if (c == '<' && tags &&
-               tag.Match(re2::StringPiece(rest.data(), rest.size()), 0, std::min<std::size_t>(rest.size(), 256),
-                         RE2::ANCHOR_START, &found, 1)) {
+               tag.Match(re2::StringPiece(rest.data(), rest.size()), 0,
+                         std::min<std::size_t>(rest.size(), 256), RE2::ANCHOR_START, &found, 1)) {
       if (found.size() > 2 && (found[1] == 'b' || found[1] == 'B') &&
           (found[2] == 'r' || found[2] == 'R'))
         out.push_back('\n');
@@ -201,8 +202,7 @@ void undo_markup(std::string& text) {
       ++i;
     }
   }
-  if (escapes)
-    RE2::GlobalReplace(&out, escape, R"(\1)");
+  if (escapes) RE2::GlobalReplace(&out, escape, R"(\1)");
   text = std::move(out);
 }
 
@@ -228,8 +228,8 @@ bool QuotedPrintable::holds(std::string& line) {
   if (!line.empty() && (line[0] == 'C' || line[0] == 'c') &&
       RE2::PartialMatch(line, header, &encoding))
     on_ = encoding == "quoted-printable";
-  const bool full = line.size() > 1 && line.size() < 1000 && line.back() == '=' &&
-                    line[line.size() - 2] != '=';
+  const bool full =
+      line.size() > 1 && line.size() < 1000 && line.back() == '=' && line[line.size() - 2] != '=';
   // RFC 2045 allows 76 columns; who encodes fills them, nearly.
   const bool soft = full && (on_ || (line.size() >= 60 && line.size() <= 77));
   if (kept_) {
@@ -304,7 +304,8 @@ std::optional<JsonMessage> json_message(std::string_view line) {
 }
 
 bool json_noise(std::string_view line) {
-  static const RE2 noise(R"~(^\s*(?:[{}\],\[ ]+|"\w+"\s*:\s*(?:"[^"]*"|[\d.]+|null|[\[{]),?)\s*$)~");
+  static const RE2 noise(
+      R"~(^\s*(?:[{}\],\[ ]+|"\w+"\s*:\s*(?:"[^"]*"|[\d.]+|null|[\[{]),?)\s*$)~");
   return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), noise);
 }
 

@@ -50,7 +50,8 @@ class QuotedPrintable {
 
 // "=3D" -> "="; other bytes stay.
 void undo_quoted_printable(std::string& text);
-// rsyslog's "#012" (octal), or "\x0a" of /dev/kmsg -> the character; other control bytes are dropped.
+// rsyslog's "#012" (octal), or "\x0a" of /dev/kmsg -> the character; other control bytes are
+// dropped.
 std::string undo_octal(std::string_view text);
 std::string undo_hex(std::string_view text);
 

@@ -1,7 +1,7 @@
-// Takes kernel messages out of whatever a log was wrapped in, and says which lines are the kernel's.
-// A printk stamp, or a daemon's word ("kernel: "), is proof. Other lines get a hearing, where the
-// kernel has not spoken with proof in the same wrapping. Pure; holds back at most some 50 lines, and
-// of a plain console none.
+// Takes kernel messages out of whatever a log was wrapped in, and says which lines are the
+// kernel's. A printk stamp, or a daemon's word ("kernel: "), is proof. Other lines get a hearing,
+// where the kernel has not spoken with proof in the same wrapping. Pure; holds back at most some 50
+// lines, and of a plain console none.
 #pragma once
 
 #include <array>

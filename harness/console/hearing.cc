@@ -34,10 +34,10 @@ int weight_of(std::string_view body) {
       R"((?:Not tainted|Tainted: .*) \d+\.\d|Showing busy workqueues|\d+ locks? held by |preempt_count: |)"
       R"("echo 0 > /proc/sys/kernel/hung_task|\(detected by \d+, t=|\(t=\d+ jiffies|Kernel Offset: |Mem-Info:|)"
       R"(Rebooting in \d+ sec|PGD [0-9a-f]+|#PF: |in_atomic\(\): |unreferenced object 0x))");
-  static const RE2 weak(R"(^\s*(?:Workqueue: |Tainted: |page:|raw: |flags: 0x|Showing all locks|stack:))");
+  static const RE2 weak(
+      R"(^\s*(?:Workqueue: |Tainted: |page:|raw: |flags: 0x|Showing all locks|stack:))");
   if (matches(body, strong) || parse_pointer(body).has_value()) return kEnough;
-  if (const auto frame = parse_frame(body))
-    return body.find("+0x") != body.npos ? kEnough : 1;
+  if (const auto frame = parse_frame(body)) return body.find("+0x") != body.npos ? kEnough : 1;
   return matches(body, weak) ? 1 : 0;
 }
 
@@ -55,9 +55,9 @@ std::size_t hidden_head(std::string_view text) {
 }  // namespace
 
 void Hearing::note_strays(std::string_view text) {
-  static const char* const words[] = {"[ cut here ]",    "Call Trace:",     "---[ end trace",
-                                      "RIP: 0010:",      "Modules linked in: ", "Linux version ",
-                                      " tainted ",       "Hardware name: ", "Command line: "};
+  static const char* const words[] = {"[ cut here ]", "Call Trace:",         "---[ end trace",
+                                      "RIP: 0010:",   "Modules linked in: ", "Linux version ",
+                                      " tainted ",    "Hardware name: ",     "Command line: "};
   unsigned bit = 1;
   for (const char* const word : words) {
     if (text.find(word) != text.npos) strays_ |= bit;
@@ -108,6 +108,7 @@ void Hearing::hear(const Line& line, Shape shape, LineReader& reader) {
   hold(line, shape, true);
   Held& held = held_.back();
   held.head = head || hidden != text.npos;
+  held.first = heard_ == 1;
   held.weight = weight_of(line.body);
   if (hidden != text.npos) held.form = form_of(line.body.substr(0, hidden));
   settle(reader, false);
@@ -125,14 +126,13 @@ void Hearing::finish(LineReader& reader) { settle(reader, true); }
 
 Hearing::Wrapping Hearing::wrapping_of(const Held& head) {
   Wrapping out{.shape = head.shape, .form = head.form, .indent = {}};
-  if (out.form.empty())
-    out.indent = indent_of(std::string_view(head.whole).substr(head.body));
+  if (out.form.empty()) out.indent = indent_of(std::string_view(head.whole).substr(head.body));
   return out;
 }
 
 // The message of a line in this wrapping; no data if it is in another one.
-std::string_view Hearing::unwrap(const Wrapping& wrapping, std::string_view whole,
-                                 std::size_t body, Shape shape) {
+std::string_view Hearing::unwrap(const Wrapping& wrapping, std::string_view whole, std::size_t body,
+                                 Shape shape) {
   if (shape != wrapping.shape) return {};
   std::string_view text = whole.substr(body);
   if (!wrapping.form.empty()) {
@@ -184,8 +184,8 @@ void Hearing::settle(LineReader& reader, bool last) {
       release(reader, 1, nullptr);
       continue;
     }
-    // Of a text of no more than a head nothing could confirm it, and nothing speaks against it.
-    if (confirmed(held_.front()) || (last && heard_ <= kShortText)) {
+    // Of a text of little more than a head nothing could confirm it, and nothing speaks against it.
+    if (confirmed(held_.front()) || (last && heard_ <= kShortText && held_.front().first)) {
       active_ = wrapping_of(held_.front());
       active_lines_ = kActiveLines;
       release(reader, held_.size(), &active_);

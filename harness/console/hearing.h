@@ -34,8 +34,9 @@ class Hearing {
     Shape shape = 0;
     bool head = false;
     bool heard = false;
-    int weight = 0;  // how much it confirms a head before it
-    std::string form;  // of unknown words before a head
+    bool first = false;  // of the text
+    int weight = 0;      // how much it confirms a head before it
+    std::string form;    // of unknown words before a head
   };
   struct Wrapping {
     Shape shape = 0;

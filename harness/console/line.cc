@@ -98,8 +98,7 @@ void parse_line(std::string_view clean, std::uint64_t number, std::vector<Line>&
     at = body - 1;
     if (out.size() >= kMaxSegments) break;
   }
-  if (out.empty())
-    out.push_back({.number = number, .whole = clean, .body = clean});
+  if (out.empty()) out.push_back({.number = number, .whole = clean, .body = clean});
 }
 
 }  // namespace ktrial::console

@@ -58,7 +58,8 @@ std::size_t LineStream::feed_block(std::string_view text, LineReader& reader) {
   std::size_t next = 0;
   std::size_t done = 0;
   while (done < text.size()) {
-    if (stamps && envelope_.saw_kernel_line()) return done;  // stamps are of no more interest: look again
+    if (stamps && envelope_.saw_kernel_line())
+      return done;  // stamps are of no more interest: look again
     if (!wants_every_line(reader)) {
       while (next < candidates_.size() && candidates_[next] < done) ++next;
       if (next == candidates_.size()) {

@@ -14,11 +14,14 @@ namespace {
 // A word in any language; months and weekdays are localized.
 #define WORD R"([^\s\d\[\](){}<>|:;,.'"#=/\\+-]{1,12})"
 #define TIME R"(\d\d?:\d\d:\d\d(?:[.,:]\d{1,9})?(?: ?[AaPp][Mm])?)"
-#define ZONE R"((?:Z| ?[+-]\d\d:?\d\d| (?:UTC|GMT|WES?T|CES?T|EES?T|[ECMP][SD]T|MSK|[JKIB]ST|AES?T|NZ[SD]T|HKT))?)"
-#define DATE                                                                              \
-  R"((?:(?:)" WORD R"(\.?,? )?\d{4}[-/.]\d\d[-/.]\d\d,?[T ]|\d\d?[-/.]\d\d?[-/.](?:\d{4}|\d\d),? |)" \
-  R"(\d\d-\d\d |(?:\d{4}年)?\d{1,2}月 {0,2}\d{1,2}日? |)"                                  \
-  R"((?:)" WORD R"(\.?,? +)?(?:)" WORD R"(\.? {1,2}\d{1,2}|\d{1,2}\.? )" WORD R"(\.?),? (?:\d{4},? (?:at )?)?))"
+#define ZONE \
+  R"((?:Z| ?[+-]\d\d:?\d\d| (?:UTC|GMT|WES?T|CES?T|EES?T|[ECMP][SD]T|MSK|[JKIB]ST|AES?T|NZ[SD]T|HKT))?)"
+#define DATE                                                                        \
+  R"((?:(?:)" WORD                                                                  \
+  R"(\.?,? )?\d{4}[-/.]\d\d[-/.]\d\d,?[T ]|\d\d?[-/.]\d\d?[-/.](?:\d{4}|\d\d),? |)" \
+  R"(\d\d-\d\d |(?:\d{4}年)?\d{1,2}月 {0,2}\d{1,2}日? |)"                        \
+  R"((?:)" WORD R"(\.?,? +)?(?:)" WORD R"(\.? {1,2}\d{1,2}|\d{1,2}\.? )" WORD       \
+  R"(\.?),? (?:\d{4},? (?:at )?)?))"
 #define STAMP R"((?:)" DATE R"()?)" TIME ZONE R"((?: \d{4})?)"
 
 struct Word {
@@ -32,15 +35,28 @@ constexpr Word kWords[] = {
     // /dev/kmsg and netconsole's extended records
     {'m', R"((?:[\w.+-]+,)?\d{1,3},\d+,\d+,[-c+.](?:,[^;]{0,80})?;)", true},
     // dmesg -x
-    {'l', R"((?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d) *:\w+ *: ?)"},
+    {'l',
+     R"((?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d) *:\w+ *: ?)"},
     // dmesg -T, -e, -d, --time-format=reltime, delta, iso
-    {'T', R"(\[)" WORD R"(\.? )" WORD R"(\.? +\d{1,2} \d\d:\d\d:\d\d \d{4}(?: < *\d+\.\d{6}>)?\] ?)", true},
-    {'D', R"(\[(?:)" WORD R"(\.? ? ?\d{1,2} \d\d:\d\d| *\+\d+\.\d{6}|(?: *\d+\.\d{6} )?< *\d+\.\d{6}>)\] ?)", true},
+    {'T',
+     R"(\[)" WORD R"(\.? )" WORD R"(\.? +\d{1,2} \d\d:\d\d:\d\d \d{4}(?: < *\d+\.\d{6}>)?\] ?)",
+     true},
+    {'D',
+     R"(\[(?:)" WORD
+     R"(\.? ? ?\d{1,2} \d\d:\d\d| *\+\d+\.\d{6}|(?: *\d+\.\d{6} )?< *\d+\.\d{6}>)\] ?)",
+     true},
     {'I', R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d{6}[+-]\d\d:?\d\d )", true},
     // syslog, RFC 5424 and RFC 3164, and what journalctl and other daemons make of it
-    {'k', R"((?:<\d{1,3}>)?1 \d{4}-\d\d-\d\dT\S+ \S+ kernel \S+ \S+ (?:-|\[[^\]]{0,200}\]) ?(?:\x{feff})?)", true},
-    {'k', R"((?:<\d{1,3}>)?\[?)" STAMP R"(\]?(?: +[^\s:\[\]]{1,80}(?:\[\d+\])?){0,4} +kernel(?:\[\d+\])?: ?)", true},
-    {'k', R"((?:\d{9,10}\.\d{3,9}|\[ *\d+\.\d{3,9}\]|\d+)(?: +[^\s:\[\]]{1,80}(?:\[\d+\])?){0,3} +kernel(?:\[\d+\])?: ?)", true},
+    {'k',
+     R"((?:<\d{1,3}>)?1 \d{4}-\d\d-\d\dT\S+ \S+ kernel \S+ \S+ (?:-|\[[^\]]{0,200}\]) ?(?:\x{feff})?)",
+     true},
+    {'k',
+     R"((?:<\d{1,3}>)?\[?)" STAMP
+     R"(\]?(?: +[^\s:\[\]]{1,80}(?:\[\d+\])?){0,4} +kernel(?:\[\d+\])?: ?)",
+     true},
+    {'k',
+     R"((?:\d{9,10}\.\d{3,9}|\[ *\d+\.\d{3,9}\]|\d+)(?: +[^\s:\[\]]{1,80}(?:\[\d+\])?){0,3} +kernel(?:\[\d+\])?: ?)",
+     true},
     // logcat
     {'a', R"(\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} +(?:\w+ +)?\d+ +\d+ [VDIWEF] [^:]{0,24}: )"},
     // any other time, perhaps in brackets, with GitLab's stream mark
@@ -110,7 +126,9 @@ bool starts_with_stamp(std::string_view text) {
   return is_stamp(text, 0);
 }
 
-bool alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || (c & 0x80); }
+bool alnum(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || (c & 0x80);
+}
 
 }  // namespace
 

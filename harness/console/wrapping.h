@@ -15,12 +15,12 @@ using Shape = std::uint64_t;
 struct Peeled {
   std::size_t body = 0;  // where the message starts
   Shape shape = 0;
-  bool kernel = false;     // the words say that the kernel wrote this: "kernel:", "kern  :warn  :"
-  bool others = false;     // they say that somebody else did: "daemon:info  :"
-  bool noise = false;      // a field of a record that is no message
-  bool escaped = false;    // by rsyslog: "#012" is a newline
+  bool kernel = false;   // the words say that the kernel wrote this: "kernel:", "kern  :warn  :"
+  bool others = false;   // they say that somebody else did: "daemon:info  :"
+  bool noise = false;    // a field of a record that is no message
+  bool escaped = false;  // by rsyslog: "#012" is a newline
   bool hex_escaped = false;  // by /dev/kmsg: "\x0a" is a newline
-  char caller_type = 0;    // as in Line
+  char caller_type = 0;      // as in Line
   long caller = -1;
 };
 
