@@ -2,48 +2,20 @@
 
 #include <fmt/format.h>
 
+#include "harness/base/text.h"
 #include "harness/vm/qemu/argv.h"
 
 namespace ktrial::vm {
 namespace {
 
-// Text or an attribute's value. XML 1.0 has no way to write most control
-// characters (section 2.2, production Char).
+// Text or an attribute's value; what XML cannot write is refused.
 Result<std::string> escaped(const std::string& text, const char* what) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&apos;";
-        break;
-      case '\n':
-        out += "&#10;";
-        break;
-      case '\t':
-        out += "&#9;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20)
-          return usage_error(
-              fmt::format("{}: libvirt cannot be given the control character {:#04x}", what,
-                          static_cast<unsigned>(c)),
-              "leave it out, or use --vmm qemu");
-        out.push_back(c);
-    }
-  }
-  return out;
+  for (const char c : text)
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t')
+      return usage_error(fmt::format("{}: libvirt cannot be given the control character {:#04x}",
+                                     what, static_cast<unsigned>(c)),
+                         "leave it out, or use --vmm qemu");
+  return xml_escaped(text);
 }
 
 Status check(const VmConfig& config) {

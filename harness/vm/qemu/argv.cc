@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/base/text.h"
+
 namespace ktrial::vm {
 
 const char* name(Accel accel) { return accel == Accel::kvm ? "kvm" : "tcg"; }
@@ -86,17 +88,9 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
 }
 
 std::string shell_script(const std::string& program, const std::vector<std::string>& arguments) {
-  auto quoted = [](const std::string& word) {
-    static constexpr char kPlain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,./:+@%";
-    if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-    std::string out = "'";
-    for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
-  };
-  std::string out = quoted(program);
+  std::string out = shell_quoted(program);
   for (const std::string& argument : arguments)
-    out += (argument.starts_with('-') ? " \\\n  " : " ") + quoted(argument);
+    out += (argument.starts_with('-') ? " \\\n  " : " ") + shell_quoted(argument);
   return out + "\n";
 }
 
