@@ -106,7 +106,8 @@ bool Report::read(const Line& line) {
   const std::string_view body = line.body;
   static const RE2 nmi(R"(^NMI backtrace for cpu (\d+)( skipped: idling)?)");
   static const RE2 cpu_line(
-      R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?) (?:Not tainted|Tainted|Kdump: |[a-zA-Z]* *\d+\.\d+|\d+\.\d+|$))");
+      R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?)(?: (?:Not tainted|Tainted|Kdump: |[a-zA-Z]* *\d+\.\d+|\d+\.\d+)| ?$))");
+  static const RE2 old_cpu_line(R"(^Pid: \d+, comm: (.+?) (?:Not tainted|Tainted))");
   static const RE2 trace(
       R"(^(?:Call [Tt]race:|Backtrace:|Stack:$|backtrace:|backtrace \(crc|Trace:))");
   static const RE2 alloc(
@@ -138,6 +139,11 @@ bool Report::read(const Line& line) {
     if (head_.task.empty()) head_.task = text;
     return true;
   }
+  if (find(body, old_cpu_line, &text)) {
+    current().task = text;
+    if (head_.task.empty()) head_.task = text;
+    return true;
+  }
   if (find(body, chain)) {
     start_stack(StackRole::lock_chain);
     return true;
@@ -161,6 +167,7 @@ bool Report::read(const Line& line) {
     head_.function = text;
     return true;
   }
+  if (head_.rule->kind == Kind::workqueue_lockup && read_workqueue(body)) return true;
   if (body.starts_with("stack backtrace:")) {
     start_stack(StackRole::main);
     return true;
@@ -230,6 +237,26 @@ bool Report::read(const Line& line) {
   return find(body, detail);
 }
 
+// "workqueue W:", "pwq 4: cpus=2 ...", "in-flight: 118:function": the work that keeps the pool of
+// the head line busy. Source: show_pwq() and show_one_worker_pool() in kernel/workqueue.c.
+bool Report::read_workqueue(std::string_view body) {
+  static const RE2 pool("\\bcpus=(\\S+)");
+  static const RE2 in_flight("in-flight: \\d+(?:\\(RESCUER\\))?:([^\\s,]+)");
+  std::string text;
+  if (body.find(" pwq ") != body.npos && find(body, pool, &text)) pwq_cpus_ = text;
+  if (find(body, in_flight, &text)) {
+    std::string cpus;
+    find(head_line_, pool, &cpus);
+    if (in_flight_.empty() || (!in_flight_in_pool_ && pwq_cpus_ == cpus)) {
+      in_flight_ = source_name(text);
+      in_flight_in_pool_ = pwq_cpus_ == cpus;
+    }
+    return true;
+  }
+  static const RE2 detail("^(?:Showing |workqueue |  pwq |pool |    (?:pending|inactive|delayed): )");
+  return find(body, detail);
+}
+
 Finding Report::finding() const {
   Finding out;
   out.kind = head_.rule->kind;
@@ -254,8 +281,11 @@ Finding Report::finding() const {
     out.title += " in " + function;
   else if (out.kind == Kind::lockdep && !head_.captures.empty())
     out.title = "WARNING: " + head_.captures[0];
+  if (out.kind == Kind::kcsan && head_.captures.size() > 1)
+    function = source_name(head_.captures[1].substr(0, head_.captures[1].find('+')));
   Culprit culprit = find_culprit(out.kind, function, head_.cpu, stacks_);
   out.culprit = std::move(culprit.function);
+  if (out.kind == Kind::workqueue_lockup && !in_flight_.empty()) out.culprit = in_flight_;
   out.cpu = culprit.cpu ? culprit.cpu : head_.cpu;
   out.task = !culprit.task.empty()                      ? culprit.task
              : !culprit.cpu || culprit.cpu == head_.cpu ? head_.task

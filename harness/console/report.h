@@ -56,6 +56,7 @@ class Report {
   void start_stack(StackRole role);
   Stack& current();
   bool read(const Line& line);  // whether it told something
+  bool read_workqueue(std::string_view body);
   void keep_text(const Line& line);
 
   Head head_;
@@ -68,6 +69,8 @@ class Report {
   std::string access_;                   // "Read" or "Write"
   std::vector<std::string> lock_sites_;  // functions after "at:" in order
   bool expects_lock_site_ = false, expects_other_site_ = false;
+  std::string in_flight_, pwq_cpus_;  // of a workqueue lockup
+  bool in_flight_in_pool_ = false;
   StackRole next_role_ = StackRole::main;
   std::vector<Stack> stacks_;
   int silent_ = 0;
