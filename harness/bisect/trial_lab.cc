@@ -25,7 +25,7 @@ class Shared final : public trial::Observer {
 
 class TrialLab final : public Lab {
  public:
-  TrialLab(spec::TrialSpec spec, trial::RunOptions options, trial::Observer& observer, Maker maker)
+  TrialLab(spec::TrialSpec spec, run::RunOptions options, trial::Observer& observer, Maker maker)
       : spec_(std::move(spec)),
         options_(std::move(options)),
         observer_(observer),
@@ -56,20 +56,20 @@ class TrialLab final : public Lab {
 
  private:
   Result<results::TrialRecord> one(trial::Observer& observer) const {
-    auto run = KTRIAL_TRY(trial::run_trials(spec_, options_, observer));
+    auto run = KTRIAL_TRY(run::run_trials(spec_, options_, observer));
     if (run.trials.empty()) return fail(ErrorKind::internal, "a run without a trial");
     return std::move(run.trials.front());
   }
 
   spec::TrialSpec spec_;
-  trial::RunOptions options_;
+  run::RunOptions options_;
   trial::Observer& observer_;
   Maker maker_;
 };
 
 }  // namespace
 
-std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, trial::RunOptions options,
+std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, run::RunOptions options,
                                trial::Observer& observer, Maker maker) {
   return std::make_unique<TrialLab>(std::move(spec), std::move(options), observer,
                                     std::move(maker));

@@ -9,7 +9,7 @@
 
 #include "harness/bisect/lab.h"
 #include "harness/spec/spec.h"
-#include "harness/trial/run.h"
+#include "harness/run/run.h"
 
 namespace ktrial::bisect {
 
@@ -21,7 +21,7 @@ using Maker = std::function<Result<Made>(const std::string& commit,
 // Runs `spec` on the kernels that `maker` makes. `options` and `observer` are
 // those of each trial; `observer` must outlive the lab. Of trials at the same time it
 // hears the steps only.
-std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, trial::RunOptions options,
+std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, run::RunOptions options,
                                trial::Observer& observer, Maker maker);
 
 // Downloads the package; one that vanished from the archive is skipped.

@@ -193,7 +193,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   Progress progress({.output_to_stderr = true});
   trial::Observer silent;
   trial::Observer& observer = flags.verbose ? static_cast<trial::Observer&>(progress) : silent;
-  const trial::RunOptions options{.results = folder,
+  const run::RunOptions options{.results = folder,
                                   .argv = invocation.argv,
                                   .offline = flags.trial.offline,
                                   .cache = {},

@@ -13,7 +13,7 @@
 #include "harness/cli/terminal.h"
 #include "harness/cli/trial_flags.h"
 #include "harness/spec/parse.h"
-#include "harness/trial/run.h"
+#include "harness/run/run.h"
 #include "results/report/report.h"
 
 namespace ktrial::cli {
@@ -50,7 +50,7 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
 Result<int> run(const RunFlags& flags, const Invocation& invocation) {
   const auto specs = KTRIAL_TRY(specs_of(flags, invocation.command));
   const bool json = flags.trial.format == "json";
-  trial::RunOptions options{.results = results_dir(flags.trial.results),
+  run::RunOptions options{.results = results_dir(flags.trial.results),
                             .argv = invocation.argv,
                             .offline = flags.trial.offline,
                             .cache = {},
@@ -64,7 +64,7 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
   std::optional<results::RunRecord> all;
   int expected = 0;
   for (const spec::TrialSpec& spec : specs) {
-    auto record = KTRIAL_TRY(trial::run_trials(spec, options, progress));
+    auto record = KTRIAL_TRY(run::run_trials(spec, options, progress));
     expected += spec.until_fail && spec.repeat == 1 ? 0 : spec.repeat;
     if (!all) {
       all = std::move(record);

@@ -59,7 +59,7 @@ Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
     to_stderr("ktrial: [{}/{}] {}: {}\n", number, of, fault.name, fault.summary);
   };
   // Apart from real runs: `ktrial report last` is not to show a planted fault.
-  const trial::RunOptions run_options{.results = flags.results.empty()
+  const run::RunOptions run_options{.results = flags.results.empty()
                                                      ? results::Store::default_dir() / "selftest"
                                                      : std::filesystem::path(flags.results),
                                       .argv = invocation.argv,

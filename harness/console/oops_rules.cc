@@ -127,7 +127,7 @@ constexpr Rule kRules[] = {
      Pick::pointer, 0, Role::die},
     // mips, loongarch, sparc
     {R"((?:\S+\(\d+\): )?([A-Z][\w -]{2,40}) ?\[#\d+\]:?$)", oops, R"(\1)", Pick::pointer, 0,
-     Role::die, true},
+     Role::die},
 
     // Memory
     {R"(BUG: Bad page state in process)", bad_page, "BUG: Bad page state", Pick::stack},
@@ -163,7 +163,7 @@ constexpr Rule kRules[] = {
     {WARN_AT R"([\w./-]+)" WARN_FUNCTION, warning, "WARNING", Pick::head, 1, Role::warn},
     {R"(WARNING: kernel stack (regs|frame pointer) at .* has bad ('\w+' )?value)", warning,
      R"(WARNING: kernel stack \1 has bad \2value)"},
-    {R"(WARNING: (\S+)$)", warning, R"(WARNING: \1)", Pick::none, 0, Role::start, true},
+    {R"(WARNING: (\S+)$)", warning, R"(WARNING: \1)"},
 
     // Panics
     {R"(Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: (\S+))", panic,
@@ -185,7 +185,7 @@ constexpr Rule kRules[] = {
      Pick::none, 0, Role::other},
 
     // Others
-    {R"(BUG: (.{3,120}))", bug, R"(BUG: \1)", Pick::none, 0, Role::other, true},
+    {R"(BUG: (.{3,120}))", bug, R"(BUG: \1)", Pick::none, 0, Role::other},
     {R"(unregister_netdevice: waiting for (\S+) to become free)", netdev_unregister,
      "unregister_netdevice: waiting for DEV to become free", Pick::none, 0, Role::other},
     {R"(rust_kernel: panicked at )", rust_panic, "rust panic", Pick::stack},

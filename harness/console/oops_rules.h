@@ -40,8 +40,6 @@ struct Rule {
   Pick pick = Pick::none;
   int function = 0;  // with Pick::head: the capture that holds it
   Role role = Role::start;
-  // Too common a shape: in text without any printk prefix it is somebody's prose.
-  bool stamped = false;
 };
 
 struct Head {

@@ -39,12 +39,12 @@ class Dated final : public trial::Observer {
 
 }  // namespace
 
-Runner trial_runner(const trial::RunOptions& options, trial::Observer& observer) {
+Runner trial_runner(const run::RunOptions& options, trial::Observer& observer) {
   return [&options, &observer](const Fault& fault, const spec::TrialSpec& spec) -> Result<Planted> {
     Dated dated(observer);
-    trial::RunOptions planted_options = options;
+    run::RunOptions planted_options = options;
     if (fault.expected.outcome != results::Outcome::inconclusive) planted_options.boots = 2;
-    const auto run = KTRIAL_TRY(trial::run_trials(spec, planted_options, dated));
+    const auto run = KTRIAL_TRY(run::run_trials(spec, planted_options, dated));
     const auto ended = Clock::now();
     if (run.trials.empty()) return fail(ErrorKind::internal, "a run without a trial");
     Planted planted{.record = run.trials.front(),

@@ -3,11 +3,11 @@
 #include <sys/resource.h>
 
 #include "harness/base/file.h"
+#include "harness/run/recorder.h"
 #include "harness/trial/monitor.h"
-#include "harness/trial/recorder.h"
 #include "results/store/artifacts.h"
 
-namespace ktrial::trial {
+namespace ktrial::run {
 namespace {
 
 #ifdef KTRIAL_SANITIZED
@@ -26,10 +26,10 @@ TEST(FloodTest, AGibibyteOfConsoleCostsBoundedMemoryAndDisk) {
   auto dir = TempDir::create();
   ASSERT_TRUE(dir);
   boost::asio::io_context io;
-  Observer nobody;
+  trial::Observer nobody;
   auto recorder = Recorder::create(dir->path(), nobody);
   ASSERT_TRUE(recorder) << recorder.error().message;
-  Monitor monitor(io, Limits{}, *recorder);
+  trial::Monitor monitor(io, trial::Limits{}, *recorder);
   monitor.begin(0);
   auto sink = monitor.vm_sink();
 
@@ -52,4 +52,4 @@ TEST(FloodTest, AGibibyteOfConsoleCostsBoundedMemoryAndDisk) {
 }
 
 }  // namespace
-}  // namespace ktrial::trial
+}  // namespace ktrial::run

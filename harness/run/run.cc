@@ -1,4 +1,4 @@
-#include "harness/trial/run.h"
+#include "harness/run/run.h"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -7,13 +7,15 @@
 
 #include "harness/base/janitor.h"
 #include "harness/base/stop_on_signal.h"
-#include "harness/trial/recorder.h"
+#include "harness/run/recorder.h"
 #include "harness/trial/trial_loop.h"
 #include "results/store/store.h"
 
-namespace ktrial::trial {
+namespace ktrial::run {
 namespace asio = boost::asio;
 namespace fs = std::filesystem;
+using trial::Observer;
+using trial::Plan;
 
 namespace {
 
@@ -56,7 +58,7 @@ results::Facts facts_of(const Plan& plan) {
 class Signals {
  public:
   explicit Signals(asio::io_context& io) : set_(io, SIGINT, SIGTERM) { wait(); }
-  Monitor* active = nullptr;
+  trial::Monitor* active = nullptr;
   int caught = 0;
 
  private:
@@ -112,8 +114,8 @@ Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::p
   recorder.on_step(fmt::format("trial {}: booting {} ({}, {})", index + 1,
                                court.plan.kernel.release, vm::name(court.plan.accel.accel),
                                channel::name(court.plan.channel)));
-  const TrialContext context{court.io, court.janitor, recorder, court.signals.active};
-  auto record = run_trial(context, court.plan, artifacts);
+  const trial::TrialContext context{court.io, court.janitor, recorder, court.signals.active};
+  auto record = trial::run_trial(context, court.plan, artifacts);
   court.io.poll();
   // An error after Ctrl-C is its doing: a terminal sends it to all that we started, too.
   if (court.signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
@@ -154,10 +156,10 @@ Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec, const 
   // While a plan is made nobody pumps the main io_context: helpers such as
   // apt-get block it.
   const StopOnSignal signals;
-  const auto payload = KTRIAL_TRY(find_payload());
+  const auto payload = KTRIAL_TRY(trial::find_payload());
   const auto cache = options.cache ? *options.cache : KTRIAL_TRY(kernel::default_cache_dir());
   auto plan =
-      prepare(io, spec,
+      trial::prepare(io, spec,
               {.payload = payload,
                .cache = cache,
                .initramfs = initramfs,
@@ -200,4 +202,4 @@ Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOpti
   return run.record();
 }
 
-}  // namespace ktrial::trial
+}  // namespace ktrial::run

@@ -1,18 +1,18 @@
-#include "harness/trial/recorder.h"
+#include "harness/run/recorder.h"
 
 #include <chrono>
 #include <optional>
 
 #include "results/store/artifacts.h"
 
-namespace ktrial::trial {
+namespace ktrial::run {
 
 namespace {
 using Clock = std::chrono::steady_clock;
 }
 
 struct Recorder::State {
-  State(results::ConsoleLog c, results::EventLog e, results::ConsoleLog o, Observer& n)
+  State(results::ConsoleLog c, results::EventLog e, results::ConsoleLog o, trial::Observer& n)
       : console(std::move(c)), events(std::move(e)), output(std::move(o)), next(n) {}
 
   std::chrono::nanoseconds now() const { return Clock::now() - begun; }
@@ -26,12 +26,12 @@ struct Recorder::State {
   results::ConsoleLog console;
   results::EventLog events;
   results::ConsoleLog output;  // of the workload; bounded in the same way
-  Observer& next;
+  trial::Observer& next;
   const Clock::time_point begun = Clock::now();
   std::optional<Error> error;
 };
 
-Result<Recorder> Recorder::create(const std::filesystem::path& folder, Observer& next) {
+Result<Recorder> Recorder::create(const std::filesystem::path& folder, trial::Observer& next) {
   auto console = KTRIAL_TRY(results::ConsoleLog::create(folder));
   auto events = KTRIAL_TRY(results::EventLog::create(folder));
   std::error_code error;
@@ -85,4 +85,4 @@ Status Recorder::close() {
   return {};
 }
 
-}  // namespace ktrial::trial
+}  // namespace ktrial::run

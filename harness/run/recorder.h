@@ -4,15 +4,15 @@
 #include <filesystem>
 #include <memory>
 
-#include "harness/trial/observer.h"
 #include "harness/base/result.h"
+#include "harness/trial/observer.h"
 
-namespace ktrial::trial {
+namespace ktrial::run {
 
-class Recorder final : public Observer {
+class Recorder final : public trial::Observer {
  public:
   // `next` must outlive it.
-  static Result<Recorder> create(const std::filesystem::path& folder, Observer& next);
+  static Result<Recorder> create(const std::filesystem::path& folder, trial::Observer& next);
   Recorder(Recorder&&) noexcept;
   ~Recorder() override;
 
@@ -31,4 +31,4 @@ class Recorder final : public Observer {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace ktrial::trial
+}  // namespace ktrial::run

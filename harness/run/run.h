@@ -13,7 +13,7 @@
 #include "harness/trial/observer.h"
 #include "results/record.h"
 
-namespace ktrial::trial {
+namespace ktrial::run {
 
 struct RunOptions {
   std::filesystem::path results;               // the store's folder
@@ -31,6 +31,6 @@ struct RunOptions {
 // yield ErrorKind::interrupted. An Error means that ktrial could not do its
 // work; a kernel's failure is in the record.
 Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOptions& options,
-                                      Observer& observer);
+                                      trial::Observer& observer);
 
-}  // namespace ktrial::trial
+}  // namespace ktrial::run
