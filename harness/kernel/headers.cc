@@ -8,6 +8,7 @@
 #include "harness/base/text.h"
 #include "harness/kernel/apt.h"
 #include "harness/kernel/cache.h"
+#include "harness/kernel/catalog.h"
 #include "harness/kernel/lock.h"
 #include "harness/kernel/newer_libc.h"
 
@@ -85,18 +86,26 @@ Status fetch(Apt& apt, const HeaderPackage& package, const fs::path& root, const
   return {};
 }
 
-// The tools that are built for a newer Debian get its libc6, the newest there is.
+// Of all suites: apt's own candidate is that of the machine's release.
+Result<AptPackage> newest(Apt& apt, const std::string& name, const ResolveOptions& options) {
+  std::vector<PackagedKernel> versions;
+  for (std::string& version : KTRIAL_TRY(apt.versions(Apt::Lists::own, name)))
+    versions.push_back({name, std::move(version)});
+  KTRIAL_TRY(sort_by_version(versions, options.stop));
+  if (!versions.empty())
+    if (auto found = KTRIAL_TRY(apt.find(Apt::Lists::own, name, versions.back().version)))
+      return std::move(*found);
+  return fail(ErrorKind::environment, "no Debian package " + name + " in the wider suites");
+}
+
+// The tools that are built for a newer Debian get its libc6.
 Status adapt_programs(Apt& apt, const fs::path& root, const ResolveOptions& options) {
   const auto programs =
       KTRIAL_TRY(programs_above(root / "usr/lib", this_machines_glibc()));
   if (programs.empty()) return {};
   if (!apt.has_own_lists()) KTRIAL_TRY(apt.update_own_lists());
-  const auto libc = KTRIAL_TRY(apt.find(Apt::Lists::own, "libc6", ""));
-  if (!libc)
-    return fail(ErrorKind::environment,
-                programs.front().filename().string() + " of the headers needs a newer glibc",
-                "run it on the Debian release that the kernel is packaged for");
-  KTRIAL_TRY(fetch(apt, {*libc, Apt::Lists::own}, root, root / "libc", options));
+  const AptPackage libc = KTRIAL_TRY(newest(apt, "libc6", options));
+  KTRIAL_TRY(fetch(apt, {libc, Apt::Lists::own}, root, root / "libc", options));
   return run_with_libc(programs, root / "libc");
 }
 
