@@ -61,7 +61,7 @@ function(ktrial_test name)
       set(arg_LABELS hostile)
     endif()
   endif()
-  if(arg_LABELS MATCHES "e2e|drill")
+  if(arg_LABELS MATCHES "e2e|drill|drift")
     list(APPEND arg_PROPERTIES RUN_SERIAL TRUE)
   endif()
   gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60

@@ -30,13 +30,13 @@ class RunTestsTest(unittest.TestCase):
             before = os.getcwd()
             os.chdir(folder)
             try:
-                code = run_tests.main(["--output-on-failure"], lines.append, list(stages))
+                code = run_tests.main([], lines.append, list(stages))
             finally:
                 os.chdir(before)
         return code, lines
 
     def stage(self, name, *arguments, counts=True):
-        return run_tests.Stage(name, list(arguments), counts)
+        return run_tests.Stage(name, ["--output-on-failure", *arguments], counts)
 
     def test_a_second_try_passes_and_is_listed_with_its_reason(self):
         code, lines = self.run_stages(
