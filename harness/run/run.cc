@@ -172,6 +172,7 @@ Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec, const 
                .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
                .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
+  if (plan) plan->introspect = options.introspect;
   return plan;
 }
 

@@ -154,7 +154,8 @@ Json to_json(const TrialRecord& trial) {
   if (!trial.incident.empty())
     out["incident"] = {{"chain", strings(trial.incident.chain)},
                        {"victims", strings(trial.incident.victims)},
-                       {"autopsy", trial.incident.autopsy}};
+                       {"autopsy", trial.incident.autopsy},
+                       {"no_autopsy", trial.incident.no_autopsy}};
   if (!trial.trace.empty()) out["trace"] = to_json(trial.trace);
   out["counters"] = Json::array();
   for (const auto& [key, value] : trial.counters)
@@ -225,7 +226,7 @@ std::optional<TrialRecord> trial_from_json(const Json& json) {
               [&](const Json& item) { trial.subtests.push_back(subtest_from_json(item)); });
   if (const Json* incident = object_in(json, "incident"))
     trial.incident = {strings_of(*incident, "chain"), strings_of(*incident, "victims"),
-                      text_of(*incident, "autopsy")};
+                      text_of(*incident, "autopsy"), text_of(*incident, "no_autopsy")};
   if (const Json* trace = object_in(json, "trace")) trial.trace = story_from_json(*trace);
   each_object(json, "counters", [&](const Json& item) {
     trial.counters.emplace_back(text_of(item, "name"), unsigned_of(item, "value"));
