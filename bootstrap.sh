@@ -54,6 +54,7 @@ test_packages='
   libvirt-daemon                           -
   libvirt-daemon-driver-qemu               -
   makedumpfile                             -
+  python3-jsonschema                       -
   trace-cmd                                -
 '
 lock_wait=600  # seconds that another apt may take
