@@ -5,9 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-    if (row.got && !row.got->title.empty())
-      text += fmt::format("\n  title      {}", results::printable(row.got->title));
-    if (!row.artifacts.empty())
+#include <map>
 
 #include "harness/selftest/selftest.h"
 #include "results/store/json.h"
@@ -61,15 +59,9 @@ std::string remarks(const Report& report) {
     if (row.note.empty() || row.status == Status::skipped) continue;
     text +=
         fmt::format("\n{} {}: {}", name(row.status), row.fault.name, results::printable(row.note));
-<<<<<<< HEAD
-    if (!row.title.empty())
-      text += fmt::format("\n  title      {}", results::printable(row.title));
-    if (!row.artifacts.empty())
-=======
-    if (row.status != Status::skipped && row.got && !row.got->title.empty())
+    if (row.got && !row.got->title.empty())
       text += fmt::format("\n  title      {}", results::printable(row.got->title));
-    if (row.status != Status::skipped && !row.artifacts.empty())
->>>>>>> main
+    if (!row.artifacts.empty())
       text += fmt::format("\n  artifacts  {}", row.artifacts.string());
   }
   return text.empty() ? "" : text + "\n";
