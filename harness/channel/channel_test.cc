@@ -35,7 +35,8 @@ class ChannelTest : public testing::Test {
   }
   boost::asio::io_context io;
   Result<TempDir> scratch = TempDir::create();
-  vm::FakeVm vm{io, {}};
+  FakeClock clock;
+  vm::FakeVm vm{clock};
   std::string control, beat, lost;
 };
 
