@@ -16,6 +16,7 @@
 #include <string>
 
 #include "harness/vm/qemu_vm.h"
+#include "harness/base/clock.h"
 #include "harness/vm/vm.h"
 
 namespace ktrial::vm {
@@ -37,7 +38,7 @@ struct AccelQuery {
 using VmFactory = std::function<Result<std::unique_ptr<Vm>>(const VmConfig&)>;
 
 // An error only when KVM was demanded and does not work.
-Result<AccelChoice> choose_accel(boost::asio::io_context& io, const AccelQuery& query,
+Result<AccelChoice> choose_accel(Clock& clock, const AccelQuery& query,
                                  const std::string& vmm_version, const VmFactory& factory);
 
 }  // namespace ktrial::vm

@@ -129,16 +129,16 @@ class AccelTest : public testing::Test {
  protected:
   Result<AccelChoice> choose(std::vector<FakeVm::Step> script,
                              std::optional<Accel> wanted = std::nullopt) {
-    return choose_accel(io, {.wanted = wanted, .kernel = "/k", .kernel_id = "id",
+    return choose_accel(clock, {.wanted = wanted, .kernel = "/k", .kernel_id = "id",
                              .cache = dir->path() / "accel.json", .patience = 200ms,
                              .kvm_device = "/dev/null"},
                         "7.2", [&](const VmConfig& config) -> Result<std::unique_ptr<Vm>> {
                           EXPECT_EQ(config.accel, Accel::kvm);
                           ++probes;
-                          return std::make_unique<FakeVm>(io, script);
+                          return std::make_unique<FakeVm>(clock, script);
                         });
   }
-  boost::asio::io_context io;
+  FakeClock clock;
   Result<TempDir> dir = TempDir::create();
   int probes = 0;
 };
