@@ -15,8 +15,8 @@ using namespace std::string_view_literals;
 constexpr std::uint64_t kModulesBegin = 0xffffffffa0000000, kModulesEnd = 0xffffffffff000000;
 constexpr std::uint64_t kModuleAlignment = 64;  // struct module is ____cacheline_aligned
 constexpr std::size_t kNameLength = 56, kMostModules = 4096, kMostEvents = 1u << 14;
-constexpr std::size_t kFewestUnwound = 1000;        // ORC entries of the smallest kernel
-constexpr std::uint64_t kLastFunction = 4096;       // no longer than that
+constexpr std::size_t kFewestUnwound = 1000;   // ORC entries of the smallest kernel
+constexpr std::uint64_t kLastFunction = 4096;  // no longer than that
 constexpr std::uint64_t kMostModuleMemory = 1u << 28;
 
 class Search {
@@ -89,9 +89,9 @@ class Search {
       };
       const auto header = image_.value<Header>(at);
       if (!header) return false;
-      const std::uint64_t size =
-          std::uint64_t{header->length} + std::max(std::uint64_t{header->types} + header->types_size,
-                                                   std::uint64_t{header->strings} + header->strings_size);
+      const std::uint64_t size = std::uint64_t{header->length} +
+                                 std::max(std::uint64_t{header->types} + header->types_size,
+                                          std::uint64_t{header->strings} + header->strings_size);
       if (size > largest && image_.at(at, size)) {
         largest = size;
         begin = at;
@@ -145,16 +145,22 @@ class Search {
     }
   }
 
-  // trace_array.array_buffer.tr of the global one leads back to it.
+  // trace_array.array_buffer.tr of the global one leads back to it, and so does its first ring
+  // to its buffer.
   void find_trace() {
     const auto back = btf_->offset("trace_array", "array_buffer.tr"),
-               events = btf_->offset("trace_array", "events");
-    if (!back || !events) return;
+               buffer = btf_->offset("trace_array", "array_buffer.buffer"),
+               events = btf_->offset("trace_array", "events"),
+               rings = btf_->offset("trace_buffer", "buffers"),
+               ring_back = btf_->offset("ring_buffer_per_cpu", "buffer");
+    if (!back || !buffer || !events || !rings || !ring_back) return;
     for (const Image::Piece& piece : image_.pieces())
       for (std::size_t i = 0; i + 8 <= piece.bytes.size(); i += 8) {
         std::uint64_t value;
         std::memcpy(&value, piece.bytes.data() + i, sizeof value);
         if (value != piece.begin + i - *back || !is_node(value + *events)) continue;
+        const std::uint64_t at = word(value + *buffer);
+        if (at == 0 || word(word(word(at + *rings)) + *ring_back) != at) continue;
         add("global_trace", value);
         find_events(value + *events);
         return;

@@ -171,6 +171,8 @@ class IntrospectE2eTest : public testing::TestWithParam<Case> {
     auto opened = Kernel::open(memory_, cache_.path());
     ASSERT_TRUE(opened) << opened.error().message;
     kernel_ = std::move(*opened);
+    const auto& no_symbols = kernel_->symbols_error();
+    ASSERT_FALSE(no_symbols.has_value()) << no_symbols->message;
   }
   const std::string& word(const char* name) { return guest_->word().at(name); }
 
@@ -241,7 +243,7 @@ class IntrospectE2eTest : public testing::TestWithParam<Case> {
 
   std::uint64_t blocks_of_ram() {
     auto ram = guest_->vm().ram(std::chrono::seconds(30));
-    struct stat info {};
+    struct stat info{};
     EXPECT_TRUE(ram && ::fstat(ram->fd.get(), &info) == 0);
     return static_cast<std::uint64_t>(info.st_blocks);
   }

@@ -78,9 +78,12 @@ std::uint64_t address_of(const KallsymsTables& tables, std::size_t i, Encoding e
   const auto value = static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(offset)});
   const std::uint64_t base = tables.relative_base.value_or(0);
   switch (encoding) {
-    case Encoding::base_relative: return base + offset;
-    case Encoding::absolute_per_cpu: return offset >> 31 == 0 ? value : base - 1 - value;
-    case Encoding::place_relative: return tables.offsets_at + 4 * i + value;
+    case Encoding::base_relative:
+      return base + offset;
+    case Encoding::absolute_per_cpu:
+      return offset >> 31 == 0 ? value : base - 1 - value;
+    case Encoding::place_relative:
+      return tables.offsets_at + 4 * i + value;
   }
   std::abort();
 }
@@ -123,9 +126,11 @@ Result<Encoding> choose_encoding(const KallsymsTables& tables, const std::vector
   const Fit best = *std::ranges::min_element(fits, {}, [](const Fit& fit) {
     return std::pair(-static_cast<std::int64_t>(fit.agreeing), fit.out_of_order);
   });
-  if (!known_at.empty() && best.agreeing == 0)
-    return broken(fmt::format("its offsets put none of {} known symbols where it is",
-                              known_at.size()));
+  // Not all: a name may occur more than once. Not one: symbols that share an address agree
+  // with the table of their neighbour, too.
+  if (2 * best.agreeing < known_at.size())
+    return broken(fmt::format("its offsets put {} of {} known symbols where they are",
+                              best.agreeing, known_at.size()));
   if (best.out_of_order > symbols.size() / 64)
     return broken("its offsets are in no known encoding: the symbols would be out of order");
   return best.encoding;

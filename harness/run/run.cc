@@ -115,7 +115,8 @@ Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::p
   recorder.on_step(fmt::format("trial {}: booting {} ({}, {})", index + 1,
                                court.plan.kernel.release, vm::name(court.plan.accel.accel),
                                channel::name(court.plan.channel)));
-  const trial::TrialContext context{court.io, court.janitor, recorder, court.signals.active};
+  SteadyClock clock(court.io);
+  const trial::TrialContext context{court.io, clock, court.janitor, recorder, court.signals.active};
   auto record = trial::run_trial(context, court.plan, artifacts);
   court.io.poll();
   // An error after Ctrl-C is its doing: a terminal sends it to all that we started, too.
@@ -161,16 +162,16 @@ Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec, const 
   const StopOnSignal signals;
   const auto payload = KTRIAL_TRY(trial::find_payload());
   const auto cache = options.cache ? *options.cache : KTRIAL_TRY(kernel::default_cache_dir());
-  auto plan =
-      trial::prepare(io, spec,
-              {.payload = payload,
-               .cache = cache,
-               .initramfs = initramfs,
-               .offline = options.offline,
-               .git = options.git,
-               .at_once = options.at_once,
-               .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
-               .stop = signals.token()});
+  auto plan = trial::prepare(
+      io, spec,
+      {.payload = payload,
+       .cache = cache,
+       .initramfs = initramfs,
+       .offline = options.offline,
+       .git = options.git,
+       .at_once = options.at_once,
+       .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
+       .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
   if (plan) plan->introspect = options.introspect;
   return plan;
