@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <sstream>
 
 #include "harness/base/text.h"
@@ -309,6 +310,72 @@ TEST_P(Instead, AReportTellsTheSame) {
 
 INSTANTIATE_TEST_SUITE_P(Envelope, Instead, testing::ValuesIn(kInstead),
                          [](const auto& each) { return replaced(each.param.name, "-", "_"); });
+
+// Whole mails, pages and records: one report each, at these lines.
+TEST(WrappedTest, FilesTellOneReport) {
+  const std::map<std::string, std::string> expected = {
+      {"dmesg-json.txt", "warning | WARNING in demo_flush_queue | demo_flush_queue | 6-18\n"},
+      {"forum-html.txt",
+       "oops | BUG: unable to handle kernel paging request in demo_read_ring | demo_read_ring | "
+       "2-6\n"},
+      {"github-issue.txt",
+       "kasan | KASAN: slab-use-after-free Read in demo_peek | demo_peek | 8-13\n"},
+      {"journal-export.txt", "warning | WARNING in demo_flush_queue | demo_flush_queue | 5-18\n"},
+      {"journal-json-pretty.txt",
+       "warning | WARNING in demo_flush_queue | demo_flush_queue | 4-18\n"},
+      {"journal-verbose.txt", "warning | WARNING in demo_flush_queue | demo_flush_queue | 8-21\n"},
+      {"kmsg-escaped.txt", "warning | WARNING in demo_flush_queue | demo_flush_queue | 1-5\n"},
+      {"mail-nested-quotes.txt",
+       "null_dereference | BUG: unable to handle kernel NULL pointer dereference in demo_read_ring "
+       "| "
+       "demo_read_ring | 12-24\n"},
+      {"mail-quoted-printable.txt",
+       "gpf | general protection fault in demo_read_ring | demo_read_ring | 7-14\n"},
+      {"mail-wrapped.txt", "warning | WARNING in demo_flush_queue | demo_flush_queue | 7-18\n"},
+      {"rsyslog-octal.txt",
+       "lockdep | possible deadlock in demo_take_lock | demo_take_lock | 1-5\n"},
+      {"two-consoles.txt", "warning | WARNING in demo_flush_queue | demo_flush_queue | 1-7\n"}};
+  std::map<std::string, std::string> got;
+  const std::filesystem::path folder = KTRIAL_SOURCE_DIR "/harness/console/testdata/wrapped";
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    got[entry.path().filename().string()] = told(analyze(read(entry.path())));
+  EXPECT_EQ(got, expected);
+}
+
+TEST(WrappedTest, Utf16IsReadInBothOrders) {
+  for (const bool big : {false, true}) {
+    std::string wide = big ? "\xfe\xff" : "\xff\xfe";
+    for (const char* c = kReports; *c != '\0'; ++c) {
+      const std::string half(1, '\0');
+      wide += big ? half + *c : *c + half;
+    }
+    EXPECT_EQ(told(analyze(wide)), told(analyze(kReports)));
+  }
+}
+
+TEST(WrappedTest, ProseIsNoReport) {
+  for (const char* text :
+       {"Changes:\n\n  * BUG: the manual was wrong\n  * WARNING: CPU: 1 PID: 2 at a.c:1 f+0x1/0x2\n"
+        "    was printed too often\n  * Oops: a typo\n",
+        "> BUG: unable to handle kernel NULL pointer dereference\n> this is what I saw.\n\nMe "
+        "too.\n",
+        "Kernel panic - not syncing: is what it says then.\n\nNext chapter.\n\nAnother "
+        "one.\n\nEnd.\n",
+        "2024-03-01 12:00:00 INFO: task demo:402 blocked for more than 120 seconds.\nx\ny\nz\n"})
+    EXPECT_THAT(analyze(text), IsEmpty()) << text;
+}
+
+TEST(WrappedTest, AnUnknownWrappingIsSaid) {
+  Analyzer analyzer;
+  analyzer.feed(
+      "C.a.l.l T.r.a.c.e\nx(Modules linked in: demo)x\nyy Call Trace: yy\nz RIP: 0010:f z\n");
+  analyzer.finish();
+  EXPECT_TRUE(analyzer.unknown_wrapping());
+  Analyzer prose;
+  prose.feed("The Call Trace: says where.\n");
+  prose.finish();
+  EXPECT_FALSE(prose.unknown_wrapping());
+}
 
 }  // namespace
 }  // namespace ktrial::console
