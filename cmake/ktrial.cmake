@@ -53,7 +53,7 @@ function(ktrial_test name)
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0 -g1>)
   target_compile_definitions(${name} PRIVATE KTRIAL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     KTRIAL_BINARY_DIR="${PROJECT_BINARY_DIR}")
-  if(arg_LABELS MATCHES "e2e|drill")
+  if(arg_LABELS MATCHES "e2e|drill|drift")
     list(APPEND arg_PROPERTIES RUN_SERIAL TRUE)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60

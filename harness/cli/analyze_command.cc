@@ -26,7 +26,7 @@ struct Options {
 results::FileFindings result_of(const std::string& name, const console::Analyzer& analyzer) {
   results::FileFindings out{name, trial::to_records(analyzer.findings())};
   for (const console::Finding& note : analyzer.notes())
-    out.notes.push_back({note.title, std::string(console::kind_name(note.kind)), note.first_line});
+    out.notes.push_back({note.title, note.kind, note.first_line});
   out.unknown_wrapping = analyzer.unknown_wrapping();
   return out;
 }

@@ -236,8 +236,8 @@ Wrapper knowing(const Wrapper& wrapper) {
 std::string told(const std::vector<Finding>& findings) {
   std::string out;
   for (const Finding& finding : findings)
-    out += fmt::format("{} | {} | {} | {}-{}\n", kind_name(finding.kind), finding.title,
-                       finding.culprit, finding.first_line, finding.last_line);
+    out += fmt::format("{} | {} | {} | {}-{}\n", name(finding.kind), finding.title, finding.culprit,
+                       finding.first_line, finding.last_line);
   return out;
 }
 

@@ -26,7 +26,8 @@ std::vector<Group> groups_of(const std::vector<FileFindings>& files) {
   std::map<std::string, std::size_t> known;
   for (const FileFindings& file : files)
     for (const Finding& finding : file.findings) {
-      const std::string signature = make_signature(finding.kind, finding.title, finding.culprit);
+      const std::string signature =
+          make_signature(finding.kind.name(), finding.title, finding.culprit);
       const auto [at, is_new] = known.try_emplace(signature, groups.size());
       if (is_new) groups.push_back({signature, &finding, {}});
       groups[at->second].places.push_back({file.file, finding.first_line});
@@ -44,7 +45,7 @@ Json signatures(const std::vector<FileFindings>& files) {
       places.push_back({{"file", place.file}, {"first_line", place.line}});
     out.push_back({{"signature", group.signature},
                    {"title", group.first->title},
-                   {"kind", group.first->kind},
+                   {"kind", group.first->kind.name()},
                    {"culprit", group.first->culprit},
                    {"count", group.places.size()},
                    {"places", std::move(places)}});
@@ -80,12 +81,13 @@ std::string analyze_json(const std::vector<FileFindings>& files, bool summary) {
     for (const Finding& finding : file.findings) one["findings"].push_back(to_json(finding));
     one["notes"] = Json::array();
     for (const FileNote& note : file.notes)
-      one["notes"].push_back({{"title", note.title}, {"kind", note.kind}, {"line", note.line}});
+      one["notes"].push_back(
+          {{"title", note.title}, {"kind", note.kind.name()}, {"line", note.line}});
     if (file.unknown_wrapping) one["unknown_wrapping"] = true;
     out["files"].push_back(std::move(one));
   }
   if (summary) out["signatures"] = signatures(files);
-  return dump(out);
+  return dump(document(std::move(out)));
 }
 
 std::string analyze_text(const std::vector<FileFindings>& files, const TextOptions& options) {

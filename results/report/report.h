@@ -29,7 +29,8 @@ bool wants_color(bool is_terminal, const char* no_color, const char* term);
 
 // `ktrial analyze`: what console logs hold.
 struct FileNote {
-  std::string title, kind;
+  std::string title;
+  RecordedKind kind;
   std::uint64_t line = 0;
 };
 struct FileFindings {
