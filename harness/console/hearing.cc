@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMaxHeld = 48;  // a wrapped list of modules fits
 constexpr int kActiveLines = 48;
 constexpr int kEnough = 2;
-constexpr std::uint64_t kShortText = 3;
+constexpr std::uint64_t kShortText = 1;
 
 bool matches(std::string_view text, const RE2& re) {
   return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), re);
@@ -196,7 +196,7 @@ void Hearing::settle(LineReader& reader, bool last) {
       release(reader, 1, nullptr);
       continue;
     }
-    // Of a text of little more than a head nothing could confirm it, and nothing speaks against it.
+    // Of a text that is nothing but a head nothing could confirm it, and nothing speaks against it.
     if (confirmed(held_.front()) || (last && heard_ <= kShortText && held_.front().first)) {
       active_ = wrapping_of(held_.front());
       active_lines_ = kActiveLines;
