@@ -124,7 +124,7 @@ Result<LogReader> LogReader::open(const std::string& path, bool follow) {
   if (!file) return usage_error(file.error().message, "name a saved log, a folder, or - for stdin");
   impl->opened = std::move(*file);
   impl->fd = impl->opened.get();
-  struct stat about {};
+  struct stat about{};
   if (follow && ::fstat(impl->fd, &about) == 0 && S_ISREG(about.st_mode)) {
     impl->watch = Fd(::inotify_init1(IN_CLOEXEC));
     if (!impl->watch || ::inotify_add_watch(impl->watch.get(), path.c_str(), IN_MODIFY) < 0)
@@ -157,7 +157,7 @@ bool LogReader::wait(std::chrono::milliseconds time) {
   if (self.watch) {
     // More of a file can always be asked for; only at its end the watch tells.
     const off_t at = ::lseek(self.fd, 0, SEEK_CUR);
-    struct stat about {};
+    struct stat about{};
     if (::fstat(self.fd, &about) == 0 && at < about.st_size) return true;
   }
   pollfd ready = {.fd = self.watch ? self.watch.get() : self.fd, .events = POLLIN, .revents = 0};

@@ -106,8 +106,7 @@ class Analyzer::Impl final : public LineReader {
     for (std::size_t i = 0; i < open_.size();) {
       const Report& report = open_[i].report;
       const bool stays =
-          brief ||
-          (report.stall() && (stall || !report.complete())) || !report.same_writer(line);
+          brief || (report.stall() && (stall || !report.complete())) || !report.same_writer(line);
       if (stays && open_.size() < kMaxOpen)
         ++i;
       else
