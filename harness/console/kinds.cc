@@ -55,7 +55,7 @@ constexpr std::array kFacts = std::to_array<KindFacts>({
     {"page_allocation", 4, true},
     {"out_of_memory", 4, true},
     {"netdev_watchdog", 4, true},
-    {"reboot", 4, true},
+    {"reboot", 60},
 });
 static_assert(kFacts.size() == static_cast<std::size_t>(Kind::reboot) + 1);
 

@@ -50,14 +50,14 @@ enum class Kind {
   page_allocation,
   out_of_memory,
   netdev_watchdog,
-  reboot,
+  reboot,  // a finding: the machine started again on its own
 };
 
 // The enumerator's own name, e.g. "rcu_stall".
 std::string_view kind_name(Kind);
 // The kind of that name, e.g. for a list in a spec.
 std::optional<Kind> kind_named(std::string_view name);
-// Want of memory, a dead network card, a second boot: the kernel may well be right to say so. They
+// Want of memory, a dead network card: the kernel may well be right to say so. They
 // are told, but fail nothing unless somebody asks.
 bool is_note(Kind);
 // Greater is worse: panic > oops > memory corruption > hard lockup > soft lockup and RCU stall >

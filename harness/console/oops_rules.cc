@@ -31,7 +31,8 @@ constexpr Rule kRules[] = {
     {R"(BUG: workqueue lockup)", workqueue_lockup, "BUG: workqueue lockup"},
     {R"(csd: (?:Detected|Re-detected|Continued) non-responsive CSD lock)", csd_lockup,
      "csd: non-responsive CSD lock"},
-    {R"(INFO: task .+ blocked(?: in I/O wait)? for more than \d+ seconds)", hung_task,
+    // A comm may be anything: of one with a newline the line has only the end.
+    {R"((?:INFO: task )?.{0,64}:\d+ blocked(?: in I/O wait)? for more than \d+ seconds)", hung_task,
      "INFO: task hung", Pick::hung},
     {R"(INFO: task .+ can't die for more than \d+ seconds)", hung_task, "INFO: task can't die",
      Pick::hung},
@@ -59,8 +60,10 @@ constexpr Rule kRules[] = {
      R"(\1: suspicious RCU usage)", Pick::stack},
     {R"((?:\[ )?(BUG|WARNING): .+ still has locks held)", held_lock, R"(\1: still has locks held)",
      Pick::lock},
-    {R"((?:\[ )?(BUG|WARNING): (bad unlock balance|held lock freed|lock held when returning to user space|bad contention|Nested lock was not taken|chain_key collision|lock held at task exit time))",
+    {R"((?:\[ )?(BUG|WARNING): (bad unlock balance|held lock freed|lock held when returning to user space|bad contention|chain_key collision|lock held at task exit time))",
      held_lock, R"(\1: \2)", Pick::lock},
+    {R"((?:\[ )?(BUG|WARNING): [Nn]ested lock was not taken)", held_lock,
+     R"(\1: nested lock was not taken)", Pick::lock},
     {R"((?:\[ )?(?:BUG|WARNING): Invalid wait context)", lockdep, "WARNING: locking bug",
      Pick::stack},
     {R"(INFO: trying to register non-static key)", lockdep,
@@ -151,7 +154,8 @@ constexpr Rule kRules[] = {
     {WARN_AT R"(kernel/locking/lockdep\.c)", lockdep, "WARNING: locking bug", Pick::stack, 0, Role::warn},
     {WARN_AT R"(fs/proc/generic\.c:\d+ (?:at )?_*proc_(?:register|create))", warning,
      "WARNING: proc registration bug", Pick::stack, 0, Role::warn},
-    {WARN_AT R"(mm/slab_common\.c:\d+ (?:at )?kmalloc_slab)", warning, "WARNING: kmalloc bug",
+    {WARN_AT R"(mm/usercopy\.c)", bad_usercopy, "WARNING: bad usercopy", Pick::stack, 0, Role::warn},
+    {WARN_AT R"(mm/(?:slab_common|slab|slub|util)\.c:\d+ (?:at )?_*(?:kmalloc_slab|kvmalloc_node\w*))", warning, "WARNING: kmalloc bug",
      Pick::stack, 0, Role::warn},
     {WARN_AT R"(mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node_range)", warning,
      "WARNING: zero-size vmalloc", Pick::stack, 0, Role::warn},
@@ -181,7 +185,7 @@ constexpr Rule kRules[] = {
     {R"([^:]{1,63} invoked oom-killer: )", out_of_memory, "out of memory"},
     {R"((?:Memory cgroup o|O)ut of memory(?: \([^)]*\))?: Kill)", out_of_memory, "out of memory",
      Pick::none, 0, Role::other},
-    {R"(NETDEV WATCHDOG: )", netdev_watchdog, "NETDEV WATCHDOG: transmit queue timed out",
+    {R"((?:\S+ ){0,3}NETDEV WATCHDOG: )", netdev_watchdog, "NETDEV WATCHDOG: transmit queue timed out",
      Pick::none, 0, Role::other},
 
     // Others
@@ -258,6 +262,10 @@ void read_details(std::string_view body, Head& head) {
 
 }  // namespace
 
+const Rule& reboot_rule() {
+  static constexpr Rule rule{"", reboot, "unexpected kernel reboot"};
+  return rule;
+}
 std::span<const Rule> oops_rules() { return kRules; }
 
 std::optional<Head> match_head(std::string_view body) {
