@@ -24,6 +24,8 @@ class Examination {
       if (!go_on(proving ? kProofSpacing : kSpacing)) break;
     }
     if (inspector_ && !ended_) {
+      autopsy_.access = inspector_->access();
+      if (inspector_->view() == nullptr) be_blind(first_trouble());
       autopsy_.blocked = inspector_->blocked();
       autopsy_.kernel_log = inspector_->kernel_log();
       if (const auto* view = inspector_->view(); view != nullptr && subject_.trace)
@@ -38,14 +40,14 @@ class Examination {
 
  private:
   double seconds_since_begin() const {
-    return std::chrono::duration<double>(Clock::now() - begun_).count();
+    return std::chrono::duration<double>(subject_.clock.now() - begun_).count();
   }
 
   // Pauses and looks at every vCPU; false: cannot.
   bool look() {
     if (auto paused = subject_.vm.pause(subject_.monitor_patience); !paused)
       return note(paused.error().message);
-    const auto now = Clock::now();
+    const auto now = subject_.clock.now();
     subject_.host.sample(now);
     if (autopsy_.looks == 0) first_look_ = now;
     if (!inspector_ && subject_.inspect && autopsy_.looks == 0) open_inspector();
@@ -64,15 +66,20 @@ class Examination {
 
   void open_inspector() {
     auto ram = subject_.vm.ram(subject_.monitor_patience);
-    if (!ram) {
-      note("no look into the guest's memory: " + ram.error().message);
-      return;
-    }
+    if (!ram) return be_blind(ram.error().message);
     auto opened = subject_.inspect(std::move(*ram));
-    if (opened)
-      inspector_ = std::move(*opened);
-    else
-      note("no look into the guest's memory: " + opened.error().message);
+    if (!opened) return be_blind(opened.error().message);
+    inspector_ = std::move(*opened);
+  }
+
+  void be_blind(const std::string& why) {
+    autopsy_.blind = why;
+    note("no look into the guest's memory: " + why);
+  }
+  std::string first_trouble() const {
+    for (const Access& one : autopsy_.access)
+      if (!one.trouble.empty()) return one.part + ": " + one.trouble;
+    return "the kernel's structures cannot be read";
   }
 
   bool go_on(milliseconds time) {
@@ -121,7 +128,7 @@ class Examination {
   }
 
   const Subject& subject_;
-  const Clock::time_point begun_ = Clock::now();
+  const Clock::time_point begun_ = subject_.clock.now();
   Clock::time_point first_look_ = begun_;
   std::unique_ptr<Inspector> inspector_;
   std::map<unsigned, std::vector<Look>> looks_;

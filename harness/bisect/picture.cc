@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
+
+#include "results/store/json.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -42,9 +43,7 @@ std::string short_id(std::string_view id) {
 }
 
 // Of a package, PACKAGE=VERSION, the version says it all.
-std::string terse_id(std::string_view id) {
-  return short_id(id.substr(id.find('=') + 1));
-}
+std::string terse_id(std::string_view id) { return short_id(id.substr(id.find('=') + 1)); }
 
 std::string spent_text(const Engine& engine) {
   const Spent& spent = engine.spent();
@@ -79,8 +78,7 @@ Answer answer_of(const Step& step) {
   if (const auto* found = std::get_if<Found>(&step))
     return {"found", "", {found->commit}, found->probability};
   if (const auto* open = std::get_if<Undecided>(&step))
-    return {"undecided", "only skipped commits are left to test", open->commits,
-            open->probability};
+    return {"undecided", "only skipped commits are left to test", open->commits, open->probability};
   if (const auto* agree = std::get_if<EndsAgree>(&step)) return {"ends_agree", agree->why, {}, 0};
   if (const auto* budget = std::get_if<OutOfBudget>(&step))
     return {"out_of_budget", budget->why, {}, 0};
@@ -120,8 +118,8 @@ std::string answer_lines(const Engine& engine, const Answer& answer) {
 }
 
 std::string headline(const Engine& engine, const Answer& answer, const Story& story) {
-  if (answer.outcome == "found") return fmt::format("{} {}", what_is_found(engine),
-                                                    story.kernel_kind);
+  if (answer.outcome == "found")
+    return fmt::format("{} {}", what_is_found(engine), story.kernel_kind);
   if (answer.outcome == "undecided")
     return fmt::format("{} of {} {}s, {} in all", what_is_found(engine), answer.commits.size(),
                        story.kernel_kind, percent(answer.probability));
@@ -161,8 +159,8 @@ std::string picture(const Engine& engine, const Step& step, int width) {
                              spent_text(engine), std::ceil(left.runs), std::ceil(left.builds),
                              time_text(left.seconds)));
   if (const auto* test = std::get_if<TestCommit>(&step))
-    out += fitting(fmt::format("  next: {}, up to {} runs", named(engine, test->commit),
-                               test->runs));
+    out +=
+        fitting(fmt::format("  next: {}, up to {} runs", named(engine, test->commit), test->runs));
   return out;
 }
 
@@ -205,7 +203,7 @@ std::string mail_text(const Engine& engine, const Step& step, const Wanted& want
 
 std::string report_json(const Engine& engine, const Step& step, const Wanted& wanted,
                         const Story& story) {
-  using nlohmann::json;
+  using json = results::Json;
   const Answer answer = answer_of(step);
   const CommitGraph& graph = engine.graph();
   auto commit_json = [&](Index i) {
@@ -241,7 +239,7 @@ std::string report_json(const Engine& engine, const Step& step, const Wanted& wa
     const bool skipped = at != graph.old_end() && engine.skips().skipped(at);
     if (engine.belief().counts(at).runs() > 0 || skipped) out["tested"].push_back(commit_json(at));
   }
-  return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  return results::dump(results::document(std::move(out)));
 }
 
 }  // namespace ktrial::bisect

@@ -18,6 +18,9 @@ using namespace std::chrono_literals;
 
 class ChannelTest : public testing::Test {
  protected:
+  ChannelTest() {
+    EXPECT_TRUE(vm.start([](const vm::VmEvent&) {}));
+  }
   Channel::Handlers handlers() {
     return {[this](StreamId id, std::string_view bytes) {
               (id == StreamId::control ? control : beat) += bytes;
@@ -35,7 +38,8 @@ class ChannelTest : public testing::Test {
   }
   boost::asio::io_context io;
   Result<TempDir> scratch = TempDir::create();
-  vm::FakeVm vm{io, {}};
+  FakeClock clock;
+  vm::FakeVm vm{clock};
   std::string control, beat, lost;
 };
 
@@ -121,6 +125,13 @@ TEST_F(VhostUserTest, ManyAtOnceAndNoneLeftBehind) {
     path.string().copy(address.sun_path, sizeof address.sun_path - 1);
     EXPECT_NE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   }
+}
+
+TEST(VsockDaemonTest, TheVersionsThatLoseLargeWritesAreKnown) {
+  for (const char* bad : {"vhost-device-vsock 0.3.0", "vhost-device-vsock 0.2.1", "0.1.0"})
+    EXPECT_TRUE(vsock_daemon_loses_large_writes(bad)) << bad;
+  for (const char* unknown : {"vhost-device-vsock 0.4.0", "vhost-device-vsock 1.0.0", "", "x", "0"})
+    EXPECT_FALSE(vsock_daemon_loses_large_writes(unknown)) << unknown;
 }
 
 }  // namespace

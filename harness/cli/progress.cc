@@ -40,11 +40,12 @@ void Progress::on_finding(const console::Finding& finding) {
 }
 
 void Progress::trial_ended(const results::TrialRecord& record) {
-  line(fmt::format("trial {}: {} after {:.1f} s{}", record.index + 1, name(record.outcome),
-                   record.duration_s,
-                   record.outcome == results::Outcome::pass
-                       ? ""
-                       : ": " + (record.title.empty() ? record.reason : record.title)));
+  line(fmt::format(
+      "trial {}: {} after {:.1f} s{}", record.index + 1, name(record.verdict.outcome),
+      record.duration_s,
+      record.verdict.outcome == results::Outcome::pass
+          ? ""
+          : ": " + (record.verdict.title.empty() ? record.verdict.reason : record.verdict.title)));
 }
 
 void Progress::done() {

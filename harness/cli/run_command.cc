@@ -72,18 +72,10 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
       for (auto& trial : record.trials) all->trials.push_back(std::move(trial));
     }
   }
-  if (specs.size() > 1) {
-    const auto sum = results::overall(all->trials, expected);
-    all->outcome = sum.outcome;
-    all->title = sum.title;
-    all->kind = sum.kind;
-    all->culprit = sum.culprit;
-    all->signature = sum.signature;
-    all->reason = sum.reason;
-  }
+  if (specs.size() > 1) all->verdict = results::overall(all->trials, expected);
   progress.done();
   to_stdout("{}", json ? results::report_json(*all) : results::report_text(*all, text_options()));
-  return exit_code(all->outcome);
+  return exit_code(all->verdict.outcome);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "harness/base/file.h"
 #include "harness/kernel/apt.h"
+#include "harness/kernel/apt_messages.h"
 #include "harness/kernel/archive.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/digest.h"

@@ -74,7 +74,7 @@ class Signals {
 };
 
 bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& last) {
-  if (spec.until_fail && last.outcome == results::Outcome::fail) return true;
+  if (spec.until_fail && last.verdict.outcome == results::Outcome::fail) return true;
   // --until-fail alone goes on for ever; with --repeat it is bounded.
   return done >= spec.repeat && !(spec.until_fail && spec.repeat == 1);
 }
@@ -82,9 +82,10 @@ bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& l
 // Under TCG about one boot in a thousand is lost. Some of these run stale code (verdict/decide.cc),
 // of others nothing is known. On hardware a lost boot tells something: no second try.
 bool lost_at_boot(const results::TrialRecord& record) {
-  return record.outcome == results::Outcome::inconclusive && record.boot_s == 0 &&
+  const results::Verdict& verdict = record.verdict;
+  return verdict.outcome == results::Outcome::inconclusive && record.boot_s == 0 &&
          record.accel == vm::name(vm::Accel::tcg) &&
-         (record.kind == "no_boot" || record.kind == "emulator");
+         (verdict.kind == results::Kind::no_boot || verdict.kind == results::Kind::emulator);
 }
 
 // All that a boot left in the trial's folder, out of the way of the next one.
@@ -114,7 +115,8 @@ Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::p
   recorder.on_step(fmt::format("trial {}: booting {} ({}, {})", index + 1,
                                court.plan.kernel.release, vm::name(court.plan.accel.accel),
                                channel::name(court.plan.channel)));
-  const trial::TrialContext context{court.io, court.janitor, recorder, court.signals.active};
+  SteadyClock clock(court.io);
+  const trial::TrialContext context{court.io, clock, court.janitor, recorder, court.signals.active};
   auto record = trial::run_trial(context, court.plan, artifacts);
   court.io.poll();
   // An error after Ctrl-C is its doing: a terminal sends it to all that we started, too.
@@ -129,12 +131,14 @@ Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
                                        const fs::path& artifacts) {
   auto record = KTRIAL_TRY(one_boot(court, index, artifacts));
   if (boots < 2 || !lost_at_boot(record)) return record;
-  court.observer.on_step(fmt::format("trial {}: {}; booting once more", index + 1, record.reason));
+  court.observer.on_step(
+      fmt::format("trial {}: {}; booting once more", index + 1, record.verdict.reason));
   KTRIAL_TRY(set_aside(artifacts, artifacts / kFirstBoot));
-  const std::string first = record.kind + ": " + record.reason;
+  const std::string first =
+      fmt::format("{}: {}", record.verdict.kind.name(), record.verdict.reason);
   record = KTRIAL_TRY(one_boot(court, index, artifacts));
   record.facts.emplace_back("first_boot", first);
-  record.reason +=
+  record.verdict.reason +=
       fmt::format("; this was the second boot, {}/ has the first one: {}", kFirstBoot, first);
   return record;
 }
@@ -169,6 +173,7 @@ Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec, const 
                .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
                .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
+  if (plan) plan->introspect = options.introspect;
   return plan;
 }
 

@@ -22,6 +22,8 @@ struct RunOptions {
   std::optional<std::filesystem::path> cache;  // default: kernel::default_cache_dir()
   kernel::BuildRequest git = {};               // of git:REV, see kernel::ResolveOptions
   int at_once = 1;  // runs like this on the host at the same time, as far as known
+  // A guest that is well is looked into, too, before it powers off: facts introspection.*.
+  bool introspect = false;
   int boots = 1;    // of a trial, under TCG: 2 tries once more when the guest was lost at boot
   // Told after each committed trial.
   std::function<void(const results::TrialRecord&)> on_trial;

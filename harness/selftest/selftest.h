@@ -34,7 +34,7 @@ struct Planted {
 struct Row {
   Fault fault;
   Status status = Status::skipped;
-  std::string outcome, kind, title, culprit;  // what was got
+  std::optional<results::Verdict> got;  // unset: it was not tried
   std::optional<double> seconds;
   std::optional<bool> culprit_right;  // unset: no function is to blame
   std::string note;                   // what is not as expected
@@ -44,6 +44,9 @@ struct Row {
 struct Report {
   std::string kernel;
   std::vector<Row> rows;
+  // What of a guest's memory could be read: part, and "yes" or why not. Of the first trial that
+  // looked: the healthy one, else a stall's. Empty: none did.
+  results::Facts introspection = {};
   int count(Status status) const;
   // pass: every fault was detected; fail: one was not; inconclusive: one was
   // skipped, but for those that need a special kernel, and none was missed.

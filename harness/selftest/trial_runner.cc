@@ -44,6 +44,7 @@ Runner trial_runner(const run::RunOptions& options, trial::Observer& observer) {
     Dated dated(observer);
     run::RunOptions planted_options = options;
     if (fault.expected.outcome != results::Outcome::inconclusive) planted_options.boots = 2;
+    planted_options.introspect = fault.name == "none";  // of a guest that is well
     const auto run = KTRIAL_TRY(run::run_trials(spec, planted_options, dated));
     const auto ended = Clock::now();
     if (run.trials.empty()) return fail(ErrorKind::internal, "a run without a trial");

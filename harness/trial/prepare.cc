@@ -13,6 +13,7 @@
 #include "harness/kernel/program.h"
 #include "harness/spec/parse.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/facts.h"
 #include "harness/trial/plan.h"
 #include "harness/vm/tsc.h"
 
@@ -44,9 +45,9 @@ std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeout
       "ignore_loglevel",
       "printk.time=1",
       "printk.devkmsg=on",
-      "panic=-1",            // reset at once: QEMU then ends, and we know
-      "unknown_nmi_panic",   // our NMI turns a silent hang into backtraces ...
-      "panic_print=0x40",    // ... of all CPUs
+      "panic=-1",           // reset at once: QEMU then ends, and we know
+      "unknown_nmi_panic",  // our NMI turns a silent hang into backtraces ...
+      "panic_print=0x40",   // ... of all CPUs
       "softlockup_all_cpu_backtrace=1",
       "sysrq_always_enabled",
       "audit=0",
@@ -110,14 +111,13 @@ Status add_own_module(const Plan& plan, const PrepareOptions& options,
 }
 
 // Adds what runs in the guest to `entries` and to the plan.
-Status add_program(Plan& plan, const PrepareOptions& options,
-                   std::vector<kernel::Entry>& entries) {
+Status add_program(Plan& plan, const PrepareOptions& options, std::vector<kernel::Entry>& entries) {
   double duration_s = 0;
   if (plan.spec.duration) duration_s = plan.spec.duration->count() / 1000.0;
   if (plan.workload) {
     const auto& info = *plan.workload;
-    auto parameters = KTRIAL_TRY(spec::resolve_parameters(info, plan.spec.parameters,
-                                                          plan.spec.parameter_places));
+    auto parameters = KTRIAL_TRY(
+        spec::resolve_parameters(info, plan.spec.parameters, plan.spec.parameter_places));
     if (!plan.spec.duration) duration_s = info.default_duration_s.value_or(0);
     entries.push_back(kernel::workload_entry(info.name, info.directory / info.name));
     KTRIAL_TRY(add_own_module(plan, options, entries));
@@ -136,9 +136,8 @@ Status add_program(Plan& plan, const PrepareOptions& options,
     plan.run.argv[0] = packed.path;
     plan.run.env = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", "TERM=dumb"};
   }
-  const auto duration = duration_s > 0
-                            ? spec::Milliseconds(static_cast<long>(duration_s * 1000))
-                            : plan.timeouts.duration_default;
+  const auto duration = duration_s > 0 ? spec::Milliseconds(static_cast<long>(duration_s * 1000))
+                                       : plan.timeouts.duration_default;
   plan.total = plan.spec.timeout.value_or(plan.timeouts.whole_trial(duration));
   return {};
 }
@@ -188,6 +187,9 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
       choose_channel(spec, plan.workload && plan.workload->needs_vsock, plan.kernel, plan.vmm));
   plan.channel = channel.kind;
   plan.channel_reason = channel.reason;
+  plan.make_channel = [&io, kind = channel.kind](const fs::path& scratch) {
+    return channel::make_channel(io, kind, scratch);
+  };
 
   vm::AccelQuery query{.wanted = std::nullopt,
                        .kernel = plan.kernel.image,
@@ -197,15 +199,17 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   if (spec.accel == spec::Accel::tcg) query.wanted = vm::Accel::tcg;
   // libvirtd may open what we may not, and the other way round.
   if (spec.vmm == spec::Vmm::libvirt) query.kvm_device.clear();
-  plan.accel = KTRIAL_TRY(vm::choose_accel(io, query, plan.vmm.version, plan.vmm.make));
+  SteadyClock clock(io);
+  plan.accel = KTRIAL_TRY(vm::choose_accel(clock, query, plan.vmm.version, plan.vmm.make));
+  plan.kernel_facts = facts_of(plan.kernel);
+  plan.host_facts = host_facts(plan.vmm);
 
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;
-  plan.overcommit = one_thread
-                        ? spec.cpus * spec::load_scale(options.at_once, host_cores())
-                        : spec::load_scale(options.at_once * spec.cpus, host_cores());
-  plan.timeouts = spec::make_timeouts(plan.overcommit,
-                                      kvm ? spec::profile_kvm() : spec::profile_tcg());
+  plan.overcommit = one_thread ? spec.cpus * spec::load_scale(options.at_once, host_cores())
+                               : spec::load_scale(options.at_once * spec.cpus, host_cores());
+  plan.timeouts =
+      spec::make_timeouts(plan.overcommit, kvm ? spec::profile_kvm() : spec::profile_tcg());
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
   plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);

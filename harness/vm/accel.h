@@ -4,7 +4,8 @@
 // An openable /dev/kvm proves nothing: nested and paravirtual KVMs exist that
 // create VMs and then hang in the boot stub, report "KVM internal error" with
 // QEMU still alive, or refuse a CPU model. So the kernel is booted briefly, and
-// the answer is remembered per (host boot, QEMU version, kernel).
+// the answer is remembered per (host boot, QEMU version, kernel); for ten minutes
+// only when it is "no" and rests on time.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "harness/vm/qemu_vm.h"
+#include "harness/base/clock.h"
 #include "harness/vm/vm.h"
 
 namespace ktrial::vm {
@@ -36,7 +38,7 @@ struct AccelQuery {
 using VmFactory = std::function<Result<std::unique_ptr<Vm>>(const VmConfig&)>;
 
 // An error only when KVM was demanded and does not work.
-Result<AccelChoice> choose_accel(boost::asio::io_context& io, const AccelQuery& query,
+Result<AccelChoice> choose_accel(Clock& clock, const AccelQuery& query,
                                  const std::string& vmm_version, const VmFactory& factory);
 
 }  // namespace ktrial::vm
