@@ -169,6 +169,9 @@ bool Analyzer::saw_kernel_line() const { return impl_->stream.envelope().saw_ker
 std::string Analyzer::last_kernel_line() const {
   return impl_->stream.envelope().last_kernel_line();
 }
+bool Analyzer::unknown_wrapping() const {
+  return findings().empty() && notes().empty() && impl_->stream.envelope().heard_strays();
+}
 const std::vector<EnvironmentMark>& Analyzer::environment() const { return impl_->environment; }
 
 }  // namespace ktrial::console

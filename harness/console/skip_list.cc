@@ -231,7 +231,8 @@ const RE2& idle_functions() {
 
 const RE2& interrupt_entries() {
   static const RE2& re = pattern(
-      ".*apic_timer_interrupt.*|el1h?_(64_)?irq.*|el1_interrupt|do_interrupt_handler|call_on_irq_stack|"
+      ".*apic_timer_interrupt.*|el1h?_(64_)?irq.*|el1_interrupt|do_interrupt_handler|call_on_irq_"
+      "stack|"
       "__irq_svc|gic_handle_irq|(generic_)?handle_arch_irq|asm_sysvec_.*|do_IRQ|handle_int|"
       "xen_(pv_|hvm_)?evtchn_do_upcall|handle_riscv_irq|riscv_intc_irq|do_irq|timer_interrupt|"
       "decrementer_common.*");
@@ -287,10 +288,14 @@ bool has(std::string_view symbol, unsigned bits) { return (classes_of(symbol) & 
 
 bool skipped(std::string_view symbol, Skip skip) {
   switch (skip) {
-    case Skip::report: return has(symbol, kReport);
-    case Skip::stall: return has(symbol, kInStall);
-    case Skip::hung: return has(symbol, kInHung);
-    case Skip::leak: return has(symbol, kInLeak);
+    case Skip::report:
+      return has(symbol, kReport);
+    case Skip::stall:
+      return has(symbol, kInStall);
+    case Skip::hung:
+      return has(symbol, kInHung);
+    case Skip::leak:
+      return has(symbol, kInLeak);
   }
   return false;
 }
