@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "harness/bisect/strategies.h"
 #include "harness/bisect/theory.h"
@@ -70,6 +71,26 @@ Result<std::vector<Cell>> simulate(const SimulateOptions& options) {
     for (std::size_t s = 0; s < std::size(kStrategies); ++s)
       for (const double p : options.with_bug) cells.push_back(simulate_cell(options, s, p, q));
   return cells;
+}
+
+Result<std::string> simulate_json(const SimulateOptions& options) {
+  nlohmann::ordered_json out = {{"schema", 1},
+                                {"commits", options.commits},
+                                {"trials", options.trials},
+                                {"seed", options.seed},
+                                {"build_cost", options.build_cost},
+                                {"confidence", options.confidence},
+                                {"cells", nlohmann::ordered_json::array()}};
+  for (const Cell& cell : KTRIAL_TRY(simulate(options)))
+    out["cells"].push_back({{"strategy", cell.strategy},
+                            {"with_bug", cell.with_bug},
+                            {"without_bug", cell.without_bug},
+                            {"accuracy", cell.accuracy},
+                            {"runs", cell.runs},
+                            {"builds", cell.builds},
+                            {"cost", cell.cost},
+                            {"bound_ratio", cell.bound_ratio}});
+  return out.dump(2) + "\n";
 }
 
 Result<std::string> simulate_table(const SimulateOptions& options) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 namespace ktrial::bisect {
@@ -44,6 +46,18 @@ TEST(SimulateTest, SameSeedSameTable) {
   SimulateOptions other = options;
   other.seed = 2;
   EXPECT_NE(*table, *simulate_table(other));
+}
+
+TEST(SimulateTest, TheDocumentHasAllCellsOfTheTable) {
+  const SimulateOptions options{.commits = 16, .trials = 2};
+  const auto text = simulate_json(options);
+  ASSERT_TRUE(text);
+  const auto json = nlohmann::json::parse(*text);
+  const auto cells = simulate(options);
+  EXPECT_EQ(json["trials"], 2);
+  ASSERT_EQ(json["cells"].size(), cells->size());
+  EXPECT_EQ(json["cells"][0]["strategy"], cells->front().strategy);
+  EXPECT_EQ(json["cells"][0]["accuracy"], cells->front().accuracy);
 }
 
 TEST(SimulateTest, RefusesOptionsThatMakeNoSense) {

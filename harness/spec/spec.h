@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ktrial::spec {
@@ -54,8 +55,13 @@ struct TrialSpec {
   Machine machine = Machine::q35;
   std::string append;                // more kernel command line
   std::vector<std::string> command;  // argv after "--"
+  // Which cell of a matrix this is: its axes' names and values, in their order; no matrix: empty.
+  std::vector<std::pair<std::string, std::string>> axes;
   bool operator==(const TrialSpec&) const = default;
 };
+
+// "kernel=host cpus=4 set.pin=true"; "" without a matrix.
+std::string cell_name(const TrialSpec& spec);
 
 // Bounds, checked for files and flags alike.
 inline constexpr int kMaxCpus = 255;
