@@ -1,6 +1,8 @@
 #include "harness/bisect/trial_lab.h"
 
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "harness/base/stop_on_signal.h"
 #include "harness/kernel/kernel.h"
@@ -16,9 +18,33 @@ class TrialLab final : public Lab {
     job_.spec.until_fail = false;
   }
 
-  Result<Made> make(const std::string& commit) override { return maker_(commit, std::nullopt); }
-  Result<Made> make_aside(const std::string& commit, std::stop_token stop) override {
-    return maker_(commit, stop);
+  Result<Made> make(const std::string& commit) override { return maker_(commit); }
+
+  void begin_aside(const std::string& commit) override {
+    run::Job making = job_;
+    making.spec.kernel = "git:" + commit;
+    making.kernel_only = true;
+    aside_ = engine_.submit(std::move(making));
+    aside_done_.reset();
+  }
+
+  std::optional<Result<Made>> take_aside(bool wait) override {
+    while (wait && !aside_done_) {
+      auto done = engine_.next();
+      if (!done) return std::nullopt;
+      if (done->job == aside_) aside_done_ = std::move(done);
+    }
+    if (!aside_done_) return std::nullopt;
+    const engine::Done done = *std::exchange(aside_done_, std::nullopt);
+    aside_ = 0;
+    if (!done.made) return std::unexpected(why_none(done.how));
+    if (!done.made->kernel.empty()) return MadeKernel{done.made->kernel};
+    return Unbuildable{done.made->problem, done.made->log};
+  }
+
+  void stop_aside() override {
+    engine_.cancel(aside_);
+    (void)take_aside(true);
   }
 
   // What was judged is told, also when others were not: what kept those from it, a signal or a
@@ -28,7 +54,14 @@ class TrialLab final : public Lab {
     for (int i = 0; i < trials; ++i) engine_.submit(job_);
     std::map<engine::JobId, results::TrialRecord> records;  // in the order of submission
     std::optional<Error> error;
-    while (auto done = engine_.next()) {
+    for (int open = trials; open > 0;) {
+      auto done = engine_.next();
+      if (!done) break;
+      if (done->job == aside_) {
+        aside_done_ = std::move(done);
+        continue;
+      }
+      --open;
       if (done->record && !done->record->trials.empty())
         records[done->job] = std::move(done->record->trials.front());
       else if (!error || std::holds_alternative<engine::Cancelled>(done->how))
@@ -45,7 +78,7 @@ class TrialLab final : public Lab {
     if (std::holds_alternative<engine::Cancelled>(how))
       return {ErrorKind::interrupted, "interrupted"};
     if (const auto* lost = std::get_if<engine::Lost>(&how))
-      return {ErrorKind::environment, "a trial was lost: " + lost->reason};
+      return {ErrorKind::environment, "a job was lost: " + lost->reason};
     return std::get<engine::Finished>(how).error.value_or(
         Error{ErrorKind::internal, "a run without a trial"});
   }
@@ -53,6 +86,8 @@ class TrialLab final : public Lab {
   run::Job job_;
   engine::Engine& engine_;
   Maker maker_;
+  engine::JobId aside_ = 0;  // 0: none
+  std::optional<engine::Done> aside_done_;
 };
 
 }  // namespace
@@ -62,18 +97,15 @@ std::unique_ptr<Lab> trial_lab(run::Job job, engine::Engine& engine, Maker maker
 }
 
 Maker package_maker(bool offline, std::function<void(std::string_view)> progress) {
-  return [offline, progress = std::move(progress)](
-             const std::string& commit,
-             const std::optional<std::stop_token>& aside) -> Result<Made> {
-    std::optional<StopOnSignal> signals;
-    if (!aside) signals.emplace();
+  return [offline, progress = std::move(progress)](const std::string& commit) -> Result<Made> {
+    const StopOnSignal signals;
     const std::string reference = "deb:" + commit;
     const auto kernel = kernel::resolve(
         KTRIAL_TRY(kernel::parse_reference(reference)),
         {.cache_dir = KTRIAL_TRY(kernel::default_cache_dir()),
          .offline = offline,
-         .progress = aside ? nullptr : progress,
-         .stop = aside ? *aside : signals->token()});
+         .progress = progress,
+         .stop = signals.token()});
     if (kernel) return MadeKernel{reference};
     // The archive has it no longer, or it holds nothing that boots: of this
     // commit. Anything else would hit the next one, too.

@@ -3,8 +3,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
-#include <stop_token>
 #include <string>
 
 #include "harness/bisect/lab.h"
@@ -12,13 +10,11 @@
 
 namespace ktrial::bisect {
 
-// A commit's name -> what `--kernel` takes; Unbuildable when there is none. `aside`: called
-// beside trials, it says nothing and ends at that stop request, else at a signal.
-using Maker = std::function<Result<Made>(const std::string& commit,
-                                         const std::optional<std::stop_token>& aside)>;
+// A commit's name -> what `--kernel` takes; Unbuildable when there is none. Ends at a signal.
+using Maker = std::function<Result<Made>(const std::string& commit)>;
 
 // Runs `job` once a trial on the kernels that `maker` makes, by `engine`, which must outlive the
-// lab.
+// lab. What is made beside trials is git:COMMIT as job.build says, by a job of its own.
 std::unique_ptr<Lab> trial_lab(run::Job job, engine::Engine& engine, Maker maker);
 
 // Downloads the package; one that vanished from the archive is skipped.

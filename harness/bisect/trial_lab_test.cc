@@ -16,7 +16,7 @@ std::unique_ptr<Lab> lab_over(engine::Engine& engine) {
   job.spec.repeat = 7;
   job.spec.until_fail = true;
   job.results = "/session";
-  return trial_lab(job, engine, [](const std::string& commit, const auto&) -> Result<Made> {
+  return trial_lab(job, engine, [](const std::string& commit) -> Result<Made> {
     return MadeKernel{"deb:" + commit};
   });
 }
@@ -57,7 +57,7 @@ TEST(TrialLabTest, WithNoneJudgedTheReasonIsToldAnInterruptionFirst) {
   auto none = lab_over(lost)->run({"deb:a"}, 2);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().kind, ErrorKind::environment);
-  EXPECT_EQ(none.error().message, "a trial was lost: killed");
+  EXPECT_EQ(none.error().message, "a job was lost: killed");
 
   FakeEngine broken([](const run::Job&, JobId id) {
     if (id == 2) return FakeEngine::Scripted{.seconds = 2, .how = engine::Cancelled{}};
@@ -67,6 +67,66 @@ TEST(TrialLabTest, WithNoneJudgedTheReasonIsToldAnInterruptionFirst) {
   none = lab_over(broken)->run({"deb:a"}, 2);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().kind, ErrorKind::interrupted);
+}
+
+// Beside trials, by a job of its own, and in virtual time.
+class AsideTest : public testing::Test {
+ protected:
+  // Trials take 20 s.
+  std::unique_ptr<Lab> lab(double seconds, std::optional<run::Made> made,
+                           engine::How how = engine::Finished{}) {
+    engine_.emplace([=](const run::Job& job, JobId id) {
+      if (job.kernel_only) return FakeEngine::Scripted{.seconds = seconds, .how = how, .made = made};
+      auto out = judged(id);
+      out.seconds = 20;
+      return out;
+    });
+    return lab_over(*engine_);
+  }
+  std::optional<FakeEngine> engine_;
+};
+
+TEST_F(AsideTest, AKernelMadeWhileTrialsRanIsThereAfterThem) {
+  const auto lab = this->lab(10, run::Made{"/cache/build/b", "", ""});
+  lab->begin_aside("b");
+  EXPECT_FALSE(lab->take_aside(false)) << "nobody waited";
+  ASSERT_TRUE(lab->run({"deb:a"}, 2));
+  EXPECT_EQ(engine_->now(), 20);
+  const auto made = lab->take_aside(false);
+  ASSERT_TRUE(made && *made);
+  EXPECT_EQ(std::get<MadeKernel>(**made).reference, "/cache/build/b");
+  EXPECT_EQ(engine_->submitted().at(1).spec.kernel, "git:b");
+}
+
+TEST_F(AsideTest, ALongerOneIsWaitedForOnlyWhenItIsWanted) {
+  const auto lab = this->lab(100, run::Made{"", "it does not compile", "/log"});
+  lab->begin_aside("b");
+  ASSERT_TRUE(lab->run({"deb:a"}, 2));
+  EXPECT_EQ(engine_->now(), 20) << "the trials are told at once";
+  EXPECT_FALSE(lab->take_aside(false));
+  const auto made = lab->take_aside(true);
+  EXPECT_EQ(engine_->now(), 100);
+  ASSERT_TRUE(made && *made);
+  EXPECT_EQ(std::get<Unbuildable>(**made).reason, "it does not compile");
+}
+
+TEST_F(AsideTest, WhatIsStoppedDoesNotComeBack) {
+  const auto lab = this->lab(100, run::Made{"/cache/build/b", "", ""});
+  lab->begin_aside("b");
+  ASSERT_TRUE(lab->run({"deb:a"}, 1));
+  lab->stop_aside();
+  EXPECT_EQ(engine_->now(), 20);
+  EXPECT_FALSE(lab->take_aside(false));
+  ASSERT_TRUE(lab->run({"deb:a"}, 1));
+}
+
+TEST_F(AsideTest, ALostOneIsAnError) {
+  const auto lab = this->lab(5, std::nullopt, engine::Lost{"killed"});
+  lab->begin_aside("b");
+  const auto made = lab->take_aside(true);
+  ASSERT_TRUE(made);
+  ASSERT_FALSE(*made);
+  EXPECT_EQ(made->error().kind, ErrorKind::environment);
 }
 
 }  // namespace

@@ -202,6 +202,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                            }));
   std::error_code error;
   const run::Job job{.spec = specs.front(),
+                     .build = run::to_values(KTRIAL_TRY(git_options(flags.build))),
                      .results = fs::absolute(folder, error),
                      .offline = flags.trial.offline,
                      .argv = invocation.argv,

@@ -11,31 +11,28 @@
 namespace ktrial::cli {
 namespace {
 
-Result<results::RunRecord> run_there(const run::Job& job, const run::Sink& sink) {
+// The exit code.
+Result<int> run_there(const run::Job& job, const run::Sink& sink) {
   if (!job.working_dir.empty() && ::chdir(job.working_dir.c_str()) != 0)
     return fail_errno("change to " + job.working_dir.string(), errno, ErrorKind::usage);
-  return run::run_job(job, sink);
+  // A commit that does not compile is one to skip, as for `kernel build`.
+  if (job.kernel_only) return KTRIAL_TRY(run::make_kernel(job, sink)).kernel.empty() ? 125 : 0;
+  return exit_code(KTRIAL_TRY(run::run_job(job, sink)).outcome);
 }
 
 Result<int> run(const std::string& file) {
   const run::Job job = KTRIAL_TRY(run::load_job(file));
   run::EventWriter writer(STDOUT_FILENO);
   double last_s = 0;
-  auto record = run_there(job, [&](const run::Event& event) {
+  const auto exit = run_there(job, [&](const run::Event& event) {
     last_s = event.at_s;
     writer.tell(event);
   });
-  run::Ended ended;
-  if (record) {
-    ended.exit = exit_code(record->outcome);
-  } else {
-    ended.exit = exit_code(record.error().kind);
-    ended.error = record.error();
-  }
+  run::Ended ended{exit ? *exit : exit_code(exit.error().kind), {}};
+  if (!exit) ended.error = exit.error();
   writer.tell({last_s, std::nullopt, ended});
   KTRIAL_TRY(writer.finish());
-  if (!record) return std::unexpected(std::move(record).error());
-  return ended.exit;
+  return exit;
 }
 
 }  // namespace

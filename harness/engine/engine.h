@@ -36,6 +36,7 @@ struct Done {
   // What the store has of it: the run with all trials that were committed, however it ended.
   // Nothing if no run came about.
   std::optional<results::RunRecord> record = {};
+  std::optional<run::Made> made = {};  // of a job that only makes its kernel
 };
 
 // Hears what jobs tell; called from next().

@@ -53,7 +53,8 @@ std::optional<Done> FakeEngine::next() {
     tell_until(when);
     now_ = when;
     if (const auto found = running_.find(id); found != running_.end()) {  // a watcher may cancel it
-      done_.push_back({id, found->second.scripted.how, found->second.scripted.record});
+      const Scripted& script = found->second.scripted;
+      done_.push_back({id, script.how, script.record, script.made});
       running_.erase(found);
     }
   }

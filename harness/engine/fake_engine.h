@@ -16,6 +16,7 @@ class FakeEngine final : public Engine {
     How how = Finished{};
     std::optional<results::RunRecord> record = {};
     std::vector<run::Event> events = {};  // at_s: since the job's start
+    std::optional<run::Made> made = {};
   };
   using Script = std::function<Scripted(const run::Job&, JobId)>;
 

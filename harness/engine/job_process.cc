@@ -82,6 +82,7 @@ class Process final : public JobProcess {
     return Lost{"its process " + status_.text() + (words.empty() ? "" : ": " + words)};
   }
   const std::optional<run::Begun>& begun() const override { return begun_; }
+  const std::optional<run::Made>& made() const override { return made_; }
 
  private:
   using Hear = void (Process::*)(std::string_view);
@@ -112,6 +113,7 @@ class Process final : public JobProcess {
 
   void take(const run::Event& event) {
     if (const auto* begun = std::get_if<run::Begun>(&event.what)) begun_ = *begun;
+    if (const auto* made = std::get_if<run::Made>(&event.what)) made_ = *made;
     if (const auto* ended = std::get_if<run::Ended>(&event.what)) last_word_ = *ended;
     heard_(event);
   }
@@ -137,6 +139,7 @@ class Process final : public JobProcess {
   run::EventReader reader_{[this](const run::Event& event) { take(event); }};
   std::string said_;
   std::optional<run::Begun> begun_;
+  std::optional<run::Made> made_;
   std::optional<run::Ended> last_word_;
   ExitStatus status_;
   bool cancelled_ = false;

@@ -29,6 +29,7 @@ class JobProcess {
   // After `ended`.
   virtual How how() const = 0;
   virtual const std::optional<run::Begun>& begun() const = 0;
+  virtual const std::optional<run::Made>& made() const = 0;
 };
 
 }  // namespace ktrial::engine

@@ -96,7 +96,7 @@ class LocalEngine final : public Engine {
 
   void ended(JobId id) {
     const auto found = running_.find(id);
-    Done done{id, found->second.process->how()};
+    Done done{id, found->second.process->how(), {}, found->second.process->made()};
     if (const auto& begun = found->second.process->begun()) {
       // A run that could not make its first trial is gone from the store.
       auto record = results::load_run(begun->directory);

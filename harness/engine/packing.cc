@@ -35,6 +35,7 @@ std::int64_t available_mib() {
 }  // namespace
 
 Need need_of(const run::Job& job) {
+  if (job.kernel_only) return {};  // it runs on what is left
   return {job.spec.cpus, std::int64_t{job.spec.memory_mib} + kQemuMib};
 }
 
@@ -48,15 +49,17 @@ Room room_here() {
 }
 
 bool Queue::fits(const Need& need, const std::vector<Need>& running) const {
-  if (running.empty()) return true;
+  if (need.vcpus == 0) return true;
   Need sum = need;
+  int machines = 0;
   for (const Need& one : running) {
     sum.vcpus += one.vcpus;
     sum.memory_mib += one.memory_mib;
+    machines += one.vcpus > 0;
   }
+  if (machines == 0) return true;
   if (sum.memory_mib > room_.memory_mib) return false;
-  if (at_a_time_ > 0) return std::ssize(running) < at_a_time_;
-  return sum.vcpus <= room_.vcpus;
+  return at_a_time_ > 0 ? machines < at_a_time_ : sum.vcpus <= room_.vcpus;
 }
 
 std::optional<Queue::Waiting> Queue::take(const std::vector<Need>& running) {
@@ -82,7 +85,7 @@ int Queue::beside(const std::vector<Need>& running) const {
   if (at_a_time_ == 0) return 0;  // the others have CPUs of their own
   std::vector<int> others;
   for (const Need& one : running) others.push_back(one.vcpus);
-  for (const Waiting& one : waiting_) others.push_back(one.job.spec.cpus);
+  for (const Waiting& one : waiting_) others.push_back(need_of(one.job).vcpus);
   std::ranges::sort(others, std::greater());
   others.resize(std::min(others.size(), static_cast<std::size_t>(at_a_time_ - 1)));
   return std::accumulate(others.begin(), others.end(), 0);

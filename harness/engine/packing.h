@@ -10,7 +10,7 @@
 
 namespace ktrial::engine {
 
-// What a job's machine takes of the host.
+// What a job's machine takes of the host; no vCPUs: it has none.
 struct Need {
   int vcpus = 0;
   std::int64_t memory_mib = 0;  // QEMU's own included

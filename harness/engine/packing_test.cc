@@ -135,6 +135,19 @@ TEST(PackingTest, WhatWasTakenOutIsNotBegun) {
   EXPECT_THAT(begin_all(queue, running), ElementsAre(2));
 }
 
+TEST(PackingTest, AKernelIsMadeBesideAllThatRuns) {
+  Queue queue({.vcpus = 2, .memory_mib = 1000}, 1);
+  run::Job making = job_of(4);
+  making.kernel_only = true;
+  queue.push(1, job_of(2));
+  queue.push(2, making);
+  queue.push(3, job_of(2));
+  std::vector<Need> running;
+  EXPECT_THAT(begin_all(queue, running), ElementsAre(1, 2));
+  running.erase(running.begin());
+  EXPECT_THAT(begin_all(queue, running), ElementsAre(3)) << "it takes nobody's place";
+}
+
 TEST(PackingTest, ThisHostHasRoomForSomething) {
   const Room room = room_here();
   EXPECT_GE(room.vcpus, 1);

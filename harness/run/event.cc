@@ -63,6 +63,12 @@ void write(Json& out, const TrialEnded& ended) {
   out["reason"] = bounded(ended.reason);
   out["duration_s"] = ended.duration_s;
 }
+void write(Json& out, const Made& made) {
+  out["event"] = "made";
+  out["kernel"] = latin1_to_utf8(made.kernel);
+  out["problem"] = bounded(made.problem);
+  out["log"] = latin1_to_utf8(made.log.string());
+}
 void write(Json& out, const Ended& ended) {
   out["event"] = "ended";
   out["exit"] = ended.exit;
@@ -101,7 +107,9 @@ class Fields {
   }
   double number(const char* key) {
     const Json* value = find(key);
-    if (value != nullptr && value->is_number()) return value->get<double>();
+    constexpr double kMost = 1e12;
+    if (value != nullptr && value->is_number())
+      if (const auto number = value->get<double>(); std::abs(number) < kMost) return number;
     return wrong(key, "must be a number"), 0;
   }
   template <std::integral T>
@@ -191,6 +199,10 @@ What read_what(const std::string& event, Fields& fields) {
   }
   if (event == "report") return Reported{fields.text("title")};
   if (event == "trial") return read_trial(fields);
+  if (event == "made") {
+    std::string kernel = fields.bytes("kernel"), problem = fields.text("problem");
+    return Made{std::move(kernel), std::move(problem), fields.bytes("log")};
+  }
   if (event == "ended") return read_ended(fields);
   fields.wrong("event", "is none of the known ones");
   return Step{};

@@ -66,12 +66,19 @@ struct TrialEnded {
   double duration_s = 0;
   bool operator==(const TrialEnded&) const = default;
 };
+// Of a job that makes its kernel only.
+struct Made {
+  std::string kernel;         // what --kernel takes; empty: the commit gives none
+  std::string problem;        // why it gives none
+  std::filesystem::path log;  // of the build that failed; may be empty
+  bool operator==(const Made&) const = default;
+};
 struct Ended {
   int exit = 0;                // the exit code of `ktrial job`
   std::optional<Error> error;  // ktrial could not do its work, or was interrupted
   bool operator==(const Ended& other) const;
 };
-using What = std::variant<Begun, Step, Building, Output, Progress, Reported, TrialEnded, Ended>;
+using What = std::variant<Begun, Step, Building, Output, Progress, Reported, TrialEnded, Made, Ended>;
 
 struct Event {
   double at_s = 0;           // since the job began

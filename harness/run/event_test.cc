@@ -33,6 +33,8 @@ std::vector<Event> one_of_each() {
           {3, 0, Progress{1, ~0ull, "rounds"}},
           {4, 1, Reported{"WARNING in f"}},
           {5, 1, TrialEnded{results::Outcome::fail, "WARNING in f", "why", 12.5}},
+          {5, std::nullopt, Made{"/cache/build/\xff", "", ""}},
+          {5, std::nullopt, Made{"", "it does not compile", "/cache/log"}},
           {6, std::nullopt, Ended{0, {}}},
           {6, std::nullopt, Ended{129, Error{ErrorKind::usage, "no kernel", "name one"}}}};
 }

@@ -44,6 +44,9 @@ struct Job {
   std::filesystem::path working_dir = {};           // relative paths start there; empty: here
   int beside_vcpus = 0;       // of other machines that may share the host meanwhile
   int boots = 1;              // of a trial, under TCG: 2 tries once more when it was lost at boot
+  // Makes the kernel (build.tree's, of spec.kernel git:REV) and no more, on the time that others leave
+  // of the CPUs; nothing goes to the store. For who may want it soon.
+  bool kernel_only = false;
   std::string campaign = {};  // that it belongs to, and its cell there; may be empty
   std::string cell = {};
   bool operator==(const Job&) const = default;

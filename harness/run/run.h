@@ -14,4 +14,7 @@ namespace ktrial::run {
 // kernel's failure is in the record.
 Result<results::RunRecord> run_job(const Job& job, const Sink& sink);
 
+// Of a job with `kernel_only`: tells no event but Made. ErrorKind::interrupted on a signal.
+Result<Made> make_kernel(const Job& job, const Sink& sink);
+
 }  // namespace ktrial::run
