@@ -156,8 +156,9 @@ TEST(AnalyzerRobustTest, MegabyteLinesAreCut) {
 TEST(AnalyzerRobustTest, ExcerptAndFindingsAreBounded) {
   Analyzer analyzer;
   std::string text;
-  for (int i = 0; i < 1000; ++i) text += kWarning + std::string("[    1.000000]  foo+0x1/0x2\n");
-  for (int i = 0; i < 10; ++i) text += text.substr(0, 4096 * 10);
+  for (int i = 0; i < 3000; ++i)
+    text += "[ " + std::to_string(i) + std::string(kWarning).substr(5) +
+            "[    1.000000]  foo+0x1/0x2\n";
   analyzer.feed(text);
   analyzer.finish();
   EXPECT_THAT(analyzer.findings(), SizeIs(Analyzer::kMaxFindings));

@@ -47,16 +47,6 @@ std::size_t match_caller(std::string_view s, std::size_t at, Line& line) {
   return after + 1;
 }
 
-// A start of line that syslog daemons and test tools put there: a date and a time.
-std::size_t skip_date(std::string_view s) {
-  // 2018/01/09 14:28:48
-  constexpr std::string_view shape = "dddd/dd/dd dd:dd:dd ";
-  if (s.size() < shape.size()) return 0;
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    if (shape[i] == 'd' ? !digit(s[i]) : s[i] != shape[i]) return 0;
-  return shape.size();
-}
-
 }  // namespace
 
 bool is_stamp(std::string_view text, std::size_t at) { return match_stamp(text, at) != text.npos; }
@@ -95,8 +85,7 @@ void parse_line(std::string_view clean, std::uint64_t number, std::vector<Line>&
     } else {
       out.back().body = clean.substr(text_from, start - text_from);
     }
-    Line line{
-        .number = number, .whole = clean, .body = {}, .kernel = true, .user_before = start > 0};
+    Line line{.number = number, .whole = clean, .body = {}, .kernel = true};
     std::size_t body = match_caller(clean, after, line);
     if (body == after && after < clean.size() && clean[after] == ' ') {
       body = match_caller(clean, after + 1, line);
@@ -109,8 +98,7 @@ void parse_line(std::string_view clean, std::uint64_t number, std::vector<Line>&
     at = body - 1;
     if (out.size() >= kMaxSegments) break;
   }
-  if (out.empty())
-    out.push_back({.number = number, .whole = clean, .body = clean.substr(skip_date(clean))});
+  if (out.empty()) out.push_back({.number = number, .whole = clean, .body = clean});
 }
 
 }  // namespace ktrial::console

@@ -17,10 +17,20 @@ struct Line {
   std::string_view whole;    // cleaned
   std::string_view body;     // after the printk prefix; the whole line when it has none
   bool kernel = false;       // has a printk prefix
-  bool user_before = false;  // other text stands before the prefix, in the same line
   // Who printed: 'T' and a thread id, or 'C' and a CPU; 0 where the kernel does not say.
   char caller_type = 0;
   long caller = -1;
+};
+
+// Who reads the messages of a stream, one after the other.
+class LineReader {
+ public:
+  virtual void read(const Line& line) = 0;
+  // Else only those that can start a report or mark the environment.
+  virtual bool wants_every_line() const = 0;
+
+ protected:
+  ~LineReader() = default;
 };
 
 // Removes ANSI sequences, CR, NUL and other control bytes except tab.
