@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "harness/base/text.h"
+
 namespace ktrial::bisect {
 namespace {
 
@@ -29,27 +31,18 @@ std::string percent(double share) {
   return share < 0.0005 ? "<0.1 %" : fmt::format("{:.1f} %", share * 100);
 }
 
-std::string time_text(double seconds) {
-  if (!std::isfinite(seconds)) return "?";
-  if (seconds < 100) return fmt::format("{:.0f} s", seconds);
-  if (seconds < 5400) return fmt::format("{:.0f} min", seconds / 60);
-  return fmt::format("{:.1f} h", seconds / 3600);
-}
-
 std::string short_id(std::string_view id) {
   const bool hash = id.size() == 40 && id.find_first_not_of("0123456789abcdef") == id.npos;
   return std::string(hash ? id.substr(0, 12) : id);
 }
 
 // Of a package, PACKAGE=VERSION, the version says it all.
-std::string terse_id(std::string_view id) {
-  return short_id(id.substr(id.find('=') + 1));
-}
+std::string terse_id(std::string_view id) { return short_id(id.substr(id.find('=') + 1)); }
 
 std::string spent_text(const Engine& engine) {
   const Spent& spent = engine.spent();
   return fmt::format("{} runs of {} kernels in {}", spent.runs, spent.builds,
-                     time_text(spent.seconds));
+                     spoken_seconds(spent.seconds));
 }
 
 std::string counts_text(const Counts& counts) {
@@ -79,8 +72,7 @@ Answer answer_of(const Step& step) {
   if (const auto* found = std::get_if<Found>(&step))
     return {"found", "", {found->commit}, found->probability};
   if (const auto* open = std::get_if<Undecided>(&step))
-    return {"undecided", "only skipped commits are left to test", open->commits,
-            open->probability};
+    return {"undecided", "only skipped commits are left to test", open->commits, open->probability};
   if (const auto* agree = std::get_if<EndsAgree>(&step)) return {"ends_agree", agree->why, {}, 0};
   if (const auto* budget = std::get_if<OutOfBudget>(&step))
     return {"out_of_budget", budget->why, {}, 0};
@@ -120,8 +112,8 @@ std::string answer_lines(const Engine& engine, const Answer& answer) {
 }
 
 std::string headline(const Engine& engine, const Answer& answer, const Story& story) {
-  if (answer.outcome == "found") return fmt::format("{} {}", what_is_found(engine),
-                                                    story.kernel_kind);
+  if (answer.outcome == "found")
+    return fmt::format("{} {}", what_is_found(engine), story.kernel_kind);
   if (answer.outcome == "undecided")
     return fmt::format("{} of {} {}s, {} in all", what_is_found(engine), answer.commits.size(),
                        story.kernel_kind, percent(answer.probability));
@@ -138,7 +130,7 @@ std::string status_line(const Engine& engine) {
   out.pop_back();
   const Projection left = engine.projection();
   return out + fmt::format("; about {:.0f} runs, {} to go", std::ceil(left.runs),
-                           time_text(left.seconds));
+                           spoken_seconds(left.seconds));
 }
 
 std::string picture(const Engine& engine, const Step& step, int width) {
@@ -159,10 +151,10 @@ std::string picture(const Engine& engine, const Step& step, int width) {
   const Projection left = engine.projection();
   out += fitting(fmt::format("  {}; about {:.0f} runs and {:.0f} kernels, {} to go",
                              spent_text(engine), std::ceil(left.runs), std::ceil(left.builds),
-                             time_text(left.seconds)));
+                             spoken_seconds(left.seconds)));
   if (const auto* test = std::get_if<TestCommit>(&step))
-    out += fitting(fmt::format("  next: {}, up to {} runs", named(engine, test->commit),
-                               test->runs));
+    out +=
+        fitting(fmt::format("  next: {}, up to {} runs", named(engine, test->commit), test->runs));
   return out;
 }
 

@@ -5,21 +5,13 @@
 #include <cstdio>
 #include <memory>
 
+#include "harness/base/text.h"
 #include "harness/cli/output.h"
-#include "harness/kernel/kconfig.h"
+#include "harness/kernel/build/kconfig.h"
 #include "harness/kernel/kernel.h"
 #include "harness/trial/plan.h"
 
 namespace ktrial::cli {
-namespace {
-
-std::string time_text(std::chrono::seconds time) {
-  const auto s = time.count();
-  return s < 60 ? fmt::format("{} s", s) : fmt::format("{}:{:02} min", s / 60, s % 60);
-}
-
-}  // namespace
-
 void add_build_options(CLI::App& command, BuildFlags& f, const char* jobs) {
   // Without a tree they would be passed over: a kernel without KASAN on trial.
   const auto add_needing_tree = [&](const char* name, auto& into, const char* help) {
@@ -70,8 +62,10 @@ void BuildBar::operator()(const kernel::BuildProgress& progress) {
   to_stderr("\r\033[Kktrial: {} [{}{}] {}{}, {}{}  {}", progress.step, std::string(full, '#'),
             std::string(kWidth - full, '.'), progress.done,
             progress.expected != 0 ? fmt::format("/{}", progress.expected) : "",
-            time_text(progress.elapsed),
-            progress.left ? fmt::format(", {} left", time_text(*progress.left)) : "",
+            spoken_seconds(static_cast<double>(progress.elapsed.count())),
+            progress.left ? fmt::format(", {} left",
+                                        spoken_seconds(static_cast<double>(progress.left->count())))
+                          : "",
             progress.detail.substr(0, 40));
   live_ = true;
 }

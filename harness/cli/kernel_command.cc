@@ -7,10 +7,10 @@
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
+#include "harness/kernel/build/kconfig.h"
 #include "harness/kernel/cache.h"
-#include "harness/kernel/catalog.h"
-#include "harness/kernel/headers.h"
-#include "harness/kernel/kconfig.h"
+#include "harness/kernel/deb/catalog.h"
+#include "harness/kernel/deb/headers.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
 

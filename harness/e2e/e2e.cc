@@ -15,7 +15,7 @@
 
 #include "harness/kernel/kernel.h"
 #include "harness/spec/timeouts.h"
-#include "harness/vm/libvirt_vm.h"
+#include "harness/vm/libvirt/libvirt_vm.h"
 
 extern char** environ;
 
@@ -121,8 +121,7 @@ void E2eTest::show_commands() const {
   std::error_code error;
   for (const auto& run : fs::directory_iterator(root() / "state/ktrial/runs", error))
     for (const auto& trial : fs::directory_iterator(run.path() / "trials", error))
-      for (const char* name : {"autopsy.txt", "console.log"})
-        show(trial.path() / name);
+      for (const char* name : {"autopsy.txt", "console.log"}) show(trial.path() / name);
 }
 
 Running E2eTest::start(const std::vector<std::string>& arguments) {

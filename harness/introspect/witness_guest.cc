@@ -8,10 +8,10 @@
 #include <functional>
 
 #include "harness/channel/channel.h"
-#include "harness/kernel/initramfs.h"
-#include "harness/kernel/modules.h"
+#include "harness/guest_image/initramfs.h"
+#include "harness/guest_image/modules.h"
 #include "harness/spec/timeouts.h"
-#include "harness/vm/qemu_vm.h"
+#include "harness/vm/qemu/qemu_vm.h"
 #include "harness/vm/tsc.h"
 
 namespace ktrial::introspect {
@@ -37,12 +37,12 @@ std::string command_line(const std::string& append) {
 }
 
 Status write_guest(const kernel::Kernel& kernel, const std::filesystem::path& path) {
-  std::vector<kernel::Entry> entries = {kernel::init_entry(KTRIAL_WITNESS)};
+  std::vector<guest_image::Entry> entries = {guest_image::init_entry(KTRIAL_WITNESS)};
   const auto wanted = channel::guest_modules(channel::Kind::virtio_serial);
-  const auto closure = KTRIAL_TRY(kernel::closure(kernel, wanted));
-  for (kernel::Entry& entry : kernel::module_entries(closure.modules))
+  const auto closure = KTRIAL_TRY(guest_image::closure(kernel, wanted));
+  for (guest_image::Entry& entry : guest_image::module_entries(closure.modules))
     entries.push_back(std::move(entry));
-  return kernel::write_initramfs(std::move(entries), path);
+  return guest_image::write_initramfs(std::move(entries), path);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "harness/base/result.h"
-#include "harness/kernel/build.h"
+#include "harness/kernel/build/build.h"
 #include "harness/spec/spec.h"
 
 namespace ktrial::run {

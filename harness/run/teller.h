@@ -4,7 +4,7 @@
 #include <chrono>
 #include <optional>
 
-#include "harness/kernel/build.h"
+#include "harness/kernel/build/build.h"
 #include "harness/run/event.h"
 #include "harness/trial/observer.h"
 

@@ -15,7 +15,7 @@
 #include "harness/spec/timeouts.h"
 #include "harness/spec/trace_request.h"
 #include "harness/spec/workload.h"
-#include "harness/vm/accel.h"
+#include "harness/vm/qemu/accel.h"
 #include "results/record.h"
 
 namespace ktrial::trial {

@@ -1,0 +1,123 @@
+#include "harness/vm/qemu/accel.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "harness/base/file.h"
+
+namespace ktrial::vm {
+using nlohmann::json;
+
+namespace {
+
+// Why the device cannot even be opened, if so.
+std::optional<std::string> why_not_openable(const std::filesystem::path& device) {
+  int fd = ::open(device.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd >= 0) {
+    ::close(fd);
+    return std::nullopt;
+  }
+  switch (errno) {
+    case ENOENT:
+      return "there is no " + device.string() +
+             " (virtualisation is off in the firmware, or kvm_intel/kvm_amd is not loaded)";
+    case EACCES:
+    case EPERM:
+      return device.string() + " may not be opened (add yourself to the group kvm)";
+    default:
+      return system_error(device.string(), errno).message;
+  }
+}
+
+// Boots the kernel under KVM without an initramfs until it prints. Nothing if
+// it did, else why not.
+std::optional<std::string> why_kvm_fails(boost::asio::io_context& io, const AccelQuery& query,
+                                         const VmFactory& factory) {
+  VmConfig config{.name = "ktrial-kvm-probe",
+                  .kernel = query.kernel,
+                  .initrd = {},
+                  .command_line = "console=ttyS0 earlyprintk=ttyS0 ignore_loglevel panic=-1",
+                  .cpus = 1,
+                  .memory_mib = 256,
+                  .accel = Accel::kvm,
+                  .channel = NoChannelDevice{}};
+  auto machine = factory(config);
+  if (!machine) return machine.error().message;
+  std::string console;
+  std::optional<std::string> failure;
+  bool printed = false;
+  auto started = (*machine)->start([&](VmEvent event) {
+    if (auto* bytes = std::get_if<ConsoleBytes>(&event)) {
+      console += bytes->bytes;
+      printed = printed || console.find("Linux version ") != console.npos;
+      if (console.size() > 65536) console.erase(0, console.size() - 4096);
+    } else if (auto* stopped = std::get_if<Stopped>(&event)) {
+      failure = stopped->reason;
+    } else if (auto* ended = std::get_if<Exited>(&event)) {
+      failure = "QEMU " + ended->status.text() +
+                (ended->last_words.empty() ? "" : ": " + ended->last_words);
+    }
+  });
+  if (!started) return started.error().message;
+  const auto deadline = std::chrono::steady_clock::now() + query.patience;
+  while (!printed && !failure && std::chrono::steady_clock::now() < deadline) {
+    if (io.stopped()) io.restart();
+    io.run_one_until(deadline);
+  }
+  if (printed) return std::nullopt;
+  if (failure) {
+    if (auto status = (*machine)->status(std::chrono::milliseconds(500)))
+      *failure += " (status: " + *status + ")";
+    return failure;
+  }
+  return "the kernel printed nothing under KVM within " +
+         std::to_string(query.patience.count() / 1000) + " s";
+}
+
+json load_cache(const std::filesystem::path& path) {
+  auto text = read_file(path, 1u << 20);
+  json cache = text ? json::parse(*text, nullptr, false) : json();
+  return cache.is_object() ? cache : json::object();
+}
+
+std::string boot_id() {
+  auto id = read_file("/proc/sys/kernel/random/boot_id", 128);
+  return id ? id->substr(0, id->find('\n')) : "unknown";
+}
+
+}  // namespace
+
+Result<AccelChoice> choose_accel(boost::asio::io_context& io, const AccelQuery& query,
+                                 const std::string& vmm_version, const VmFactory& factory) {
+  if (query.wanted == Accel::tcg) return AccelChoice{Accel::tcg, "asked for"};
+  const std::string key = boot_id() + "/" + vmm_version + "/" + query.kernel_id;
+  std::optional<std::string> failure;
+  if (!query.kvm_device.empty()) failure = why_not_openable(query.kvm_device);
+  if (!failure) {
+    json cache = load_cache(query.cache);
+    if (auto known = cache.find(key); known != cache.end() && known->is_string()) {
+      if (!known->get<std::string>().empty()) failure = known->get<std::string>();
+    } else {
+      failure = why_kvm_fails(io, query, factory);
+      // Answers of earlier host boots can never be asked for again.
+      json kept = json::object();
+      for (auto& [k, v] : cache.items())
+        if (k.starts_with(boot_id())) kept[k] = v;
+      kept[key] = failure.value_or("");
+      std::error_code ignored;
+      std::filesystem::create_directories(query.cache.parent_path(), ignored);
+      (void)write_file_atomically(query.cache, kept.dump(2));  // only a speed-up
+    }
+  }
+  if (!failure) return AccelChoice{Accel::kvm, "this kernel printed under KVM"};
+  if (query.wanted == Accel::kvm)
+    return fail(
+        ErrorKind::environment, "KVM does not work here: " + *failure,
+        "use --accel auto or --accel tcg (slower), or mend KVM; `ktrial doctor` tells more");
+  return AccelChoice{Accel::tcg, "KVM is not usable: " + *failure};
+}
+
+}  // namespace ktrial::vm
