@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "harness/base/text.h"
 #include "results/report/text.h"
 #include "results/store/json.h"
 
