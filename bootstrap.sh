@@ -87,7 +87,13 @@ run_tests() {
   say "tests"
   # One ctest run, so that its summary counts everything.
   cmake --preset release -DKTRIAL_FUZZ_DIR="$PWD/build/fuzz" >/dev/null
-  ctest --preset all "$@"
+  local status=0
+  ctest --preset all "$@" || status=$?
+  [ $# = 0 ] || return $status
+  # What the kernel's developers changed last is not ours to promise: told, and fails nothing.
+  say "the newest kernel of the mirror's suites (ctest --preset drift)"
+  ctest --preset drift || say "ktrial does not see all of the newest kernel; above is what is missing"
+  return $status
 }
 
 [ -r /etc/debian_version ] || die "this script knows Debian only; docs/dependencies.md lists what to install elsewhere"

@@ -60,7 +60,7 @@ function(ktrial_test name)
   # The code under test is optimised; the tests themselves compile twice as fast like this.
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
   target_include_directories(${name} PRIVATE ${PROJECT_BINARY_DIR}/generated)
-  if(arg_LABELS MATCHES "e2e|drill")
+  if(arg_LABELS MATCHES "e2e|drill|drift")
     list(APPEND arg_PROPERTIES RUN_SERIAL TRUE)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60

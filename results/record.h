@@ -60,7 +60,9 @@ struct Incident {
   std::vector<std::string> chain;    // in causal order, the culprit first
   std::vector<std::string> victims;  // who waits for it
   std::string autopsy;               // the page of autopsy.txt; empty: none was taken
-  bool empty() const { return chain.empty() && autopsy.empty(); }
+  // Why there is no page, or one that knows nothing of the guest's memory; else empty.
+  std::string no_autopsy = {};
+  bool empty() const { return chain.empty() && autopsy.empty() && no_autopsy.empty(); }
 };
 
 // What the kernel's own trace tells about its end. Seconds are by the trace's clock; tasks

@@ -72,6 +72,12 @@ struct BlockedTask {
   std::vector<StackFrame> stack;
 };
 
+// A part of what a guest's memory can tell: "symbols", "types", "tasks", "stacks", "log".
+struct Access {
+  std::string part;
+  std::string trouble;  // why it cannot be read; empty: it can
+};
+
 struct Autopsy {
   int looks = 0;
   double seconds = 0;  // of wall time that it took, an NMI's answer not counted
@@ -81,6 +87,8 @@ struct Autopsy {
   std::vector<std::string> trace;       // what the recovered trace tells, for people; may be empty
   std::vector<std::string> notes;       // what could not be done, and why
   std::vector<std::string> kernel_log;  // read from RAM: the whole of it; empty: unknown
+  std::vector<Access> access;           // to its memory; empty: it was never opened
+  std::string blind;                    // why its memory told nothing; empty: it did
 };
 
 // One page for people: who is at fault, what every vCPU did, who waits.

@@ -24,6 +24,8 @@ class Examination {
       if (!go_on(proving ? kProofSpacing : kSpacing)) break;
     }
     if (inspector_ && !ended_) {
+      autopsy_.access = inspector_->access();
+      if (inspector_->view() == nullptr) be_blind(first_trouble());
       autopsy_.blocked = inspector_->blocked();
       autopsy_.kernel_log = inspector_->kernel_log();
       if (const auto* view = inspector_->view(); view != nullptr && subject_.trace)
@@ -64,15 +66,20 @@ class Examination {
 
   void open_inspector() {
     auto ram = subject_.vm.ram(subject_.monitor_patience);
-    if (!ram) {
-      note("no look into the guest's memory: " + ram.error().message);
-      return;
-    }
+    if (!ram) return be_blind(ram.error().message);
     auto opened = subject_.inspect(std::move(*ram));
-    if (opened)
-      inspector_ = std::move(*opened);
-    else
-      note("no look into the guest's memory: " + opened.error().message);
+    if (!opened) return be_blind(opened.error().message);
+    inspector_ = std::move(*opened);
+  }
+
+  void be_blind(const std::string& why) {
+    autopsy_.blind = why;
+    note("no look into the guest's memory: " + why);
+  }
+  std::string first_trouble() const {
+    for (const Access& one : autopsy_.access)
+      if (!one.trouble.empty()) return one.part + ": " + one.trouble;
+    return "the kernel's structures cannot be read";
   }
 
   bool go_on(milliseconds time) {

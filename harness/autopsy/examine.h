@@ -22,6 +22,8 @@ class Inspector {
   virtual std::vector<BlockedTask> blocked() = 0;
   virtual std::vector<std::string> kernel_log() = 0;
   virtual std::vector<std::string> notes() const = 0;
+  // Which parts of the guest's memory can be read.
+  virtual std::vector<Access> access() { return {}; }
   // For who reads more of it; null: its structures cannot be read. Lives as long as this.
   virtual const introspect::KernelView* view() const { return nullptr; }
   virtual Status write_core(const std::filesystem::path& path,

@@ -25,6 +25,7 @@ class Structures {
   }
   const introspect::KernelView& view() const { return view_; }
   const introspect::OrcTables* orc() const { return orc_ ? &*orc_ : nullptr; }
+  const std::string& orc_trouble() const { return orc_trouble_; }
 
  private:
   Structures(const introspect::Kernel& kernel, introspect::Btf btf,
@@ -36,7 +37,8 @@ class Structures {
     if (orc)
       orc_ = std::move(*orc);
     else
-      notes.push_back("stacks are guesses: " + orc.error().message);
+      orc_trouble_ = orc.error().message;
+    if (!orc_) notes.push_back("stacks are guesses: " + orc_trouble_);
   }
   introspect::SymbolTable with_modules(const introspect::Kernel& kernel) const {
     auto more = introspect::read_module_symbols({kernel, kernel.symbols(), btf_});
@@ -50,6 +52,7 @@ class Structures {
   introspect::SymbolTable symbols_;
   introspect::KernelView view_;
   std::optional<introspect::OrcTables> orc_;
+  std::string orc_trouble_;
 };
 
 class RamInspector final : public Inspector {
@@ -59,7 +62,8 @@ class RamInspector final : public Inspector {
     if (opened)
       structures_ = std::move(*opened);
     else
-      notes_.push_back("no stacks, no tasks: " + opened.error().message);
+      types_trouble_ = opened.error().message;
+    if (!structures_) notes_.push_back("no stacks, no tasks: " + types_trouble_);
   }
 
   std::vector<StackFrame> stack(const vm::VcpuSample& at) override {
@@ -113,6 +117,16 @@ class RamInspector final : public Inspector {
 
   std::vector<std::string> notes() const override { return notes_; }
 
+  std::vector<Access> access() override {
+    const auto& no_symbols = kernel_->symbols_error();
+    auto log = introspect::read_log(*kernel_, kernel_->info());
+    return {{"symbols", no_symbols ? no_symbols->message : ""},
+            {"types", types_trouble_},
+            {"tasks", structures_ ? tasks_trouble() : types_trouble_},
+            {"stacks", structures_ ? structures_->orc_trouble() : types_trouble_},
+            {"log", !log ? log.error().message : log->empty() ? "it is empty" : ""}};
+  }
+
   const introspect::KernelView* view() const override {
     return structures_ ? &structures_->view() : nullptr;
   }
@@ -123,6 +137,14 @@ class RamInspector final : public Inspector {
   }
 
  private:
+  std::string tasks_trouble() const {
+    auto list = introspect::read_tasks(structures_->view());
+    if (!list) return list.error().message;
+    if (list->tasks.empty()) return "the list of tasks is empty";
+    auto current = introspect::current_task(structures_->view(), 0);
+    return current ? list->trouble : current.error().message;
+  }
+
   std::vector<StackFrame> to_frames(const std::vector<introspect::Frame>& frames) const {
     const auto& symbols = structures_ ? structures_->view().symbols : kernel_->symbols();
     std::vector<StackFrame> out;
@@ -138,6 +160,7 @@ class RamInspector final : public Inspector {
 
   std::unique_ptr<introspect::Kernel> kernel_;
   std::unique_ptr<Structures> structures_;
+  std::string types_trouble_;
   std::vector<std::string> notes_;
 };
 

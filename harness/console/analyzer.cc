@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "harness/console/environment.h"
+#include "harness/console/event.h"
 #include "harness/console/line_stream.h"
 #include "harness/console/report.h"
 
@@ -51,9 +52,18 @@ class Analyzer::Impl final : public LineReader {
 
   void on_line(const Line& line) {
     note_environment(line);
+    if (is_boot(line))
+      while (!open_.empty()) close(0);
     auto head = match_head(trim_left(line.body));
-    if (head.has_value() && believable(*head->rule, line) && !continues(*head->rule, line)) {
-      open(std::move(*head), line);
+    if (head.has_value() && believable(*head->rule, line)) {
+      const auto whole = std::ranges::find_if(
+          open_, [&](const Open& open) { return is_part_of(open.report, *head, line); });
+      if (whole == open_.end()) {
+        open(std::move(*head), line);
+        return;
+      }
+      whole->report.add(*head, line);
+      whole->dirty = true;
       return;
     }
     Open* reader = open_.empty() ? nullptr : &open_.back();
@@ -90,22 +100,13 @@ class Analyzer::Impl final : public LineReader {
     return line.kernel || programs;
   }
 
-  // Whether a head is a part of a report that is open already.
-  bool continues(const Rule& rule, const Line& line) const {
-    for (const Open& open : open_) {
-      if (rule.follows && (open.report.same_writer(line) || rule.kind == Kind::panic)) return true;
-      if (rule.kind == open.report.rule().kind && open.report.lines_seen() < 3 &&
-          open.report.same_writer(line))
-        return true;
-    }
-    return false;
-  }
-
   void open(Head head, const Line& line) {
     const bool stall = head.rule->pick == Pick::stall;
+    const bool brief = is_brief(*head.rule) && !open_.empty();
     for (std::size_t i = 0; i < open_.size();) {
       const Report& report = open_[i].report;
       const bool stays =
+          brief ||
           (report.stall() && (stall || !report.complete())) || !report.same_writer(line);
       if (stays && open_.size() < kMaxOpen)
         ++i;
@@ -117,8 +118,9 @@ class Analyzer::Impl final : public LineReader {
       not_kept += &list == &findings;
       return;
     }
-    open_.push_back({Report(std::move(head), line), list.size(), false});
-    list.push_back(open_.back().report.finding());
+    Open added{Report(std::move(head), line), list.size(), false};
+    list.push_back(added.report.finding());
+    if (!brief) open_.push_back(std::move(added));
   }
 
   std::vector<Finding>& list_for(Kind kind) {

@@ -59,10 +59,11 @@ std::string_view skip_addresses(std::string_view s) {
       const std::string_view inside = s.substr(1, end - 1);
       if (s.front() == '<' && inside != "IRQ" && inside != "/IRQ" && inside != "EOI" &&
           inside != "TASK" && inside != "/TASK" && inside != "NMI" && inside != "/NMI" &&
-          inside != "SOFTIRQ" && inside != "/SOFTIRQ" && inside != "EOE" &&
+          inside != "SOFTIRQ" && inside != "/SOFTIRQ" && inside != "EOE" && inside != "<EOE" &&
           inside.find('#') == inside.npos)
         return s;
       s.remove_prefix(end + 1);
+      if (inside.starts_with('<') && s.starts_with('>')) s.remove_prefix(1);  // <<EOE>>
       continue;
     }
     // An address without brackets.
@@ -78,6 +79,7 @@ std::string_view skip_addresses(std::string_view s) {
 
 bool is_symbolised_path(std::string_view rest) {
   rest = trimmed(rest);
+  if (rest.starts_with('(')) rest.remove_prefix(1);
   const std::size_t colon = rest.find(':');
   if (colon == rest.npos || colon < 3 || colon + 1 >= rest.size()) return false;
   const std::string_view path = rest.substr(0, colon);
@@ -85,6 +87,16 @@ bool is_symbolised_path(std::string_view rest) {
   return (path.ends_with(".c") || path.ends_with(".h") || path.ends_with(".S") ||
           path.ends_with(".rs")) &&
          std::isdigit(static_cast<unsigned char>(rest[colon + 1]));
+}
+
+// The symbol at the front of "symbol path.c:12 [inline]" and "symbol (path.c:12) module": already
+// symbolised by a tool. Empty if it is not.
+std::string_view decoded_symbol(std::string_view s) {
+  const std::size_t space = s.find(' ');
+  if (space == s.npos || space == 0 || !is_symbolised_path(s.substr(space))) return {};
+  for (char c : s.substr(0, space))
+    if (!symbol_char(c)) return {};
+  return s.substr(0, space);
 }
 
 }  // namespace
@@ -158,21 +170,18 @@ std::optional<Frame> parse_frame(std::string_view body) {
     frame.uncertain = frame.uncertain || s.ends_with("(unreliable)");
     return frame;
   }
-  // "symbol path.c:12 [inline]": already symbolised by a tool
-  const std::size_t space = s.find(' ');
-  if (space == s.npos || space == 0 || !is_symbolised_path(s.substr(space))) return std::nullopt;
-  for (char c : s.substr(0, space))
-    if (!symbol_char(c)) return std::nullopt;
-  frame.symbol = source_name(s.substr(0, space));
-  frame.syscall = is_syscall(s.substr(0, space));
+  const std::string_view symbol = decoded_symbol(s);
+  if (symbol.empty()) return std::nullopt;
+  frame.symbol = source_name(symbol);
+  frame.syscall = is_syscall(symbol);
   return frame;
 }
 
 std::optional<Frame> parse_pointer(std::string_view body) {
-  static constexpr std::array<std::string_view, 20> kHeads = {
+  static constexpr std::array<std::string_view, 21> kHeads = {
       "RIP: ",       "RIP  ", "IP: ",    "EIP: ",  "EIP is at ", "PC is at ", "pc : ",
       "pc: ",        "NIP [", "NIP: ",   "epc : ", "epc: ",      "epc   : ",  "era : ",
-      "Krnl PSW : ", "PC: ",  "IAOQ[0]", "rip: ",  "pc  : ",     "  pc: "};
+      "Krnl PSW : ", "TPC: ", "PC: ",  "IAOQ[0]", "rip: ",  "pc  : ",     "  pc: "};
   bool head = false;
   for (std::string_view prefix : kHeads)
     if (body.starts_with(prefix)) head = true;
@@ -187,6 +196,12 @@ std::optional<Frame> parse_pointer(std::string_view body) {
   const std::size_t plus = offset_at(body);
   if (plus != body.npos) {
     frame.symbol = source_name(symbol_before(body, plus));
+    return frame;
+  }
+  // "RIP: 0010:symbol (path.c:12)"
+  const auto start = body.find_last_of(":", body.find(" (")) + 1;
+  if (const auto symbol = decoded_symbol(trimmed(body.substr(start))); !symbol.empty()) {
+    frame.symbol = source_name(symbol);
     return frame;
   }
   frame.user = body.starts_with("RIP: 0033:") || body.starts_with("RIP: 0023:") ||

@@ -5,14 +5,16 @@
 
 #include <memory>
 
+#include "harness/base/re2.h"
+
 namespace ktrial::console {
 namespace {
 
 using enum Kind;
 
 // WARN(): "CPU: 1 PID: 2 at FILE:LINE f+0x..", since 6.19 "FILE:LINE at f+0x.., CPU#1: comm/2",
-// long ago "at FILE:LINE f()".
-#define WARN_AT R"(WARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?(?:\S*/)??)"
+// perhaps with the condition, "[CONDITION] FILE:LINE at f+0x.."; long ago "at FILE:LINE f()".
+#define WARN_AT R"(WARNING: (?:\[.*\] )?(?:CPU: \d+ PID: \d+ )?(?:at )?(?:\S*/)??)"
 #define WARN_FUNCTION R"(:\d+ (?:at )?([^\s+]+(?:\+0x\S+)?))"
 
 // The first match wins: special cases stand before general ones.
@@ -20,7 +22,7 @@ constexpr Rule kRules[] = {
     // Lockups and stalls
     {R"((?:NMI )?watchdog: BUG: soft lockup)", soft_lockup, "BUG: soft lockup", Pick::stall},
     {R"(BUG: soft lockup)", soft_lockup, "BUG: soft lockup", Pick::stall},
-    {R"((?:NMI )?watchdog: (?:CPU\d+: )?Watchdog detected hard LOCKUP on cpu)", hard_lockup,
+    {R"((?:(?:NMI )?watchdog: )?(?:CPU\d+: )?Watchdog detected hard LOCKUP on cpu)", hard_lockup,
      "BUG: hard lockup", Pick::stall},
     {R"(watchdog: CPU \d+ (?:self-detected hard|detected hard|Hard) LOCKUP)", hard_lockup,
      "BUG: hard lockup", Pick::stall},
@@ -80,17 +82,21 @@ constexpr Rule kRules[] = {
      null_dereference, "BUG: unable to handle kernel NULL pointer dereference", Pick::pointer},
     {R"(BUG: kernel NULL pointer dereference)", null_dereference,
      "BUG: unable to handle kernel NULL pointer dereference", Pick::pointer},
+    // riscv says "access to user memory" of what others call a NULL pointer
+    {R"(Unable to handle kernel access to user memory without uaccess routines at virtual address 0*[0-9a-f]{1,3}$)",
+     null_dereference, "BUG: unable to handle kernel NULL pointer dereference", Pick::pointer},
     {R"((?:BUG: )?(?:CPU \d+ )?(?:[Uu]nable to handle (?:page fault|kernel (?:paging request|access|data access|pointer|read|write|execute|instruction|unknown)|user|unexpected)))",
      oops, "BUG: unable to handle kernel paging request", Pick::pointer},
     {R"(BUG: (?:\w+ )?stack guard page was hit)", stack_overflow, "BUG: stack guard page was hit",
      Pick::stall},
+    {R"(PANIC: early exception 0x)", panic, "PANIC: early exception", Pick::pointer},
     {R"((?:traps: )?PANIC: double fault)", double_fault, "PANIC: double fault", Pick::pointer},
     {R"((?:Oops: |segment-related |.*access(?:es)?)?general protection fault.*\[#\d+\])", gpf,
-     "general protection fault", Pick::pointer, 0, true},
-    {R"((?:Oops: )?divide.error: )", divide_error, "divide error", Pick::pointer, 0, true},
-    {R"((?:Oops: )?int3: .*\[#\d+\])", oops, "int3", Pick::pointer, 0, true},
+     "general protection fault", Pick::pointer, 0, Role::die},
+    {R"((?:Oops: )?divide.error: )", divide_error, "divide error", Pick::pointer, 0, Role::die},
+    {R"((?:Oops: )?int3: .*\[#\d+\])", oops, "int3", Pick::pointer, 0, Role::die},
     {R"((?:traps: )?(?:Oops: )?stack segment: )", gpf, "stack segment fault", Pick::pointer, 0,
-     true},
+     Role::die},
     {R"(Unhandled (?:prefetch abort|kernel unaligned access))", oops, "Unhandled fault",
      Pick::pointer},
     {R"(Insufficient stack space to handle exception)", stack_overflow, "kernel stack overflow",
@@ -100,74 +106,88 @@ constexpr Rule kRules[] = {
     {R"(Unhandled fault)", oops, "Unhandled fault", Pick::pointer},
     {R"(Alignment trap)", oops, "Alignment trap", Pick::pointer},
     {R"(kernel BUG at (?:\S*/)?mm/usercopy\.c)", bad_usercopy, "BUG: bad usercopy", Pick::stack, 0,
-     true},
+     Role::bug},
     {R"(usercopy: (?:Kernel memory|kernel memory|bad|Bad))", bad_usercopy, "BUG: bad usercopy",
      Pick::stack},
     {R"(kernel BUG at (?:\S*/)?lib/list_debug\.c)", list_corruption, "BUG: corrupted list",
-     Pick::stack, 0, true},
-    {R"(list_(?:add|del) corruption)", list_corruption, "BUG: corrupted list", Pick::stack},
-    {R"([Kk]ernel BUG at)", bug, "kernel BUG", Pick::pointer, 0, true},
-    {R"((?:Oops: )?invalid opcode)", bug, "invalid opcode", Pick::pointer, 0, true},
-    {R"(Internal error: Oops - BUG)", bug, "kernel BUG", Pick::pointer, 0, true},
-    {R"(Internal error: )", oops, "Internal error", Pick::pointer, 0, true},
-    {R"((?:Kernel bug detected|Kernel BUG) ?\[#\d+\])", bug, "kernel BUG", Pick::pointer, 0, true},
-    {R"((?:Oops|Kernel access of bad area).*\[#\d+\])", oops,
-     "BUG: unable to handle kernel paging request", Pick::pointer, 0, true},
-    {R"((?:Oops: )?([a-zA-Z][\w -]{2,40}?)(?::.*| )?\[#\d+\](?:$|:| (?:PREEMPT|SMP|KASAN|NOPTI|PTI|DEBUG|ARM|THUMB|PowerPC|MODVERSIONS)))",
-     oops, R"(\1)", Pick::pointer, 0, true},
+     Pick::stack, 0, Role::bug},
+    {R"(list_(?:add (?:corruption|double add:)|del corruption))", list_corruption, "BUG: corrupted list", Pick::stack},
+    {R"([Kk]ernel BUG at)", bug, "kernel BUG", Pick::pointer, 0, Role::bug},
+    {R"((?:Oops: )?invalid opcode)", bug, "invalid opcode", Pick::pointer, 0, Role::die},
+    {R"(Internal error: Oops - BUG)", bug, "kernel BUG", Pick::pointer, 0, Role::die},
+    {R"(Internal error: )", oops, "Internal error", Pick::pointer, 0, Role::die},
+    {R"((?:Kernel bug detected|Kernel BUG) ?\[#\d+\])", bug, "kernel BUG", Pick::pointer, 0, Role::die},
+    // powerpc: who asked for a System Reset is at fault, if anybody; s390, x86: "NAME: error code"
+    {R"(Oops: (System Reset|Machine check|Exception in kernel mode|[A-Z][\w ]+ exception), sig: \d+ \[#\d+\])",
+     oops, R"(Oops: \1)", Pick::pointer, 0, Role::die},
+    {R"((Oops - [a-z][\w ()-]+) \[#\d+\])", oops, R"(\1)", Pick::pointer, 0, Role::die},
+    {R"((?:\S+\(\d+\): )?(?:Oops|Kernel access of bad area)\b.*\[#\d+\])", oops,
+     "BUG: unable to handle kernel paging request", Pick::pointer, 0, Role::die},
+    {R"((?:Oops: )?([a-zA-Z][\w -]{2,40}): [0-9a-f]{4,16}(?: ilc:\d)? \[#\d+\])", oops, R"(\1)",
+     Pick::pointer, 0, Role::die},
+    // mips, loongarch, sparc
+    {R"((?:\S+\(\d+\): )?([A-Z][\w -]{2,40}) ?\[#\d+\]:?$)", oops, R"(\1)", Pick::pointer, 0,
+     Role::die},
 
     // Memory
     {R"(BUG: Bad page state in process)", bad_page, "BUG: Bad page state", Pick::stack},
     {R"(BUG: Bad (page map|page cache|rss-counter state))", bad_page, R"(BUG: Bad \1)"},
     {R"(BUG: non-zero pgtables_bytes)", bad_page, "BUG: non-zero pgtables_bytes on freeing mm"},
+    {R"(kmemleak: \d+ new suspected memory leaks)", memory_leak, "memory leak"},
     {R"(BUG: memory leak)", memory_leak, "memory leak", Pick::leak},
     {R"(BUG (\S+) \(.*\): (.+))", memory_corruption, R"(BUG: \2)"},
     {R"(BUG: Dentry \S+ +still in use .*\[(\w+))", filesystem, R"(BUG: Dentry still in use in \1)"},
+    {R"(VFS: Close: file count is 0)", filesystem, "VFS: Close: file count is 0"},
     {R"(VFS: Busy inodes after unmount)", filesystem,
      "VFS: Busy inodes after unmount (use-after-free)"},
 
     // Warnings that one checker raises for many callers
     {WARN_AT R"(drivers/usb/core/urb\.c)"
              R"(:\d+ (?:at )?usb_submit_urb)",
-     warning, "WARNING in {F}/usb_submit_urb", Pick::stack},
-    {WARN_AT R"(lib/refcount\.c:)", refcount, "WARNING: refcount bug", Pick::stack},
-    {WARN_AT R"(lib/kobject\.c)", warning, "WARNING: kobject bug", Pick::stack},
-    {WARN_AT R"(lib/debugobjects\.c)", odebug, "WARNING: ODEBUG bug", Pick::stack},
-    {WARN_AT R"(kernel/locking/lockdep\.c)", lockdep, "WARNING: locking bug", Pick::stack},
+     warning, "WARNING in {F}/usb_submit_urb", Pick::stack, 0, Role::warn},
+    {WARN_AT R"(lib/refcount\.c:)", refcount, "WARNING: refcount bug", Pick::stack, 0, Role::warn},
+    {WARN_AT R"(lib/kobject\.c)", warning, "WARNING: kobject bug", Pick::stack, 0, Role::warn},
+    {WARN_AT R"(lib/debugobjects\.c)", odebug, "WARNING: ODEBUG bug", Pick::stack, 0, Role::warn},
+    {WARN_AT R"(kernel/locking/lockdep\.c)", lockdep, "WARNING: locking bug", Pick::stack, 0, Role::warn},
     {WARN_AT R"(fs/proc/generic\.c:\d+ (?:at )?_*proc_(?:register|create))", warning,
-     "WARNING: proc registration bug", Pick::stack},
+     "WARNING: proc registration bug", Pick::stack, 0, Role::warn},
     {WARN_AT R"(mm/slab_common\.c:\d+ (?:at )?kmalloc_slab)", warning, "WARNING: kmalloc bug",
-     Pick::stack},
+     Pick::stack, 0, Role::warn},
     {WARN_AT R"(mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node_range)", warning,
-     "WARNING: zero-size vmalloc", Pick::stack},
-    {WARN_AT R"([\w./-]+)" WARN_FUNCTION, warning, "WARNING", Pick::head, 1},
+     "WARNING: zero-size vmalloc", Pick::stack, 0, Role::warn},
+    {WARN_AT R"(kernel/watchdog[\w]*\.c:\d+ (?:at )?(?:watchdog_overflow_callback|watchdog_hardlockup))",
+     hard_lockup, "BUG: hard lockup", Pick::stall, 0, Role::warn},
+    // without CONFIG_DEBUG_BUGVERBOSE
+    {R"(WARNING: (?:CPU: \d+ PID: \d+ )?at ([^\s+:]+\+0x[0-9a-f]+/0x[0-9a-f]+))", warning, "WARNING",
+     Pick::head, 1, Role::warn},
+    {WARN_AT R"([\w./-]+)" WARN_FUNCTION, warning, "WARNING", Pick::head, 1, Role::warn},
     {R"(WARNING: kernel stack (regs|frame pointer) at .* has bad ('\w+' )?value)", warning,
      R"(WARNING: kernel stack \1 has bad \2value)"},
     {R"(WARNING: (\S+)$)", warning, R"(WARNING: \1)"},
 
     // Panics
     {R"(Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: (\S+))", panic,
-     "kernel panic: stack is corrupted", Pick::head, 1, true},
+     "kernel panic: stack is corrupted", Pick::head, 1, Role::panic},
     {R"(Kernel panic - not syncing: corrupted stack end)", panic,
-     "kernel panic: corrupted stack end", Pick::stall, 0, true},
+     "kernel panic: corrupted stack end", Pick::stall, 0, Role::panic},
     {R"(Kernel panic - not syncing: (Fatal exception|Fatal hardware error|Attempted to kill (?:init|the idle task)!?))",
-     panic, R"(kernel panic: \1)", Pick::none, 0, true},
+     panic, R"(kernel panic: \1)", Pick::none, 0, Role::panic},
     {R"(Kernel panic - not syncing: (.+?)(?: for .*|:? *\.*)$)", panic, R"(kernel panic: \1)",
-     Pick::none, 0, true},
+     Pick::none, 0, Role::panic},
 
     // Notes
     {R"([^:]{1,63}: page allocation (?:failure|stalls))", page_allocation,
      "page allocation failure", Pick::stack},
     {R"([^:]{1,63} invoked oom-killer: )", out_of_memory, "out of memory"},
     {R"((?:Memory cgroup o|O)ut of memory(?: \([^)]*\))?: Kill)", out_of_memory, "out of memory",
-     Pick::none, 0, true},
+     Pick::none, 0, Role::other},
     {R"(NETDEV WATCHDOG: )", netdev_watchdog, "NETDEV WATCHDOG: transmit queue timed out",
-     Pick::none, 0, true},
+     Pick::none, 0, Role::other},
 
     // Others
-    {R"(BUG: (.{3,120}))", bug, R"(BUG: \1)", Pick::none, 0, true},
+    {R"(BUG: (.{3,120}))", bug, R"(BUG: \1)", Pick::none, 0, Role::other},
     {R"(unregister_netdevice: waiting for (\S+) to become free)", netdev_unregister,
-     "unregister_netdevice: waiting for DEV to become free", Pick::none, 0, true},
+     "unregister_netdevice: waiting for DEV to become free", Pick::none, 0, Role::other},
     {R"(rust_kernel: panicked at )", rust_panic, "rust panic", Pick::stack},
     {R"(trusty: .*ASSERT FAILED at \([^)]*\):? ?(.*))", firmware, R"(trusty: ASSERT FAILED: \1)"},
     {R"((SYZFATAL|SYZFAIL): (.*))", test_harness, R"(\1: \2)"},
@@ -220,6 +240,22 @@ std::string expand(std::string_view title, std::string_view whole,
   return out;
 }
 
+void read_details(std::string_view body, Head& head) {
+  static const RE2 lockup(R"(CPU#(\d+) stuck for \d+s! \[(.+):\d+\])");
+  static const RE2 warned(R"(, CPU#(\d+): (.+)/\d+$)");
+  static const RE2 others(R"(LOCKUP on other CPUs (\d+))");
+  static const RE2 numbered(R"((?:CPU:? |CPU#|cpu )(\d+))");
+  static const RE2 hung(R"(task (.+):\d+ (?:blocked|can't die))");
+  static const RE2 oops(R"(\[#(\d+)\])");
+  int cpu = -1;
+  if (partial_match(body, lockup, &cpu, &head.task) ||
+      partial_match(body, warned, &cpu, &head.task) || partial_match(body, others, &cpu) ||
+      partial_match(body, numbered, &cpu))
+    head.cpu = cpu;
+  partial_match(body, hung, &head.task);
+  partial_match(body, oops, &head.oops_number);
+}
+
 }  // namespace
 
 std::span<const Rule> oops_rules() { return kRules; }
@@ -244,6 +280,7 @@ std::optional<Head> match_head(std::string_view body) {
   head.title = expand(head.rule->title, {groups[0].data(), groups[0].size()}, head.captures);
   if (head.rule->function > 0 && head.rule->function <= wanted)
     head.function = head.captures[static_cast<std::size_t>(head.rule->function - 1)];
+  read_details(body, head);
   return head;
 }
 

@@ -23,15 +23,23 @@ enum class Pick {
   hung,     // what the task waits in
 };
 
+// How a line may be a part of a report that is open already; event.cc says when it is.
+enum class Role {
+  start,  // never, unless the same event is told twice
+  warn,   // WARN(): the text it was given stands in a line before
+  bug,    // "kernel BUG at": so does what BUG() is about
+  die,    // the trap's own line, "Oops: 0002 [#1]", after "unable to handle"
+  panic,  // after what the kernel panics about
+  other,  // a line that reports of several kinds have
+};
+
 struct Rule {
   std::string_view head;  // RE2, anchored right after the printk prefix
   Kind kind;
   std::string_view title;  // \1 .. \3: captures; " in F" is appended
   Pick pick = Pick::none;
   int function = 0;  // with Pick::head: the capture that holds it
-  // While another report is open this line is a part of it: the panic after a warning, the
-  // "Oops" after "unable to handle".
-  bool follows = false;
+  Role role = Role::start;
 };
 
 struct Head {
@@ -39,6 +47,10 @@ struct Head {
   std::string title;     // without the function
   std::string function;  // as captured; empty if none
   std::vector<std::string> captures;
+  // What the line tells besides; of a lockup the CPU that is stuck, not the one that found it.
+  std::optional<int> cpu;
+  std::string task;
+  int oops_number = -1;  // "[#1]"
 };
 
 std::span<const Rule> oops_rules();

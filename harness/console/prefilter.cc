@@ -12,7 +12,7 @@ const std::vector<const char*>& candidate_patterns() {
       "divide.error", "nable to handle", "NULL pointer", "Unhandled", "Alignment trap",
       "Internal error", "\\[#", "corruption", "usercopy: ", "starved", "csd: ", "UBSAN",
       "double fault", "invalid opcode", "stack segment", "Insufficient stack", "Bad mode", "SError",
-      "VFS: Busy", "unregister_netdevice: ", "trusty: ", "SYZF",
+      "VFS: ", "early exception", "suspected memory", "double add", "Linux version", "unregister_netdevice: ", "trusty: ", "SYZF",
       "page allocation ", "oom-killer", "ut of memory", "NETDEV WATCH",
       // environment
       "took too", "interrupt took", "unstable", "skew", "retried", "read-back", "throttling",

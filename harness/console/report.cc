@@ -41,21 +41,11 @@ std::string both_sides(std::string_view a, std::string_view b) {
 
 Report::Report(Head head, const Line& line)
     : head_(std::move(head)),
+      head_line_(line.body.substr(0, 256)),
       caller_type_(line.caller_type),
       caller_(line.caller),
       first_line_(line.number),
       last_line_(line.number) {
-  static const RE2 cpu_task(R"(CPU#(\d+)(?: stuck for \d+s! \[(.+):\d+\])?(?:: (.+)/\d+)?)");
-  static const RE2 old_cpu(R"((?:CPU:? |cpu )(\d+))");
-  static const RE2 hung(R"(task (.+):\d+ (?:blocked|can't die))");
-  int cpu = -1;
-  std::string task, task2;
-  if (find(line.body, cpu_task, &cpu, &task, &task2))
-    head_task_ = task.empty() ? task2 : task;
-  else
-    find(line.body, old_cpu, &cpu);
-  if (cpu >= 0) head_cpu_ = cpu;
-  find(line.body, hung, &head_task_);
   keep_text(line);
   excerpt_told_ = excerpt_.size();
 }
@@ -107,11 +97,17 @@ void Report::add(const Line& line) {
   excerpt_told_ = excerpt_.size();
 }
 
+void Report::add(const Head& part, const Line& line) {
+  if (head_.oops_number < 0) head_.oops_number = part.oops_number;
+  add(line);
+}
+
 bool Report::read(const Line& line) {
   const std::string_view body = line.body;
   static const RE2 nmi(R"(^NMI backtrace for cpu (\d+)( skipped: idling)?)");
   static const RE2 cpu_line(
-      R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?) (?:Not tainted|Tainted|[a-zA-Z]* *\d+\.\d+|\d+\.\d+|$))");
+      R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?)(?: (?:Not tainted|Tainted|Kdump: |[a-zA-Z]* *\d+\.\d+|\d+\.\d+)| ?$))");
+  static const RE2 old_cpu_line(R"(^Pid: \d+, comm: (.+?) (?:Not tainted|Tainted))");
   static const RE2 trace(
       R"(^(?:Call [Tt]race:|Backtrace:|Stack:$|backtrace:|backtrace \(crc|Trace:))");
   static const RE2 alloc(
@@ -139,8 +135,13 @@ bool Report::read(const Line& line) {
     Stack& stack = current();
     stack.cpu = cpu;
     stack.task = text;
-    if (!head_cpu_) head_cpu_ = cpu;
-    if (head_task_.empty()) head_task_ = text;
+    if (!head_.cpu) head_.cpu = cpu;
+    if (head_.task.empty()) head_.task = text;
+    return true;
+  }
+  if (find(body, old_cpu_line, &text)) {
+    current().task = text;
+    if (head_.task.empty()) head_.task = text;
     return true;
   }
   if (find(body, chain)) {
@@ -166,6 +167,7 @@ bool Report::read(const Line& line) {
     head_.function = text;
     return true;
   }
+  if (head_.rule->kind == Kind::workqueue_lockup && read_workqueue(body)) return true;
   if (body.starts_with("stack backtrace:")) {
     start_stack(StackRole::main);
     return true;
@@ -213,6 +215,7 @@ bool Report::read(const Line& line) {
       return true;
     }
     if (std::exchange(expects_other_site_, false)) return true;
+    traced_ = true;
     push(*frame);
     if (!frame->caller.empty()) {
       Frame caller;
@@ -222,10 +225,7 @@ bool Report::read(const Line& line) {
     }
     return true;
   }
-  if (body.starts_with("Kernel panic - not syncing")) {
-    panicked_ = true;
-    return true;
-  }
+  if (body.starts_with("Kernel panic - not syncing")) return true;
   if (head_.rule->pick == Pick::stall && find(body, old_task)) {
     start_stack(StackRole::main);
   }
@@ -234,6 +234,26 @@ bool Report::read(const Line& line) {
       R"(Hardware name|Workqueue:|Kernel Offset|Rebooting in|Tainted:|Sending NMI|rcu: |\t|)"
       R"(The buggy address|Memory state|page:|raw:|flags:|#PF|PGD|Oops|Internal error|stack backtrace|)"
       R"( \*\*\* DEADLOCK|other info|but task is|which lock|Showing|\d+ locks? held|no locks held| #\d+:))");
+  return find(body, detail);
+}
+
+// "workqueue W:", "pwq 4: cpus=2 ...", "in-flight: 118:function": the work that keeps the pool of
+// the head line busy. Source: show_pwq() and show_one_worker_pool() in kernel/workqueue.c.
+bool Report::read_workqueue(std::string_view body) {
+  static const RE2 pool("\\bcpus=(\\S+)");
+  static const RE2 in_flight("in-flight: \\d+(?:\\(RESCUER\\))?:([^\\s,]+)");
+  std::string text;
+  if (body.find(" pwq ") != body.npos && find(body, pool, &text)) pwq_cpus_ = text;
+  if (find(body, in_flight, &text)) {
+    std::string cpus;
+    find(head_line_, pool, &cpus);
+    if (in_flight_.empty() || (!in_flight_in_pool_ && pwq_cpus_ == cpus)) {
+      in_flight_ = source_name(text);
+      in_flight_in_pool_ = pwq_cpus_ == cpus;
+    }
+    return true;
+  }
+  static const RE2 detail("^(?:Showing |workqueue |  pwq |pool |    (?:pending|inactive|delayed): )");
   return find(body, detail);
 }
 
@@ -261,11 +281,14 @@ Finding Report::finding() const {
     out.title += " in " + function;
   else if (out.kind == Kind::lockdep && !head_.captures.empty())
     out.title = "WARNING: " + head_.captures[0];
-  Culprit culprit = find_culprit(out.kind, function, head_cpu_, stacks_);
+  if (out.kind == Kind::kcsan && head_.captures.size() > 1)
+    function = source_name(head_.captures[1].substr(0, head_.captures[1].find('+')));
+  Culprit culprit = find_culprit(out.kind, function, head_.cpu, stacks_);
   out.culprit = std::move(culprit.function);
-  out.cpu = culprit.cpu ? culprit.cpu : head_cpu_;
+  if (out.kind == Kind::workqueue_lockup && !in_flight_.empty()) out.culprit = in_flight_;
+  out.cpu = culprit.cpu ? culprit.cpu : head_.cpu;
   out.task = !culprit.task.empty()                      ? culprit.task
-             : !culprit.cpu || culprit.cpu == head_cpu_ ? head_task_
+             : !culprit.cpu || culprit.cpu == head_.cpu ? head_.task
                                                         : std::string();
   out.first_line = first_line_;
   out.last_line = last_line_;

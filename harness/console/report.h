@@ -28,6 +28,8 @@ class Report {
  public:
   Report(Head head, const Line& line);
   void add(const Line& line);
+  // A line that opens no report of its own: it is a part of this one.
+  void add(const Head& part, const Line& line);
   // Recomputes the finding from what was seen so far.
   Finding finding() const;
   void close(bool stream_ended);
@@ -36,7 +38,11 @@ class Report {
   std::uint64_t lines_seen() const { return lines_seen_; }
   // So many lines without a word of it: what follows is something else.
   bool ended() const { return silent_ > kSilentLines || lines_seen_ > kMaxLines; }
-  bool panicked() const { return panicked_; }
+  bool traced() const { return traced_; }  // a stack was seen
+  const std::string& head_line() const { return head_line_; }  // at most 256 bytes
+  int oops_number() const { return head_.oops_number; }
+  std::optional<int> head_cpu() const { return head_.cpu; }
+  const std::string& head_task() const { return head_.task; }
   bool same_writer(const Line& line) const;  // false only when the kernel names both
   bool complete() const;                     // its title names a function already
   bool stall() const { return head_.rule->pick == Pick::stall; }
@@ -50,19 +56,21 @@ class Report {
   void start_stack(StackRole role);
   Stack& current();
   bool read(const Line& line);  // whether it told something
+  bool read_workqueue(std::string_view body);
   void keep_text(const Line& line);
 
   Head head_;
+  std::string head_line_;
   char caller_type_ = 0;
   long caller_ = -1;
   std::uint64_t first_line_, last_line_;
   std::uint64_t lines_seen_ = 0;
-  bool corrupted_ = false, panicked_ = false;
+  bool corrupted_ = false, traced_ = false;
   std::string access_;                   // "Read" or "Write"
   std::vector<std::string> lock_sites_;  // functions after "at:" in order
   bool expects_lock_site_ = false, expects_other_site_ = false;
-  std::optional<int> head_cpu_;
-  std::string head_task_;
+  std::string in_flight_, pwq_cpus_;  // of a workqueue lockup
+  bool in_flight_in_pool_ = false;
   StackRole next_role_ = StackRole::main;
   std::vector<Stack> stacks_;
   int silent_ = 0;

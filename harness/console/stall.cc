@@ -1,4 +1,5 @@
 // Which function a report is about.
+#include <algorithm>
 #include <span>
 
 #include "harness/console/report.h"
@@ -8,12 +9,14 @@
 namespace ktrial::console {
 namespace {
 
-// The first frame that is no infrastructure; certain frames first.
+// The first frame that is no infrastructure. What the stack holds by chance is looked at only
+// where the kernel could not unwind at all.
 std::string first_of(std::span<const Frame> frames, Skip skip) {
-  for (const bool uncertain : {false, true})
-    for (const Frame& frame : frames)
-      if (!frame.symbol.empty() && frame.uncertain == uncertain && !skipped(frame.symbol, skip))
-        return frame.symbol;
+  bool unwound = false;
+  for (const Frame& frame : frames) unwound = unwound || !(frame.uncertain || frame.symbol.empty());
+  for (const Frame& frame : frames)
+    if (!frame.symbol.empty() && frame.uncertain != unwound && !skipped(frame.symbol, skip))
+      return frame.symbol;
   return {};
 }
 
@@ -31,17 +34,25 @@ std::string from_stacks(const std::vector<Stack>& stacks, Skip skip) {
   return {};
 }
 
-// Where the interrupted code starts in a stack that a timer interrupt printed of its own CPU.
-std::span<const Frame> interrupted(const Stack& stack) {
-  for (std::size_t i = 0; i < stack.frames.size(); ++i)
-    if (is_tick(stack.frames[i].symbol)) return std::span(stack.frames).subspan(i + 1);
-  return stack.frames;
+// The interrupted code in a stack that a timer interrupt printed of its own CPU: below the tick,
+// but for the registers, which are those of the interrupted function wherever they are printed.
+std::vector<Frame> interrupted(const Stack& stack) {
+  const auto tick = std::ranges::find_if(
+      stack.frames, [](const Frame& frame) { return is_tick(frame.symbol); });
+  if (tick == stack.frames.end()) return stack.frames;
+  std::vector<Frame> below;
+  for (auto frame = stack.frames.begin(); frame != tick; ++frame)
+    if (frame->pointer && !frame->symbol.empty() && !skipped(frame->symbol, Skip::report))
+      below.push_back(*frame);
+  below.insert(below.end(), tick + 1, stack.frames.end());
+  return below;
 }
 
 // The innermost entry point; certain frames only.
 std::string entry_of(const Stack& stack) {
   const Frame* inner = nullptr;
-  for (const Frame& frame : interrupted(stack)) {
+  const std::vector<Frame> frames = interrupted(stack);
+  for (const Frame& frame : frames) {
     if (frame.uncertain || frame.symbol.empty()) continue;
     if (inner != nullptr && (inner->syscall || is_entry_point(inner->symbol, frame.symbol)))
       return inner->symbol;
@@ -49,6 +60,15 @@ std::string entry_of(const Stack& stack) {
   }
   return inner != nullptr && (inner->syscall || is_entry_point(inner->symbol, "")) ? inner->symbol
                                                                                    : std::string();
+}
+
+// Better than nothing: where a report is cut, infrastructure may be all that it names.
+std::string only_pointer(const std::vector<Stack>& stacks) {
+  for (const Stack& stack : stacks)
+    for (const Frame& frame : stack.frames)
+      if (stack.role == StackRole::main && frame.pointer && !frame.symbol.empty())
+        return frame.symbol;
+  return {};
 }
 
 bool is_address(const std::string& text) {
@@ -96,7 +116,8 @@ std::string title_function(const Rule& rule, const std::string& from_head,
               if (std::string symbol = first_of(stack.frames, Skip::report); !symbol.empty())
                 return symbol;
             }
-      return from_stacks(stacks, Skip::report);
+      if (std::string symbol = from_stacks(stacks, Skip::report); !symbol.empty()) return symbol;
+      return only_pointer(stacks);
     case Pick::stack:
       if (std::string symbol = from_stacks(stacks, Skip::report); !symbol.empty()) return symbol;
       return is_address(from_head) ? std::string() : from_head;

@@ -111,24 +111,44 @@ void FakeKernel::make_page_tables(int levels) {
   add_line(fmt::format("NUMBER(pgtable_l5_enabled)={}", levels == 5 ? 1 : 0));
 }
 
-void FakeKernel::add_kallsyms(const std::vector<Symbol>& symbols, bool absolute_per_cpu) {
-  std::string names, tokens, index, offsets;
-  for (const Symbol& one : symbols) {
-    names += compressed(one.type + one.name);
-    std::uint64_t offset = one.address - base_;
-    if (absolute_per_cpu) offset = one.address >= base_ ? base_ - 1 - one.address : one.address;
-    offsets += packed(static_cast<std::uint32_t>(offset));
+// As scripts/kallsyms.c puts them: the offsets come first where it is the old encoding.
+void FakeKernel::add_kallsyms(const std::vector<Symbol>& symbols, KallsymsForm form, bool told) {
+  std::string names, markers, tokens, index;
+  for (std::size_t i = 0; i < symbols.size(); ++i) {
+    if (i % 256 == 0) markers += packed(static_cast<std::uint32_t>(names.size()));
+    names += compressed(symbols[i].type + symbols[i].name);
   }
   for (unsigned i = 0; i < 256; ++i) {
     index += packed(static_cast<std::uint16_t>(tokens.size()));
     tokens += token(i) + '\0';
   }
-  symbol("kallsyms_names", add(names));
-  symbol("kallsyms_token_table", add(tokens));
-  symbol("kallsyms_token_index", add(index));
-  symbol("kallsyms_offsets", add(offsets));
-  symbol("kallsyms_relative_base", add(packed(base_)));
-  symbol("kallsyms_num_syms", add(packed(static_cast<std::uint32_t>(symbols.size()))));
+  auto place = [&](const char* name, std::uint64_t at) {
+    if (told) symbol(name, at);
+  };
+  auto add_offsets = [&] {
+    place("kallsyms_offsets", add(offsets_of(symbols, form, (next_ + 7) & ~7ull)));
+    if (form != KallsymsForm::place_relative) place("kallsyms_relative_base", add(packed(base_)));
+  };
+  if (form == KallsymsForm::absolute_per_cpu) add_offsets();
+  place("kallsyms_num_syms", add(packed(static_cast<std::uint32_t>(symbols.size()))));
+  place("kallsyms_names", add(names));
+  add(markers);
+  place("kallsyms_token_table", add(tokens));
+  place("kallsyms_token_index", add(index));
+  if (form != KallsymsForm::absolute_per_cpu) add_offsets();
+}
+
+std::string FakeKernel::offsets_of(const std::vector<Symbol>& symbols, KallsymsForm form,
+                                   std::uint64_t at) const {
+  std::string out;
+  for (const Symbol& one : symbols) {
+    std::uint64_t offset = one.address - base_;
+    if (form == KallsymsForm::absolute_per_cpu)
+      offset = one.address >= base_ ? base_ - 1 - one.address : one.address;
+    if (form == KallsymsForm::place_relative) offset = one.address - at - out.size();
+    out += packed(static_cast<std::uint32_t>(offset));
+  }
+  return out;
 }
 
 void FakeKernel::add_log(const std::vector<LogRecord>& records, unsigned count_bits,

@@ -30,6 +30,8 @@ class FakeMemory final : public PhysicalMemory {
   std::vector<std::byte> bytes_;
 };
 
+enum class KallsymsForm { base_relative, absolute_per_cpu, place_relative };
+
 // Builds an image at kLinked + offset, with page tables that map it.
 class FakeKernel {
  public:
@@ -45,7 +47,8 @@ class FakeKernel {
   void put(std::uint64_t address, std::string_view content);
   void put_word(std::uint64_t address, std::uint64_t value);
 
-  void add_kallsyms(const std::vector<Symbol>& symbols, bool absolute_per_cpu);
+  // `told`: VMCOREINFO says where the tables are.
+  void add_kallsyms(const std::vector<Symbol>& symbols, KallsymsForm form, bool told = true);
   // Writes `records` as printk would, into a ring of 2^count_bits records and
   // 2^data_bits bytes; what no longer fits at the end overwrites the oldest.
   void add_log(const std::vector<LogRecord>& records, unsigned count_bits, unsigned data_bits);
@@ -59,6 +62,8 @@ class FakeKernel {
  private:
   std::uint64_t physical(std::uint64_t address) const { return address - base_ + kPhysical; }
   void make_page_tables(int levels);
+  std::string offsets_of(const std::vector<Symbol>& symbols, KallsymsForm form,
+                         std::uint64_t at) const;
   void symbol(const char* name, std::uint64_t address);
 
   std::uint64_t base_, next_;

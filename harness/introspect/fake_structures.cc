@@ -73,7 +73,7 @@ std::string BtfBuilder::bytes() const {
          le32(static_cast<std::uint32_t>(strings_.size())) + types_ + strings_;
 }
 
-FakeStructures::FakeStructures() {
+FakeStructures::FakeStructures(unsigned sp_number) {
   text = kernel.reserve(4 * kFunction, 4096);
   const char* names[] = {"spin", "caller", "handler", "start"};
   for (int i = 0; i < 4; ++i) symbols.push_back({text + i * kFunction, 't', names[i], ""});
@@ -81,7 +81,7 @@ FakeStructures::FakeStructures() {
   symbols.push_back({text + 4 * kFunction, 'D', "_etext", ""});
   add_types();
   add_tasks();
-  add_orc();
+  add_orc(sp_number);
 }
 
 std::uint64_t FakeStructures::function(const char* name, std::uint64_t offset) const {
@@ -152,10 +152,10 @@ void FakeStructures::add_tasks() {
   symbols.push_back({8, 'A', "current_task", ""});
 }
 
-void FakeStructures::add_orc() {
-  constexpr unsigned kSpRegister = 5, kEnd = 1, kCall = 2, kRegs = 3;
-  const std::string entries[] = {orc(8, 0, kSpRegister, 0, kCall), orc(24, 0, kSpRegister, 0, kCall),
-                                 orc(0, 0, kSpRegister, 0, kRegs), orc(0, 0, 0, 0, kEnd)};
+void FakeStructures::add_orc(unsigned sp_number) {
+  constexpr unsigned kEnd = 1, kCall = 2, kRegs = 3;
+  const std::string entries[] = {orc(8, 0, sp_number, 0, kCall), orc(24, 0, sp_number, 0, kCall),
+                                 orc(0, 0, sp_number, 0, kRegs), orc(0, 0, 0, 0, kEnd)};
   const std::uint64_t ips = kernel.reserve(16);
   std::string table;
   for (int i = 0; i < 4; ++i) {

@@ -36,7 +36,8 @@ class BtfBuilder {
 // bytes, with unwind tables: `spin` was called by `caller`, that by `start`; `handler` runs
 // on an interrupt of `spin`.
 struct FakeStructures {
-  FakeStructures();
+  // `sp_number`: what stands for SP in the unwind tables, 5 or, as of 7.3, 3.
+  explicit FakeStructures(unsigned sp_number = 5);
   std::uint64_t function(const char* name, std::uint64_t offset = 0) const;
   // A stack on which `spin` runs, called by `caller`, called by `start`; its pointer.
   std::uint64_t spin_stack();
@@ -50,7 +51,7 @@ struct FakeStructures {
  private:
   void add_types();
   void add_tasks();
-  void add_orc();
+  void add_orc(unsigned sp_number);
   std::uint64_t add_task(int pid, int tgid, const std::string& comm, std::uint32_t state);
   void link(std::uint64_t head, const std::vector<std::uint64_t>& nodes);
 };

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "harness/introspect/vmcoreinfo.h"
 
@@ -68,18 +71,64 @@ class Names {
   std::size_t at_ = 0;
 };
 
-bool is_absolute_per_cpu(std::span<const std::uint32_t> offsets) {
-  const auto negative = std::count_if(offsets.begin(), offsets.end(),
-                                      [](std::uint32_t offset) { return offset >> 31 != 0; });
-  // Base relative, a kernel would have to be larger than 2 GiB for even one.
-  return static_cast<std::size_t>(negative) > offsets.size() / 2;
+enum class Encoding { base_relative, absolute_per_cpu, place_relative };
+
+std::uint64_t address_of(const KallsymsTables& tables, std::size_t i, Encoding encoding) {
+  const std::uint32_t offset = tables.offsets[i];
+  const auto value = static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(offset)});
+  const std::uint64_t base = tables.relative_base.value_or(0);
+  switch (encoding) {
+    case Encoding::base_relative: return base + offset;
+    case Encoding::absolute_per_cpu: return offset >> 31 == 0 ? value : base - 1 - value;
+    case Encoding::place_relative: return tables.offsets_at + 4 * i + value;
+  }
+  std::abort();
 }
 
-std::uint64_t address_of(std::uint32_t offset, std::uint64_t base, bool absolute_per_cpu) {
-  if (!absolute_per_cpu) return base + offset;
-  const auto value = static_cast<std::int64_t>(static_cast<std::int32_t>(offset));
-  return value >= 0 ? static_cast<std::uint64_t>(value)
-                    : base - 1 - static_cast<std::uint64_t>(value);
+// How well an encoding fits.
+struct Fit {
+  Encoding encoding;
+  std::size_t agreeing = 0;      // symbols that are where others say
+  std::size_t out_of_order = 0;  // symbols below the one before
+};
+
+// `known_at`: what is known of the symbol of this number.
+Fit fit_of(const KallsymsTables& tables, Encoding encoding,
+           const std::vector<std::pair<std::size_t, std::uint64_t>>& known_at) {
+  Fit fit{encoding};
+  std::uint64_t before = 0;
+  for (std::size_t i = 0; i < tables.offsets.size(); ++i) {
+    const std::uint64_t address = address_of(tables, i, encoding);
+    fit.out_of_order += address < before;
+    before = address;
+  }
+  for (const auto& [i, address] : known_at)
+    fit.agreeing += address_of(tables, i, encoding) == address;
+  return fit;
+}
+
+Result<Encoding> choose_encoding(const KallsymsTables& tables, const std::vector<Symbol>& symbols,
+                                 std::span<const Symbol> known) {
+  std::unordered_map<std::string_view, std::uint64_t> places;
+  for (const Symbol& one : known) places.emplace(one.name, one.address);
+  std::vector<std::pair<std::size_t, std::uint64_t>> known_at;
+  for (std::size_t i = 0; i < symbols.size() && !places.empty(); ++i)
+    if (const auto it = places.find(symbols[i].name); it != places.end())
+      known_at.emplace_back(i, it->second);
+  std::vector<Fit> fits;
+  if (tables.relative_base)
+    for (const Encoding one : {Encoding::base_relative, Encoding::absolute_per_cpu})
+      fits.push_back(fit_of(tables, one, known_at));
+  fits.push_back(fit_of(tables, Encoding::place_relative, known_at));
+  const Fit best = *std::ranges::min_element(fits, {}, [](const Fit& fit) {
+    return std::pair(-static_cast<std::int64_t>(fit.agreeing), fit.out_of_order);
+  });
+  if (!known_at.empty() && best.agreeing == 0)
+    return broken(fmt::format("its offsets put none of {} known symbols where it is",
+                              known_at.size()));
+  if (best.out_of_order > symbols.size() / 64)
+    return broken("its offsets are in no known encoding: the symbols would be out of order");
+  return best.encoding;
 }
 
 // The bytes between two symbols of VMCOREINFO.
@@ -94,23 +143,24 @@ Result<std::vector<std::byte>> bytes_between(const AddressSpace& space, std::uin
 
 }  // namespace
 
-Result<std::vector<Symbol>> decode_kallsyms(const KallsymsTables& tables) {
+Result<std::vector<Symbol>> decode_kallsyms(const KallsymsTables& tables,
+                                            std::span<const Symbol> known) {
   const auto tokens = KTRIAL_TRY(split_tokens(tables));
-  const bool absolute_per_cpu = is_absolute_per_cpu(tables.offsets);
   if (tables.offsets.size() > kMostSymbols) return broken("too many symbols to be true");
   std::vector<Symbol> out;
   Names names(tables.names, tokens);
   std::size_t characters = 0;
-  for (const std::uint32_t offset : tables.offsets) {
+  for (std::size_t i = 0; i < tables.offsets.size(); ++i) {
     std::string name = KTRIAL_TRY(names.next());
     characters += name.size();
     if (characters > kMostCharacters) return broken("too long to be true");
     if (name.size() < 2) return broken("a symbol without a name");
     const char type = name.front();
     name.erase(0, 1);
-    out.push_back(
-        {address_of(offset, tables.relative_base, absolute_per_cpu), type, std::move(name), ""});
+    out.push_back({0, type, std::move(name), ""});
   }
+  const Encoding encoding = KTRIAL_TRY(choose_encoding(tables, out, known));
+  for (std::size_t i = 0; i < out.size(); ++i) out[i].address = address_of(tables, i, encoding);
   return out;
 }
 
@@ -129,7 +179,6 @@ Result<std::vector<Symbol>> read_kallsyms(const AddressSpace& space, const VmCor
   const std::uint64_t tokens_at = KTRIAL_TRY(info.symbol("kallsyms_token_table"));
   const std::uint64_t index_at = KTRIAL_TRY(info.symbol("kallsyms_token_index"));
   const std::uint64_t offsets_at = KTRIAL_TRY(info.symbol("kallsyms_offsets"));
-  const std::uint64_t base_at = KTRIAL_TRY(info.symbol("kallsyms_relative_base"));
   const std::uint32_t count = KTRIAL_TRY(kallsyms_count(space, info));
 
   // The linker keeps the order of scripts/kallsyms.c: names, markers, tokens, index.
@@ -139,8 +188,10 @@ Result<std::vector<Symbol>> read_kallsyms(const AddressSpace& space, const VmCor
   KTRIAL_TRY(space.read(index_at, std::as_writable_bytes(std::span(index))));
   std::vector<std::uint32_t> offsets(count);
   KTRIAL_TRY(space.read(offsets_at, std::as_writable_bytes(std::span(offsets))));
-  const auto base = KTRIAL_TRY(read_value<std::uint64_t>(space, base_at));
-  return decode_kallsyms({names, tokens, index, offsets, base});
+  std::optional<std::uint64_t> base;
+  if (const auto base_at = info.symbol("kallsyms_relative_base"))  // none since 7.0
+    base = KTRIAL_TRY(read_value<std::uint64_t>(space, *base_at));
+  return decode_kallsyms({names, tokens, index, offsets, offsets_at, base}, info.symbols());
 }
 
 }  // namespace ktrial::introspect

@@ -38,7 +38,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::uint32_t> offsets(offset_bytes.size() / 4);
   if (!offsets.empty()) std::memcpy(offsets.data(), offset_bytes.data(), offsets.size() * 4);
 
-  const auto symbols = decode_kallsyms({rest, tokens, index, offsets, 0xffffffff81000000});
+  const std::optional<std::uint64_t> base =
+      size % 2 == 0 ? std::optional(0xffffffff81000000) : std::nullopt;
+  const auto symbols =
+      decode_kallsyms({rest, tokens, index, offsets, 0xffffffff82000000, base}, {});
   if (!symbols) return 0;
   check(symbols->size() == offsets.size());
   for (const Symbol& symbol : *symbols) check(!symbol.name.empty() && symbol.name.size() <= 1024);

@@ -2,13 +2,26 @@
 
 #include <fmt/format.h>
 
+#include "harness/introspect/hidden_symbols.h"
 #include "harness/introspect/kallsyms.h"
+#include "harness/introspect/kallsyms_search.h"
 #include "harness/introspect/symbol_cache.h"
 
 namespace ktrial::introspect {
 
 namespace {
 constexpr std::uint64_t kLongestBtf = 64u << 20;  // Debian's is 5 MiB
+
+// Without CONFIG_KALLSYMS_ALL there are those of functions only.
+SymbolTable with_hidden(const PageTables& tables, std::vector<Symbol> symbols) {
+  SymbolTable table(std::move(symbols));
+  if (table.address("init_task")) return table;
+  const auto hidden = find_hidden_symbols(tables, Image::read(tables), table);
+  if (hidden.empty()) return table;
+  std::vector<Symbol> all = table.all();
+  all.insert(all.end(), hidden.begin(), hidden.end());
+  return SymbolTable(std::move(all));
+}
 }  // namespace
 
 Result<std::unique_ptr<Kernel>> Kernel::open(std::shared_ptr<const PhysicalMemory> memory,
@@ -24,20 +37,22 @@ Result<std::unique_ptr<Kernel>> Kernel::open(std::shared_ptr<const PhysicalMemor
   std::unique_ptr<Kernel> kernel(new Kernel(memory, std::move(info), std::move(tables)));
   auto symbols = kernel->find_symbols(cache_dir);
   if (symbols)
-    kernel->symbols_ = SymbolTable(std::move(*symbols));
+    kernel->symbols_ = with_hidden(*kernel->tables_, std::move(*symbols));
   else
     kernel->symbols_error_ = std::move(symbols).error();
   return kernel;
 }
 
 Result<std::vector<Symbol>> Kernel::find_symbols(const std::filesystem::path& cache_dir) const {
+  const bool told = info_.symbol("kallsyms_names").has_value();  // since 6.0
   const bool use_cache = !cache_dir.empty() && !info_.build_id().empty();
   if (use_cache) {
-    const std::uint32_t count = KTRIAL_TRY(kallsyms_count(*this, info_));
     auto cached = load_symbols(cache_dir, info_.build_id(), info_.kernel_offset());
-    if (cached && cached->size() == count) return std::move(*cached);
+    if (cached && (!told || cached->size() == KTRIAL_TRY(kallsyms_count(*this, info_))))
+      return std::move(*cached);
   }
-  auto symbols = KTRIAL_TRY(read_kallsyms(*this, info_));
+  auto symbols = KTRIAL_TRY(told ? read_kallsyms(*this, info_)
+                                 : search_kallsyms(Image::read(*tables_), info_.symbols()));
   // An unwritable cache is no reason to lose an autopsy.
   if (use_cache) (void)save_symbols(cache_dir, info_.build_id(), symbols, info_.kernel_offset());
   return symbols;

@@ -30,8 +30,9 @@ class Kernel final : public AddressSpace {
     return tables_->read(address, out);
   }
   const VmCoreInfo& info() const { return info_; }
-  // Of the image; modules are not in it. Empty if there is none to be had, as with
-  // kernels before 6.0 or without CONFIG_KALLSYMS: why, symbols_error() tells.
+  // Of the image; modules are not in it. Data that the kernel does not list is found by its
+  // shape (hidden_symbols.h). Empty if there is none to be had, as without CONFIG_KALLSYMS:
+  // why, symbols_error() tells.
   const SymbolTable& symbols() const { return symbols_; }
   const std::optional<Error>& symbols_error() const { return symbols_error_; }
   const PageTables& page_tables() const { return *tables_; }

@@ -30,7 +30,7 @@ const std::vector<std::byte>& pristine() {
                        {base + 0x100, 't', "mm_get_cid", ""},
                        {btf, 'D', "__start_BTF", ""},
                        {btf + 8, 'D', "__stop_BTF", ""}},
-                      true);
+                      KallsymsForm::absolute_per_cpu);
     return fake.finish()->bytes();
   }();
   return bytes;

@@ -25,24 +25,33 @@ std::vector<Symbol> sample(std::uint64_t offset) {
           {base + 0x3000, 'd', "mm_mm_x", ""}};
 }
 
-std::shared_ptr<FakeMemory> sample_memory(std::uint64_t offset, bool absolute, int levels = 5) {
-  FakeKernel fake(offset, levels);
+using enum KallsymsForm;
+
+std::vector<Symbol> sample(std::uint64_t offset, KallsymsForm form) {
   auto symbols = sample(offset);
-  if (absolute) symbols.insert(symbols.begin(), {0x1a000, 'A', "per_cpu_thing", ""});
-  fake.add_kallsyms(symbols, absolute);
+  if (form == absolute_per_cpu)
+    symbols.insert(symbols.begin(), {0x1a000, 'A', "per_cpu_thing", ""});
+  return symbols;
+}
+
+std::shared_ptr<FakeMemory> sample_memory(std::uint64_t offset, KallsymsForm form,
+                                          int levels = 5) {
+  FakeKernel fake(offset, levels);
+  fake.add_kallsyms(sample(offset, form), form);
   return fake.finish();
 }
 
-TEST(KernelTest, BothEncodingsOfKallsymsAndBothDepthsOfTables) {
+TEST(KernelTest, AllEncodingsOfKallsymsAndBothDepthsOfTables) {
   for (const std::uint64_t offset : {0ull, 0x1b400000ull})
     for (const int levels : {4, 5}) {
-      auto kernel = Kernel::open(sample_memory(offset, false, levels), {});
-      ASSERT_TRUE(kernel) << kernel.error().message;
-      EXPECT_FALSE((*kernel)->symbols_error());
-      EXPECT_EQ((*kernel)->symbols().all(), sample(offset));
-      EXPECT_EQ((*kernel)->info().kernel_offset(), offset);
-
-      kernel = Kernel::open(sample_memory(offset, true, levels), {});
+      for (const KallsymsForm form : {base_relative, place_relative}) {
+        auto kernel = Kernel::open(sample_memory(offset, form, levels), {});
+        ASSERT_TRUE(kernel) << kernel.error().message;
+        EXPECT_FALSE((*kernel)->symbols_error()) << (*kernel)->symbols_error()->message;
+        EXPECT_EQ((*kernel)->symbols().all(), sample(offset));
+        EXPECT_EQ((*kernel)->info().kernel_offset(), offset);
+      }
+      auto kernel = Kernel::open(sample_memory(offset, absolute_per_cpu, levels), {});
       ASSERT_TRUE(kernel) << kernel.error().message;
       // KASLR moves the image, not what is absolute.
       EXPECT_EQ((*kernel)->symbols().address("per_cpu_thing"), 0x1a000u);
@@ -55,8 +64,26 @@ TEST(KernelTest, WithoutKallsymsTheRestIsThere) {
   ASSERT_TRUE(kernel);
   EXPECT_TRUE((*kernel)->symbols().all().empty());
   ASSERT_TRUE((*kernel)->symbols_error());
-  EXPECT_NE((*kernel)->symbols_error()->message.find("SYMBOL(kallsyms_names)"), std::string::npos);
+  EXPECT_NE((*kernel)->symbols_error()->message.find("kallsyms_token_table"), std::string::npos);
   EXPECT_FALSE((*kernel)->btf_bytes());
+}
+
+TEST(KernelTest, KallsymsThatNobodyTellsOfAreFoundByTheirShape) {
+  for (const KallsymsForm form : {absolute_per_cpu, base_relative, place_relative})
+    for (const std::size_t more : {0u, 700u}) {  // one marker, and several
+      FakeKernel fake(0x1000000);
+      fake.reserve(more == 0 ? 100 : 5000);
+      auto symbols = sample(0x1000000, form);
+      for (std::size_t i = 0; i < more; ++i)
+        symbols.push_back({symbols.back().address + 16, 't', "mm_" + std::to_string(i), ""});
+      fake.add_kallsyms(symbols, form, false);
+      // All that VMCOREINFO says. Of two encodings that are in order it chooses.
+      fake.add_line("SYMBOL(mm_get_cid)=ffffffff82001000");
+      auto kernel = Kernel::open(fake.finish(), {});
+      ASSERT_TRUE(kernel) << kernel.error().message;
+      ASSERT_FALSE((*kernel)->symbols_error()) << (*kernel)->symbols_error()->message;
+      EXPECT_EQ((*kernel)->symbols().all(), symbols) << more;
+    }
 }
 
 TEST(KernelTest, NoKernelInMemoryIsAnError) {
@@ -68,7 +95,7 @@ TEST(KernelTest, BtfIsWhatLiesBetweenItsSymbols) {
     FakeKernel fake;
     const std::uint64_t begin = fake.add("\x9f\xeb wxyz");
     fake.add_kallsyms({{begin, 'D', "__start_BTF", ""}, {begin + length, 'D', "__stop_BTF", ""}},
-                      false);
+                      KallsymsForm::base_relative);
     auto kernel = Kernel::open(fake.finish(), {});
     ASSERT_TRUE(kernel);
     auto btf = (*kernel)->btf_bytes();
@@ -83,7 +110,7 @@ class SymbolCacheTest : public testing::Test {
  protected:
   std::filesystem::path file() const { return folder->path() / "cache" / "00ff.symbols"; }
   std::vector<Symbol> open(std::uint64_t offset) {
-    auto kernel = Kernel::open(sample_memory(offset, true), folder->path() / "cache");
+    auto kernel = Kernel::open(sample_memory(offset, absolute_per_cpu), folder->path() / "cache");
     EXPECT_TRUE(kernel);
     return kernel ? (*kernel)->symbols().all() : std::vector<Symbol>{};
   }
@@ -126,7 +153,7 @@ TEST(KallsymsTest, BrokenTablesAreErrors) {
   std::vector<std::byte> names(64, std::byte{3}), tokens(16, std::byte{'a'});
   std::vector<std::uint16_t> index(256, 14);
   std::vector<std::uint32_t> offsets(4, 0);
-  auto decode = [&] { return decode_kallsyms({names, tokens, index, offsets, 0}); };
+  auto decode = [&] { return decode_kallsyms({names, tokens, index, offsets}, {}); };
   EXPECT_TRUE(decode());
   offsets.resize(17);
   EXPECT_FALSE(decode()) << "fewer names than symbols";
@@ -140,6 +167,59 @@ TEST(KallsymsTest, BrokenTablesAreErrors) {
   EXPECT_FALSE(decode()) << "a token outside the table";
   index.resize(255);
   EXPECT_FALSE(decode());
+}
+
+// The names "ta", "tb", ... and offsets of one's own.
+struct Letters {
+  explicit Letters(std::vector<std::uint32_t> numbers) : offsets(std::move(numbers)) {
+    for (std::size_t i = 0; i < 256; ++i) {
+      index.push_back(static_cast<std::uint16_t>(2 * i));
+      tokens.push_back(static_cast<std::byte>(i));
+      tokens.push_back(std::byte{0});
+    }
+    for (std::size_t i = 0; i < offsets.size(); ++i)
+      for (const char c : {'\2', 't', static_cast<char>('a' + i)})
+        names.push_back(static_cast<std::byte>(c));
+  }
+  Result<std::vector<Symbol>> decode(std::optional<std::uint64_t> base,
+                                     const std::vector<Symbol>& known) const {
+    return decode_kallsyms({names, tokens, index, offsets, kAt, base}, known);
+  }
+  static constexpr std::uint64_t kAt = 0xffffffff82000000;
+  std::vector<std::byte> names, tokens;
+  std::vector<std::uint16_t> index;
+  std::vector<std::uint32_t> offsets;
+};
+
+TEST(KallsymsTest, WhatIsKnownTellsTheEncodingAndElseTheOrder) {
+  constexpr std::uint64_t kBase = 0xffffffff81000000;
+  // Two symbols at one place: counted from their places, the second offset is smaller.
+  const Letters aliases({0xff000000, 0xff000ffc, 0xff000ff8});
+  const auto placed = aliases.decode(kBase, {});
+  ASSERT_TRUE(placed) << placed.error().message;
+  EXPECT_EQ((*placed)[1].address, kBase + 0x1000);
+  EXPECT_EQ((*placed)[2].address, kBase + 0x1000);
+
+  // Any of two encodings is in order: one known symbol decides.
+  const Letters open({0, 0x1000, 0x2000});
+  const auto based = open.decode(kBase, {{.address = kBase + 0x1000, .name = "b"}});
+  ASSERT_TRUE(based) << based.error().message;
+  EXPECT_EQ((*based)[2].address, kBase + 0x2000);
+  const auto absolute = open.decode(kBase, {{.address = 0x1000, .name = "b"}});
+  ASSERT_TRUE(absolute);
+  EXPECT_EQ((*absolute)[2].address, 0x2000u);
+  const auto relative = open.decode(kBase, {{.address = Letters::kAt + 0x1004, .name = "b"}});
+  ASSERT_TRUE(relative);
+  EXPECT_EQ((*relative)[2].address, Letters::kAt + 0x2008);
+}
+
+TEST(KallsymsTest, OffsetsOfNoKnownEncodingAreAnError) {
+  const auto wild = Letters({0x5000, 0x80, 0x90000000, 0x40, 0x20}).decode(std::nullopt, {});
+  ASSERT_FALSE(wild);
+  EXPECT_NE(wild.error().message.find("out of order"), std::string::npos) << wild.error().message;
+  const auto wrong = Letters({0, 0x1000}).decode(std::nullopt, {{.address = 5, .name = "b"}});
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message.find("known symbols"), std::string::npos);
 }
 
 }  // namespace

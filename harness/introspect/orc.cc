@@ -1,5 +1,6 @@
 #include "harness/introspect/orc.h"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -15,7 +16,32 @@ std::uint32_t bits_of(const std::array<std::uint8_t, 8>& bytes, const Btf::Field
                                     ((1u << field.bits) - 1));
 }
 
+using enum OrcRegister;
+constexpr std::array<OrcRegister, 16> kOldNumbers = {
+    undefined, prev_sp, dx, di, bp, sp, r10, r13, bp_indirect, sp_indirect};
+constexpr std::array<OrcRegister, 16> kNewNumbers = {
+    undefined, ax, dx, sp, bp, di, r10, r13, prev_sp, sp_indirect, bp_indirect};
+constexpr std::uint64_t kSample = 4096;  // entries, of some 600,000
+
 }  // namespace
+
+// No type tells the numbering, but the entries do: a function begins with the caller's frame 8
+// bytes above SP, so that most entries go by SP, and next to none by DI.
+Status OrcTables::find_numbering(const KernelView& kernel) {
+  const Table& image = tables_.front();
+  std::uint64_t by_old = 0, by_new = 0;
+  for (std::uint64_t i = 0; i < std::min(image.count, kSample); ++i) {
+    const auto raw = bytes_at(kernel, image.entries + layout_.size * i);
+    if (!raw) break;
+    const auto number = bits_of(*raw, layout_.sp_register);
+    by_old += kOldNumbers[number & 15] == sp;
+    by_new += kNewNumbers[number & 15] == sp;
+  }
+  if (by_old == by_new)
+    return fail(ErrorKind::protocol, "the ORC table's entries name no stack pointer");
+  layout_.registers = by_old > by_new ? &kOldNumbers : &kNewNumbers;
+  return {};
+}
 
 Result<OrcTables> OrcTables::open(const KernelView& kernel, const std::vector<Module>& modules) {
   OrcTables out;
@@ -47,17 +73,24 @@ Result<OrcTables> OrcTables::open(const KernelView& kernel, const std::vector<Mo
   if (layout.size < 6 || layout.size > 8 || !fits(layout.sp_register) ||
       !fits(layout.bp_register) || !fits(layout.type) || (layout.has_end && !fits(layout.end)))
     return fail(ErrorKind::protocol, "struct orc_entry is of no known form");
+  KTRIAL_TRY(out.find_numbering(kernel));
   return out;
 }
 
-Result<OrcEntry> OrcTables::read(const KernelView& kernel, std::uint64_t at) const {
+Result<std::array<std::uint8_t, 8>> OrcTables::bytes_at(const KernelView& kernel,
+                                                        std::uint64_t at) const {
   std::array<std::uint8_t, 8> bytes{};
   KTRIAL_TRY(kernel.memory.read(at, std::as_writable_bytes(std::span(bytes.data(), layout_.size))));
+  return bytes;
+}
+
+Result<OrcEntry> OrcTables::read(const KernelView& kernel, std::uint64_t at) const {
+  const auto bytes = KTRIAL_TRY(bytes_at(kernel, at));
   OrcEntry entry;
   std::memcpy(&entry.sp_offset, bytes.data(), 2);
   std::memcpy(&entry.bp_offset, bytes.data() + 2, 2);
-  entry.sp_register = static_cast<OrcRegister>(bits_of(bytes, layout_.sp_register));
-  entry.bp_register = static_cast<OrcRegister>(bits_of(bytes, layout_.bp_register));
+  entry.sp_register = (*layout_.registers)[bits_of(bytes, layout_.sp_register) & 15];
+  entry.bp_register = (*layout_.registers)[bits_of(bytes, layout_.bp_register) & 15];
   const std::uint32_t type = bits_of(bytes, layout_.type);
   if (!layout_.has_end) {
     entry.type = type <= 4 ? static_cast<OrcType>(type) : OrcType::undefined;

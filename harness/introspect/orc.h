@@ -13,7 +13,7 @@
 namespace ktrial::introspect {
 
 enum class OrcRegister : std::uint8_t {
-  undefined, prev_sp, dx, di, bp, sp, r10, r13, bp_indirect, sp_indirect,
+  undefined, prev_sp, ax, dx, di, bp, sp, r10, r13, bp_indirect, sp_indirect,
 };
 enum class OrcType : std::uint8_t { undefined, end, call, regs, regs_partial };
 
@@ -40,7 +40,11 @@ class OrcTables {
     std::uint64_t size = 0;
     Btf::Field sp_register, bp_register, type, end;
     bool has_end = false;  // up to 6.3: a flag, and types counted from "call"
+    // What a number in the bit fields stands for. They were given anew between 7.0 and 7.3.
+    const std::array<OrcRegister, 16>* registers = nullptr;
   };
+  Status find_numbering(const KernelView& kernel);
+  Result<std::array<std::uint8_t, 8>> bytes_at(const KernelView& kernel, std::uint64_t at) const;
   Result<OrcEntry> read(const KernelView& kernel, std::uint64_t at) const;
   std::vector<Table> tables_;
   Layout layout_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "harness/introspect/vmcoreinfo.h"
 
@@ -61,6 +62,36 @@ Result<PageTables::Leaf> PageTables::walk(std::uint64_t address) const {
     table = entry & kAddressMask;
   }
   return fail(ErrorKind::internal, "page walk without a leaf");
+}
+
+// `base`: what the table's first entry maps, without the sign's bits.
+void PageTables::add_mapped(std::uint64_t table, int level, std::uint64_t base, Range wanted,
+                            std::vector<Range>& out) const {
+  std::array<std::uint64_t, 512> entries;
+  if (!memory_->read(table, std::as_writable_bytes(std::span(entries)))) return;
+  const int shift = 12 + 9 * (level - 1);
+  for (std::uint64_t i = 0; i < entries.size(); ++i) {
+    const std::uint64_t begin = base + (i << shift), end = begin + (1ull << shift);
+    if (end <= wanted.begin || begin >= wanted.end || (entries[i] & kPresent) == 0) continue;
+    if (level > 1 && (entries[i] & kLarge) == 0) {
+      add_mapped(entries[i] & kAddressMask, level - 1, begin, wanted, out);
+    } else if (level <= 3) {
+      const Range part{std::max(begin, wanted.begin), std::min(end, wanted.end)};
+      if (!out.empty() && out.back().end == part.begin)
+        out.back().end = part.end;
+      else
+        out.push_back(part);
+    }
+  }
+}
+
+std::vector<Range> PageTables::mapped(std::uint64_t begin, std::uint64_t end) const {
+  // Only the bits that the tables translate, so that the last address is no wrap.
+  const std::uint64_t sign = ~0ull << (12 + 9 * levels_);
+  std::vector<Range> out;
+  add_mapped(root_, levels_, 0, {begin & ~sign, end & ~sign}, out);
+  for (Range& range : out) range = {range.begin | sign, range.end | sign};
+  return out;
 }
 
 Result<PageTables::Place> PageTables::translate(std::uint64_t address) const {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "harness/introspect/address_space.h"
 #include "harness/introspect/memory.h"
@@ -31,6 +32,8 @@ class PageTables final : public AddressSpace {
   // Of kernel (upper half) addresses only: others, and unmapped ones, are errors.
   Result<Place> translate(std::uint64_t address) const;
   Status read(std::uint64_t address, std::span<std::byte> out) const override;
+  // What is mapped of [begin, end), kernel addresses; ascending, neighbours joined.
+  std::vector<Range> mapped(std::uint64_t begin, std::uint64_t end) const;
 
  private:
   struct Leaf {
@@ -38,6 +41,8 @@ class PageTables final : public AddressSpace {
     std::uint64_t physical = 0, size = 0;
   };
   Result<Leaf> walk(std::uint64_t address) const;
+  void add_mapped(std::uint64_t table, int level, std::uint64_t base, Range wanted,
+                  std::vector<Range>& out) const;
 
   std::shared_ptr<const PhysicalMemory> memory_;
   std::uint64_t root_;

@@ -15,7 +15,7 @@ struct Pristine {
   Pristine() {
     spin = fake.spin_stack();
     interrupted = fake.interrupted_stack();
-    fake.kernel.add_kallsyms(fake.symbols, true);
+    fake.kernel.add_kallsyms(fake.symbols, KallsymsForm::absolute_per_cpu);
     bytes = fake.kernel.finish()->bytes();
     symbols = SymbolTable(fake.symbols);
   }

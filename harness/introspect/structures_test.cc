@@ -64,7 +64,7 @@ class StructuresTest : public testing::Test {
  protected:
   KernelView view() {
     if (!space_) {
-      fake.kernel.add_kallsyms(fake.symbols, true);
+      fake.kernel.add_kallsyms(fake.symbols, KallsymsForm::absolute_per_cpu);
       memory = fake.kernel.finish();
       auto opened = Kernel::open(memory, {});
       EXPECT_TRUE(opened) << opened.error().message;
@@ -122,6 +122,20 @@ TEST_F(StructuresTest, AListThatLeavesMemoryEndsAndSaysSo) {
   ASSERT_TRUE(list);
   EXPECT_NE(list->trouble, "");
   EXPECT_EQ(list->tasks.size(), 2u);
+}
+
+TEST_F(StructuresTest, TheEntriesTellWhichNumberTheStackPointerHas) {
+  fake = FakeStructures(3);
+  const std::uint64_t sp = fake.spin_stack();
+  const auto orc = OrcTables::open(view(), {});
+  ASSERT_TRUE(orc) << orc.error().message;
+  const auto frames = unwind(view(), &*orc, {fake.function("spin", 0x10), sp, 0});
+  EXPECT_THAT(names(frames), ElementsAre("spin", "caller", "start"));
+}
+
+TEST_F(StructuresTest, EntriesThatNameNoStackPointerAreAnError) {
+  fake = FakeStructures(6);
+  EXPECT_THAT(OrcTables::open(view(), {}).error().message, HasSubstr("no stack pointer"));
 }
 
 TEST_F(StructuresTest, UnwindsCallsToTheEnd) {

@@ -88,7 +88,30 @@ Result<TaskList> read_tasks(const KernelView& kernel) {
   return out;
 }
 
+namespace {
+
+// An int, or one byte of several flags (7.3).
+Result<bool> runs(const KernelView& kernel, std::uint64_t task) {
+  const std::uint64_t at = task + KTRIAL_TRY(kernel.btf.offset("task_struct", "on_cpu"));
+  return KTRIAL_TRY(read_value<std::uint8_t>(kernel.memory, at)) != 0;
+}
+
+// Where no symbol leads to per-CPU data: the task that says it is on this CPU. Idle tasks are
+// in no list, so a CPU without any runs its own.
+Result<Task> current_by_list(const KernelView& kernel, unsigned cpu) {
+  const TaskList list = KTRIAL_TRY(read_tasks(kernel));
+  for (const Task& task : list.tasks)
+    if (task.cpu == cpu && KTRIAL_TRY(runs(kernel, task.address))) return task;
+  if (!list.trouble.empty()) return fail(ErrorKind::protocol, list.trouble);
+  Task idle{.comm = fmt::format("swapper/{}", cpu), .state = 'R', .kernel_thread = true};
+  idle.cpu = cpu;
+  return idle;
+}
+
+}  // namespace
+
 Result<Task> current_task(const KernelView& kernel, unsigned cpu) {
+  if (!kernel.symbols.address("__per_cpu_offset")) return current_by_list(kernel, cpu);
   // 6.2 to 6.14 keep it at the start of pcpu_hot.
   const char* variable = kernel.symbols.address("current_task") ? "current_task" : "pcpu_hot";
   const std::uint64_t slot = KTRIAL_TRY(kernel.per_cpu(variable, cpu));

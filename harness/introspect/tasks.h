@@ -32,7 +32,7 @@ inline constexpr std::size_t kMaxTasks = 1u << 17;
 
 Result<TaskList> read_tasks(const KernelView& kernel);
 Result<Task> read_task(const KernelView& kernel, std::uint64_t address);
-// What `cpu` runs, its idle task included.
+// What `cpu` runs, its idle task included (without an address, if no symbol leads to it).
 Result<Task> current_task(const KernelView& kernel, unsigned cpu);
 
 }  // namespace ktrial::introspect

@@ -121,17 +121,18 @@ void check_stacks(const KernelView& kernel, const OrcTables& orc, const TaskList
 
 }  // namespace
 
-void check_tasks(const Kernel& kernel, const std::string& stats, const std::string& stacks) {
+void check_tasks(const Kernel& kernel, const SymbolTable& symbols, const std::string& stats,
+                 const std::string& stacks) {
   auto bytes = kernel.btf_bytes();
   ASSERT_TRUE(bytes) << bytes.error().message;
   const auto btf = Btf::parse(std::move(*bytes));
   ASSERT_TRUE(btf) << btf.error().message;
-  const KernelView view{kernel, kernel.symbols(), *btf};
+  const KernelView view{kernel, symbols, *btf}, all{kernel, kernel.symbols(), *btf};
   const auto list = read_tasks(view);
   ASSERT_TRUE(list) << list.error().message;
   check_list(*list, parse_stats(stats));
 
-  const auto modules = read_modules(view);
+  const auto modules = read_modules(all);
   ASSERT_TRUE(modules) << modules.error().message;
   const auto orc = OrcTables::open(view, *modules);
   ASSERT_TRUE(orc) << orc.error().message;
@@ -140,6 +141,7 @@ void check_tasks(const Kernel& kernel, const std::string& stats, const std::stri
     const auto current = current_task(view, cpu);
     ASSERT_TRUE(current) << current.error().message;
     EXPECT_EQ(current->cpu, cpu);
+    EXPECT_EQ(current->label(), current_task(all, cpu)->label());
   }
 }
 

@@ -7,7 +7,9 @@
 
 namespace ktrial::introspect {
 
-// `stats`: lines of /proc/PID/stat; `stacks`: "#TID", then the lines of /proc/TID/stack.
-void check_tasks(const Kernel& kernel, const std::string& stats, const std::string& stacks);
+// `symbols`: the kernel's own, or fewer. `stats`: lines of /proc/PID/stat; `stacks`: "#TID",
+// then the lines of /proc/TID/stack.
+void check_tasks(const Kernel& kernel, const SymbolTable& symbols, const std::string& stats,
+                 const std::string& stacks);
 
 }  // namespace ktrial::introspect

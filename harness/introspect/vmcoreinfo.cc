@@ -97,6 +97,17 @@ Result<std::uint64_t> VmCoreInfo::number_of(std::string_view kind, std::string_v
   return *value;
 }
 
+std::vector<Symbol> VmCoreInfo::symbols() const {
+  static constexpr std::string_view kKind = "SYMBOL(";
+  std::vector<Symbol> out;
+  for (auto it = values_.lower_bound(kKind); it != values_.end() && it->first.starts_with(kKind);
+       ++it) {
+    const std::string name = it->first.substr(kKind.size(), it->first.size() - kKind.size() - 1);
+    if (const auto address = symbol(name)) out.push_back({.address = *address, .name = name});
+  }
+  return out;
+}
+
 Result<VmCoreInfo> find_vmcoreinfo(const PhysicalMemory& memory,
                                    const std::function<bool(const VmCoreInfo&)>& accept) {
   std::vector<std::byte> block(kBlock);

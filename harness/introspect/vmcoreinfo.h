@@ -9,9 +9,11 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/base/result.h"
 #include "harness/introspect/memory.h"
+#include "harness/introspect/symbols.h"
 
 namespace ktrial::introspect {
 
@@ -34,6 +36,8 @@ class VmCoreInfo {
   Result<std::uint64_t> size(std::string_view name) const { return number_of("SIZE", name); }
   Result<std::uint64_t> length(std::string_view name) const { return number_of("LENGTH", name); }
   Result<std::uint64_t> number(std::string_view name) const { return number_of("NUMBER", name); }
+  // All that SYMBOL() gives.
+  std::vector<Symbol> symbols() const;
 
  private:
   Result<std::uint64_t> number_of(std::string_view kind, std::string_view name) const;

@@ -10,6 +10,8 @@
 #include "harness/channel/channel.h"
 #include "harness/guest_image/initramfs.h"
 #include "harness/guest_image/modules.h"
+#include "harness/introspect/hidden_symbols.h"
+#include "harness/kernel/deb/catalog.h"
 #include "harness/spec/timeouts.h"
 #include "harness/vm/qemu/qemu_vm.h"
 #include "harness/vm/tsc.h"
@@ -46,6 +48,29 @@ Status write_guest(const kernel::Kernel& kernel, const std::filesystem::path& pa
 }
 
 }  // namespace
+
+Result<kernel::Kernel> find_kernel(std::string_view reference) {
+  const kernel::ResolveOptions options{.cache_dir = KTRIAL_TRY(kernel::default_cache_dir())};
+  std::string wanted(reference);
+  if (reference == kNewest) {
+    wanted = KTRIAL_TRY(kernel::list_packages("linux-image-*-cloud-amd64", options)).back().reference();
+    fmt::print("the newest kernel is {}\n", wanted);
+  }
+  return kernel::resolve(KTRIAL_TRY(kernel::parse_reference(wanted)), options);
+}
+
+SymbolTable without_data_symbols(const Kernel& kernel) {
+  std::vector<Symbol> functions;
+  for (const Symbol& one : kernel.symbols().all()) {
+    const bool is_text = std::string_view("tTwW").contains(one.type);
+    // scripts/kallsyms.c, symbol_valid(): the ends of text are left out, too.
+    if (is_text && one.name != "_etext" && one.name != "_einittext") functions.push_back(one);
+  }
+  const auto hidden = find_hidden_symbols(kernel.page_tables(), Image::read(kernel.page_tables()),
+                                          SymbolTable(functions));
+  functions.insert(functions.end(), hidden.begin(), hidden.end());
+  return SymbolTable(std::move(functions));
+}
 
 Result<std::unique_ptr<WitnessGuest>> WitnessGuest::boot(const kernel::Kernel& kernel,
                                                          const WitnessConfig& config) {

@@ -22,6 +22,15 @@ struct WitnessConfig {
   bool share_ram = true;  // false: it is dumped
 };
 
+// The kernel of a reference, out of the cache or the archive. "newest": the newest cloud kernel
+// in the Debian suites of this machine's mirror.
+inline constexpr std::string_view kNewest = "newest";
+Result<kernel::Kernel> find_kernel(std::string_view reference);
+
+// What would be known of this kernel had it been built without CONFIG_KALLSYMS_ALL: the symbols
+// of its functions, and what is found by its shape.
+SymbolTable without_data_symbols(const Kernel& kernel);
+
 class WitnessGuest {
  public:
   // Boots `kernel` with witness.c as init, waits for all that it sends, and

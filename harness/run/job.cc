@@ -60,8 +60,8 @@ void describe(Io&& io, Build& build) {
 
 template <class Io>
 void describe(Io&& io, Job& job) {
-  auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, boots,
-         kernel_only, campaign, cell] = job;
+  auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus,
+         introspect, boots, kernel_only, campaign, cell] = job;
   io("spec", spec);
   io("build", build);
   io("results", results);
@@ -70,6 +70,7 @@ void describe(Io&& io, Job& job) {
   io("argv", argv);
   io("working_dir", working_dir);
   io("beside_vcpus", beside_vcpus);
+  io("introspect", introspect);
   io("boots", boots);
   io("kernel_only", kernel_only);
   io("campaign", campaign);

@@ -22,8 +22,8 @@ class Draw {
 
   Job job() {
     Job out;
-    auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, boots,
-           kernel_only, campaign, cell] = out;
+    auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus,
+           introspect, boots, kernel_only, campaign, cell] = out;
     spec = draw_spec();
     build = draw_build();
     results = path();
@@ -32,6 +32,7 @@ class Draw {
     argv = list([&] { return text(); });
     working_dir = path();
     beside_vcpus = number(0, 1000);
+    introspect = coin();
     boots = number(1, 2);
     kernel_only = coin();
     campaign = text();

@@ -173,6 +173,7 @@ Result<Plan> make_plan(asio::io_context& io, const Job& job, const fs::path& ini
        .progress = [&](std::string_view line) { teller.on_step(std::string(line)); },
        .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
+  if (plan) plan->introspect = job.introspect;
   return plan;
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "harness/selftest/selftest.h"
@@ -32,6 +33,17 @@ std::string kinds_of(const Expected& expected) {
   return text;
 }
 
+// Where it fails, stalls have no autopsy and the black box stays shut.
+std::string introspection_of(const Report& report) {
+  std::string text, reasons;
+  for (const auto& [part, state] : report.introspection) {
+    const bool works = state == "yes";
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", part, works ? "yes" : "NO");
+    if (!works) reasons += fmt::format("\n  no {}: {}", part, results::printable(state));
+  }
+  return fmt::format("\nintrospection: {}{}\n", text.empty() ? "not looked at" : text, reasons);
+}
+
 // One line each for what is not as it should be.
 std::string remarks(const Report& report) {
   std::string text;
@@ -53,6 +65,13 @@ std::string summary(const Report& report) {
   std::string text =
       fmt::format("\n{} of {} as expected, {} not, {} skipped", report.count(Status::detected),
                   report.rows.size(), bad, report.count(Status::skipped));
+  const auto open = std::ranges::count_if(report.rows, [](const Row& row) {
+    return row.status == Status::skipped && row.fault.needs.empty();
+  });
+  if (open != 0)
+    text += fmt::format(
+        "\nNOT TESTED: {} of {} faults were never planted; whether they would be seen is unknown",
+        open, report.rows.size());
   if (bad != 0) text += "\nktrial's verdicts on this kernel are not to be trusted where it says so";
   return text + "\n";
 }
@@ -67,7 +86,7 @@ std::string report_text(const Report& report) {
     text += fmt::format(kLine, row.fault.name, kinds_of(row.fault.expected),
                         results::printable(got_of(row)), seconds_of(row),
                         results::printable(culprit_of(row)), name(row.status));
-  return text + remarks(report) + summary(report);
+  return text + introspection_of(report) + remarks(report) + summary(report);
 }
 
 std::string report_json(const Report& report) {
@@ -91,6 +110,8 @@ std::string report_json(const Report& report) {
     one["culprit_right"] = row.culprit_right ? json(*row.culprit_right) : json();
     rows.push_back(std::move(one));
   }
+  json introspection = json::object();
+  for (const auto& [part, state] : report.introspection) introspection[part] = state;
   const json document = {{"outcome", name(report.outcome())},
                          {"kernel", report.kernel},
                          {"detected", report.count(Status::detected)},
@@ -98,6 +119,7 @@ std::string report_json(const Report& report) {
                          {"wrong_culprit", report.count(Status::wrong_culprit)},
                          {"false_alarms", report.count(Status::false_alarm)},
                          {"skipped", report.count(Status::skipped)},
+                         {"introspection", introspection},
                          {"faults", rows}};
   return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -98,6 +98,18 @@ Outcome Report::outcome() const {
   return std::ranges::any_of(rows, matters) || good == 0 ? Outcome::inconclusive : Outcome::pass;
 }
 
+namespace {
+
+results::Facts introspection_of(const results::TrialRecord& record) {
+  static constexpr std::string_view kPrefix = "introspection.";
+  results::Facts out;
+  for (const auto& [name, value] : record.facts)
+    if (name.starts_with(kPrefix)) out.emplace_back(name.substr(kPrefix.size()), value);
+  return out;
+}
+
+}  // namespace
+
 Result<Report> run_selftest(const Options& options, const Runner& runner) {
   const std::vector<Fault> faults = KTRIAL_TRY(choose_faults(options.only));
   Report report{.kernel = options.base.kernel, .rows = {}};
@@ -110,6 +122,7 @@ Result<Report> run_selftest(const Options& options, const Runner& runner) {
       if (options.on_begin) options.on_begin(fault, number + 1, of);
       const Planted planted = KTRIAL_TRY(runner(fault, trial_of(fault, options.base)));
       row = judge(fault, planted);
+      if (report.introspection.empty()) report.introspection = introspection_of(planted.record);
       if (fault.way == Way::module) no_module = planted.no_module;
     }
     report.rows.push_back(std::move(row));

@@ -44,6 +44,9 @@ struct Row {
 struct Report {
   std::string kernel;
   std::vector<Row> rows;
+  // What of a guest's memory could be read: part, and "yes" or why not. Of the first trial that
+  // looked: the healthy one, else a stall's. Empty: none did.
+  results::Facts introspection = {};
   int count(Status status) const;
   // pass: every fault was detected; fail: one was not; inconclusive: one was
   // skipped, but for those that need a special kernel, and none was missed.

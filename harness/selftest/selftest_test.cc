@@ -187,6 +187,7 @@ TEST(SelftestTest, WithoutAModuleTheFirstTrialTellsAndTheRestIsSkipped) {
     EXPECT_EQ(row.note, skipped ? "no headers" : "");
   }
   EXPECT_THAT(report_text(*report), HasSubstr("18 skipped"));
+  EXPECT_THAT(report_text(*report), HasSubstr("NOT TESTED: 17 of 24 faults"));
 }
 
 TEST(SelftestTest, AMissCountsMoreThanASkip) {
@@ -220,6 +221,27 @@ TEST(SelftestTest, RepeatGoesRoundTheChosenFaults) {
                                    });
   ASSERT_TRUE(report);
   EXPECT_THAT(ran, ElementsAre("warn", "oops", "warn", "oops"));
+}
+
+TEST(SelftestTest, WhatOfAGuestsMemoryCanBeReadIsTold) {
+  const auto look = [](std::string tasks) {
+    return run_selftest({.base = {}, .only = {"none", "warn"}},
+                        [&](const Fault& f, const auto& spec) {
+                          auto planted = perfect(f, spec);
+                          planted->record.facts = {{"introspection.symbols", "yes"},
+                                                   {"host.slowdown", "1"},
+                                                   {"introspection.tasks", tasks}};
+                          return planted;
+                        })
+        .value();
+  };
+  EXPECT_THAT(report_text(look("yes")), HasSubstr("\nintrospection: symbols yes, tasks yes\n"));
+  const auto blind = look("no symbol init_task");
+  EXPECT_THAT(report_text(blind), HasSubstr("\nintrospection: symbols yes, tasks NO\n"
+                                            "  no tasks: no symbol init_task\n"));
+  const auto document = nlohmann::json::parse(report_json(blind));
+  EXPECT_EQ(document["introspection"]["symbols"], "yes");
+  EXPECT_EQ(document["introspection"]["tasks"], "no symbol init_task");
 }
 
 TEST(SelftestTest, TheDocumentHoldsTheTable) {

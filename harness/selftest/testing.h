@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <test_paths.h>
 
+#include <nlohmann/json.hpp>
+
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/kernel/build/module_build.h"
@@ -27,6 +29,27 @@ inline std::string why_not(std::string_view kernel_reference) {
   const auto module =
       kernel::build_module(*kernel, *payload / "workloads/inject/module", "ktrial_inject", options);
   return module ? "" : module.error().message;
+}
+
+// The record in a trial's folder is of a stall that RAM told all about: the stack of each of
+// `cpus`, all in `function`, and the last event of each.
+inline void check_autopsy(const std::filesystem::path& artifacts, const std::string& function,
+                          unsigned cpus = 2) {
+  const auto record =
+      nlohmann::json::parse(read_file(artifacts / "verdict.json").value_or(""), nullptr, false);
+  ASSERT_TRUE(record.is_object() && record.contains("incident")) << artifacts;
+  EXPECT_EQ(record["culprit"], function);
+  EXPECT_EQ(record["incident"].value("no_autopsy", "?"), "");
+  const std::string page = record["incident"].value("autopsy", "");
+  for (unsigned cpu = 0; cpu < cpus; ++cpu) {
+    const std::size_t head = page.find("\nvCPU " + std::to_string(cpu) + ": ");
+    ASSERT_NE(head, std::string::npos) << page;
+    const std::size_t stack = page.find('\n', head + 1) + 1;
+    EXPECT_EQ(page.substr(stack, page.find('+', stack) - stack), "      " + function) << page;
+  }
+  ASSERT_TRUE(record.contains("trace")) << page;
+  EXPECT_EQ(record["trace"]["cpus"].size(), cpus) << record["trace"].dump(2);
+  EXPECT_TRUE(record["trace"]["missing"].empty()) << record["trace"]["missing"];
 }
 
 class RealVms : public testing::Test {

@@ -42,6 +42,7 @@ Runner trial_runner(const run::Job& job, engine::Engine& engine, Dating& dating)
     run::Job planting = job;
     planting.spec = spec;
     if (fault.expected.outcome != results::Outcome::inconclusive) planting.boots = 2;
+    planting.introspect = fault.name == "none";  // of a guest that is well
     engine.submit(std::move(planting));
     Planted planted{.record = KTRIAL_TRY(record_of(engine)),
                     .begun = dating.planted_s_ || fault.way == Way::init,

@@ -55,8 +55,7 @@ class FormatReader {
   FormatReader(const KernelView& kernel, const Layout& layout) : kernel_(kernel), at_(layout) {}
 
   Status run(const std::set<std::uint16_t>& wanted, Formats& out) {
-    const std::uint64_t common = KTRIAL_TRY(kernel_.symbol("ftrace_common_fields"));
-    common_ = KTRIAL_TRY(fields_of(common));
+    common_ = KTRIAL_TRY(common_fields());
     const std::uint64_t head = KTRIAL_TRY(kernel_.symbol("ftrace_events"));
     std::uint64_t node = KTRIAL_TRY(word(head));
     for (std::size_t i = 0; node != head; ++i) {
@@ -99,6 +98,23 @@ class FormatReader {
     const std::uint64_t event_class = KTRIAL_TRY(word(call + at_.event_class));
     out.system = KTRIAL_TRY(string_at(event_class + at_.system, kLongestName));
     out.fields = KTRIAL_TRY(fields_of(event_class + at_.fields));
+    return out;
+  }
+
+  // The fields that every event begins with: struct trace_entry.
+  Result<std::vector<Field>> common_fields() const {
+    if (const auto list = kernel_.symbols.address("ftrace_common_fields")) return fields_of(*list);
+    std::vector<Field> out;
+    const Field entry[] = {{.type = "unsigned short", .name = "type", .size = 2},
+                           {.type = "unsigned char", .name = "flags", .size = 1},
+                           {.type = "unsigned char", .name = "preempt_count", .size = 1},
+                           {.type = "int", .name = "pid", .size = 4, .is_signed = true}};
+    for (Field field : entry) {
+      field.offset = static_cast<std::uint32_t>(
+          KTRIAL_TRY(kernel_.btf.offset("trace_entry", field.name)));
+      field.name = "common_" + field.name;
+      out.push_back(std::move(field));
+    }
     return out;
   }
 

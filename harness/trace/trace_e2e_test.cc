@@ -22,13 +22,22 @@ struct Case {
 };
 void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
-#if KTRIAL_DRILL
+#if defined(KTRIAL_DRIFT)
+const Case kCases[] = {{"newest", introspect::kNewest, "2m"}};
+#elif KTRIAL_DRILL
+constexpr char k510[] = "deb:linux-image-5.10.0-32-cloud-amd64-unsigned";
+constexpr char k70[] = "deb:linux-binary-7.0.13+deb13-cloud-amd64";
+constexpr char k72[] = "deb:linux-binary-7.2.13+deb14-cloud-amd64";
+constexpr char k73[] = "deb:linux-binary-7.3.4+deb13-cloud-amd64";
 constexpr char k612[] = "deb:linux-image-6.12.117+deb12-cloud-amd64";
 constexpr char k618[] = "deb:linux-image-6.18.15+deb13-cloud-amd64";
 constexpr char k619[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
 const Case kCases[] = {
     {"v612", k612, "2m"},          {"v612_wrapped", k612, "64k"}, {"v618", k618, "2m"},
     {"v618_wrapped", k618, "64k"}, {"v619", k619, "2m"},          {"v619_wrapped", k619, "64k"},
+    {"v510", k510, "2m"},          {"v510_wrapped", k510, "64k"}, {"v70", k70, "2m"},
+    {"v70_wrapped", k70, "64k"},   {"v72", k72, "2m"},            {"v73", k73, "2m"},
+    {"v73_wrapped", k73, "64k"},
 };
 #else
 const Case kCases[] = {{"whole", kernel::kDefaultReference, "2m"},
@@ -76,10 +85,7 @@ std::uint64_t statistic(const std::string& stats, const std::string& name) {
 class TraceE2eTest : public testing::TestWithParam<Case> {
  protected:
   void boot() {
-    const auto cache = kernel::default_cache_dir();
-    ASSERT_TRUE(cache);
-    auto kernel = kernel::resolve(*kernel::parse_reference(std::string(GetParam().kernel)),
-                                  {.cache_dir = *cache});
+    auto kernel = introspect::find_kernel(GetParam().kernel);
     if (!kernel)
       GTEST_SKIP() << "no kernel " << GetParam().kernel << ": " << kernel.error().message;
     auto guest = WitnessGuest::boot(
@@ -97,6 +103,14 @@ class TraceE2eTest : public testing::TestWithParam<Case> {
     auto trace = read_trace({*kernel_, kernel_->symbols(), *btf});
     ASSERT_TRUE(trace) << trace.error().message;
     trace_ = std::move(*trace);
+    // The same without CONFIG_KALLSYMS_ALL.
+    const auto few = introspect::without_data_symbols(*kernel_);
+    const auto again = read_trace({*kernel_, few, *btf});
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->count(), trace_->count());
+    ASSERT_EQ(again->formats.by_id.size(), trace_->formats.by_id.size()) << again->formats.trouble;
+    for (const auto& [id, format] : trace_->formats.by_id)
+      EXPECT_EQ(again->formats.by_id.at(id).text(), format.text());
     print_events(*trace_);
   }
   const std::string& word(const std::string& name) { return guest_->word().at(name); }

@@ -55,6 +55,7 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
                                        const std::vector<std::string>& kernel_log) {
   const auto begun = std::chrono::steady_clock::now();
   auto trace = trace::read_trace(kernel);
+  note_access(scene, {{"trace", trace ? "" : trace.error().message}});
   if (!trace) return {"none: " + trace.error().message};
   if (trace->count() == 0) return {"empty: no event was recorded"};
   // The log's stamps can be placed on the trace's default clock only.
@@ -75,7 +76,10 @@ void recover_trace_from_ram(const Scene& scene) {
   if (!has_black_box(scene.plan) || std::filesystem::exists(scene.artifacts / "trace.txt", error))
     return;
   scene.monitor.timeline().stop(Clock::now());
-  const auto lost = [&](const std::string& why) { scene.observer.on_event("trace-lost", why); };
+  const auto lost = [&](const std::string& why) {
+    scene.observer.on_event("trace-lost", why);
+    scene.facts.emplace_back("trace.lost", why);
+  };
   const auto patience = scene.plan.timeouts.monitor_reply;
   if (!scene.monitor.vm_ended())
     if (auto paused = scene.vm.pause(patience); !paused && !scene.monitor.vm_ended())
@@ -85,7 +89,10 @@ void recover_trace_from_ram(const Scene& scene) {
   auto inspector = autopsy::make_inspector(std::move(*ram), scene.plan.symbols);
   if (!inspector) return lost(inspector.error().message);
   const introspect::KernelView* view = (*inspector)->view();
-  if (view == nullptr) return lost("the kernel's structures cannot be read");
+  if (view == nullptr) {
+    const auto notes = (*inspector)->notes();
+    return lost(notes.empty() ? "the kernel's structures cannot be read" : notes.front());
+  }
   recover_trace(scene, *view, (*inspector)->kernel_log());
 }
 

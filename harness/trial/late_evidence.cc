@@ -4,6 +4,7 @@
 
 #include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
+#include "harness/trace/trace.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/live_trace.h"
 #include "harness/verdict/decide.h"
@@ -51,6 +52,9 @@ void take_autopsy(const Scene& scene, Evidence& evidence) {
        .proof_patience = scene.plan.timeouts.proof,
        .monitor_patience = scene.plan.timeouts.monitor_reply});
   const autopsy::Autopsy& found = evidence.autopsy;
+  note_access(scene, found.access.empty() && !found.blind.empty()
+                         ? std::vector<autopsy::Access>{{"memory", found.blind}}
+                         : found.access);
   for (const auto& vcpu : found.vcpus)
     scene.observer.on_event("vcpu", fmt::format("{}: {} {}", vcpu.cpu, autopsy::name(vcpu.what),
                                                 vcpu.function));
@@ -114,8 +118,28 @@ bool wants_trace(const Plan& plan, const Evidence& evidence) {
   return result->exit.value != 0 && !verdict::cannot_run(evidence, result->exit);
 }
 
+// Pauses a guest that is well, sees what can be read of it, and lets it go on.
+void try_introspection(const Scene& scene) {
+  const auto blind = [&](const std::string& why) { note_access(scene, {{"memory", why}}); };
+  const auto patience = scene.plan.timeouts.monitor_reply;
+  if (auto paused = scene.vm.pause(patience); !paused) return blind(paused.error().message);
+  if (auto ram = scene.vm.ram(patience); !ram) {
+    blind(ram.error().message);
+  } else if (auto opened = autopsy::make_inspector(std::move(*ram), scene.plan.symbols); !opened) {
+    blind(opened.error().message);
+  } else {
+    note_access(scene, (*opened)->access());
+    if (const auto* view = (*opened)->view(); view != nullptr && has_black_box(scene.plan)) {
+      const auto trace = trace::read_trace(*view);
+      note_access(scene, {{"trace", trace ? "" : trace.error().message}});
+    }
+  }
+  let_go_on(scene);
+}
+
 void end_cleanly(const Scene& scene, Evidence& evidence) {
   read_counters(scene, evidence.counters_after);
+  if (scene.plan.introspect && !scene.monitor.vm_ended()) try_introspection(scene);
   if (wants_trace(scene.plan, evidence)) collect_trace(scene);
   scene.channel.send(wire::encode(wire::PowerOff{}));
   if (!scene.monitor.wait_vm_end(scene.plan.timeouts.shutdown))
@@ -123,6 +147,11 @@ void end_cleanly(const Scene& scene, Evidence& evidence) {
 }
 
 }  // namespace
+
+void note_access(const Scene& scene, const std::vector<autopsy::Access>& access) {
+  for (const autopsy::Access& one : access)
+    scene.facts.emplace_back("introspection." + one.part, one.trouble.empty() ? "yes" : one.trouble);
+}
 
 void read_counters(const Scene& scene, std::map<std::string, std::uint64_t>& into) {
   scene.channel.send(wire::encode(wire::ReadCounters{}));

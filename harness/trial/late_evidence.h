@@ -22,6 +22,9 @@ struct Scene {
   results::Facts& facts;  // of the trial's record
 };
 
+// What of the guest's memory can be read, as facts: introspection.PART = "yes", or why not.
+void note_access(const Scene& scene, const std::vector<autopsy::Access>& access);
+
 // Asks the guest for its kernel's counters; what comes goes into `into`.
 void read_counters(const Scene& scene, std::map<std::string, std::uint64_t>& into);
 

@@ -44,6 +44,7 @@ struct Plan {
   std::filesystem::path symbols;  // cache of guests' kernel symbols
   std::string command_line;       // without the channel's own arguments
   wire::Run run;
+  bool introspect = false;  // looks into the memory of a guest that is well, too
   spec::Timeouts timeouts;
   double overcommit = 1;          // vCPUs over host cores, at least 1: a part of timeouts.scale
   spec::Milliseconds total{};     // hard limit of one trial

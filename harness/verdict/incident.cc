@@ -61,6 +61,18 @@ void add_held_off(const Evidence& evidence, std::vector<std::string>& chain) {
   chain.push_back(line);
 }
 
+// Of a stall: why nobody looked into the guest's memory; empty: somebody did.
+std::string why_no_autopsy(const Evidence& evidence) {
+  const autopsy::Autopsy& autopsy = evidence.autopsy;
+  if (!autopsy.blind.empty()) return autopsy.blind;
+  if (autopsy.looks > 0) return "";
+  if (!autopsy.notes.empty()) return autopsy.notes.front();
+  if (std::holds_alternative<ConsoleReport>(evidence.ending) && !evidence.findings.empty() &&
+      !is_stall(evidence.findings.front().kind))
+    return "the first report is no stall";
+  return "the machine had ended, or the wait had, before it could be looked at";
+}
+
 }  // namespace
 
 results::Incident incident_of(const Evidence& evidence) {
@@ -70,6 +82,7 @@ results::Incident incident_of(const Evidence& evidence) {
   add_silent_cpus(evidence, incident.chain);
   add_reports(evidence, incident.chain);
   add_held_off(evidence, incident.chain);
+  incident.no_autopsy = why_no_autopsy(evidence);
   const auto& culprit = evidence.autopsy.culprit;
   for (const autopsy::VcpuState& vcpu : evidence.autopsy.vcpus)
     if (vcpu.what == autopsy::VcpuClass::waiting && !(culprit && culprit->cpu == vcpu.cpu))

@@ -54,9 +54,22 @@ TEST(IncidentTest, WhatWeProvokedIsMarked) {
   EXPECT_EQ(incident_of(evidence).chain[4], "console line 40, after our NMI: BUG: soft lockup in b");
 }
 
+TEST(IncidentTest, AStallWithoutAnAutopsySaysWhy) {
+  auto evidence = wedge();
+  EXPECT_EQ(incident_of(evidence).no_autopsy, "");
+  evidence.autopsy.blind = "symbols: no such table";
+  EXPECT_EQ(incident_of(evidence).no_autopsy, "symbols: no such table");
+  evidence.autopsy = {.looks = 0, .notes = {"QMP does not answer"}};
+  EXPECT_EQ(incident_of(evidence).no_autopsy, "QMP does not answer");
+  evidence.autopsy = {};
+  EXPECT_THAT(incident_of(evidence).no_autopsy, testing::HasSubstr("the machine had ended"));
+  evidence.findings.insert(evidence.findings.begin(), finding(Kind::oops, "BUG: x", 3));
+  EXPECT_EQ(incident_of(evidence).no_autopsy, "the first report is no stall");
+}
+
 TEST(IncidentTest, ARunWithoutAStallHasNone) {
   Evidence evidence{.ending = ConsoleReport{}, .findings = {finding(Kind::oops, "BUG: x", 3)}};
-  EXPECT_TRUE(incident_of(evidence).chain.empty());
+  EXPECT_TRUE(incident_of(evidence).empty());
   EXPECT_TRUE(incident_of({.ending = AgentResult{}}).chain.empty());
 }
 

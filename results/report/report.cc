@@ -143,6 +143,8 @@ std::string incident_of(const TrialRecord& trial, const TextOptions& options) {
     out += "    " + cut(printable(line), kColumns) + "\n";
   for (const std::string& line : trial.incident.victims)
     out += "    victim: " + cut(printable(line), kColumns) + "\n";
+  if (!trial.incident.no_autopsy.empty())
+    out += "    no autopsy: " + printable(trial.incident.no_autopsy) + "\n";
   if (trial.incident.autopsy.empty()) return out;
   // A page has a stack for each vCPU: longer than an excerpt, still a page.
   return out + "\n" + inked("Autopsy", Ink::bold, options.color) + name + ", autopsy.txt\n" +

@@ -129,6 +129,18 @@ TEST(ReportTest, JsonKeepsTheContract) {
   EXPECT_EQ((*json)["outcome"], "fail");
 }
 
+TEST(ReportTest, AStallWithoutAnAutopsySaysWhy) {
+  RunRecord run = run_of({F});
+  run.trials[0].incident = {.chain = {"CPU 0 beat last 20 s ago"},
+                            .no_autopsy = "symbols: no \x1b kallsyms_names"};
+  EXPECT_NE(report_text(run).find("no autopsy: symbols: no \\x1b kallsyms_names\n"),
+            std::string::npos)
+      << report_text(run);
+  const auto json = parse_json(report_json(run));
+  ASSERT_TRUE(json);
+  EXPECT_EQ((*json)["trials"][0]["incident"]["no_autopsy"], run.trials[0].incident.no_autopsy);
+}
+
 TEST(ReportTest, ManyTrialsShowTheFailuresFirst) {
   std::vector<Outcome> outcomes(200, P);
   outcomes[150] = F;

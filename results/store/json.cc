@@ -240,7 +240,8 @@ Json to_json(const TrialRecord& trial) {
   if (!trial.incident.empty())
     out["incident"] = {{"chain", strings(trial.incident.chain)},
                        {"victims", strings(trial.incident.victims)},
-                       {"autopsy", trial.incident.autopsy}};
+                       {"autopsy", trial.incident.autopsy},
+                       {"no_autopsy", trial.incident.no_autopsy}};
   if (!trial.trace.empty()) out["trace"] = to_json(trial.trace);
   out["counters"] = Json::array();
   for (const auto& [key, value] : trial.counters)
@@ -307,7 +308,7 @@ std::optional<TrialRecord> trial_from_json(const Json& json) {
               [&](const Json& item) { trial.subtests.push_back(subtest_from_json(item)); });
   if (auto it = json.find("incident"); it != json.end() && it->is_object())
     trial.incident = {strings_of(*it, "chain"), strings_of(*it, "victims"),
-                      text_of(*it, "autopsy")};
+                      text_of(*it, "autopsy"), text_of(*it, "no_autopsy")};
   if (auto it = json.find("trace"); it != json.end() && it->is_object())
     trial.trace = story_from_json(*it);
   each_object(json, "counters", [&](const Json& item) {

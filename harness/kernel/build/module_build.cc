@@ -21,6 +21,8 @@ struct Compiler {
   std::string program;
   std::string version;  // first line of --version
   std::string note;     // how it differs from the kernel's own
+  // What of the kernel's configuration it cannot do, switched off ("CONFIG_X=").
+  std::vector<std::string> less;
 };
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -34,9 +36,23 @@ std::string kernel_compiler(const std::string& config) {
   return config.substr(from, config.find('"', from) - from);
 }
 
+// The kernel was configured for its own compiler; of what Kbuild takes from there without
+// asking the compiler at hand, this is new in gcc 14. Kbuild then falls back to
+// -falign-functions.
+Status find_less(Compiler& compiler, const std::string& config, const ResolveOptions& options) {
+  static constexpr char kOption[] = "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=";
+  if (!config.contains(kOption)) return {};
+  const auto tried = KTRIAL_TRY(run_command(
+      {compiler.program, "-fmin-function-alignment=16", "-E", "-x", "c", "/dev/null"},
+      {.stop = options.stop}));
+  if (!tried.ok()) compiler.less.push_back(kOption);
+  return {};
+}
+
 // The kernel's own compiler if it is here (gcc-12), else the plain one (gcc).
 Result<Compiler> find_compiler(const fs::path& build_directory, const ResolveOptions& options) {
-  const std::string theirs = kernel_compiler(read_file(build_directory / ".config").value_or(""));
+  const std::string config = read_file(build_directory / ".config").value_or("");
+  const std::string theirs = kernel_compiler(config);
   const std::string exact = theirs.substr(0, theirs.find(' '));
   const std::string family = theirs.find("clang") != std::string::npos ? "clang" : "gcc";
   Compiler compiler;
@@ -52,6 +68,7 @@ Result<Compiler> find_compiler(const fs::path& build_directory, const ResolveOpt
   compiler.version = first_line(output.out);
   if (!theirs.empty() && theirs != compiler.version)
     compiler.note = "built with " + compiler.version + ", the kernel with " + theirs;
+  KTRIAL_TRY(find_less(compiler, config, options));
   return compiler;
 }
 
@@ -91,6 +108,7 @@ Status make_module(const fs::path& build_directory, const Compiler& compiler,
       "CC=" + compiler.program,
       // BTF for modules needs pahole and the kernel's vmlinux; nobody reads ours.
       "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"};
+  argv.insert(argv.end() - 1, compiler.less.begin(), compiler.less.end());
   if (compiler.program.starts_with("clang")) argv.insert(argv.end() - 1, "LLVM=1");
   auto output = run_command(argv, {.timeout = kMaxBuild, .stop = options.stop});
   if (!output) {

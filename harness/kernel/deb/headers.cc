@@ -1,12 +1,15 @@
 #include "harness/kernel/deb/headers.h"
 
 #include <optional>
+#include <utility>
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/deb/apt.h"
+#include "harness/kernel/deb/catalog.h"
+#include "harness/kernel/deb/newer_libc.h"
 #include "harness/kernel/lock.h"
 
 namespace ktrial::kernel {
@@ -71,19 +74,49 @@ Status extract(const fs::path& deb, const fs::path& root, const ResolveOptions& 
                                           std::string(trimmed(output.err)));
 }
 
+Status fetch(Apt& apt, const HeaderPackage& package, const fs::path& root, const fs::path& to,
+             const ResolveOptions& options) {
+  const fs::path download = root / "download" / package.package.name;  // one file in each
+  std::error_code error;
+  fs::create_directories(download, error);
+  if (error) return fail_errno("create " + download.string(), error.value());
+  const auto deb = KTRIAL_TRY(apt.download(package.lists, package.package, download));
+  KTRIAL_TRY(extract(deb, to, options));
+  fs::remove_all(download, error);
+  return {};
+}
+
+// Of all suites: apt's own candidate is that of the machine's release.
+Result<AptPackage> newest(Apt& apt, const std::string& name, const ResolveOptions& options) {
+  std::vector<PackagedKernel> versions;
+  for (std::string& version : KTRIAL_TRY(apt.versions(Apt::Lists::own, name)))
+    versions.push_back({name, std::move(version)});
+  KTRIAL_TRY(sort_by_version(versions, options.stop));
+  if (!versions.empty())
+    if (auto found = KTRIAL_TRY(apt.find(Apt::Lists::own, name, versions.back().version)))
+      return std::move(*found);
+  return fail(ErrorKind::environment, "no Debian package " + name + " in the wider suites");
+}
+
+// The tools that are built for a newer Debian get its libc6.
+Status adapt_programs(Apt& apt, const fs::path& root, const ResolveOptions& options) {
+  const auto programs =
+      KTRIAL_TRY(programs_above(root / "usr/lib", this_machines_glibc()));
+  if (programs.empty()) return {};
+  if (!apt.has_own_lists()) KTRIAL_TRY(apt.update_own_lists());
+  const AptPackage libc = KTRIAL_TRY(newest(apt, "libc6", options));
+  KTRIAL_TRY(fetch(apt, {libc, Apt::Lists::own}, root, root / "libc", options));
+  return run_with_libc(programs, root / "libc");
+}
+
 Status fill(const fs::path& root, const Kernel& kernel, const ResolveOptions& options) {
   Apt apt = KTRIAL_TRY(Apt::create(options.cache_dir, options.progress, options.stop));
   const auto packages = KTRIAL_TRY(collect(apt, kernel.release, kernel.package_version));
-  const fs::path downloads = root / "download";
+  for (const HeaderPackage& package : packages)
+    KTRIAL_TRY(fetch(apt, package, root, root, options));
   std::error_code error;
-  for (const HeaderPackage& package : packages) {
-    const fs::path download = downloads / package.package.name;  // one file in each
-    fs::create_directories(download, error);
-    if (error) return fail_errno("create " + download.string(), error.value());
-    const auto deb = KTRIAL_TRY(apt.download(package.lists, package.package, download));
-    KTRIAL_TRY(extract(deb, root, options));
-  }
-  fs::remove_all(downloads, error);
+  fs::remove_all(root / "download", error);
+  KTRIAL_TRY(adapt_programs(apt, root, options));
   const fs::path makefile = root / "usr/src" / ("linux-headers-" + kernel.release) / "Makefile";
   const auto text = KTRIAL_TRY(read_file(makefile));
   return write_file_atomically(makefile, relocate_headers_makefile(text));
@@ -135,16 +168,24 @@ std::vector<HeaderDependency> header_dependencies(std::string_view depends) {
 }
 
 std::string relocate_headers_makefile(std::string_view makefile) {
-  static constexpr std::string_view kAbsolute = "include /usr/src/";
+  static constexpr std::string_view kAbsolute = "/usr/src/";
+  static constexpr std::string_view kBeside =
+      "$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../";
   std::string out;
   while (!makefile.empty()) {
     const std::size_t end = std::min(makefile.find('\n'), makefile.size() - 1) + 1;
     std::string_view line = makefile.substr(0, end);
     makefile.remove_prefix(end);
-    if (line.starts_with(kAbsolute)) {
-      out += "include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../";
-      line.remove_prefix(kAbsolute.size());
-    }
+    // Since 7.1 KBUILD_OUTPUT comes first: expanded at once, for what is included later
+    // changes $(MAKEFILE_LIST).
+    for (const auto& [word, instead] : {std::pair<std::string_view, std::string_view>
+             {"include ", "include "}, {"KBUILD_OUTPUT=", "KBUILD_OUTPUT:="}})
+      if (line.starts_with(word) && line.substr(word.size()).starts_with(kAbsolute)) {
+        out += instead;
+        out += kBeside;
+        line.remove_prefix(word.size() + kAbsolute.size());
+        break;
+      }
     out += line;
   }
   return out;

@@ -2,7 +2,8 @@
 // its modules, or Debian's header packages, unpacked below CACHE/headers:
 //
 //   headers/<release>_<version>/   usr/src and usr/lib of linux-headers-RELEASE,
-//                                  its -common and its linux-kbuild package
+//                                  its -common and its linux-kbuild package; libc/:
+//                                  the libc6 of a newer Debian, if kbuild needs it
 //
 // Nothing is installed on this machine.
 #pragma once
@@ -29,8 +30,9 @@ struct HeaderDependency {
 };
 std::vector<HeaderDependency> header_dependencies(std::string_view depends);
 
-// The Makefile of Debian's linux-headers-RELEASE includes another one below
-// /usr/src. The same text with that file sought beside the folder it lies in.
+// The Makefile of Debian's linux-headers-RELEASE includes another one below /usr/src,
+// and since 7.1 names its own folder there. The same text with both sought beside the
+// folder it lies in.
 std::string relocate_headers_makefile(std::string_view makefile);
 
 }  // namespace ktrial::kernel

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/kernel/build/module_build.h"
+#include "harness/kernel/deb/newer_libc.h"
 #include "harness/kernel/testing.h"
 
 namespace ktrial::kernel {
@@ -32,8 +34,44 @@ TEST(HeadersTest, TheMakefileFindsItsNeighbourWhereverItLies) {
   EXPECT_EQ(relocate_headers_makefile("# a\ninclude /usr/src/linux-headers-6.1-common/Makefile\n"),
             "# a\ninclude $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../"
             "linux-headers-6.1-common/Makefile\n");
+  // As of 7.1.
+  EXPECT_EQ(relocate_headers_makefile("KBUILD_OUTPUT=/usr/src/linux-headers-7.3-amd64\n"
+                                      "include /usr/src/linux-headers-7.3-common/Makefile\n"),
+            "KBUILD_OUTPUT:=$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../"
+            "linux-headers-7.3-amd64\n"
+            "include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../"
+            "linux-headers-7.3-common/Makefile\n");
+  EXPECT_EQ(relocate_headers_makefile("KBUILD_OUTPUT=x\n"), "KBUILD_OUTPUT=x\n");
   EXPECT_EQ(relocate_headers_makefile("include x"), "include x");
   EXPECT_EQ(relocate_headers_makefile(""), "");
+}
+
+TEST(NewerLibcTest, ProgramsThatAskForTooMuchAreRunByTheLoaderBesideThem) {
+  EXPECT_EQ(wanted_glibc("\177ELF GLIBC_2.2.5 GLIBC_2.38 GLIBC_2.4"), 38);
+  EXPECT_EQ(wanted_glibc("\177ELF GLIBC_2."), 0);
+  EXPECT_EQ(wanted_glibc("GLIBC_2.38"), 0) << "no program";
+  EXPECT_GT(this_machines_glibc(), 30);
+
+  auto dir = TempDir::create();
+  ASSERT_TRUE(dir);
+  const fs::path tools = dir->path() / "usr/lib/kbuild/tools";
+  write(tools / "old", "\177ELF GLIBC_2.34");
+  write(tools / "new", "\177ELF GLIBC_2.38");
+  write(tools / "script", "#!/bin/sh GLIBC_2.99");
+  fs::create_symlink("new", tools / "link");
+  auto programs = programs_above(dir->path(), 36);
+  ASSERT_TRUE(programs) << programs.error().message;
+  EXPECT_THAT(*programs, ElementsAre(tools / "new"));
+
+  EXPECT_FALSE(run_with_libc(*programs, dir->path() / "libc")) << "no loader";
+  // A loader that says what it was asked for.
+  const fs::path loader = dir->path() / "libc/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+  write(loader, "#!/bin/sh\necho \"$3\" \"$4\"\n");
+  fs::permissions(loader, fs::perms(0755));
+  ASSERT_TRUE(run_with_libc(*programs, dir->path() / "libc"));
+  const auto ran = run_command({(tools / "link").string(), "-x y"}, {});
+  ASSERT_TRUE(ran);
+  EXPECT_EQ(ran->out, fs::canonical(tools).string() + "/new.elf -x y\n") << ran->err;
 }
 
 class BuildTreeTest : public ::testing::Test {

@@ -1,0 +1,194 @@
+#include "harness/introspect/hidden_symbols.h"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_set>
+
+#include "harness/introspect/btf.h"
+
+namespace ktrial::introspect {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::uint64_t kModulesBegin = 0xffffffffa0000000, kModulesEnd = 0xffffffffff000000;
+constexpr std::uint64_t kModuleAlignment = 64;  // struct module is ____cacheline_aligned
+constexpr std::size_t kNameLength = 56, kMostModules = 4096, kMostEvents = 1u << 14;
+constexpr std::size_t kFewestUnwound = 1000;        // ORC entries of the smallest kernel
+constexpr std::uint64_t kLastFunction = 4096;       // no longer than that
+constexpr std::uint64_t kMostModuleMemory = 1u << 28;
+
+class Search {
+ public:
+  Search(const PageTables& tables, const Image& image, const SymbolTable& symbols)
+      : tables_(tables), image_(image), symbols_(symbols) {}
+
+  std::vector<Symbol> run() {
+    find_unwind_tables();
+    if (!find_types()) return std::move(found_);
+    find_init_task();
+    find_modules();
+    find_trace();
+    return std::move(found_);
+  }
+
+ private:
+  void add(const char* name, std::uint64_t address) {
+    if (!symbols_.address(name)) found_.push_back({address, 'd', name, ""});
+  }
+  // 0 where there is nothing: no list or structure is there.
+  std::uint64_t word(std::uint64_t address) const {
+    return read_value<std::uint64_t>(tables_, address).value_or(0);
+  }
+  // Whether `node` is linked into a list.
+  bool is_node(std::uint64_t node) const {
+    const std::uint64_t next = word(node), previous = word(node + 8);
+    return next != 0 && previous != 0 && word(next + 8) == node && word(previous) == node;
+  }
+
+  // .orc_unwind_ip: numbers that, each added to its own place, are ascending addresses of
+  // code. The longest run of them. Then comes .orc_unwind.
+  void find_unwind_tables() {
+    const auto text = symbols_.address("_stext");
+    if (!text) return;
+    std::uint64_t longest = 0, run = 0, end = 0;
+    for (const Image::Piece& piece : image_.pieces()) {
+      std::uint64_t before = 0;
+      for (std::size_t i = 0; i + 4 <= piece.bytes.size(); i += 4) {
+        std::int32_t relative;
+        std::memcpy(&relative, piece.bytes.data() + i, sizeof relative);
+        const std::uint64_t at = piece.begin + i;
+        const std::uint64_t ip = at + static_cast<std::uint64_t>(std::int64_t{relative});
+        const bool is_text = ip >= *text && ip < piece.end() && relative != 0;
+        run = is_text ? (ip >= before ? run + 1 : 1) : 0;
+        before = is_text ? ip : 0;
+        if (run > longest) {
+          longest = run;
+          end = at + 4;
+        }
+      }
+    }
+    if (longest < kFewestUnwound) return;
+    add("__start_orc_unwind_ip", end - 4 * longest);
+    add("__stop_orc_unwind_ip", end);
+    add("__start_orc_unwind", end);
+    // It lies in .rodata: between .text and .init.text.
+    std::uint64_t last = *text;
+    for (const Symbol& symbol : symbols_.all())
+      if (symbol.address < end) last = std::max(last, symbol.address);
+    add("_etext", last + kLastFunction);
+  }
+
+  // The largest BTF section: those of modules are small.
+  bool find_types() {
+    std::uint64_t largest = 0, begin = 0;
+    image_.find("\x9f\xeb\x01\x00"sv, [&](std::uint64_t at) {
+      struct Header {
+        std::uint32_t magic, length, types, types_size, strings, strings_size;
+      };
+      const auto header = image_.value<Header>(at);
+      if (!header) return false;
+      const std::uint64_t size =
+          std::uint64_t{header->length} + std::max(std::uint64_t{header->types} + header->types_size,
+                                                   std::uint64_t{header->strings} + header->strings_size);
+      if (size > largest && image_.at(at, size)) {
+        largest = size;
+        begin = at;
+      }
+      return false;
+    });
+    const auto bytes = image_.at(begin, largest);
+    if (largest == 0 || !bytes) return false;
+    auto btf = Btf::parse(std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size()));
+    if (!btf) return false;
+    btf_ = std::move(*btf);
+    add("__start_BTF", begin);
+    add("__stop_BTF", begin + largest);
+    return true;
+  }
+
+  void find_init_task() {
+    const auto comm = btf_->offset("task_struct", "comm"), pid = btf_->offset("task_struct", "pid"),
+               tasks = btf_->offset("task_struct", "tasks");
+    if (!comm || !pid || !tasks) return;
+    image_.find("swapper/0\0"sv, [&](std::uint64_t at) {
+      const std::uint64_t task = at - *comm;
+      if (image_.value<std::uint32_t>(task + *pid) != 0u || !is_node(task + *tasks)) return false;
+      add("init_task", task);
+      return true;
+    });
+  }
+
+  bool is_module_name(std::uint64_t address) const {
+    const auto name = read_string(tables_, address, kNameLength);
+    return name && name->size() > 1 && name->size() < kNameLength &&
+           std::ranges::all_of(*name, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+  }
+
+  // From any module along the list of all, to where it leaves the modules' memory.
+  void find_modules() {
+    const auto list = btf_->offset("module", "list"), name = btf_->offset("module", "name");
+    if (!list || !name) return;
+    std::uint64_t scanned = 0;
+    for (const Range& range : tables_.mapped(kModulesBegin, kModulesEnd)) {
+      for (std::uint64_t at = range.begin; at < range.end; at += kModuleAlignment) {
+        if ((scanned += kModuleAlignment) > kMostModuleMemory) return;
+        const std::uint64_t node = at + *list;
+        if (!is_node(node) || !is_module_name(at + *name)) continue;
+        std::uint64_t head = node;
+        for (std::size_t i = 0; i < kMostModules && !image_.at(head, 16); ++i) head = word(head);
+        if (!image_.at(head, 16) || !is_node(head)) continue;
+        add("modules", head);
+        return;
+      }
+    }
+  }
+
+  // trace_array.array_buffer.tr of the global one leads back to it.
+  void find_trace() {
+    const auto back = btf_->offset("trace_array", "array_buffer.tr"),
+               events = btf_->offset("trace_array", "events");
+    if (!back || !events) return;
+    for (const Image::Piece& piece : image_.pieces())
+      for (std::size_t i = 0; i + 8 <= piece.bytes.size(); i += 8) {
+        std::uint64_t value;
+        std::memcpy(&value, piece.bytes.data() + i, sizeof value);
+        if (value != piece.begin + i - *back || !is_node(value + *events)) continue;
+        add("global_trace", value);
+        find_events(value + *events);
+        return;
+      }
+  }
+
+  // The list of all events is that of global_trace's files and, as its head, one node more.
+  void find_events(std::uint64_t files) {
+    const auto file = btf_->offset("trace_event_file", "list"),
+               call = btf_->offset("trace_event_file", "event_call"),
+               list = btf_->offset("trace_event_call", "list");
+    if (!file || !call || !list) return;
+    std::unordered_set<std::uint64_t> calls;
+    for (std::uint64_t node = word(files); node != 0 && node != files && calls.size() < kMostEvents;
+         node = word(node))
+      if (!calls.insert(word(node - *file + *call) + *list).second) break;
+    if (calls.empty()) return;
+    std::uint64_t node = *calls.begin();
+    for (std::size_t i = 0; i <= calls.size() && calls.contains(node); ++i) node = word(node);
+    if (!calls.contains(node) && image_.at(node, 16)) add("ftrace_events", node);
+  }
+
+  const PageTables& tables_;
+  const Image& image_;
+  const SymbolTable& symbols_;
+  std::optional<Btf> btf_;
+  std::vector<Symbol> found_;
+};
+
+}  // namespace
+
+std::vector<Symbol> find_hidden_symbols(const PageTables& tables, const Image& image,
+                                        const SymbolTable& symbols) {
+  return Search(tables, image, symbols).run();
+}
+
+}  // namespace ktrial::introspect
