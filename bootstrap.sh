@@ -22,7 +22,7 @@ packages=(
 # (imitated) kernels asks for bc, bison and flex; libvirtd is started by the tests, in a private
 # folder (these packages bring no service: the system has no libvirtd running because of them)
 test_packages=(bc bison clang-19 flex libclang-rt-19-dev libvirt-daemon libvirt-daemon-driver-qemu
-  makedumpfile trace-cmd)
+  makedumpfile python3-jsonschema trace-cmd)
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'bootstrap.sh: %s\n' "$*" >&2; exit 128; }

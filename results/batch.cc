@@ -21,13 +21,7 @@ RunRecord merged(const BatchRecord& batch) {
     out.unreadable.insert(out.unreadable.end(), part.run->unreadable.begin(),
                           part.run->unreadable.end());
   }
-  const Overall sum = overall(out.trials, batch.expected);
-  out.outcome = sum.outcome;
-  out.title = sum.title;
-  out.kind = sum.kind;
-  out.culprit = sum.culprit;
-  out.signature = sum.signature;
-  out.reason = sum.reason;
+  out.verdict = overall(out.trials, batch.expected);
   return out;
 }
 

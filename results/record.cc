@@ -20,24 +20,21 @@ std::string of(std::size_t n, std::size_t total) {
   return std::to_string(n) + " of " + std::to_string(total);
 }
 
-Overall from(const TrialRecord& trial) {
-  return {trial.outcome, trial.title, trial.kind, trial.culprit, trial.signature, trial.reason};
-}
-
-Overall failed(const std::vector<TrialRecord>& trials, std::size_t fails) {
+Verdict failed(const std::vector<TrialRecord>& trials, std::size_t fails) {
   const TrialRecord* chosen = nullptr;
   std::ptrdiff_t most = 0;
   for (const TrialRecord& trial : trials) {
-    if (trial.outcome != Outcome::fail) continue;
+    if (trial.verdict.outcome != Outcome::fail) continue;
     auto same = std::ranges::count_if(trials, [&](const TrialRecord& other) {
-      return other.outcome == Outcome::fail && other.signature == trial.signature;
+      return other.verdict.outcome == Outcome::fail &&
+             other.verdict.signature == trial.verdict.signature;
     });
     if (same > most) {
       most = same;
       chosen = &trial;
     }
   }
-  Overall result = from(*chosen);
+  Verdict result = chosen->verdict;
   if (trials.size() > 1) {
     std::string counts = of(fails, trials.size()) + " trials failed";
     if (static_cast<std::size_t>(most) != fails)
@@ -58,9 +55,12 @@ std::optional<RunState> parse_run_state(std::string_view text) {
   return parse<RunState>(kStates, text);
 }
 
-Overall overall(const std::vector<TrialRecord>& trials, int expected) {
+std::string_view ktrial_version() { return KTRIAL_VERSION; }
+
+Verdict overall(const std::vector<TrialRecord>& trials, int expected) {
+  auto outcome_of = [](const TrialRecord& trial) { return trial.verdict.outcome; };
   auto count = [&](Outcome outcome) {
-    return static_cast<std::size_t>(std::ranges::count(trials, outcome, &TrialRecord::outcome));
+    return static_cast<std::size_t>(std::ranges::count(trials, outcome, outcome_of));
   };
   const std::size_t fails = count(Outcome::fail), passes = count(Outcome::pass);
   if (trials.empty()) return {.reason = "no trial was completed"};
@@ -69,14 +69,14 @@ Overall overall(const std::vector<TrialRecord>& trials, int expected) {
   const std::size_t wanted =
       std::max(trials.size(), static_cast<std::size_t>(std::max(expected, 0)));
   if (passes == wanted) {
-    Overall result = from(trials.front());
+    Verdict result = trials.front().verdict;
     if (wanted > 1) result.reason = "all " + std::to_string(wanted) + " trials passed";
     return result;
   }
-  auto odd = std::ranges::find(trials, Outcome::inconclusive, &TrialRecord::outcome);
+  auto odd = std::ranges::find(trials, Outcome::inconclusive, outcome_of);
   if (odd == trials.end())
     return {.reason = "only " + of(trials.size(), wanted) + " trials were completed"};
-  Overall result = from(*odd);
+  Verdict result = odd->verdict;
   if (wanted > 1)
     result.reason = of(wanted - passes, wanted) + " trials were not judged" +
                     (result.reason.empty() ? "" : ": " + result.reason);

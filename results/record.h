@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "results/kind.h"
+
 namespace ktrial::results {
 
 // pass: the kernel did what the workload asks. fail: the kernel misbehaved.
@@ -33,10 +35,21 @@ using TimePoint = std::chrono::system_clock::time_point;
 using Facts = std::vector<std::pair<std::string, std::string>>;
 using Counters = std::vector<std::pair<std::string, std::uint64_t>>;
 
+// What a trial, or a whole run, came to.
+struct Verdict {
+  Outcome outcome = Outcome::inconclusive;
+  std::string title;  // of a failure, in syzbot's grammar where it has one
+  RecordedKind kind;
+  std::string culprit;    // the function at fault, as ktrial judges; may be empty
+  std::string signature;  // make_signature(); equal for equal failures, empty unless fail
+  std::string reason;     // a sentence: what the outcome rests on
+  bool operator==(const Verdict&) const = default;
+};
+
 // One report of the kernel found in a console log.
 struct Finding {
-  std::string title;    // syzbot's grammar: "BUG: soft lockup in F"
-  std::string kind;     // e.g. "soft_lockup"
+  std::string title;  // syzbot's grammar: "BUG: soft lockup in F"
+  RecordedKind kind;
   std::string culprit;  // ktrial's own judgement of the function at fault; may be empty
   std::optional<int> cpu;
   std::string task;              // "comm/pid"; may be empty
@@ -101,14 +114,30 @@ struct TraceStory {
   bool empty() const { return events == 0; }
 };
 
+// The kernel on trial, for who compares or publishes records; empty: not known.
+struct KernelFacts {
+  std::string release;        // uname -r
+  std::string commit;         // of its source, 40 hex digits
+  std::string architecture;   // as the kernel names it: "x86_64"
+  std::string compiler;       // as its banner names it: "gcc-12 (Debian 12.2.0-14) 12.2.0"
+  std::string config_sha256;  // of its .config
+  std::string image_sha256;
+  bool operator==(const KernelFacts&) const = default;
+};
+
+// What the trial ran on.
+struct HostFacts {
+  std::string name;    // of the host
+  std::string cpu;     // model
+  int cores = 0;       // that ktrial may use; 0: not known
+  std::string kernel;  // uname -r
+  std::string qemu;    // version
+  bool operator==(const HostFacts&) const = default;
+};
+
 struct TrialRecord {
   int index = 0;  // 0-based within the run; also the name of its folder
-  Outcome outcome = Outcome::inconclusive;
-  std::string title;
-  std::string kind;
-  std::string culprit;
-  std::string signature;  // make_signature(); equal for equal failures
-  std::string reason;     // a sentence: what the outcome rests on
+  Verdict verdict;
   double duration_s = 0;
   double boot_s = 0;  // VM start to the guest's hello; 0: it never came
   std::string accel;  // what was really used: "kvm" or "tcg"
@@ -119,7 +148,9 @@ struct TrialRecord {
   std::vector<Subtest> subtests;
   Incident incident;  // empty unless something stalled
   TraceStory trace;   // empty unless a trace was recovered
-  Facts facts;        // kernel release, command line, host facts, ...
+  KernelFacts kernel;
+  HostFacts host;
+  Facts facts;        // command line, what the host did meanwhile, ...
   Counters counters;  // the guest kernel's own: warn_count, oops_count, ...
   TimePoint started_at{};
 };
@@ -139,8 +170,20 @@ struct SpecSummary {
   std::string accel, vmm, channel, machine, append, trace;  // as asked for ("auto", ...)
 };
 
+// The campaign that a run is a part of, and the cell of its matrix; empty: of none.
+struct Membership {
+  std::string campaign, cell;
+  bool operator==(const Membership&) const = default;
+};
+
+// The `schema` of every document and record, see document() in store/json.h. Grows with each
+// change that a reader may want to know of; what has none is older than the first.
+inline constexpr int kSchema = 1;
+std::string_view ktrial_version();
+
 struct RunRecord {
-  std::string id;  // set by the store; sorts by start time
+  std::string id;           // set by the store; sorts by start time
+  std::string recorded_by;  // ktrial's version; empty: of the time before records had one
   RunState state = RunState::running;
   SpecSummary spec;
   std::vector<std::string> argv;      // what re-runs it
@@ -148,21 +191,11 @@ struct RunRecord {
   std::filesystem::path working_dir;  // where argv was given
   TimePoint started_at{};
   std::optional<TimePoint> finished_at;
-  Outcome outcome = Outcome::inconclusive;
-  std::string title;
-  std::string kind;
-  std::string culprit;
-  std::string signature;
-  std::string reason;
+  Verdict verdict;
+  Membership part_of;
   Facts facts;  // of the host and the program
   std::vector<TrialRecord> trials;
   std::vector<std::string> unreadable;  // set by the store: a trial's record that is damaged, why
-};
-
-// The verdict of a whole run.
-struct Overall {
-  Outcome outcome = Outcome::inconclusive;
-  std::string title = {}, kind = {}, culprit = {}, signature = {}, reason = {};
 };
 
 // How trials add up:
@@ -175,7 +208,7 @@ struct Overall {
 // Of several failing signatures the most frequent names the run (a tie: the one
 // seen first); title, kind and culprit are those of its first trial.
 // `expected`: trials asked for, 0 when open-ended (until a failure).
-Overall overall(const std::vector<TrialRecord>& trials, int expected = 0);
+Verdict overall(const std::vector<TrialRecord>& trials, int expected = 0);
 
 // A short name under which equal failures meet: "soft_lockup:mm_get_cid". Made
 // from the kind and the function at fault (the culprit, else the F of "... in F"),

@@ -9,10 +9,10 @@ namespace {
 
 TrialRecord trial(Outcome outcome, std::string signature = {}) {
   TrialRecord t;
-  t.outcome = outcome;
-  t.signature = signature;
-  if (!signature.empty()) t.title = "title of " + signature;
-  t.reason = "because";
+  t.verdict.outcome = outcome;
+  t.verdict.signature = signature;
+  if (!signature.empty()) t.verdict.title = "title of " + signature;
+  t.verdict.reason = "because";
   return t;
 }
 
@@ -23,6 +23,22 @@ TEST(RecordTest, NamesReadBack) {
     EXPECT_EQ(parse_run_state(name(s)), s);
   EXPECT_FALSE(parse_outcome("PASS"));
   EXPECT_FALSE(parse_outcome(""));
+}
+
+TEST(KindTest, NamesReadBackAndUnknownOnesAreKept) {
+  for (int i = 0; i < static_cast<int>(Kind::foreign); ++i) {
+    const Kind kind = static_cast<Kind>(i);
+    EXPECT_EQ(RecordedKind::parse(name(kind)), kind);
+    EXPECT_EQ(kind_named(name(kind)), kind);
+  }
+  EXPECT_EQ(name(Kind::none), "");
+  EXPECT_EQ(name(Kind::soft_lockup), "soft_lockup");
+  EXPECT_FALSE(kind_named("of tomorrow"));
+  const RecordedKind strange = RecordedKind::parse("of tomorrow");
+  EXPECT_EQ(strange, Kind::foreign);
+  EXPECT_EQ(strange.name(), "of tomorrow");
+  EXPECT_NE(strange, RecordedKind::parse("of next week"));
+  EXPECT_EQ(RecordedKind::parse("foreign").name(), "foreign");
 }
 
 TEST(OverallTest, NeverMixesOutcomesUp) {
@@ -40,7 +56,7 @@ TEST(OverallTest, NeverMixesOutcomesUp) {
   for (const auto& row : kTable) {
     std::vector<TrialRecord> trials;
     for (Outcome o : row.trials) trials.push_back(trial(o, o == F ? "s" : ""));
-    Overall got = overall(trials, row.expected);
+    Verdict got = overall(trials, row.expected);
     EXPECT_EQ(got.outcome, row.want) << row.trials.size() << " trials of " << row.expected;
     EXPECT_FALSE(got.reason.empty());
     EXPECT_EQ(got.signature.empty(), row.want != F);
@@ -48,7 +64,7 @@ TEST(OverallTest, NeverMixesOutcomesUp) {
 }
 
 TEST(OverallTest, MostFrequentSignatureNamesTheRun) {
-  Overall got = overall({trial(Outcome::fail, "a"), trial(Outcome::fail, "b"), trial(Outcome::pass),
+  Verdict got = overall({trial(Outcome::fail, "a"), trial(Outcome::fail, "b"), trial(Outcome::pass),
                          trial(Outcome::fail, "b")});
   EXPECT_EQ(got.signature, "b");
   EXPECT_EQ(got.title, "title of b");

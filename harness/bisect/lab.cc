@@ -6,20 +6,26 @@ namespace ktrial::bisect {
 
 std::string_view name(Mark mark) {
   switch (mark) {
-    case Mark::bad: return "bad";
-    case Mark::good: return "good";
-    case Mark::other: return "other";
-    case Mark::none: return "none";
+    case Mark::bad:
+      return "bad";
+    case Mark::good:
+      return "good";
+    case Mark::other:
+      return "other";
+    case Mark::none:
+      return "none";
   }
   std::abort();
 }
 
 Mark mark_of(const results::TrialRecord& trial, const std::string& wanted) {
-  switch (trial.outcome) {
-    case results::Outcome::pass: return Mark::good;
-    case results::Outcome::inconclusive: return Mark::none;
+  switch (trial.verdict.outcome) {
+    case results::Outcome::pass:
+      return Mark::good;
+    case results::Outcome::inconclusive:
+      return Mark::none;
     case results::Outcome::fail:
-      return wanted.empty() || trial.signature == wanted ? Mark::bad : Mark::other;
+      return wanted.empty() || trial.verdict.signature == wanted ? Mark::bad : Mark::other;
   }
   std::abort();
 }

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "harness/base/text.h"
+#include "results/store/json.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -197,7 +197,7 @@ std::string mail_text(const Engine& engine, const Step& step, const Wanted& want
 
 std::string report_json(const Engine& engine, const Step& step, const Wanted& wanted,
                         const Story& story) {
-  using nlohmann::json;
+  using json = results::Json;
   const Answer answer = answer_of(step);
   const CommitGraph& graph = engine.graph();
   auto commit_json = [&](Index i) {
@@ -233,7 +233,7 @@ std::string report_json(const Engine& engine, const Step& step, const Wanted& wa
     const bool skipped = at != graph.old_end() && engine.skips().skipped(at);
     if (engine.belief().counts(at).runs() > 0 || skipped) out["tested"].push_back(commit_json(at));
   }
-  return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  return results::dump(results::document(std::move(out)));
 }
 
 }  // namespace ktrial::bisect

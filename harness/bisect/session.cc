@@ -97,8 +97,9 @@ class Session {
       if (is_end(commit))
         return fail(ErrorKind::environment,
                     fmt::format("{} cannot be tested: {}", id(commit), broken->reason),
-                    broken->log.empty() ? "choose another end"
-                                        : "see " + broken->log.string() + ", or choose another end");
+                    broken->log.empty()
+                        ? "choose another end"
+                        : "see " + broken->log.string() + ", or choose another end");
       KTRIAL_TRY(record(SkipEvent{id(commit), seconds, broken->reason}));
       return std::nullopt;
     }
@@ -153,13 +154,14 @@ class Session {
 
   // `seconds`: the trial's share of the time.
   Status judge(Index commit, const results::TrialRecord& trial, double seconds) {
-    if (journal_.wanted().signature.empty() && trial.outcome == results::Outcome::fail) {
-      KTRIAL_TRY(journal_.set_wanted({trial.signature, trial.title}));
-      watcher_.step("looking for: " + trial.title + " (" + trial.signature + ")");
+    if (journal_.wanted().signature.empty() && trial.verdict.outcome == results::Outcome::fail) {
+      KTRIAL_TRY(journal_.set_wanted({trial.verdict.signature, trial.verdict.title}));
+      watcher_.step("looking for: " + trial.verdict.title + " (" + trial.verdict.signature + ")");
     }
     const Mark mark = mark_of(trial, journal_.wanted().signature);
-    watcher_.step(fmt::format("{}: {} after {:.0f} s: {}", id(commit), name(mark),
-                              trial.duration_s, trial.title.empty() ? trial.reason : trial.title));
+    watcher_.step(
+        fmt::format("{}: {} after {:.0f} s: {}", id(commit), name(mark), trial.duration_s,
+                    trial.verdict.title.empty() ? trial.verdict.reason : trial.verdict.title));
     count_unjudged(commit, mark);
     return record(event_of(commit, mark, seconds, trial));
   }
@@ -175,7 +177,8 @@ class Session {
     // Until another failure ended it, a run showed that this one did not come.
     event.share = 0;
     if (mark == Mark::other && passes_ > 0)
-      event.share = std::clamp(trial.duration_s / (how_.at_once * pass_seconds_ / passes_), 0.0, 1.0);
+      event.share =
+          std::clamp(trial.duration_s / (how_.at_once * pass_seconds_ / passes_), 0.0, 1.0);
     return event;
   }
 

@@ -8,6 +8,7 @@
 
 #include "harness/base/file.h"
 #include "harness/bisect/picture.h"
+#include "results/schema_check.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -49,14 +50,16 @@ class FakeLab final : public Lab {
   results::TrialRecord one(const MadeKernel& kernel) {
     ++runs;
     const int commit = kernel.reference == "old" ? -1 : std::stoi(kernel.reference);
-    results::TrialRecord trial{.outcome = results::Outcome::pass, .duration_s = 10};
+    results::TrialRecord trial{.verdict = {.outcome = results::Outcome::pass}, .duration_s = 10};
     if (starved.contains(kernel.reference)) {
-      trial.outcome = results::Outcome::inconclusive;
+      trial.verdict.outcome = results::Outcome::inconclusive;
     } else if (std::uniform_real_distribution()(random) < noise) {
-      trial = {.outcome = results::Outcome::fail, .title = "WARNING in x", .signature = "warn:x"};
+      trial.verdict = {
+          .outcome = results::Outcome::fail, .title = "WARNING in x", .signature = "warn:x"};
     } else if ((commit >= culprit) == (direction == Direction::bug) &&
                std::uniform_real_distribution()(random) < rate) {
-      trial = {.outcome = results::Outcome::fail, .title = "stall in f", .signature = "stall:f"};
+      trial.verdict = {
+          .outcome = results::Outcome::fail, .title = "stall in f", .signature = "stall:f"};
     }
     return trial;
   }
@@ -272,12 +275,15 @@ TEST_F(SessionTest, TheMailHasAllThatAMaintainerAsksFor) {
   Engine engine = make_engine();
   const auto step = begin(engine);
   ASSERT_TRUE(step) << step.error().message;
-  const Story story{.kernel_kind = "commit", .workload = "w", .command = "ktrial bisect", .links = {}};
+  const Story story{
+      .kernel_kind = "commit", .workload = "w", .command = "ktrial bisect", .links = {}};
   const std::string mail = mail_text(engine, *step, wanted, story);
-  for (const char* part : {"Subject: [REGRESSION] stall in f", "20 change 20", "on parent", "ktrial bisect",
-                           "#regzbot introduced: 20"})
+  for (const char* part : {"Subject: [REGRESSION] stall in f", "20 change 20", "on parent",
+                           "ktrial bisect", "#regzbot introduced: 20"})
     EXPECT_THAT(mail, HasSubstr(part));
-  EXPECT_THAT(report_json(engine, *step, wanted, story), HasSubstr("\"outcome\": \"found\""));
+  const std::string document = report_json(engine, *step, wanted, story);
+  EXPECT_THAT(document, HasSubstr("\"outcome\": \"found\""));
+  results::expect_schema(document, "bisect");
   EXPECT_THAT(status_line(engine), HasSubstr("most likely 20"));
   EXPECT_THAT(picture(engine, *step, 60), HasSubstr("####"));
 }

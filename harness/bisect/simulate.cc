@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "harness/bisect/strategies.h"
 #include "harness/bisect/theory.h"
+#include "results/store/json.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -74,13 +74,12 @@ Result<std::vector<Cell>> simulate(const SimulateOptions& options) {
 }
 
 Result<std::string> simulate_json(const SimulateOptions& options) {
-  nlohmann::ordered_json out = {{"schema", 1},
-                                {"commits", options.commits},
+  results::Json out = {{"commits", options.commits},
                                 {"trials", options.trials},
                                 {"seed", options.seed},
                                 {"build_cost", options.build_cost},
                                 {"confidence", options.confidence},
-                                {"cells", nlohmann::ordered_json::array()}};
+                                {"cells", results::Json::array()}};
   for (const Cell& cell : KTRIAL_TRY(simulate(options)))
     out["cells"].push_back({{"strategy", cell.strategy},
                             {"with_bug", cell.with_bug},
@@ -90,7 +89,7 @@ Result<std::string> simulate_json(const SimulateOptions& options) {
                             {"builds", cell.builds},
                             {"cost", cell.cost},
                             {"bound_ratio", cell.bound_ratio}});
-  return out.dump(2) + "\n";
+  return results::dump(results::document(std::move(out)));
 }
 
 Result<std::string> simulate_table(const SimulateOptions& options) {

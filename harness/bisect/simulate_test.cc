@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "results/schema_check.h"
+
 namespace ktrial::bisect {
 namespace {
 
@@ -52,6 +54,7 @@ TEST(SimulateTest, TheDocumentHasAllCellsOfTheTable) {
   const SimulateOptions options{.commits = 16, .trials = 2};
   const auto text = simulate_json(options);
   ASSERT_TRUE(text);
+  results::expect_schema(*text, "bisect-simulate");
   const auto json = nlohmann::json::parse(*text);
   const auto cells = simulate(options);
   EXPECT_EQ(json["trials"], 2);

@@ -31,7 +31,7 @@ TEST(TrialLabTest, TrialsRunBesideEachOtherAndComeBackInTheirOrder) {
   const auto trials = lab_over(engine)->run({"deb:a"}, 3);
   ASSERT_TRUE(trials) << trials.error().message;
   ASSERT_EQ(trials->size(), 3u);
-  EXPECT_EQ((*trials)[1].signature, "stall:f");
+  EXPECT_EQ((*trials)[1].verdict.signature, "stall:f");
   EXPECT_EQ(engine.most_at_once(), 3);
   for (const auto& [id, job] : engine.submitted()) {
     EXPECT_EQ(job.spec.kernel, "deb:a");

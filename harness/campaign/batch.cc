@@ -88,7 +88,9 @@ class Batch {
       return;  // by us, when its cell was over
     }
     const bool failed =
-        part.run && std::ranges::count(part.run->trials, Outcome::fail, &results::TrialRecord::outcome) > 0;
+        part.run && std::ranges::any_of(part.run->trials, [](const results::TrialRecord& trial) {
+          return trial.verdict.outcome == Outcome::fail;
+        });
     if (failed && cells_[cell].spec.until_fail) end_cell(cell);
     if (options_.on_done) options_.on_done(done.job, part);
     parts_.emplace(Place{cell, done.job}, std::move(part));

@@ -49,7 +49,7 @@ TEST(BatchTest, AllCellsPassWhateverTheOrderInWhichTheyEnd) {
   EXPECT_FALSE(outcome.error);
   EXPECT_THAT(run_ids(outcome), ElementsAre("run1", "run2", "run3", "run4"));
   const auto whole = results::merged(outcome.record);
-  EXPECT_EQ(whole.outcome, Outcome::pass);
+  EXPECT_EQ(whole.verdict.outcome, Outcome::pass);
   EXPECT_EQ(whole.state, results::RunState::finished);
   EXPECT_EQ(engine.most_at_once(), 4);
 }
@@ -67,7 +67,7 @@ TEST(BatchTest, AnErrorOfOneCellLosesNoOther) {
   EXPECT_THAT(run_ids(outcome), ElementsAre("run1", "run2", "-", "run4"));
   EXPECT_EQ(outcome.record.parts[2].problem, "no such kernel");
   const auto whole = results::merged(outcome.record);
-  EXPECT_EQ(whole.outcome, Outcome::inconclusive) << "three passes do not vouch for the fourth";
+  EXPECT_EQ(whole.verdict.outcome, Outcome::inconclusive) << "three passes do not vouch for the fourth";
   EXPECT_EQ(whole.state, results::RunState::interrupted);
 }
 
@@ -136,8 +136,8 @@ TEST(BatchTest, SplitEachTrialIsAJobOfItsOwn) {
   for (const auto& [id, job] : engine.submitted()) EXPECT_EQ(job.spec.repeat, 1);
   const auto whole = results::merged(outcome.record);
   EXPECT_EQ(whole.trials.size(), 30u);
-  EXPECT_EQ(whole.outcome, Outcome::pass);
-  EXPECT_EQ(whole.reason, "all 30 trials passed");
+  EXPECT_EQ(whole.verdict.outcome, Outcome::pass);
+  EXPECT_EQ(whole.verdict.reason, "all 30 trials passed");
 }
 
 // With no end asked for, the engine never has more than the window.
@@ -161,8 +161,8 @@ TEST(BatchTest, UntilFailEndsWithTheFirstFailureAndCancelsTheRest) {
   EXPECT_LE(most_open, 8u);
   EXPECT_LT(engine.submitted().size(), 30u);
   const auto whole = results::merged(outcome.record);
-  EXPECT_EQ(whole.outcome, Outcome::fail);
-  EXPECT_EQ(whole.signature, "stall:f");
+  EXPECT_EQ(whole.verdict.outcome, Outcome::fail);
+  EXPECT_EQ(whole.verdict.signature, "stall:f");
   EXPECT_EQ(whole.state, results::RunState::finished);
 }
 

@@ -17,7 +17,7 @@ Result<int> run_there(const run::Job& job, const run::Sink& sink) {
     return fail_errno("change to " + job.working_dir.string(), errno, ErrorKind::usage);
   // A commit that does not compile is one to skip, as for `kernel build`.
   if (job.kernel_only) return KTRIAL_TRY(run::make_kernel(job, sink)).kernel.empty() ? 125 : 0;
-  return exit_code(KTRIAL_TRY(run::run_job(job, sink)).outcome);
+  return exit_code(KTRIAL_TRY(run::run_job(job, sink)).verdict.outcome);
 }
 
 Result<int> run(const std::string& file) {

@@ -1,7 +1,6 @@
 // `ktrial kernel`: which kernels there are, and what comes with one.
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "harness/base/stop_on_signal.h"
 #include "harness/cli/build_flags.h"
@@ -13,6 +12,7 @@
 #include "harness/kernel/deb/headers.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
+#include "results/store/json.h"
 
 namespace ktrial::cli {
 namespace {
@@ -42,14 +42,14 @@ Result<int> list(const KernelFlags& flags) {
   const std::uint64_t bound = KTRIAL_TRY(kernel::cache_bound());
   auto kernels = KTRIAL_TRY(kernel::list_packages(flags.pattern, options));
   if (flags.format == "json") {
-    auto document = nlohmann::json{{"kernels", nlohmann::json::array()}};
+    auto document = results::Json{{"kernels", results::Json::array()}};
     for (const auto& kernel : kernels)
       document["kernels"].push_back({{"reference", kernel.reference()},
                                      {"package", kernel.package},
                                      {"version", kernel.version},
                                      {"bytes", kernel.size},
                                      {"cached", kernel.cached}});
-    to_stdout("{}\n", document.dump(2));
+    to_stdout("{}", results::dump(results::document(document)));
     return 0;
   }
   for (const auto& kernel : kernels)
@@ -99,7 +99,7 @@ void print_kernel(const std::string& reference, const kernel::Kernel& kernel,
 Result<int> get(const KernelFlags& flags) {
   const StopOnSignal stop;
   const auto options = KTRIAL_TRY(options_of(flags, stop));
-  auto document = nlohmann::json{{"kernels", nlohmann::json::array()}};
+  auto document = results::Json{{"kernels", results::Json::array()}};
   for (const std::string& text : flags.references) {
     const auto reference = KTRIAL_TRY(kernel::parse_reference(text));
     const auto kernel = KTRIAL_TRY(kernel::resolve(reference, options));
@@ -107,15 +107,15 @@ Result<int> get(const KernelFlags& flags) {
       print_kernel(text, kernel, options);
       continue;
     }
-    nlohmann::json one{
+    results::Json one{
         {"reference", text},       {"release", kernel.release},      {"arch", kernel.arch},
         {"source", kernel.source}, {"image", kernel.image.string()}, {"sha256", kernel.sha256}};
     for (const Companion& companion : companions(kernel, options))
       one[companion.name] =
-          companion.path.empty() ? nlohmann::json() : nlohmann::json(companion.path);
+          companion.path.empty() ? results::Json() : results::Json(companion.path);
     document["kernels"].push_back(std::move(one));
   }
-  if (flags.format == "json") to_stdout("{}\n", document.dump(2));
+  if (flags.format == "json") to_stdout("{}", results::dump(results::document(document)));
   return 0;
 }
 
@@ -164,12 +164,12 @@ Result<int> build(const BuildCommandFlags& flags) {
   }
   const auto& built = std::get<kernel::Built>(finished);
   if (flags.format == "json") {
-    to_stdout("{}\n", nlohmann::json{{"kernel", built.directory.string()},
-                                     {"commit", built.commit},
-                                     {"cached", built.cached},
-                                     {"compiled", built.compiled},
-                                     {"seconds", static_cast<double>(built.took.count()) / 1000}}
-                          .dump(2));
+    to_stdout("{}", results::dump(results::document(
+                        {{"kernel", built.directory.string()},
+                         {"commit", built.commit},
+                         {"cached", built.cached},
+                         {"compiled", built.compiled},
+                         {"seconds", static_cast<double>(built.took.count()) / 1000}})));
     return 0;
   }
   to_stderr("ktrial: {} {}\n", built.commit,
@@ -206,8 +206,7 @@ Result<std::filesystem::path> config_of(const CheckFlags& flags) {
 Result<int> check(const CheckFlags& flags) {
   const auto config = KTRIAL_TRY(config_of(flags));
   const auto payload = KTRIAL_TRY(trial::find_payload());
-  auto document =
-      nlohmann::json{{"config", config.string()}, {"workloads", nlohmann::json::array()}};
+  auto document = results::Json{{"config", config.string()}, {"workloads", results::Json::array()}};
   bool complete = true;
   for (const auto& info : KTRIAL_TRY(spec::list_workloads(payload / "workloads"))) {
     if (!flags.workloads.empty() &&
@@ -215,7 +214,7 @@ Result<int> check(const CheckFlags& flags) {
       continue;
     const auto missing = KTRIAL_TRY(kernel::check_config(config, info.kconfig, info.name));
     complete = complete && missing.empty();
-    nlohmann::json lacks = nlohmann::json::array();
+    results::Json lacks = results::Json::array();
     for (const auto& one : missing) lacks.push_back(kernel::describe(one));
     if (flags.format == "text") {
       to_stdout("{:<16} {}\n", info.name, missing.empty() ? "ok" : "cannot run:");
@@ -225,7 +224,7 @@ Result<int> check(const CheckFlags& flags) {
   }
   for (const std::string& name : flags.workloads)
     KTRIAL_TRY(spec::find_workload(payload / "workloads", name));  // says what is near
-  if (flags.format == "json") to_stdout("{}\n", document.dump(2));
+  if (flags.format == "json") to_stdout("{}", results::dump(results::document(document)));
   return complete ? 0 : 1;
 }
 

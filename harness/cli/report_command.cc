@@ -15,7 +15,7 @@ namespace {
 
 struct ReportFlags {
   std::string run = "last", format = "text", results;
-  bool list = false;
+  bool list = false, declare_dead = false;
   std::size_t most = 20;
 };
 
@@ -27,7 +27,8 @@ Result<int> report(const ReportFlags& flags) {
     to_stdout("{}", json ? results::list_json(runs) : results::list_text(runs, text_options()));
     return 0;
   }
-  const auto record = KTRIAL_TRY(store.load(flags.run));
+  const auto record =
+      KTRIAL_TRY(flags.declare_dead ? store.declare_dead(flags.run) : store.load(flags.run));
   to_stdout("{}",
             json ? results::report_json(record) : results::report_text(record, text_options()));
   return 0;
@@ -46,6 +47,10 @@ void add_report(CLI::App& app, Action& action) {
       ->needs(list)
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
+  command
+      ->add_flag("--declare-dead", flags->declare_dead,
+                 "Ends the record of a run whose host is gone, as interrupted")
+      ->excludes(list);
   command->add_option("--format", flags->format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

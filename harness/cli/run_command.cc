@@ -77,7 +77,7 @@ Result<int> run_alone(const run::Job& job, const Display::Options& options, bool
   if (!record) return std::unexpected(record.error());
   to_stdout("{}",
             json ? results::report_json(*record) : results::report_text(*record, text_options()));
-  return exit_code(record->outcome);
+  return exit_code(record->verdict.outcome);
 }
 
 // Each a process. What there is of results is told, whatever became of the rest.
@@ -100,7 +100,7 @@ Result<int> run_several(const std::vector<run::Job>& jobs, int at_a_time, Displa
     to_stdout("{}", json ? results::batch_json(outcome.record)
                          : results::batch_text(outcome.record, text_options()));
   if (outcome.error) return std::unexpected(*outcome.error);
-  return exit_code(whole.outcome);
+  return exit_code(whole.verdict.outcome);
 }
 
 Result<int> run(const RunFlags& flags, const Invocation& invocation) {

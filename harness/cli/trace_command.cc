@@ -40,7 +40,8 @@ Result<const results::TrialRecord*> find_trial(const results::RunRecord& run, in
   for (const bool any : {false, true})
     for (const results::TrialRecord& trial : run.trials) {
       if (wanted >= 0 && trial.index != wanted) continue;
-      if (has_trace(trial) && (any || trial.outcome == results::Outcome::fail)) return &trial;
+      if (has_trace(trial) && (any || trial.verdict.outcome == results::Outcome::fail))
+        return &trial;
     }
   const std::string which = wanted >= 0 ? fmt::format("trial {} of run {}", wanted, run.id)
                                         : fmt::format("run {}", run.id);
@@ -100,11 +101,11 @@ Result<std::vector<trace::History>> others(const results::Store& store, const Tr
   for (const results::RunRecord& run : runs)
     for (const results::TrialRecord& trial : run.trials)
       if (has_trace(trial) && trial.artifacts != failing.artifacts)
-        (trial.outcome == results::Outcome::pass ? passed : other).push_back(&trial);
+        (trial.verdict.outcome == results::Outcome::pass ? passed : other).push_back(&trial);
   if (passed.empty() && other.empty())
     return usage_error("no other trial of the runs given to --diff has a trace",
                        "a guest that passes leaves one only when the run asks for it by --trace");
-  if (failing.outcome != results::Outcome::fail)
+  if (failing.verdict.outcome != results::Outcome::fail)
     to_stdout("NOTE: the trial that is compared did not fail\n");
   if (passed.empty())
     to_stdout("NOTE: no trial that passed has a trace: compared with {} that did not pass\n",

@@ -42,7 +42,7 @@ std::string describe(const Analyzer& analyzer) {
   for (const EnvironmentMark& mark : analyzer.environment())
     out << "mark " << mark.line << (mark.dropped_messages ? " dropped " : " ") << mark.text << "\n";
   for (const Finding& finding : analyzer.findings()) {
-    out << finding.first_line << "-" << finding.last_line << " " << kind_name(finding.kind) << " "
+    out << finding.first_line << "-" << finding.last_line << " " << name(finding.kind) << " "
         << finding.severity << " | " << finding.title << " | culprit " << finding.culprit << " cpu "
         << (finding.cpu ? std::to_string(*finding.cpu) : "-") << " task " << finding.task
         << (finding.corrupted ? " | corrupted" : "") << "\n";

@@ -252,7 +252,7 @@ TEST_P(FormatTest, IsFoundUnderEveryPrefix) {
     ASSERT_THAT(analyzer.findings(), testing::SizeIs(1));
     const Finding& finding = analyzer.findings()[0];
     EXPECT_EQ(finding.title, GetParam().title);
-    EXPECT_EQ(kind_name(finding.kind), kind_name(GetParam().kind));
+    EXPECT_EQ(name(finding.kind), name(GetParam().kind));
     EXPECT_EQ(finding.culprit, GetParam().culprit);
     EXPECT_EQ(finding.first_line, 2U);
     EXPECT_EQ(finding.severity, severity_of(GetParam().kind));

@@ -1,73 +1,75 @@
 #include "harness/console/kinds.h"
 
-#include <array>
-#include <cstddef>
-
 namespace ktrial::console {
-namespace {
 
-struct KindFacts {
-  std::string_view name;
-  int severity;
-  bool note = false;
-};
-
-constexpr std::array kFacts = std::to_array<KindFacts>({
-    {"panic", 100},
-    {"double_fault", 95},
-    {"oops", 90},
-    {"null_dereference", 90},
-    {"gpf", 90},
-    {"divide_error", 90},
-    {"bug", 90},
-    {"stack_overflow", 90},
-    {"list_corruption", 80},
-    {"bad_usercopy", 80},
-    {"kasan", 80},
-    {"kfence", 80},
-    {"kmsan", 60},
-    {"kcsan", 30},
-    {"ubsan", 40},
-    {"memory_corruption", 80},
-    {"memory_leak", 30},
-    {"hard_lockup", 75},
-    {"soft_lockup", 70},
-    {"rcu_stall", 70},
-    {"workqueue_lockup", 60},
-    {"csd_lockup", 60},
-    {"spinlock", 60},
-    {"hung_task", 50},
-    {"atomic_sleep", 45},
-    {"preemption", 40},
-    {"bad_page", 80},
-    {"filesystem", 40},
-    {"warning", 40},
-    {"refcount", 40},
-    {"odebug", 40},
-    {"lockdep", 30},
-    {"suspicious_rcu", 30},
-    {"held_lock", 30},
-    {"lockdep_limit", 5},
-    {"netdev_unregister", 20},
-    {"rust_panic", 90},
-    {"firmware", 40},
-    {"test_harness", 5},
-    {"page_allocation", 4, true},
-    {"out_of_memory", 4, true},
-    {"netdev_watchdog", 4, true},
-    {"reboot", 4, true},
-});
-static_assert(kFacts.size() == static_cast<std::size_t>(Kind::reboot) + 1);
-
-}  // namespace
-
-std::string_view kind_name(Kind kind) { return kFacts[static_cast<std::size_t>(kind)].name; }
-std::optional<Kind> kind_named(std::string_view name) {
-  for (std::size_t i = 0; i < kFacts.size(); ++i)
-    if (kFacts[i].name == name) return static_cast<Kind>(i);
-  return std::nullopt;
+bool is_note(Kind kind) {
+  using enum Kind;
+  return kind == page_allocation || kind == out_of_memory || kind == netdev_watchdog ||
+         kind == reboot;
 }
-bool is_note(Kind kind) { return kFacts[static_cast<std::size_t>(kind)].note; }
-int severity_of(Kind kind) { return kFacts[static_cast<std::size_t>(kind)].severity; }
+
+int severity_of(Kind kind) {
+  switch (kind) {
+    case Kind::panic:
+      return 100;
+    case Kind::double_fault:
+      return 95;
+    case Kind::oops:
+    case Kind::null_dereference:
+    case Kind::gpf:
+    case Kind::divide_error:
+    case Kind::bug:
+    case Kind::stack_overflow:
+    case Kind::rust_panic:
+      return 90;
+    case Kind::list_corruption:
+    case Kind::bad_usercopy:
+    case Kind::kasan:
+    case Kind::kfence:
+    case Kind::memory_corruption:
+    case Kind::bad_page:
+      return 80;
+    case Kind::hard_lockup:
+      return 75;
+    case Kind::soft_lockup:
+    case Kind::rcu_stall:
+      return 70;
+    case Kind::kmsan:
+    case Kind::workqueue_lockup:
+    case Kind::csd_lockup:
+    case Kind::spinlock:
+      return 60;
+    case Kind::hung_task:
+      return 50;
+    case Kind::atomic_sleep:
+      return 45;
+    case Kind::ubsan:
+    case Kind::preemption:
+    case Kind::filesystem:
+    case Kind::warning:
+    case Kind::refcount:
+    case Kind::odebug:
+    case Kind::firmware:
+      return 40;
+    case Kind::kcsan:
+    case Kind::memory_leak:
+    case Kind::lockdep:
+    case Kind::suspicious_rcu:
+    case Kind::held_lock:
+      return 30;
+    case Kind::netdev_unregister:
+      return 20;
+    case Kind::lockdep_limit:
+    case Kind::test_harness:
+      return 5;
+    case Kind::page_allocation:
+    case Kind::out_of_memory:
+    case Kind::netdev_watchdog:
+    case Kind::reboot:
+      return 4;
+    default:
+      return 0;
+  }
+}
 
 }  // namespace ktrial::console

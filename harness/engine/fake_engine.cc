@@ -76,16 +76,14 @@ void FakeEngine::interrupt() {
 results::RunRecord fake_record(const std::string& id, results::Outcome outcome,
                                const std::string& signature) {
   results::TrialRecord trial;
-  trial.outcome = outcome;
-  trial.signature = signature;
-  trial.title = outcome == results::Outcome::fail ? "stall in f" : "";
+  trial.verdict.outcome = outcome;
+  trial.verdict.signature = signature;
+  trial.verdict.title = outcome == results::Outcome::fail ? "stall in f" : "";
   trial.duration_s = 10;
   results::RunRecord run;
   run.id = id;
   run.state = results::RunState::finished;
-  run.outcome = outcome;
-  run.signature = trial.signature;
-  run.title = trial.title;
+  run.verdict = trial.verdict;
   run.trials = {trial};
   return run;
 }

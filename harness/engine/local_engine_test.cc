@@ -40,7 +40,7 @@ class LocalEngineTest : public testing::Test {
     auto run = store->begin_run({.kernel = "k", .cpus = 1}, {"ktrial"});
     ASSERT_TRUE(run);
     results::TrialRecord trial;
-    trial.outcome = results::Outcome::pass;
+    trial.verdict.outcome = results::Outcome::pass;
     ASSERT_TRUE(run->add_trial(trial));
     ASSERT_TRUE(run->finish());
     run_ = run->id();

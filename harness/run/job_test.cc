@@ -7,6 +7,7 @@
 #include <random>
 
 #include "harness/base/file.h"
+#include "results/schema_check.h"
 
 namespace ktrial::run {
 namespace {
@@ -118,6 +119,7 @@ TEST(JobTest, ComesBackWholeFromItsFile) {
     const Job job = Draw(seed).job();
     const std::string text = to_json(job);
     const auto back = parse_job(text, "job.json");
+    if (seed < 3) results::expect_schema(text, "job");
     ASSERT_TRUE(back) << seed << ": " << back.error().message << "\n" << text;
     EXPECT_TRUE(*back == job) << seed << "\n" << text << to_json(*back);
   }

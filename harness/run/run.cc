@@ -75,7 +75,7 @@ class Signals {
 };
 
 bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& last) {
-  if (spec.until_fail && last.outcome == results::Outcome::fail) return true;
+  if (spec.until_fail && last.verdict.outcome == results::Outcome::fail) return true;
   // --until-fail alone goes on for ever; with --repeat it is bounded.
   return done >= spec.repeat && !(spec.until_fail && spec.repeat == 1);
 }
@@ -83,9 +83,10 @@ bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& l
 // Under TCG about one boot in a thousand is lost. Some of these run stale code (verdict/decide.cc),
 // of others nothing is known. On hardware a lost boot tells something: no second try.
 bool lost_at_boot(const results::TrialRecord& record) {
-  return record.outcome == results::Outcome::inconclusive && record.boot_s == 0 &&
+  const results::Verdict& verdict = record.verdict;
+  return verdict.outcome == results::Outcome::inconclusive && record.boot_s == 0 &&
          record.accel == vm::name(vm::Accel::tcg) &&
-         (record.kind == "no_boot" || record.kind == "emulator");
+         (verdict.kind == results::Kind::no_boot || verdict.kind == results::Kind::emulator);
 }
 
 // All that a boot left in the trial's folder, out of the way of the next one.
@@ -130,12 +131,13 @@ Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
                                        const fs::path& artifacts) {
   auto record = KTRIAL_TRY(one_boot(court, index, artifacts));
   if (boots < 2 || !lost_at_boot(record)) return record;
-  court.teller.on_step(fmt::format("{}; booting once more", record.reason));
+  court.teller.on_step(fmt::format("{}; booting once more", record.verdict.reason));
   KTRIAL_TRY(set_aside(artifacts, artifacts / kFirstBoot));
-  const std::string first = record.kind + ": " + record.reason;
+  const std::string first =
+      fmt::format("{}: {}", record.verdict.kind.name(), record.verdict.reason);
   record = KTRIAL_TRY(one_boot(court, index, artifacts));
   record.facts.emplace_back("first_boot", first);
-  record.reason +=
+  record.verdict.reason +=
       fmt::format("; this was the second boot, {}/ has the first one: {}", kFirstBoot, first);
   return record;
 }
@@ -146,8 +148,9 @@ Status run_all(const Court& court, const Job& job, results::RunDir& run) {
     const auto artifacts = KTRIAL_TRY(run.begin_trial(index));
     const auto record = KTRIAL_TRY(one_trial(court, index, job.boots, artifacts));
     KTRIAL_TRY(run.add_trial(record));
+    const results::Verdict& verdict = record.verdict;
     court.teller.tell(
-        TrialEnded{record.outcome, record.title, record.reason, record.duration_s});
+        TrialEnded{verdict.outcome, verdict.title, verdict.reason, record.duration_s});
     court.teller.set_trial(std::nullopt);
     if (enough(job.spec, index + 1, record)) return {};
   }
@@ -189,7 +192,7 @@ Result<results::RunRecord> run_job(const Job& job, const Sink& sink) {
   Janitor janitor = KTRIAL_TRY(Janitor::start());
   Teller teller(sink);
   auto store = KTRIAL_TRY(results::Store::open(job.results));
-  auto run = KTRIAL_TRY(store.begin_run(summary_of(job.spec), job.argv));
+  auto run = KTRIAL_TRY(store.begin_run(summary_of(job.spec), job.argv, {job.campaign, job.cell}));
   // What runs it again, whole; of a run that is discarded it goes, too.
   KTRIAL_TRY(results::write_artifact(run.path() / "job.json", to_json(job)));
   teller.tell(Begun{run.id(), run.path()});

@@ -8,6 +8,7 @@
 namespace ktrial::selftest {
 namespace {
 
+using results::Kind;
 using results::Outcome;
 
 // The limits are the guest's, in its own seconds. They stay below the shortest
@@ -19,31 +20,32 @@ const std::vector<Fault>& table() {
       {"soft_lockup",
        "a thread spins without preemption",
        Way::module,
-       {.kinds = {"soft_lockup"}, .culprits = {"ktrial_soft_lockup"}},
+       {.kinds = {Kind::soft_lockup}, .culprits = {"ktrial_soft_lockup"}},
        "watchdog_thresh=2 rcupdate.rcu_cpu_stall_timeout=60"},
       // Only a kernel with a PMU or the buddy detector calls it by its name.
       {"hard_lockup",
        "one CPU spins with interrupts off",
        Way::module,
-       {.kinds = {"hard_lockup", "rcu_stall", "silent_stall"}, .culprits = {"ktrial_hard_lockup"}},
+       {.kinds = {Kind::hard_lockup, Kind::rcu_stall, Kind::silent_stall},
+        .culprits = {"ktrial_hard_lockup"}},
        "rcupdate.rcu_cpu_stall_timeout=3"},
       // No detector of the kernel is left to speak.
       {"hard_lockup_all",
        "every CPU spins with interrupts off",
        Way::module,
-       {.kinds = {"hard_lockup", "silent_stall"}, .culprits = {"ktrial_hard_lockup_all"}},
+       {.kinds = {Kind::hard_lockup, Kind::silent_stall}, .culprits = {"ktrial_hard_lockup_all"}},
        // On a slow host the last CPU is caught late; until then it shall not complain.
        "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60"},
       {"rcu_stall",
        "a thread spins in an RCU read-side section",
        Way::module,
-       {.kinds = {"rcu_stall"}, .culprits = {"ktrial_rcu_stall"}},
+       {.kinds = {Kind::rcu_stall}, .culprits = {"ktrial_rcu_stall"}},
        "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=3"},
       // Before 5.19 both kinds of grace period have one limit.
       {"rcu_exp_stall",
        "a CPU holds up an expedited grace period",
        Way::module,
-       {.kinds = {"rcu_stall"},
+       {.kinds = {Kind::rcu_stall},
         .culprits = {"ktrial_rcu_exp_stall"},
         .console = "detected expedited stalls on CPUs/tasks"},
        "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=6 "
@@ -53,7 +55,7 @@ const std::vector<Fault>& table() {
       {"rcu_kthread_starved",
        "a real-time thread keeps RCU's kthread from running",
        Way::module,
-       {.kinds = {"rcu_stall"},
+       {.kinds = {Kind::rcu_stall},
         .culprits = {"ktrial_rcu_kthread_starved"},
         .console = "kthread starved for"},
        "watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=5 "
@@ -62,32 +64,33 @@ const std::vector<Fault>& table() {
       {"hung_task",
        "a task waits for a mutex that is never given back",
        Way::module,
-       {.kinds = {"hung_task"}, .culprits = {"ktrial_hung_task", "ktrial_mutex_holder"}},
+       {.kinds = {Kind::hung_task}, .culprits = {"ktrial_hung_task", "ktrial_mutex_holder"}},
        "sysctl.kernel.hung_task_timeout_secs=3 sysctl.kernel.hung_task_check_interval_secs=1"},
       // Many kernels are built without CONFIG_WQ_WATCHDOG.
       {"workqueue_stall",
        "a work item spins without preemption",
        Way::module,
-       {.kinds = {"workqueue_lockup", "soft_lockup"}, .culprits = {"ktrial_workqueue_stall"}},
+       {.kinds = {Kind::workqueue_lockup, Kind::soft_lockup},
+        .culprits = {"ktrial_workqueue_stall"}},
        "watchdog_thresh=2 rcupdate.rcu_cpu_stall_timeout=60 workqueue.watchdog_thresh=3"},
-      {"warn", "WARN()", Way::module, {.kinds = {"warning"}, .culprits = {"ktrial_warn"}}},
-      {"bug", "BUG()", Way::module, {.kinds = {"bug"}, .culprits = {"ktrial_bug"}}},
+      {"warn", "WARN()", Way::module, {.kinds = {Kind::warning}, .culprits = {"ktrial_warn"}}},
+      {"bug", "BUG()", Way::module, {.kinds = {Kind::bug}, .culprits = {"ktrial_bug"}}},
       {"oops",
        "a NULL pointer is read",
        Way::module,
-       {.kinds = {"null_dereference"}, .culprits = {"ktrial_oops"}}},
+       {.kinds = {Kind::null_dereference}, .culprits = {"ktrial_oops"}}},
       {"gpf",
        "a non-canonical address is read",
        Way::module,
-       {.kinds = {"gpf"}, .culprits = {"ktrial_gpf"}}},
+       {.kinds = {Kind::gpf}, .culprits = {"ktrial_gpf"}}},
       {"divide",
        "a division by zero",
        Way::module,
-       {.kinds = {"divide_error"}, .culprits = {"ktrial_divide"}}},
+       {.kinds = {Kind::divide_error}, .culprits = {"ktrial_divide"}}},
       {"use_after_free",
        "memory is read after it was freed",
        Way::module,
-       {.kinds = {"kasan"},
+       {.kinds = {Kind::kasan},
         .culprits = {"ktrial_use_after_free"},
         .title = "use-after-free Read in"},
        "",
@@ -96,36 +99,41 @@ const std::vector<Fault>& table() {
       {"list_corruption",
        "a list entry is added twice",
        Way::module,
-       {.kinds = {"list_corruption"}, .culprits = {"ktrial_list_corruption"}}},
+       {.kinds = {Kind::list_corruption}, .culprits = {"ktrial_list_corruption"}}},
       {"sleep_in_atomic",
        "msleep() without preemption",
        Way::module,
-       {.kinds = {"atomic_sleep"}, .culprits = {"ktrial_sleep_in_atomic"}}},
+       {.kinds = {Kind::atomic_sleep}, .culprits = {"ktrial_sleep_in_atomic"}}},
       {"panic",
        "panic()",
        Way::module,
-       {.kinds = {"panic"}, .culprits = {"ktrial_give_up"}, .title = "ktrial planted this panic"}},
-      {"triple_fault", "the CPU loses its exception handlers", Way::module, {.kinds = {"reset"}}},
+       {.kinds = {Kind::panic},
+        .culprits = {"ktrial_give_up"},
+        .title = "ktrial planted this panic"}},
+      {"triple_fault",
+       "the CPU loses its exception handlers",
+       Way::module,
+       {.kinds = {Kind::reset}}},
       // The kernel does what it has to; it is the workload that is the worse for it.
       {"oom",
        "a program takes all memory",
        Way::workload,
-       {.kinds = {"workload", "oom"}, .console = "Out of memory: Killed process"}},
+       {.kinds = {Kind::workload}, .console = "Out of memory: Killed process"}},
       {"init_death",
        "process 1 exits",
        Way::init,
-       {.kinds = {"panic"}, .title = "Attempted to kill init"}},
+       {.kinds = {Kind::panic}, .title = "Attempted to kill init"}},
       // The kernel was never judged: it may be the fault of our own agent.
       {"early_hang",
        "process 1 never speaks",
        Way::init,
-       {.outcome = Outcome::inconclusive, .kinds = {"no_boot"}},
+       {.outcome = Outcome::inconclusive, .kinds = {Kind::no_boot}},
        "",
        std::chrono::seconds(15)},
       {"user_crash",
        "the workload dies of SIGSEGV",
        Way::workload,
-       {.kinds = {"workload"}, .title = "killed by signal 11"}},
+       {.kinds = {Kind::workload}, .title = "killed by signal 11"}},
       {"console_flood",
        "4000 lines go to the console, nothing is wrong",
        Way::workload,
@@ -171,9 +179,16 @@ spec::TrialSpec trial_of(const Fault& fault, spec::TrialSpec base) {
   return base;
 }
 
+std::vector<std::string_view> names_of(const std::vector<Kind>& kinds) {
+  std::vector<std::string_view> out;
+  for (const Kind kind : kinds) out.push_back(name(kind));
+  return out;
+}
+
 std::string describe(const Expected& expected) {
   std::string text(name(expected.outcome));
-  if (!expected.kinds.empty()) text += fmt::format(": {}", fmt::join(expected.kinds, " or "));
+  if (!expected.kinds.empty())
+    text += fmt::format(": {}", fmt::join(names_of(expected.kinds), " or "));
   if (!expected.culprits.empty())
     text += fmt::format(" in {}", fmt::join(expected.culprits, " or "));
   return text;

@@ -26,7 +26,7 @@ enum class Way {
 // All that is set must hold; of several kinds or culprits any one will do.
 struct Expected {
   results::Outcome outcome = results::Outcome::fail;
-  std::vector<std::string_view> kinds = {};
+  std::vector<results::Kind> kinds = {};
   std::vector<std::string_view> culprits = {};  // empty: no function is to blame
   std::string_view title = {};                  // a part of the title
   std::string_view console = {};                // must stand in the console log
@@ -53,6 +53,9 @@ Result<std::vector<Fault>> choose_faults(const std::vector<std::string>& names);
 
 // The trial that plants it: `base` names kernel, machine and so on.
 spec::TrialSpec trial_of(const Fault& fault, spec::TrialSpec base);
+
+// Their names.
+std::vector<std::string_view> names_of(const std::vector<results::Kind>& kinds);
 
 // "fail: soft_lockup in ktrial_soft_lockup", for people.
 std::string describe(const Expected& expected);

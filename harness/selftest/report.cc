@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "harness/selftest/selftest.h"
+#include "results/store/json.h"
 
 namespace ktrial::selftest {
 namespace {
@@ -16,20 +16,21 @@ std::string seconds_of(const Row& row) {
 }
 
 std::string got_of(const Row& row) {
-  if (row.outcome.empty()) return "-";
-  return row.kind.empty() ? row.outcome : row.outcome + ": " + row.kind;
+  if (!row.got) return "-";
+  const std::string outcome(name(row.got->outcome));
+  return row.got->kind.empty() ? outcome : fmt::format("{}: {}", outcome, row.got->kind.name());
 }
 
 std::string culprit_of(const Row& row) {
   if (!row.culprit_right) return "-";
   if (*row.culprit_right) return "yes";
-  return "NO (" + (row.culprit.empty() ? "none" : row.culprit) + ")";
+  return "NO (" + (row.got->culprit.empty() ? "none" : row.got->culprit) + ")";
 }
 
 std::string kinds_of(const Expected& expected) {
   std::string text(name(expected.outcome));
   for (std::size_t i = 0; i < expected.kinds.size(); ++i)
-    text += (i == 0 ? ": " : "|") + std::string(expected.kinds[i]);
+    text += (i == 0 ? ": " : "|") + std::string(name(expected.kinds[i]));
   return text;
 }
 
@@ -51,8 +52,8 @@ std::string remarks(const Report& report) {
     if (row.note.empty()) continue;
     text +=
         fmt::format("\n{} {}: {}", name(row.status), row.fault.name, results::printable(row.note));
-    if (row.status != Status::skipped && !row.title.empty())
-      text += fmt::format("\n  title      {}", results::printable(row.title));
+    if (row.status != Status::skipped && row.got && !row.got->title.empty())
+      text += fmt::format("\n  title      {}", results::printable(row.got->title));
     if (row.status != Status::skipped && !row.artifacts.empty())
       text += fmt::format("\n  artifacts  {}", row.artifacts.string());
   }
@@ -90,20 +91,21 @@ std::string report_text(const Report& report) {
 }
 
 std::string report_json(const Report& report) {
-  using nlohmann::json;
+  using json = results::Json;
   json rows = json::array();
   for (const Row& row : report.rows) {
     const Expected& expected = row.fault.expected;
+    const results::Verdict got = row.got.value_or(results::Verdict());
     json one = {{"planted", row.fault.name},
                 {"status", name(row.status)},
                 {"expected",
                  {{"outcome", name(expected.outcome)},
-                  {"kinds", expected.kinds},
+                  {"kinds", names_of(expected.kinds)},
                   {"culprits", expected.culprits}}},
-                {"outcome", row.outcome},
-                {"kind", row.kind},
-                {"title", row.title},
-                {"culprit", row.culprit},
+                {"outcome", row.got ? name(got.outcome) : ""},
+                {"kind", got.kind.name()},
+                {"title", got.title},
+                {"culprit", got.culprit},
                 {"note", row.note},
                 {"artifacts", row.artifacts.string()}};
     one["seconds"] = row.seconds ? json(*row.seconds) : json();
@@ -112,16 +114,16 @@ std::string report_json(const Report& report) {
   }
   json introspection = json::object();
   for (const auto& [part, state] : report.introspection) introspection[part] = state;
-  const json document = {{"outcome", name(report.outcome())},
-                         {"kernel", report.kernel},
-                         {"detected", report.count(Status::detected)},
-                         {"missed", report.count(Status::missed)},
-                         {"wrong_culprit", report.count(Status::wrong_culprit)},
-                         {"false_alarms", report.count(Status::false_alarm)},
-                         {"skipped", report.count(Status::skipped)},
-                         {"introspection", introspection},
-                         {"faults", rows}};
-  return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  const json content = {{"outcome", name(report.outcome())},
+                        {"kernel", report.kernel},
+                        {"detected", report.count(Status::detected)},
+                        {"missed", report.count(Status::missed)},
+                        {"wrong_culprit", report.count(Status::wrong_culprit)},
+                        {"false_alarms", report.count(Status::false_alarm)},
+                        {"skipped", report.count(Status::skipped)},
+                        {"introspection", introspection},
+                        {"faults", rows}};
+  return results::dump(results::document(content));
 }
 
 }  // namespace ktrial::selftest

@@ -7,18 +7,20 @@
 namespace ktrial::selftest {
 namespace {
 
+using results::Kind;
 using results::Outcome;
 
-bool any_of(const std::vector<std::string_view>& names, std::string_view name) {
-  return names.empty() || std::ranges::find(names, name) != names.end();
+template <class T, class U>
+bool any_of(const std::vector<T>& wanted, const U& one) {
+  return wanted.empty() || std::ranges::find(wanted, one) != wanted.end();
 }
 
 // What is not as expected, the culprit aside; empty: nothing.
 std::string difference(const Expected& expected, const Planted& planted) {
-  const results::TrialRecord& got = planted.record;
-  if (got.outcome != expected.outcome || !any_of(expected.kinds, got.kind))
-    return fmt::format("got {}{}{}: {}", name(got.outcome), got.kind.empty() ? "" : " ", got.kind,
-                       got.reason);
+  const results::Verdict& got = planted.record.verdict;
+  if (got.outcome != expected.outcome || !any_of(expected.kinds, Kind(got.kind)))
+    return fmt::format("got {}{}{}: {}", name(got.outcome), got.kind.empty() ? "" : " ",
+                       got.kind.name(), got.reason);
   if (!got.title.contains(expected.title))
     return fmt::format("the title \"{}\" lacks \"{}\"", got.title, expected.title);
   if (!planted.console.contains(expected.console))
@@ -28,12 +30,12 @@ std::string difference(const Expected& expected, const Planted& planted) {
 
 // Why the fault was never put to the test; empty: it was.
 std::string why_untested(const Fault& fault, const Planted& planted) {
-  const results::TrialRecord& got = planted.record;
+  const results::Verdict& got = planted.record.verdict;
   if (got.outcome != Outcome::inconclusive || fault.expected.outcome == Outcome::inconclusive)
     return "";
-  if (got.kind == "workload_unfit")
+  if (got.kind == Kind::workload_unfit)
     return planted.no_module.empty() ? got.reason : planted.no_module;
-  return got.kind == "host_starved" || !planted.begun ? got.reason : "";
+  return got.kind == Kind::host_starved || !planted.begun ? got.reason : "";
 }
 
 }  // namespace
@@ -55,17 +57,14 @@ std::string_view name(Status status) {
 }
 
 Row judge(const Fault& fault, const Planted& planted) {
-  const results::TrialRecord& got = planted.record;
+  const results::Verdict& got = planted.record.verdict;
   Row row{.fault = fault,
           .status = Status::detected,
-          .outcome = std::string(name(got.outcome)),
-          .kind = got.kind,
-          .title = got.title,
-          .culprit = got.culprit,
+          .got = got,
           .seconds = planted.seconds,
           .culprit_right = {},
           .note = {},
-          .artifacts = got.artifacts};
+          .artifacts = planted.record.artifacts};
   if (std::string why = why_untested(fault, planted); !why.empty()) {
     row.status = Status::skipped;
     row.note = std::move(why);

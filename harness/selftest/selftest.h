@@ -34,7 +34,7 @@ struct Planted {
 struct Row {
   Fault fault;
   Status status = Status::skipped;
-  std::string outcome, kind, title, culprit;  // what was got
+  std::optional<results::Verdict> got;  // unset: it was not tried
   std::optional<double> seconds;
   std::optional<bool> culprit_right;  // unset: no function is to blame
   std::string note;                   // what is not as expected

@@ -6,9 +6,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "results/schema_check.h"
+
 namespace ktrial::selftest {
 namespace {
 
+using results::Kind;
 using results::Outcome;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -18,10 +21,11 @@ Fault fault(std::string_view name) { return choose_faults({std::string(name)})->
 // A trial that says exactly what is expected of the fault.
 Planted as_expected(const Fault& fault) {
   Planted planted;
-  planted.record.outcome = fault.expected.outcome;
-  if (!fault.expected.kinds.empty()) planted.record.kind = fault.expected.kinds.front();
-  if (!fault.expected.culprits.empty()) planted.record.culprit = fault.expected.culprits.front();
-  planted.record.title = fault.expected.title;
+  planted.record.verdict.outcome = fault.expected.outcome;
+  if (!fault.expected.kinds.empty()) planted.record.verdict.kind = fault.expected.kinds.front();
+  if (!fault.expected.culprits.empty())
+    planted.record.verdict.culprit = fault.expected.culprits.front();
+  planted.record.verdict.title = fault.expected.title;
   planted.console = fault.expected.console;
   planted.seconds = 1.5;
   return planted;
@@ -87,46 +91,53 @@ TEST_P(JudgeTest, NothingButTheExpectedIsDetection) {
 INSTANTIATE_TEST_SUITE_P(
     Spoiled, JudgeTest,
     testing::Values(
-        Wrong{"Pass", "oops", [](Planted& p) { p.record = {.outcome = Outcome::pass}; },
+        Wrong{"Pass", "oops", [](Planted& p) { p.record.verdict = {.outcome = Outcome::pass}; },
               Status::missed},
         Wrong{"Inconclusive", "oops",
-              [](Planted& p) { p.record = {.outcome = Outcome::inconclusive, .kind = "deadline"}; },
+              [](Planted& p) {
+                p.record.verdict = {.outcome = Outcome::inconclusive, .kind = Kind::deadline};
+              },
               Status::missed},
-        Wrong{"OtherKind", "rcu_stall", [](Planted& p) { p.record.kind = "soft_lockup"; },
-              Status::missed},
-        Wrong{"OtherCulprit", "soft_lockup", [](Planted& p) { p.record.culprit = "kthread"; },
+        Wrong{"OtherKind", "rcu_stall",
+              [](Planted& p) { p.record.verdict.kind = Kind::soft_lockup; }, Status::missed},
+        Wrong{"OtherCulprit", "soft_lockup",
+              [](Planted& p) { p.record.verdict.culprit = "kthread"; }, Status::wrong_culprit},
+        Wrong{"NoCulprit", "soft_lockup", [](Planted& p) { p.record.verdict.culprit = ""; },
               Status::wrong_culprit},
-        Wrong{"NoCulprit", "soft_lockup", [](Planted& p) { p.record.culprit = ""; },
-              Status::wrong_culprit},
-        Wrong{"OtherTitle", "init_death", [](Planted& p) { p.record.title = "kernel panic: x"; },
-              Status::missed},
+        Wrong{"OtherTitle", "init_death",
+              [](Planted& p) { p.record.verdict.title = "kernel panic: x"; }, Status::missed},
         Wrong{"LostConsole", "console_flood", [](Planted& p) { p.console = "line 3999"; },
               Status::missed},
         Wrong{"FalseAlarm", "none",
-              [](Planted& p) { p.record = {.outcome = Outcome::fail, .kind = "warning"}; },
+              [](Planted& p) {
+                p.record.verdict = {.outcome = Outcome::fail, .kind = Kind::warning};
+              },
               Status::false_alarm},
         Wrong{"InconclusiveHealthy", "none",
-              [](Planted& p) { p.record = {.outcome = Outcome::inconclusive, .kind = "vm_died"}; },
+              [](Planted& p) {
+                p.record.verdict = {.outcome = Outcome::inconclusive, .kind = Kind::vm_died};
+              },
               Status::false_alarm},
         Wrong{"BootThatShouldHang", "early_hang",
-              [](Planted& p) { p.record = {.outcome = Outcome::pass}; }, Status::missed},
+              [](Planted& p) { p.record.verdict = {.outcome = Outcome::pass}; }, Status::missed},
         Wrong{"GuestThatNeverCameUp", "oops",
               [](Planted& p) {
                 p.begun = false;
-                p.record = {.outcome = Outcome::inconclusive, .kind = "no_boot", .reason = "x"};
+                p.record.verdict = {
+                    .outcome = Outcome::inconclusive, .kind = Kind::no_boot, .reason = "x"};
               },
               Status::skipped},
         Wrong{"KernelThatFailsBeforeItsTurn", "oops",
               [](Planted& p) {
                 p.begun = false;
-                p.record = {.outcome = Outcome::fail, .kind = "panic"};
+                p.record.verdict = {.outcome = Outcome::fail, .kind = Kind::panic};
               },
               Status::missed},
         Wrong{"StarvedHost", "soft_lockup",
               [](Planted& p) {
-                p.record = {.outcome = Outcome::inconclusive,
-                            .kind = "host_starved",
-                            .reason = "the host starved vCPU 1"};
+                p.record.verdict = {.outcome = Outcome::inconclusive,
+                                    .kind = Kind::host_starved,
+                                    .reason = "the host starved vCPU 1"};
               },
               Status::skipped}),
     [](const auto& instance) { return std::string(instance.param.name); });
@@ -150,10 +161,10 @@ TEST(SelftestTest, OneMissedFaultFailsTheWhole) {
         run_selftest({.base = {}, .only = {}}, [&](const Fault& f, const auto& spec) {
           auto planted = perfect(f, spec);
           if (f.name == blind.name) {
-            planted->record = {.outcome = Outcome::pass};
+            planted->record.verdict = {.outcome = Outcome::pass};
             planted->console = "";
             if (blind.expected.outcome == Outcome::pass)
-              planted->record = {.outcome = Outcome::fail, .kind = "warning"};
+              planted->record.verdict = {.outcome = Outcome::fail, .kind = Kind::warning};
           }
           return planted;
         });
@@ -167,7 +178,8 @@ Result<Planted> without_module(const Fault& fault, const spec::TrialSpec&) {
   Planted planted = as_expected(fault);
   planted.no_module = "no headers";
   if (fault.way == Way::module)
-    planted.record = {.outcome = Outcome::inconclusive, .kind = "workload_unfit", .reason = "x"};
+    planted.record.verdict = {
+        .outcome = Outcome::inconclusive, .kind = Kind::workload_unfit, .reason = "x"};
   return planted;
 }
 
@@ -193,7 +205,7 @@ TEST(SelftestTest, WithoutAModuleTheFirstTrialTellsAndTheRestIsSkipped) {
 TEST(SelftestTest, AMissCountsMoreThanASkip) {
   const auto report = run_selftest({.base = {}, .only = {}}, [&](const Fault& f, const auto& spec) {
     auto planted = without_module(f, spec);
-    if (f.name == "none") planted->record.outcome = Outcome::fail;
+    if (f.name == "none") planted->record.verdict.outcome = Outcome::fail;
     return planted;
   });
   ASSERT_TRUE(report);
@@ -248,10 +260,11 @@ TEST(SelftestTest, TheDocumentHoldsTheTable) {
   const auto report = run_selftest({.base = {}, .only = {"warn", "triple_fault"}},
                                    [](const Fault& f, const auto& spec) {
                                      auto planted = perfect(f, spec);
-                                     planted->record.title = "WARNING in \xff";
+                                     planted->record.verdict.title = "WARNING in \xff";
                                      return planted;
                                    });
   ASSERT_TRUE(report);
+  results::expect_schema(report_json(*report), "selftest");
   const auto document = nlohmann::json::parse(report_json(*report));
   EXPECT_EQ(document["outcome"], "pass");
   EXPECT_EQ(document["faults"].size(), 2u);

@@ -11,9 +11,8 @@ namespace ktrial::trial {
 inline std::vector<results::Finding> to_records(const std::vector<console::Finding>& findings) {
   std::vector<results::Finding> out;
   for (const console::Finding& finding : findings)
-    out.push_back({finding.title, std::string(console::kind_name(finding.kind)), finding.culprit,
-                   finding.cpu, finding.task, finding.first_line, finding.last_line,
-                   finding.corrupted, finding.excerpt});
+    out.push_back({finding.title, finding.kind, finding.culprit, finding.cpu, finding.task,
+                   finding.first_line, finding.last_line, finding.corrupted, finding.excerpt});
   return out;
 }
 

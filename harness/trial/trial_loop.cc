@@ -41,8 +41,8 @@ vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel) {
           .memory_mib = static_cast<std::uint64_t>(plan.spec.memory_mib),
           .accel = plan.accel.accel,
           .one_thread = plan.workload && plan.workload->patches_code,
-          .machine = plan.spec.machine == spec::Machine::microvm ? vm::Machine::microvm
-                                                                 : vm::Machine::q35,
+          .machine =
+              plan.spec.machine == spec::Machine::microvm ? vm::Machine::microvm : vm::Machine::q35,
           .channel = channel.device()};
 }
 
@@ -75,8 +75,7 @@ struct Bench {
 
 Result<Bench> set_up(const TrialContext& context, const Plan& plan) {
   Bench bench{.scratch = KTRIAL_TRY(Scratch::create(context.janitor))};
-  bench.channel =
-      KTRIAL_TRY(channel::make_channel(context.io, plan.channel, bench.scratch.path()));
+  bench.channel = KTRIAL_TRY(channel::make_channel(context.io, plan.channel, bench.scratch.path()));
   bench.vm = KTRIAL_TRY(plan.vmm.make(config_of(plan, *bench.channel)));
   return bench;
 }
@@ -98,8 +97,7 @@ Ending run_workload(const TrialContext& context, const Scene& scene, verdict::Ev
   wire::Run run = plan.run;
   // Time is kept for the shutdown; of a short limit never more than half.
   const auto kept = std::min(plan.timeouts.shutdown, plan.total / 2);
-  run.deadline_ns =
-      static_cast<std::uint64_t>(std::chrono::nanoseconds(plan.total - kept).count());
+  run.deadline_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(plan.total - kept).count());
   scene.monitor.timeline().phase(Clock::now(), "workload " + plan.name());
   scene.channel.send(wire::encode(run));
   std::optional<VsockPeer> peer;
@@ -144,13 +142,7 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
   add_host_facts(evidence, record.facts);
   if (evidence.autopsy.looks > 0)
     record.facts.emplace_back("autopsy.seconds", fmt::format("{:.2f}", evidence.autopsy.seconds));
-  const verdict::Verdict verdict = verdict::decide(evidence);
-  record.outcome = verdict.outcome;
-  record.title = verdict.title;
-  record.kind = verdict.kind;
-  record.culprit = verdict.culprit;
-  record.signature = verdict.signature;
-  record.reason = verdict.reason;
+  record.verdict = verdict::decide(evidence);
   for (const subtests::Subtest& test : evidence.subtests.tests)
     record.subtests.push_back(
         {test.name, std::string(subtests::name(test.result)), test.reason, test.seconds});
@@ -167,14 +159,15 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
 }  // namespace
 
 // Steps: 1 set up channel and machine; 2 start; 3 wait for the agent's hello;
-// 4 set up the trace that was asked for, run the workload and watch; 5 gather late evidence, end the machine;
-// 6 judge.
+// 4 set up the trace that was asked for, run the workload and watch; 5 gather late evidence, end
+// the machine; 6 judge.
 Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& plan,
                                        const fs::path& artifacts) {
   const auto started_at = std::chrono::system_clock::now();
   Monitor monitor(context.io, limits_of(plan), context.observer);
   Bench bench = KTRIAL_TRY(set_up(context, plan));
-  KTRIAL_TRY(write_file_atomically(artifacts / "qemu.sh", "#!/bin/sh\n" + bench.vm->shell_command()));
+  KTRIAL_TRY(
+      write_file_atomically(artifacts / "qemu.sh", "#!/bin/sh\n" + bench.vm->shell_command()));
 
   const auto begun = Clock::now();
   KTRIAL_TRY(bench.vm->start(monitor.vm_sink()));
@@ -184,13 +177,13 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   results::Facts facts;
   const Scene scene{plan, monitor, *bench.vm, *bench.channel, context.observer, artifacts, facts};
 
-  verdict::Evidence evidence{.workload = plan.name(), .workload_protocol = plan.workload.has_value(),
+  verdict::Evidence evidence{.workload = plan.name(),
+                             .workload_protocol = plan.workload.has_value(),
                              .emulated = plan.accel.accel == vm::Accel::tcg};
   auto failed = monitor.wait_hello();
   if (!failed) {
-    context.observer.on_step(
-        fmt::format("agent answered after {:.1f} s; running {}",
-                    seconds(monitor.hello_at() - begun), plan.name()));
+    context.observer.on_step(fmt::format("agent answered after {:.1f} s; running {}",
+                                         seconds(monitor.hello_at() - begun), plan.name()));
     monitor.timeline().phase(monitor.hello_at(), "set-up");
     heed_slow_host(scene, begun, evidence);
     if (auto set = set_up_trace(scene); !set) {

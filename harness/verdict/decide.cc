@@ -6,19 +6,23 @@
 #include <algorithm>
 
 namespace ktrial::verdict {
+using results::Kind;
 using results::Outcome;
 
 const char* name(Phase phase) {
   switch (phase) {
-    case Phase::boot: return "boot";
-    case Phase::workload: return "workload";
-    case Phase::shutdown: return "shutdown";
+    case Phase::boot:
+      return "boot";
+    case Phase::workload:
+      return "workload";
+    case Phase::shutdown:
+      return "shutdown";
   }
   std::abort();
 }
 
 bool is_stall(console::Kind kind) {
-  using enum console::Kind;
+  using enum Kind;
   return kind == soft_lockup || kind == hard_lockup || kind == rcu_stall || kind == hung_task ||
          kind == workqueue_lockup || kind == csd_lockup;
 }
@@ -30,22 +34,22 @@ struct Overloaded : F... {
   using F::operator()...;
 };
 
-Verdict fails(std::string title, std::string kind, std::string culprit, std::string reason) {
-  std::string signature = results::make_signature(kind, title, culprit);
-  return {Outcome::fail, std::move(title), std::move(kind), std::move(culprit),
-          std::move(signature), std::move(reason)};
+Verdict fails(std::string title, Kind kind, std::string culprit, std::string reason) {
+  std::string signature = results::make_signature(name(kind), title, culprit);
+  return {Outcome::fail,      std::move(title),     kind,
+          std::move(culprit), std::move(signature), std::move(reason)};
 }
-Verdict inconclusive(std::string kind, std::string reason) {
-  return {Outcome::inconclusive, "", std::move(kind), "", "", std::move(reason)};
+Verdict inconclusive(Kind kind, std::string reason) {
+  return {Outcome::inconclusive, "", kind, "", "", std::move(reason)};
 }
 
 // One stall may show as a soft lockup, an RCU stall or as silence, by chance. Where the
 // function at fault is known, all of them are the same failure.
-Verdict stalls(std::string title, std::string kind, std::string culprit, std::string reason) {
+Verdict stalls(std::string title, Kind kind, std::string culprit, std::string reason) {
   std::string signature =
-      results::make_signature(culprit.empty() ? kind : "stall", title, culprit);
-  return {Outcome::fail, std::move(title), std::move(kind), std::move(culprit),
-          std::move(signature), std::move(reason)};
+      results::make_signature(culprit.empty() ? name(kind) : "stall", title, culprit);
+  return {Outcome::fail,      std::move(title),     kind,
+          std::move(culprit), std::move(signature), std::move(reason)};
 }
 
 // Panics that say "you gave me no root", not "I am broken".
@@ -92,15 +96,13 @@ Blame blame(const Evidence& evidence) {
   const auto& culprit = evidence.autopsy.culprit;
   if (culprit) {
     const auto* state = state_of(evidence.autopsy, static_cast<int>(culprit->cpu));
-    const bool caught =
-        state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off;
+    const bool caught = state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off;
     if (caught || culprit->proven) return {culprit->function, culprit->proven};
   }
   if (const auto* finding = names_culprit(evidence.findings, 0)) {
     // Without memory to read, an NMI's backtrace says where and the registers that it stayed.
     const auto* state = finding->cpu ? state_of(evidence.autopsy, *finding->cpu) : nullptr;
-    const bool proven = state != nullptr &&
-                        state->what == autopsy::VcpuClass::spinning_irqs_off &&
+    const bool proven = state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off &&
                         state->ran_s >= autopsy::kProofSeconds;
     return {finding->culprit, proven};
   }
@@ -121,35 +123,35 @@ std::optional<Verdict> from_findings(const Evidence& evidence) {
   if (own == 0) return std::nullopt;
   const console::Finding& first = evidence.findings.front();
   if (is_our_setup(first))
-    return inconclusive("setup", "the kernel found no init of ours: " + first.title);
+    return inconclusive(Kind::setup, "the kernel found no init of ours: " + first.title);
   if (is_lost_time(first))
-    return inconclusive("host_starved", "the guest's timer lost ticks at boot, as on a starved "
-                                        "host: " + first.title);
+    return inconclusive(Kind::host_starved,
+                        "the guest's timer lost ticks at boot, as on a starved "
+                        "host: " +
+                            first.title);
   if (evidence.emulated && is_stale_breakpoint(first))
-    return inconclusive("emulator", "a breakpoint of the kernel's own code patching was run after "
-                                    "its removal, as TCG does now and then; KVM would tell");
+    return inconclusive(Kind::emulator,
+                        "a breakpoint of the kernel's own code patching was run after "
+                        "its removal, as TCG does now and then; KVM would tell");
   // One report that is no stall is enough: no host can make a kernel oops.
   const bool only_stalls =
       std::all_of(evidence.findings.begin(), evidence.findings.begin() + static_cast<long>(own),
                   [](const auto& finding) { return is_stall(finding.kind); });
   if (only_stalls)
     if (std::string why = excuse(evidence, -1); !why.empty())
-      return inconclusive("host_starved", why + ", so the report \"" + first.title +
-                                              "\" says nothing about the kernel");
-  const std::string kind(console::kind_name(first.kind));
-  const std::string reason =
-      fmt::format("the kernel reported it during {}", name(evidence.phase));
-  if (!is_stall(first.kind)) return fails(first.title, kind, first.culprit, reason);
+      return inconclusive(Kind::host_starved, why + ", so the report \"" + first.title +
+                                                  "\" says nothing about the kernel");
+  const std::string reason = fmt::format("the kernel reported it during {}", name(evidence.phase));
+  if (!is_stall(first.kind)) return fails(first.title, first.kind, first.culprit, reason);
   // A task that hangs is held up by what its own stack shows, not by a busy CPU.
-  if (first.kind == console::Kind::hung_task && !first.culprit.empty())
-    return stalls(first.title, kind, first.culprit, reason);
-  return stalls(first.title, kind, blame(evidence).function, reason);
+  if (first.kind == Kind::hung_task && !first.culprit.empty())
+    return stalls(first.title, first.kind, first.culprit, reason);
+  return stalls(first.title, first.kind, blame(evidence).function, reason);
 }
 
 std::string irqs_off(const autopsy::Autopsy& autopsy) {
-  const auto off = std::ranges::count_if(autopsy.vcpus, [](const auto& vcpu) {
-    return vcpu.interrupts_off;
-  });
+  const auto off =
+      std::ranges::count_if(autopsy.vcpus, [](const auto& vcpu) { return vcpu.interrupts_off; });
   if (autopsy.vcpus.empty()) return "";
   return fmt::format("; {} of {} vCPUs run with interrupts off", off, autopsy.vcpus.size());
 }
@@ -166,23 +168,21 @@ Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) 
   // Who waits for a starved vCPU is silent, too.
   for (int suspect : {cpu, -1})
     if (std::string why = excuse(evidence, suspect); !why.empty())
-      return inconclusive("host_starved", why);
+      return inconclusive(Kind::host_starved, why);
   const std::string culprit = blame(evidence).function;
-  const std::string who =
-      all ? "all CPUs" : fmt::format("CPU {}", fmt::join(silence.cpus, ","));
-  return stalls("INFO: silent stall" + (culprit.empty() ? "" : " in " + culprit), "silent_stall",
-                culprit,
-                fmt::format("{} stopped beating for {:.0f} s without a console report{}{}", who,
-                            silence.seconds, irqs_off(evidence.autopsy),
-                            unprinted_report(evidence)));
+  const std::string who = all ? "all CPUs" : fmt::format("CPU {}", fmt::join(silence.cpus, ","));
+  return stalls(
+      "INFO: silent stall" + (culprit.empty() ? "" : " in " + culprit), Kind::silent_stall, culprit,
+      fmt::format("{} stopped beating for {:.0f} s without a console report{}{}", who,
+                  silence.seconds, irqs_off(evidence.autopsy), unprinted_report(evidence)));
 }
 
 // All CPUs beat, the workload does not move: a CPU that it waits for, or a task that
 // sleeps where it should not.
 Verdict from_no_progress(const Evidence& evidence, const ProgressSilence& silence) {
   if (std::string why = excuse(evidence, -1); !why.empty())
-    return inconclusive("host_starved", why);
-  return stalls("INFO: task hung in " + evidence.workload, "workload_stall",
+    return inconclusive(Kind::host_starved, why);
+  return stalls("INFO: task hung in " + evidence.workload, Kind::workload_stall,
                 blame(evidence).function,
                 fmt::format("{} made no progress for {:.0f} s while all CPUs beat{}",
                             evidence.workload, silence.seconds, unprinted_report(evidence)));
@@ -194,32 +194,33 @@ Verdict from_deadline(const Evidence& evidence, const DeadlinePassed& passed) {
                                              evidence.autopsy.culprit->function)
                                : "";
   if (evidence.phase != Phase::boot)
-    return inconclusive("deadline",
+    return inconclusive(Kind::deadline,
                         fmt::format("the trial's time limit of {:.0f} s passed during {}{}",
                                     passed.seconds, name(evidence.phase), seen));
   if (std::string why = excuse(evidence, -1); !why.empty())
-    return inconclusive("host_starved",
+    return inconclusive(Kind::host_starved,
                         fmt::format("{}; it did not boot within {:.0f} s", why, passed.seconds));
   if (!evidence.kernel_printed)
-    return inconclusive("no_boot",
+    return inconclusive(Kind::no_boot,
                         fmt::format("the kernel printed nothing within {:.0f} s", passed.seconds));
-  return inconclusive("no_boot", fmt::format("the guest agent did not answer within {:.0f} s; last "
-                                             "kernel line: {}{}",
-                                             passed.seconds, evidence.last_kernel_line, seen));
+  return inconclusive(Kind::no_boot,
+                      fmt::format("the guest agent did not answer within {:.0f} s; last "
+                                  "kernel line: {}{}",
+                                  passed.seconds, evidence.last_kernel_line, seen));
 }
 
 Verdict from_vm_end(const Evidence& evidence, const VmEnded& ended) {
   if (ended.shutdown == "guest-reset" && evidence.kernel_printed)
-    return fails("unexpected kernel reboot", "reset", "",
+    return fails("unexpected kernel reboot", Kind::reset, "",
                  fmt::format("the guest reset itself during {} and reported nothing (a triple "
                              "fault does that)",
                              name(evidence.phase)));
   if (!ended.shutdown.empty())
-    return inconclusive("guest_shutdown",
+    return inconclusive(Kind::guest_shutdown,
                         fmt::format("the guest ended itself ({}) during {}, before it was judged",
                                     ended.shutdown, name(evidence.phase)));
-  return inconclusive("vm_died", "QEMU " + ended.status.text() +
-                                     (ended.last_words.empty() ? "" : ": " + ended.last_words));
+  return inconclusive(Kind::vm_died, "QEMU " + ended.status.text() +
+                                         (ended.last_words.empty() ? "" : ": " + ended.last_words));
 }
 
 // Counters that the kernel keeps itself: a report that never reached us still counts.
@@ -231,8 +232,7 @@ std::string lost_report(const Evidence& evidence) {
     if (counter == "tainted") {
       // Documentation/admin-guide/tainted-kernels.rst: D died, W warned, L soft lockup.
       constexpr std::uint64_t kBad = (1u << 7) | (1u << 9) | (1u << 14);
-      if ((after & ~before->second & kBad) != 0)
-        out += fmt::format(" tainted={:#x}", after);
+      if ((after & ~before->second & kBad) != 0) out += fmt::format(" tainted={:#x}", after);
     } else if (after > before->second) {
       out += fmt::format(" {}+{}", counter, after - before->second);
     }
@@ -248,15 +248,16 @@ std::optional<Verdict> from_subtests(const Evidence& evidence, const wire::Exit&
   const auto bad = [](const subtests::Subtest& test) { return subtests::is_bad(test.result); };
   const auto first = std::ranges::find_if(summary.tests, bad);
   if (first != summary.tests.end())
-    return fails(first->name + " failed", "subtest", "",
+    return fails(first->name + " failed", Kind::subtest, "",
                  fmt::format("{} of {} subtests failed, the first: {}{}{}",
                              std::ranges::count_if(summary.tests, bad), summary.tests.size(),
                              subtests::name(first->result), first->reason.empty() ? "" : ": ",
                              first->reason));
   if (!summary.bailed_out.empty())
-    return fails(evidence.workload + " gave up", "subtest", "", "Bail out! " + summary.bailed_out);
+    return fails(evidence.workload + " gave up", Kind::subtest, "",
+                 "Bail out! " + summary.bailed_out);
   if (summary.missing > 0)
-    return fails(evidence.workload + ": subtests missing", "subtest_missing", "",
+    return fails(evidence.workload + ": subtests missing", Kind::subtest_missing, "",
                  fmt::format("{} planned subtests have no result", summary.missing));
   const bool skipped = std::ranges::all_of(summary.tests, [](const subtests::Subtest& test) {
     return test.result == subtests::Result::skip;
@@ -264,9 +265,9 @@ std::optional<Verdict> from_subtests(const Evidence& evidence, const wire::Exit&
   // IGT's and kselftest's exit status for "skipped".
   const int skip_status = summary.format == subtests::Format::igt ? 77 : 4;
   const bool exited = exit.kind == wire::ExitKind::exited;
-  if (exited && (exit.value == skip_status ||
-                 (skipped && !summary.tests.empty() && exit.value == 0)))
-    return inconclusive("workload_unfit", "all subtests were skipped");
+  if (exited &&
+      (exit.value == skip_status || (skipped && !summary.tests.empty() && exit.value == 0)))
+    return inconclusive(Kind::workload_unfit, "all subtests were skipped");
   return std::nullopt;
 }
 
@@ -275,28 +276,30 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
   const std::string detail = exit.detail.empty() ? "" : ": " + exit.detail;
   switch (exit.kind) {
     case wire::ExitKind::not_started:
-      return inconclusive("workload_not_started", what + " could not be started" + detail);
+      return inconclusive(Kind::workload_not_started, what + " could not be started" + detail);
     case wire::ExitKind::deadline:
       // CPUs beat and progress was made to the end, else silence would have ended it.
-      return inconclusive("workload_slow",
+      return inconclusive(Kind::workload_slow,
                           evidence.workload_protocol
                               ? what + " made progress but did not finish in time"
                               : what + " was still running when its time was over");
     case wire::ExitKind::signaled:
-      return fails(fmt::format("{} was killed by signal {}", what, exit.value), "workload", "",
+      return fails(fmt::format("{} was killed by signal {}", what, exit.value), Kind::workload, "",
                    "the workload died" + detail);
-    case wire::ExitKind::exited: break;
+    case wire::ExitKind::exited:
+      break;
   }
   if (auto verdict = from_subtests(evidence, exit)) return *verdict;
   if (cannot_run(evidence, exit))
-    return inconclusive("workload_unfit", what + " cannot run on this kernel" + detail);
+    return inconclusive(Kind::workload_unfit, what + " cannot run on this kernel" + detail);
   if (exit.value != 0)
-    return fails(fmt::format("{} failed", what), "workload", "",
+    return fails(fmt::format("{} failed", what), Kind::workload, "",
                  fmt::format("{} exited with status {}", what, exit.value));
   if (std::string lost = lost_report(evidence); !lost.empty())
-    return fails("WARNING: lost kernel report", "lost_report", "",
+    return fails("WARNING: lost kernel report", Kind::lost_report, "",
                  "the kernel counted a report that its console never showed:" + lost);
-  return {Outcome::pass, "", "", "", "", what + " finished and the kernel reported nothing"};
+  return {
+      Outcome::pass, "", Kind::none, "", "", what + " finished and the kernel reported nothing"};
 }
 
 }  // namespace
@@ -311,25 +314,27 @@ bool cannot_run(const Evidence& evidence, const wire::Exit& exit) {
 //  3. what ended the wait
 Verdict decide(const Evidence& evidence) {
   if (std::holds_alternative<Interrupted>(evidence.ending))
-    return inconclusive("interrupted", "interrupted by the user");
+    return inconclusive(Kind::interrupted, "interrupted by the user");
   if (auto verdict = from_findings(evidence)) return *verdict;
 
   return std::visit(
       Overloaded{
-          [&](const Interrupted&) { return inconclusive("interrupted", "interrupted"); },
+          [&](const Interrupted&) { return inconclusive(Kind::interrupted, "interrupted"); },
           [&](const ConsoleReport&) {
-            return inconclusive("console", "a console report could not be read");
+            return inconclusive(Kind::console, "a console report could not be read");
           },
           [&](const AgentResult& result) { return from_exit(evidence, result.exit); },
           [&](const ChannelLost& lost) {
-            return inconclusive("channel_lost", "the channel to the guest broke: " + lost.reason);
+            return inconclusive(Kind::channel_lost,
+                                "the channel to the guest broke: " + lost.reason);
           },
           [&](const ProtocolError& error) {
-            return inconclusive("protocol", "the guest sent garbage on the channel: " + error.what);
+            return inconclusive(Kind::protocol,
+                                "the guest sent garbage on the channel: " + error.what);
           },
           [&](const HeartbeatSilence& silence) { return from_silence(evidence, silence); },
           [&](const ProgressSilence& silence) { return from_no_progress(evidence, silence); },
-          [&](const VmStopped& stopped) { return inconclusive("vm_stopped", stopped.reason); },
+          [&](const VmStopped& stopped) { return inconclusive(Kind::vm_stopped, stopped.reason); },
           [&](const VmEnded& ended) { return from_vm_end(evidence, ended); },
           [&](const DeadlinePassed& passed) { return from_deadline(evidence, passed); },
       },

@@ -10,7 +10,8 @@ namespace ktrial::results {
 namespace {
 
 std::size_t count(const RunRecord& run, Outcome outcome) {
-  return static_cast<std::size_t>(std::ranges::count(run.trials, outcome, &TrialRecord::outcome));
+  return static_cast<std::size_t>(std::ranges::count(
+      run.trials, outcome, [](const TrialRecord& trial) { return trial.verdict.outcome; }));
 }
 
 // "3/0/1": passed, failed, inconclusive.
@@ -40,7 +41,7 @@ Json part_json(const BatchPart& part) {
   out["cell"] = part.cell;
   out["id"] = part.run ? Json(part.run->id) : Json();
   out["directory"] = part.run ? Json(part.run->directory.string()) : Json();
-  out["outcome"] = part.run ? name(part.run->outcome) : name(Outcome::inconclusive);
+  out["outcome"] = part.run ? name(part.run->verdict.outcome) : name(Outcome::inconclusive);
   out["trials"] = part.run ? part.run->trials.size() : 0;
   if (part.run) out["spec"] = to_json(part.run->spec);
   out["problem"] = part.problem;
@@ -53,12 +54,12 @@ std::string row(const BatchPart& part, std::size_t width, bool color) {
   if (part.run) {
     const RunRecord& run = *part.run;
     if (part.problem.empty() || !run.trials.empty()) {
-      outcome = name(run.outcome);
-      ink = ink_of(run.outcome);
+      outcome = name(run.verdict.outcome);
+      ink = ink_of(run.verdict.outcome);
     }
     trials = counts(run);
     id = run.id;
-    if (what.empty()) what = run.outcome == Outcome::fail ? run.title : run.reason;
+    if (what.empty()) what = run.verdict.outcome == Outcome::fail ? run.verdict.title : run.verdict.reason;
   }
   return padded(cut(printable(part.cell), width), width + 2) +
          inked(padded(outcome, 14), ink, color) + padded(trials, 14) + padded(id, 26) +
@@ -80,7 +81,7 @@ std::string table(const BatchRecord& batch, const TextOptions& options) {
   const std::size_t all = order.size();
   if (all > options.trial_lines) {
     std::ranges::stable_sort(order, {}, [](const BatchPart* part) {
-      return part->problem.empty() && part->run && part->run->outcome == Outcome::pass;
+      return part->problem.empty() && part->run && part->run->verdict.outcome == Outcome::pass;
     });
     order.resize(options.trial_lines);
     std::ranges::sort(order);
@@ -92,10 +93,10 @@ std::string table(const BatchRecord& batch, const TextOptions& options) {
 
 // The run that stands for the whole, if one does.
 const RunRecord* telling(const BatchRecord& batch, const RunRecord& whole) {
-  if (whole.outcome == Outcome::pass) return nullptr;
+  if (whole.verdict.outcome == Outcome::pass) return nullptr;
   for (const BatchPart& part : batch.parts)
-    if (part.run && part.run->outcome == whole.outcome && !part.run->trials.empty() &&
-        part.run->signature == whole.signature)
+    if (part.run && part.run->verdict.outcome == whole.verdict.outcome && !part.run->trials.empty() &&
+        part.run->verdict.signature == whole.verdict.signature)
       return &*part.run;
   return nullptr;
 }
@@ -103,7 +104,7 @@ const RunRecord* telling(const BatchRecord& batch, const RunRecord& whole) {
 }  // namespace
 
 std::string batch_json(const BatchRecord& batch) {
-  Json out = to_json(merged(batch));
+  Json out = document(to_json(merged(batch)));
   out["spec"] = common_spec(batch);
   std::size_t at = 0;
   out["runs"] = Json::array();
@@ -121,17 +122,17 @@ std::string batch_json(const BatchRecord& batch) {
 std::string batch_text(const BatchRecord& batch, const TextOptions& options) {
   const RunRecord whole = merged(batch);
   const bool color = options.color;
-  std::string word(name(whole.outcome));
+  std::string word(name(whole.verdict.outcome));
   for (char& c : word)
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  std::string out = inked(word, ink_of(whole.outcome), color);
-  if (!whole.title.empty()) out += "  " + inked(printable(whole.title), Ink::bold, color);
+  std::string out = inked(word, ink_of(whole.verdict.outcome), color);
+  if (!whole.verdict.title.empty()) out += "  " + inked(printable(whole.verdict.title), Ink::bold, color);
   out += "\n";
   const auto field = [&](const char* key, const std::string& value) {
     if (!value.empty()) out += "  " + inked(padded(key, 10), Ink::dim, color) + " " + value + "\n";
   };
-  field("reason", printable(whole.reason));
-  field("signature", printable(whole.signature));
+  field("reason", printable(whole.verdict.reason));
+  field("signature", printable(whole.verdict.signature));
   field("trials", std::to_string(count(whole, Outcome::pass)) + " pass, " +
                       std::to_string(count(whole, Outcome::fail)) + " fail, " +
                       std::to_string(count(whole, Outcome::inconclusive)) + " inconclusive, in " +

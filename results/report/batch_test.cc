@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "results/schema_check.h"
 #include "results/store/json.h"
 
 namespace ktrial::results {
@@ -19,18 +20,14 @@ RunRecord run_of(const std::string& id, Outcome outcome, int trials) {
   for (int i = 0; i < trials; ++i) {
     TrialRecord trial;
     trial.index = i;
-    trial.outcome = outcome;
-    trial.title = outcome == Outcome::fail ? "WARNING in f" : "";
-    trial.signature = outcome == Outcome::fail ? "warning:f" : "";
-    trial.reason = "why " + id;
+    trial.verdict.outcome = outcome;
+    trial.verdict.title = outcome == Outcome::fail ? "WARNING in f" : "";
+    trial.verdict.signature = outcome == Outcome::fail ? "warning:f" : "";
+    trial.verdict.reason = "why " + id;
     trial.artifacts = run.directory / "trials" / std::to_string(i);
     run.trials.push_back(trial);
   }
-  const Overall sum = overall(run.trials, trials);
-  run.outcome = sum.outcome;
-  run.title = sum.title;
-  run.signature = sum.signature;
-  run.reason = sum.reason;
+  run.verdict = overall(run.trials, trials);
   return run;
 }
 
@@ -43,6 +40,7 @@ BatchRecord batch() {
 }
 
 TEST(BatchReportTest, TheDocumentNamesEachRunAndEachTrialsRun) {
+  expect_schema(batch_json(batch()), "run");
   const auto json = parse_json(batch_json(batch()));
   ASSERT_TRUE(json);
   const Json& document = *json;

@@ -26,7 +26,8 @@ std::string fact(const Facts& facts, std::string_view key) {
 }
 
 std::size_t count(const RunRecord& run, Outcome outcome) {
-  return static_cast<std::size_t>(std::ranges::count(run.trials, outcome, &TrialRecord::outcome));
+  return static_cast<std::size_t>(std::ranges::count(
+      run.trials, outcome, [](const TrialRecord& trial) { return trial.verdict.outcome; }));
 }
 
 // "  key        value\n", nothing for an empty value.
@@ -75,13 +76,15 @@ std::string counts_line(const RunRecord& run) {
 }
 
 std::string trial_line(const TrialRecord& trial, bool color) {
-  const std::string what =
-      trial.outcome == Outcome::fail && !trial.title.empty() ? trial.title : trial.reason;
+  const std::string what = trial.verdict.outcome == Outcome::fail && !trial.verdict.title.empty()
+                               ? trial.verdict.title
+                               : trial.verdict.reason;
   std::string number = std::to_string(trial.index);
   if (number.size() < 5) number.insert(0, 5 - number.size(), ' ');
   return number + "  " +
-         inked(padded(std::string(name(trial.outcome)), 12), ink_of(trial.outcome), color) + "  " +
-         padded(spoken_seconds(trial.duration_s), 12) +
+         inked(padded(std::string(name(trial.verdict.outcome)), 12), ink_of(trial.verdict.outcome),
+               color) +
+         "  " + padded(spoken_seconds(trial.duration_s), 12) +
          padded(trial.boot_s > 0 ? spoken_seconds(trial.boot_s) : "-", 10) +
          cut(printable(what), 100) + "\n";
 }
@@ -94,7 +97,9 @@ std::string trials_table(const RunRecord& run, const TextOptions& options) {
   if (!all) {
     // What is not a pass comes first, else it would be cut off.
     std::ranges::stable_sort(order, {}, [](const TrialRecord* t) {
-      return t->outcome == Outcome::fail ? 0 : t->outcome == Outcome::inconclusive ? 1 : 2;
+      return t->verdict.outcome == Outcome::fail           ? 0
+             : t->verdict.outcome == Outcome::inconclusive ? 1
+                                                           : 2;
     });
     order.resize(options.trial_lines);
     std::ranges::sort(order, {}, &TrialRecord::index);
@@ -247,13 +252,14 @@ std::string subtests_of(const TrialRecord& trial, const TextOptions& options) {
 // The trial that stands for the run, and its finding that gave the title.
 std::string evidence(const RunRecord& run, const TextOptions& options) {
   auto trial = std::ranges::find_if(run.trials, [&](const TrialRecord& t) {
-    return t.outcome == run.outcome && t.signature == run.signature && t.title == run.title;
+    return t.verdict.outcome == run.verdict.outcome &&
+           t.verdict.signature == run.verdict.signature && t.verdict.title == run.verdict.title;
   });
-  if (run.outcome == Outcome::pass || trial == run.trials.end()) return {};
+  if (run.verdict.outcome == Outcome::pass || trial == run.trials.end()) return {};
   const std::string incident =
       incident_of(*trial, options) + trace_of(*trial, options) + subtests_of(*trial, options);
   if (trial->findings.empty()) return incident;
-  auto finding = std::ranges::find(trial->findings, trial->title, &Finding::title);
+  auto finding = std::ranges::find(trial->findings, trial->verdict.title, &Finding::title);
   if (finding == trial->findings.end()) finding = trial->findings.begin();
   std::string out = "\n" + inked("Evidence", Ink::bold, options.color) + ": trial " +
                     std::to_string(trial->index) + ", console.log " + where(*finding) + "\n";
@@ -274,7 +280,7 @@ std::string again(const RunRecord& run) {
 
 }  // namespace
 
-std::string report_json(const RunRecord& run) { return dump(to_json(run)); }
+std::string report_json(const RunRecord& run) { return dump(document(to_json(run))); }
 
 bool wants_color(bool is_terminal, const char* no_color, const char* term) {
   if (!is_terminal || (no_color && *no_color)) return false;
@@ -283,12 +289,13 @@ bool wants_color(bool is_terminal, const char* no_color, const char* term) {
 
 std::string report_text(const RunRecord& run, const TextOptions& options) {
   const bool color = options.color;
-  std::string out = inked(upper(name(run.outcome)), ink_of(run.outcome), color);
-  if (!run.title.empty()) out += "  " + inked(printable(run.title), Ink::bold, color);
+  std::string out = inked(upper(name(run.verdict.outcome)), ink_of(run.verdict.outcome), color);
+  if (!run.verdict.title.empty())
+    out += "  " + inked(printable(run.verdict.title), Ink::bold, color);
   out += "\n";
-  field(out, "reason", printable(run.reason), color);
-  field(out, "culprit", printable(run.culprit), color);
-  field(out, "signature", printable(run.signature), color);
+  field(out, "reason", printable(run.verdict.reason), color);
+  field(out, "culprit", printable(run.verdict.culprit), color);
+  field(out, "signature", printable(run.verdict.signature), color);
   field(out, "kernel", kernel_line(run), color);
   field(out, "workload", workload_line(run.spec), color);
   field(out, "machine", machine_line(run), color);
@@ -304,7 +311,7 @@ std::string report_text(const RunRecord& run, const TextOptions& options) {
   out += "\n";
   field(out, "artifacts", printable(run.directory.string()), color);
   field(out, "run again", again(run), color);
-  if (run.outcome == Outcome::fail && !run.id.empty())
+  if (run.verdict.outcome == Outcome::fail && !run.id.empty())
     field(out, "details", "ktrial report " + run.id + " --format json", color);
   return out;
 }
@@ -319,7 +326,7 @@ std::string analyze_json(const std::vector<FileFindings>& files) {
     for (const Finding& finding : file.findings) one["findings"].push_back(to_json(finding));
     out["files"].push_back(std::move(one));
   }
-  return dump(out);
+  return dump(document(std::move(out)));
 }
 
 std::string analyze_text(const std::vector<FileFindings>& files, const TextOptions& options) {
@@ -356,7 +363,7 @@ std::string list_json(const std::vector<RunSummary>& runs) {
                     {"passed", run.passed},
                     {"failed", run.failed},
                     {"inconclusive", run.inconclusive}});
-  return dump({{"runs", std::move(list)}});
+  return dump(document({{"runs", std::move(list)}}));
 }
 
 std::string list_text(const std::vector<RunSummary>& runs, const TextOptions& options) {

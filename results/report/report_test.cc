@@ -28,7 +28,7 @@ void expect_golden(const std::string& got, const std::string& name) {
 TrialRecord trial(int index, Outcome outcome) {
   TrialRecord t;
   t.index = index;
-  t.outcome = outcome;
+  t.verdict.outcome = outcome;
   t.duration_s = 21.5 + index;
   t.boot_s = 2.25;
   t.accel = "tcg";
@@ -38,14 +38,15 @@ TrialRecord trial(int index, Outcome outcome) {
   t.facts = {{"kernel_release", "6.19.6+deb13-cloud-amd64"}};
   t.counters = {{"oops_count", 0}};
   t.started_at = TimePoint(std::chrono::seconds(1767225600 + 30 * index));
-  t.reason = "every round was completed";
-  if (outcome == Outcome::inconclusive) t.reason = "the host was starved: CPU pressure 87 %";
+  t.verdict.reason = "every round was completed";
+  if (outcome == Outcome::inconclusive)
+    t.verdict.reason = "the host was starved: CPU pressure 87 %";
   if (outcome != Outcome::fail) return t;
-  t.title = "BUG: soft lockup in smp_call_function_many_cond";
-  t.kind = "soft_lockup";
-  t.culprit = "mm_get_cid";
-  t.signature = make_signature(t.kind, t.title, t.culprit);
-  t.reason = "the kernel reported a soft lockup, CPU 2 stopped beating";
+  t.verdict.title = "BUG: soft lockup in smp_call_function_many_cond";
+  t.verdict.kind = Kind::soft_lockup;
+  t.verdict.culprit = "mm_get_cid";
+  t.verdict.signature = make_signature(t.verdict.kind.name(), t.verdict.title, t.verdict.culprit);
+  t.verdict.reason = "the kernel reported a soft lockup, CPU 2 stopped beating";
   t.subtests = {{"suite/good", "pass", "", {}}, {"suite/bad", "timeout", "45 seconds", 45.5}};
   t.incident = {{"vCPU 2: spinning with interrupts off in mm_get_cid, task mmcid-vfork/141",
                  "console line 400: INFO: rcu detected stall in corrupted"},
@@ -62,13 +63,14 @@ TrialRecord trial(int index, Outcome outcome) {
       {{7.113418, 1, "mmcid-vfork/150", "mmcid-vfork/151", true, true},
        {7.161949, 3, "mmcid-vfork/149", "mmcid-vfork/156", false, true}},
       {{7.162522, 3, "mmcid-vfork/149", "mmcid-vfork/156", false}}};
-  t.findings = {{"INFO: rcu detected stall in corrupted", "rcu_stall", "", std::nullopt, "", 400,
-                 402, true, "rcu: INFO\n"},
-                {t.title, t.kind, t.culprit, 1, "mmcid-vfork/87", 410, 466, false,
-                 "[   27.871234] watchdog: BUG: soft lockup - CPU#1 stuck for 12s! "
-                 "[mmcid-vfork:87]\r\n"
-                 "[   27.871240] hostile \x1b[2J\x1b]0;owned\x07 bytes \xff\xfe \xe2\x80\xae end\n"
-                 "[   27.871250] RIP: 0010:smp_call_function_many_cond+0x123/0x4f0\n"}};
+  t.findings = {
+      {"INFO: rcu detected stall in corrupted", Kind::rcu_stall, "", std::nullopt, "", 400, 402, true,
+       "rcu: INFO\n"},
+      {t.verdict.title, t.verdict.kind, t.verdict.culprit, 1, "mmcid-vfork/87", 410, 466, false,
+       "[   27.871234] watchdog: BUG: soft lockup - CPU#1 stuck for 12s! "
+       "[mmcid-vfork:87]\r\n"
+       "[   27.871240] hostile \x1b[2J\x1b]0;owned\x07 bytes \xff\xfe \xe2\x80\xae end\n"
+       "[   27.871250] RIP: 0010:smp_call_function_many_cond+0x123/0x4f0\n"}};
   return t;
 }
 
@@ -91,13 +93,7 @@ RunRecord run_of(std::vector<Outcome> outcomes) {
   run.spec.duration_s = 20;
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     run.trials.push_back(trial(static_cast<int>(i), outcomes[i]));
-  Overall o = overall(run.trials, run.spec.repeat);
-  run.outcome = o.outcome;
-  run.title = o.title;
-  run.kind = o.kind;
-  run.culprit = o.culprit;
-  run.signature = o.signature;
-  run.reason = o.reason;
+  run.verdict = overall(run.trials, run.spec.repeat);
   return run;
 }
 
@@ -153,7 +149,8 @@ TEST(ReportTest, NoGuestByteReachesTheTerminalRaw) {
   std::string nasty;
   for (int i = 0; i < 256; ++i) nasty += static_cast<char>(i);
   RunRecord run = run_of({F});
-  run.title = run.culprit = run.reason = run.trials[0].title = nasty;
+  run.verdict.title = run.verdict.culprit = run.verdict.reason = run.trials[0].verdict.title =
+      nasty;
   run.trials[0].findings[1].excerpt = run.trials[0].findings[1].task = nasty;
   run.trials[0].facts = {{"kernel_release", nasty}};
   for (char c : report_text(run))
@@ -196,15 +193,18 @@ TEST(AnalyzeTest, TextAndJson) {
                                            {"bad\xff.log", trial(0, F).findings}};
   expect_golden(analyze_text(files), "analyze.txt");
   expect_golden(analyze_json(files), "analyze.json");
-  EXPECT_EQ(analyze_json({}), "{\n  \"files\": []\n}\n");
+  const auto none = parse_json(analyze_json({}));
+  ASSERT_TRUE(none);
+  EXPECT_EQ((*none)["files"], Json::array());
+  EXPECT_EQ((*none)["schema"], kSchema);
 }
 
 TEST(ListTest, OneLineARun) {
   const std::vector<RunSummary> runs = {
       {"20260101-000000.000-abcd", RunState::finished, F, "BUG: soft lockup in x", "s", "host",
-       "smoke", "", 1, 2, 0},
+       "smoke", "2026-01-01T00:00:00.000Z", 1, 2, 0},
       {"20260101-000000.000-abcc", RunState::interrupted, I, "", "",
-       "git:a-very-long-reference-indeed-it-is", "smoke", "", 0, 0, 0}};
+       "git:a-very-long-reference-indeed-it-is", "smoke", "2026-01-01T00:00:00.001Z", 0, 0, 0}};
   expect_golden(list_text(runs), "list.txt");
   expect_golden(list_json(runs), "list.json");
   EXPECT_EQ(list_text({}), "no runs yet\n");

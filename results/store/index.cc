@@ -1,13 +1,19 @@
 #include "results/store/index.h"
 
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/vfs.h>
+
+#include "harness/base/file.h"
 
 namespace ktrial::results {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr int kVersion = 1;
-constexpr char kSchema[] =
+constexpr char kTables[] =
     "CREATE TABLE IF NOT EXISTS runs ("
     " id TEXT PRIMARY KEY, state TEXT NOT NULL, outcome TEXT NOT NULL, title TEXT NOT NULL,"
     " signature TEXT NOT NULL, kernel TEXT NOT NULL, workload TEXT NOT NULL,"
@@ -15,7 +21,7 @@ constexpr char kSchema[] =
     " inconclusive INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS by_signature ON runs(signature);"
     "PRAGMA user_version=1;";
-static_assert(kVersion == 1, "the schema names it too");
+static_assert(kVersion == 1, "the tables name it too");
 
 // A prepared statement; finalized on scope exit.
 class Statement {
@@ -61,7 +67,36 @@ void remove_files(const fs::path& file) {
     fs::remove(file.string() + suffix, ignored);
 }
 
+// One process at a time replaces the index; the others then find a sound one.
+Fd lock_beside(const fs::path& file) {
+  auto lock = open_file(file.string() + ".lock", O_RDWR | O_CREAT);
+  if (!lock || ::flock(lock->get(), LOCK_EX) != 0) return Fd();
+  return std::move(*lock);
+}
+
 }  // namespace
+
+bool wal_works_on(long file_system_type) {
+  constexpr unsigned kCifs = 0xff534d42, kFuse = 0x65735546, kLustre = 0x0bd00bd0,
+                     kCeph = 0x00c36400, kGpfs = 0x47504653, kBeegfs = 0x19830326;
+  switch (static_cast<unsigned>(file_system_type)) {
+    case NFS_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case AFS_SUPER_MAGIC:
+    case CODA_SUPER_MAGIC:
+    case V9FS_MAGIC:
+    case kCifs:
+    case kFuse:
+    case kLustre:
+    case kCeph:
+    case kGpfs:
+    case kBeegfs:
+      return false;
+    default:
+      return true;
+  }
+}
 
 std::shared_ptr<Index> Index::open(const fs::path& file) {
   std::shared_ptr<Index> index(new Index(file));
@@ -81,16 +116,26 @@ bool Index::connect() {
     return false;
   sqlite3_busy_timeout(db_, 10'000);
   if (!is_sound(db_)) return false;
-  // WAL where the file system allows it; otherwise SQLite keeps its rollback
-  // journal, which is as safe. NORMAL: a power cut may lose the last rows, which
-  // the files bring back.
-  run("PRAGMA journal_mode=WAL");
+  // WAL needs memory that its users share, so all of them on one host: on a network's file
+  // system the rollback journal, which needs no more than locks. NORMAL: a power cut may
+  // lose the last rows, which the files bring back.
+  struct statfs info {};
+  const bool wal = ::statfs(file_.c_str(), &info) == 0 && wal_works_on(info.f_type);
+  run(wal ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE");
   run("PRAGMA synchronous=NORMAL");
-  return run(kSchema);
+  return run(kTables);
 }
 
 bool Index::recreate() {
   std::lock_guard lock(mutex_);
+  // Busy is not broken: somebody else is writing, and the files are there to be read.
+  if (const int code = sqlite3_errcode(db_); code == SQLITE_BUSY || code == SQLITE_LOCKED)
+    return false;
+  sqlite3_close(db_);
+  db_ = nullptr;
+  const Fd only_we = lock_beside(file_);
+  if (!only_we) return false;
+  if (connect()) return true;  // somebody was here before us
   sqlite3_close(db_);
   db_ = nullptr;
   remove_files(file_);

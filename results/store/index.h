@@ -17,6 +17,10 @@ struct sqlite3_stmt;
 
 namespace ktrial::results {
 
+// Whether SQLite's write-ahead log can be shared by all who use a file there: not on a file
+// system of several hosts. Numbers: statfs(2).
+bool wal_works_on(long file_system_type);
+
 class Index {
  public:
   // Opens or makes it. A corrupt file or one of another version is replaced by
@@ -32,7 +36,8 @@ class Index {
   std::optional<std::map<std::string, RunState>> states();
   // Latest first; limit 0: all.
   std::optional<std::vector<RunSummary>> list(std::size_t limit);
-  // Starts again with an empty index, after an operation has failed.
+  // Starts again with an empty index, after an operation has failed; not when the index is
+  // only in use by somebody else.
   bool recreate();
 
  private:

@@ -1,78 +1,20 @@
 #include "results/store/json.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
+#include "results/store/json_fields.h"
+
 namespace ktrial::results {
 namespace {
-
-std::string text_of(const Json& object, const char* key) {
-  auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-double number_of(const Json& object, const char* key) {
-  auto it = object.find(key);
-  return it != object.end() && it->is_number() ? it->get<double>() : 0;
-}
-int int_of(const Json& object, const char* key, int fallback = 0) {
-  auto it = object.find(key);
-  if (it == object.end() || !it->is_number_integer()) return fallback;
-  auto value = it->get<std::int64_t>();
-  return value < INT32_MIN || value > INT32_MAX ? fallback : static_cast<int>(value);
-}
-std::uint64_t unsigned_of(const Json& object, const char* key) {
-  auto it = object.find(key);
-  return it != object.end() && it->is_number_unsigned() ? it->get<std::uint64_t>() : 0;
-}
-bool bool_of(const Json& object, const char* key) {
-  auto it = object.find(key);
-  return it != object.end() && it->is_boolean() && it->get<bool>();
-}
-// A list of objects (anything else in it is passed over).
-template <class F>
-void each_object(const Json& object, const char* key, F&& use) {
-  auto it = object.find(key);
-  if (it == object.end() || !it->is_array()) return;
-  for (const Json& item : *it)
-    if (item.is_object()) use(item);
-}
-
-Json strings(const std::vector<std::string>& values) {
-  Json out = Json::array();
-  for (const auto& value : values) out.push_back(value);
-  return out;
-}
-std::vector<std::string> strings_of(const Json& object, const char* key) {
-  std::vector<std::string> out;
-  auto it = object.find(key);
-  if (it == object.end() || !it->is_array()) return out;
-  for (const Json& item : *it)
-    if (item.is_string()) out.push_back(item.get<std::string>());
-  return out;
-}
-
-// Names may repeat, so an object would lose some: a list of pairs.
-Json pairs(const Facts& facts) {
-  Json out = Json::array();
-  for (const auto& [key, value] : facts) out.push_back({{"name", key}, {"value", value}});
-  return out;
-}
-Facts facts_of(const Json& object, const char* key) {
-  Facts out;
-  each_object(object, key, [&](const Json& item) {
-    out.emplace_back(text_of(item, "name"), text_of(item, "value"));
-  });
-  return out;
-}
 
 double rounded(double seconds) { return std::round(seconds * 1000) / 1000; }
 
 Finding finding_from_json(const Json& json) {
   Finding f;
   f.title = text_of(json, "title");
-  f.kind = text_of(json, "kind");
+  f.kind = RecordedKind::parse(text_of(json, "kind"));
   f.culprit = text_of(json, "culprit");
   if (auto it = json.find("cpu"); it != json.end() && it->is_number_integer())
     f.cpu = int_of(json, "cpu");
@@ -105,22 +47,57 @@ SpecSummary spec_from_json(const Json& json) {
   return s;
 }
 
-template <class Record>
-void put_verdict(Json& out, const Record& record) {
-  out["outcome"] = name(record.outcome);
-  out["title"] = record.title;
-  out["kind"] = record.kind;
-  out["culprit"] = record.culprit;
-  out["signature"] = record.signature;
-  out["reason"] = record.reason;
+void put_verdict(Json& out, const Verdict& verdict) {
+  out["outcome"] = name(verdict.outcome);
+  out["title"] = verdict.title;
+  out["kind"] = verdict.kind.name();
+  out["culprit"] = verdict.culprit;
+  out["signature"] = verdict.signature;
+  out["reason"] = verdict.reason;
 }
-template <class Record>
-void take_verdict(const Json& json, Record& record) {
-  record.title = text_of(json, "title");
-  record.kind = text_of(json, "kind");
-  record.culprit = text_of(json, "culprit");
-  record.signature = text_of(json, "signature");
-  record.reason = text_of(json, "reason");
+std::optional<Verdict> verdict_of(const Json& json) {
+  const auto outcome = parse_outcome(text_of(json, "outcome"));
+  if (!outcome) return std::nullopt;
+  return Verdict{*outcome,
+                 text_of(json, "title"),
+                 RecordedKind::parse(text_of(json, "kind")),
+                 text_of(json, "culprit"),
+                 text_of(json, "signature"),
+                 text_of(json, "reason")};
+}
+
+// What is not known is left out.
+void put(Json& out, const char* key, const std::string& value) {
+  if (!value.empty()) out[key] = value;
+}
+
+Json to_json(const KernelFacts& kernel) {
+  Json out = Json::object();
+  put(out, "release", kernel.release);
+  put(out, "commit", kernel.commit);
+  put(out, "architecture", kernel.architecture);
+  put(out, "compiler", kernel.compiler);
+  put(out, "config_sha256", kernel.config_sha256);
+  put(out, "image_sha256", kernel.image_sha256);
+  return out;
+}
+KernelFacts kernel_from_json(const Json& json) {
+  return {text_of(json, "release"),  text_of(json, "commit"),        text_of(json, "architecture"),
+          text_of(json, "compiler"), text_of(json, "config_sha256"), text_of(json, "image_sha256")};
+}
+
+Json to_json(const HostFacts& host) {
+  Json out = Json::object();
+  put(out, "name", host.name);
+  put(out, "cpu", host.cpu);
+  if (host.cores > 0) out["cores"] = host.cores;
+  put(out, "kernel", host.kernel);
+  put(out, "qemu", host.qemu);
+  return out;
+}
+HostFacts host_from_json(const Json& json) {
+  return {text_of(json, "name"), text_of(json, "cpu"), int_of(json, "cores"),
+          text_of(json, "kernel"), text_of(json, "qemu")};
 }
 
 Json to_json(const Subtest& test) {
@@ -135,81 +112,18 @@ Subtest subtest_from_json(const Json& json) {
   return test;
 }
 
-Json to_json(const TraceStory& story) {
-  Json cpus = Json::array(), forks = Json::array(), held = Json::array();
-  for (const auto& one : story.cpus)
-    cpus.push_back({{"cpu", one.cpu},
-                    {"last_s", one.last_s},
-                    {"last", one.last},
-                    {"unfinished", one.unfinished},
-                    {"longest_gap",
-                     {{"seconds", one.gap_s},
-                      {"from_s", one.gap_from_s},
-                      {"idle", one.gap_idle},
-                      {"open", one.gap_open}}}});
-  for (const auto& one : story.forks)
-    forks.push_back({{"at_s", one.at_s},
-                     {"cpu", one.cpu},
-                     {"parent", one.parent},
-                     {"child", one.child},
-                     {"child_ran", one.ran},
-                     {"parent_waits", one.parent_waits}});
-  for (const auto& one : story.held_off)
-    held.push_back({{"since_s", one.since_s},
-                    {"cpu", one.cpu},
-                    {"task", one.task},
-                    {"child", one.child},
-                    {"child_ran", one.child_ran}});
-  return {{"source", story.source},
-          {"events", story.events},
-          {"begin_s", story.begin_s},
-          {"end_s", story.end_s},
-          {"complete", story.missing.empty()},
-          {"missing", strings(story.missing)},
-          {"cpus", cpus},
-          {"forks", forks},
-          {"held_off", held}};
-}
+}  // namespace
 
-TraceStory story_from_json(const Json& json) {
-  TraceStory out;
-  const auto cpu_of = [](const Json& item) {
-    return static_cast<unsigned>(std::max(0, int_of(item, "cpu")));
-  };
-  out.source = text_of(json, "source");
-  out.events = unsigned_of(json, "events");
-  out.begin_s = number_of(json, "begin_s");
-  out.end_s = number_of(json, "end_s");
-  out.missing = strings_of(json, "missing");
-  each_object(json, "cpus", [&](const Json& item) {
-    TraceStory::Cpu one{cpu_of(item), number_of(item, "last_s"), text_of(item, "last"),
-                        bool_of(item, "unfinished")};
-    if (auto gap = item.find("longest_gap"); gap != item.end() && gap->is_object()) {
-      one.gap_s = number_of(*gap, "seconds");
-      one.gap_from_s = number_of(*gap, "from_s");
-      one.gap_idle = bool_of(*gap, "idle");
-      one.gap_open = bool_of(*gap, "open");
-    }
-    out.cpus.push_back(std::move(one));
-  });
-  each_object(json, "forks", [&](const Json& item) {
-    out.forks.push_back({number_of(item, "at_s"), cpu_of(item), text_of(item, "parent"),
-                         text_of(item, "child"), bool_of(item, "child_ran"),
-                         bool_of(item, "parent_waits")});
-  });
-  each_object(json, "held_off", [&](const Json& item) {
-    out.held_off.push_back({number_of(item, "since_s"), cpu_of(item), text_of(item, "task"),
-                            text_of(item, "child"), bool_of(item, "child_ran")});
-  });
+Json document(Json content) {
+  Json out = {{"schema", kSchema}, {"ktrial_version", ktrial_version()}};
+  out.update(content);
   return out;
 }
-
-}  // namespace
 
 Json to_json(const Finding& finding) {
   Json out;
   out["title"] = finding.title;
-  out["kind"] = finding.kind;
+  out["kind"] = finding.kind.name();
   out["culprit"] = finding.culprit;
   out["cpu"] = finding.cpu ? Json(*finding.cpu) : Json();
   out["task"] = finding.task;
@@ -222,7 +136,7 @@ Json to_json(const Finding& finding) {
 
 Json to_json(const TrialRecord& trial) {
   Json out;
-  put_verdict(out, trial);
+  put_verdict(out, trial.verdict);
   out["duration_s"] = rounded(trial.duration_s);
   out["boot_s"] = rounded(trial.boot_s);
   out["accel"] = trial.accel;
@@ -246,6 +160,8 @@ Json to_json(const TrialRecord& trial) {
   out["counters"] = Json::array();
   for (const auto& [key, value] : trial.counters)
     out["counters"].push_back({{"name", key}, {"value", value}});
+  out["kernel"] = to_json(trial.kernel);
+  out["host"] = to_json(trial.host);
   out["facts"] = pairs(trial.facts);
   return out;
 }
@@ -271,10 +187,13 @@ Json to_json(const SpecSummary& spec) {
 
 Json to_json(const RunRecord& run) {
   Json out;
-  put_verdict(out, run);
+  put_verdict(out, run.verdict);
   out["trials"] = Json::array();
   for (const TrialRecord& trial : run.trials) out["trials"].push_back(to_json(trial));
   out["id"] = run.id;
+  put(out, "campaign", run.part_of.campaign);
+  put(out, "cell", run.part_of.cell);
+  put(out, "recorded_by", run.recorded_by);
   out["state"] = name(run.state);
   out["directory"] = run.directory.string();
   out["spec"] = to_json(run.spec);
@@ -289,11 +208,10 @@ Json to_json(const RunRecord& run) {
 
 std::optional<TrialRecord> trial_from_json(const Json& json) {
   if (!json.is_object()) return std::nullopt;
-  auto outcome = parse_outcome(text_of(json, "outcome"));
-  if (!outcome) return std::nullopt;
+  auto verdict = verdict_of(json);
+  if (!verdict) return std::nullopt;
   TrialRecord trial;
-  trial.outcome = *outcome;
-  take_verdict(json, trial);
+  trial.verdict = std::move(*verdict);
   trial.duration_s = number_of(json, "duration_s");
   trial.boot_s = number_of(json, "boot_s");
   trial.accel = text_of(json, "accel");
@@ -306,14 +224,15 @@ std::optional<TrialRecord> trial_from_json(const Json& json) {
               [&](const Json& item) { trial.findings.push_back(finding_from_json(item)); });
   each_object(json, "subtests",
               [&](const Json& item) { trial.subtests.push_back(subtest_from_json(item)); });
-  if (auto it = json.find("incident"); it != json.end() && it->is_object())
-    trial.incident = {strings_of(*it, "chain"), strings_of(*it, "victims"),
-                      text_of(*it, "autopsy"), text_of(*it, "no_autopsy")};
-  if (auto it = json.find("trace"); it != json.end() && it->is_object())
-    trial.trace = story_from_json(*it);
+  if (const Json* incident = object_in(json, "incident"))
+    trial.incident = {strings_of(*incident, "chain"), strings_of(*incident, "victims"),
+                      text_of(*incident, "autopsy"), text_of(*incident, "no_autopsy")};
+  if (const Json* trace = object_in(json, "trace")) trial.trace = story_from_json(*trace);
   each_object(json, "counters", [&](const Json& item) {
     trial.counters.emplace_back(text_of(item, "name"), unsigned_of(item, "value"));
   });
+  if (const Json* kernel = object_in(json, "kernel")) trial.kernel = kernel_from_json(*kernel);
+  if (const Json* host = object_in(json, "host")) trial.host = host_from_json(*host);
   trial.facts = facts_of(json, "facts");
   return trial;
 }
@@ -323,17 +242,17 @@ std::optional<RunRecord> run_from_json(const Json& json) {
   RunRecord run;
   run.id = text_of(json, "id");
   auto state = parse_run_state(text_of(json, "state"));
-  auto outcome = parse_outcome(text_of(json, "outcome"));
-  if (run.id.empty() || !state || !outcome) return std::nullopt;
+  auto verdict = verdict_of(json);
+  if (run.id.empty() || !state || !verdict) return std::nullopt;
   run.state = *state;
-  run.outcome = *outcome;
-  take_verdict(json, run);
+  run.verdict = std::move(*verdict);
+  run.recorded_by = text_of(json, "recorded_by");
+  run.part_of = {text_of(json, "campaign"), text_of(json, "cell")};
   each_object(json, "trials", [&](const Json& item) {
     if (auto trial = trial_from_json(item)) run.trials.push_back(std::move(*trial));
   });
   run.directory = text_of(json, "directory");
-  if (auto it = json.find("spec"); it != json.end() && it->is_object())
-    run.spec = spec_from_json(*it);
+  if (const Json* spec = object_in(json, "spec")) run.spec = spec_from_json(*spec);
   run.argv = strings_of(json, "argv");
   run.working_dir = text_of(json, "working_dir");
   run.started_at = time_from_text(text_of(json, "started_at")).value_or(TimePoint{});

@@ -14,6 +14,9 @@ namespace ktrial::results {
 
 using Json = nlohmann::ordered_json;
 
+// `content` behind what every document begins with: its `schema` (kSchema) and ktrial's version.
+Json document(Json content);
+
 Json to_json(const Finding& finding);
 Json to_json(const TrialRecord& trial);
 Json to_json(const SpecSummary& spec);

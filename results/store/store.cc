@@ -11,6 +11,7 @@
 #include "results/store/advice.h"
 #include "results/store/index.h"
 #include "results/store/json.h"
+#include "results/store/json_fields.h"
 #include "results/store/owner.h"
 
 namespace ktrial::results {
@@ -50,28 +51,24 @@ Result<std::string> read_json_file(const fs::path& path) {
 }
 
 RunSummary summary_of(const RunRecord& run) {
-  RunSummary out{run.id,        run.state,       run.outcome,       run.title,
-                 run.signature, run.spec.kernel, run.spec.workload, to_text(run.started_at)};
+  const Verdict& verdict = run.verdict;
+  RunSummary out{
+      run.id,          run.state,         verdict.outcome,        verdict.title, verdict.signature,
+      run.spec.kernel, run.spec.workload, to_text(run.started_at)};
   for (const TrialRecord& trial : run.trials)
-    ++(trial.outcome == Outcome::pass   ? out.passed
-       : trial.outcome == Outcome::fail ? out.failed
-                                        : out.inconclusive);
+    ++(trial.verdict.outcome == Outcome::pass   ? out.passed
+       : trial.verdict.outcome == Outcome::fail ? out.failed
+                                                : out.inconclusive);
   return out;
 }
 
 void add_up(RunRecord& run) {
-  Overall o = overall(run.trials, run.spec.until_fail ? 0 : run.spec.repeat);
-  run.outcome = o.outcome;
-  run.title = o.title;
-  run.kind = o.kind;
-  run.culprit = o.culprit;
-  run.signature = o.signature;
-  run.reason = o.reason;
+  run.verdict = overall(run.trials, run.spec.until_fail ? 0 : run.spec.repeat);
 }
 
 // run.json holds no trials: each is in its own folder, written once.
 Status write_run(const RunRecord& run, const fs::path& directory) {
-  Json json = to_json(run);
+  Json json = document(to_json(run));
   for (const char* key : {"trials", "directory", "unreadable"}) json.erase(key);
   if (run.state == RunState::running) json["owner"] = to_json(this_process());
   return write_json(directory / "run.json", json);
@@ -166,9 +163,10 @@ Result<fs::path> RunDir::begin_trial(int index) {
 
 Status RunDir::add_trial(TrialRecord trial) {
   trial.artifacts = KTRIAL_TRY(begin_trial(trial.index));
-  if (trial.outcome == Outcome::fail && trial.signature.empty())
-    trial.signature = make_signature(trial.kind, trial.title, trial.culprit);
-  Json json = to_json(trial);
+  Verdict& verdict = trial.verdict;
+  if (verdict.outcome == Outcome::fail && verdict.signature.empty())
+    verdict.signature = make_signature(verdict.kind.name(), verdict.title, verdict.culprit);
+  Json json = document(to_json(trial));
   json.erase("artifacts");  // the folder may move
   KTRIAL_TRY(write_json(trial.artifacts / "verdict.json", json));
   std::erase_if(record_.trials, [&](const TrialRecord& t) { return t.index == trial.index; });
@@ -214,8 +212,11 @@ Result<Store> Store::open(fs::path dir) {
   return Store(dir, Index::open(dir / "index.db"));
 }
 
-Result<RunDir> Store::begin_run(SpecSummary spec, std::vector<std::string> argv) {
+Result<RunDir> Store::begin_run(SpecSummary spec, std::vector<std::string> argv,
+                                Membership part_of) {
   RunRecord run;
+  run.recorded_by = ktrial_version();
+  run.part_of = std::move(part_of);
   run.spec = std::move(spec);
   run.argv = std::move(argv);
   std::error_code error;
@@ -285,6 +286,30 @@ Result<fs::path> Store::find(std::string_view ref) const {
 
 Result<RunRecord> Store::load(std::string_view ref) const {
   return load_run(KTRIAL_TRY(find(ref)));
+}
+
+Result<RunRecord> Store::declare_dead(std::string_view ref) const {
+  const fs::path directory = KTRIAL_TRY(find(ref));
+  const auto json = parse_json(KTRIAL_TRY(read_json_file(directory / "run.json")));
+  RunRecord run = KTRIAL_TRY(load_run(directory));
+  const bool recorded_as_running =
+      json && text_of(*json, "state") == name(RunState::running) && json->contains("owner");
+  if (!recorded_as_running)
+    return usage_error("run " + run.id + " is over: it is recorded as " +
+                       std::string(name(run.state)));
+  const Owner owner = owner_from_json((*json)["owner"]);
+  const bool here = owner.host == this_process().host;
+  if (here && may_be_alive(owner))
+    return usage_error("run " + run.id + " goes on: its process " + std::to_string(owner.pid) +
+                           " is alive on this host",
+                       "end that process; the run is then interrupted by itself");
+  run.state = RunState::interrupted;
+  run.finished_at = std::chrono::system_clock::now();
+  run.facts.emplace_back("declared_dead", "its process " + std::to_string(owner.pid) + " on " +
+                                              owner.host + " is gone");
+  KTRIAL_TRY(write_run(run, run.directory));
+  if (index_) (void)index_->put({summary_of(run)});
+  return run;
 }
 
 Result<std::vector<RunSummary>> Store::list(std::size_t limit) const {

@@ -78,13 +78,17 @@ class Store {
   const std::filesystem::path& dir() const { return dir_; }
 
   // A new run of this process, on disk when it returns. `argv` is what re-runs it.
-  Result<RunDir> begin_run(SpecSummary spec, std::vector<std::string> argv);
+  Result<RunDir> begin_run(SpecSummary spec, std::vector<std::string> argv,
+                           Membership part_of = {});
   // The folder of a run: `ref` is an id, the beginning of exactly one id, a run's
   // folder, or "last" (the latest begun). ErrorKind::usage if there is none.
   Result<std::filesystem::path> find(std::string_view ref) const;
   // The record with all its committed trials. A run that is `running` on disk
   // but whose process is gone comes back as interrupted, its trials added up.
   Result<RunRecord> load(std::string_view ref) const;
+  // Ends the record of a run that nobody makes any more, e.g. because its host is gone, with
+  // what was committed. ErrorKind::usage if it is over already, or if its process is alive here.
+  Result<RunRecord> declare_dead(std::string_view ref) const;
   // The latest `limit` runs, latest first; 0: all. Unreadable ones are left out.
   Result<std::vector<RunSummary>> list(std::size_t limit = 0) const;
 

@@ -13,47 +13,11 @@
 #include "results/report/report.h"
 #include "results/store/json.h"
 #include "results/store/test_dir.h"
+#include "results/store/test_store.h"
 
 namespace ktrial::results {
 namespace {
 namespace fs = std::filesystem;
-
-TrialRecord trial(int index, Outcome outcome = Outcome::pass) {
-  TrialRecord t;
-  t.index = index;
-  t.outcome = outcome;
-  t.reason = "reason " + std::to_string(index);
-  t.duration_s = 1.25;
-  t.boot_s = 0.5;
-  t.accel = "tcg";
-  t.channel = "virtio-serial";
-  t.vmm = "qemu";
-  t.facts = {{"release", "6.1"}, {"release", "again"}};
-  t.counters = {{"warn_count", 18446744073709551615u}};
-  t.started_at = TimePoint(std::chrono::milliseconds(1767225600123));
-  if (outcome == Outcome::fail) {
-    t.title = "BUG: soft lockup in foo";
-    t.kind = "soft_lockup";
-    t.findings = {{t.title, t.kind, "foo", 3, "a/1", 10, 20, true, "text\n"}};
-  }
-  return t;
-}
-
-SpecSummary spec(int repeat) {
-  SpecSummary s;
-  s.kernel = "host";
-  s.workload = "smoke";
-  s.parameters = {{"threads", "8"}};
-  s.repeat = repeat;
-  s.cpus = 4;
-  return s;
-}
-
-Store open(const fs::path& dir) {
-  auto store = Store::open(dir);
-  if (!store) throw std::runtime_error(store.error().message);
-  return *store;
-}
 
 TEST(StoreTest, ARunReadsBackAsItWasWritten) {
   TestDir dir;
@@ -63,13 +27,13 @@ TEST(StoreTest, ARunReadsBackAsItWasWritten) {
   ASSERT_TRUE(run->add_trial(trial(0)));
   ASSERT_TRUE(run->add_trial(trial(1, Outcome::fail)));
   ASSERT_TRUE(run->finish());
-  EXPECT_EQ(run->record().signature, "soft_lockup:foo");
+  EXPECT_EQ(run->record().verdict.signature, "soft_lockup:foo");
 
   auto loaded = store.load("last");
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(dump(to_json(*loaded)), dump(to_json(run->record())));
   EXPECT_EQ(loaded->state, RunState::finished);
-  EXPECT_EQ(loaded->outcome, Outcome::fail);
+  EXPECT_EQ(loaded->verdict.outcome, Outcome::fail);
   EXPECT_EQ(loaded->trials[1].artifacts, run->path() / "trials/001");
   EXPECT_EQ(loaded->trials[1].findings.at(0).cpu, 3);
   EXPECT_EQ(loaded->argv.back(), "4");
@@ -139,7 +103,7 @@ TEST(StoreTest, AnUnfinishedRunIsInterruptedWhenItsOwnerLetsGo) {
     EXPECT_EQ(store.list()->at(0).state, RunState::running);
   }
   EXPECT_EQ(store.load("last")->state, RunState::interrupted);
-  EXPECT_EQ(store.load("last")->outcome, Outcome::inconclusive) << "one of two is no pass";
+  EXPECT_EQ(store.load("last")->verdict.outcome, Outcome::inconclusive) << "one of two is no pass";
   EXPECT_EQ(store.list()->at(0).state, RunState::interrupted);
   EXPECT_EQ(store.list()->at(0).passed, 1);
 }
@@ -163,78 +127,70 @@ TEST(StoreTest, ADamagedTrialIsTold) {
   EXPECT_NE(report_text(*loaded).find(file.string()), std::string::npos);
 }
 
-class IndexTest : public testing::Test {
- protected:
-  void SetUp() override {
-    Store store = open(dir_.path());
-    for (int i = 0; i < 5; ++i) {
-      auto run = store.begin_run(spec(1), {});
-      ASSERT_TRUE(run->add_trial(trial(0, i % 2 ? Outcome::fail : Outcome::pass)));
-      ASSERT_TRUE(run->finish());
-    }
-    before_ = *store.list();
-    ASSERT_EQ(before_.size(), 5u);
-  }
-  fs::path index() const { return dir_.path() / "index.db"; }
-  void remove_index() {
-    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(index().string() + suffix);
-  }
-  void expect_same() { EXPECT_EQ(*open(dir_.path()).list(), before_); }
-
-  TestDir dir_;
-  std::vector<RunSummary> before_;
-};
-
-TEST_F(IndexTest, IsRebuiltWhenMissing) {
-  remove_index();
-  expect_same();
-  EXPECT_TRUE(fs::exists(index()));
+// What ktrial wrote before its records had a schema number.
+TEST(StoreTest, AnOlderRecordIsReadOn) {
+  const auto run = load_run(KTRIAL_SOURCE_DIR "/results/store/testdata/before-schema");
+  ASSERT_TRUE(run) << run.error().message;
+  EXPECT_EQ(run->recorded_by, "");
+  EXPECT_EQ(run->verdict.kind, Kind::soft_lockup);
+  EXPECT_EQ(run->verdict.culprit, "mm_get_cid");
+  ASSERT_EQ(run->trials.size(), 2u);
+  EXPECT_TRUE(run->unreadable.empty());
+  EXPECT_EQ(run->trials[0].kernel, KernelFacts());
+  // A kind that is unknown here stays what it was, also when it is written again.
+  const TrialRecord& strange = run->trials[1];
+  EXPECT_EQ(strange.verdict.kind, Kind::foreign);
+  EXPECT_EQ(strange.verdict.kind.name(), "stuck");
+  EXPECT_EQ(to_json(strange)["kind"], "stuck");
 }
 
-TEST_F(IndexTest, IsRebuiltWhenCorrupt) {
-  const std::string good = *read_file(index());
-  for (int shape = 0; shape < 5; ++shape) {
-    remove_index();
-    std::string bad = good;
-    if (shape == 0) bad = "not a database at all, by any measure";
-    if (shape == 1) bad.resize(bad.size() / 2);
-    if (shape == 2) std::fill(bad.begin() + 4096, bad.end(), '\xa5');
-    if (shape == 3) std::fill(bad.begin() + 16, bad.begin() + 100, '\0');
-    if (shape == 4) bad.clear();
-    std::ofstream(index(), std::ios::binary) << bad;
-    SCOPED_TRACE(shape);
-    expect_same();
+TEST(StoreTest, FactsOfKernelHostAndCampaignReadBack) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto run = store.begin_run(spec(1), {}, {"nightly", "kernel=a,cpus=4"});
+  ASSERT_TRUE(run);
+  TrialRecord one = trial(0);
+  one.kernel = {"6.1.0-1", std::string(40, 'a'), "x86_64", "gcc 12", "c0", "1a"};
+  one.host = {"box", "Some CPU", 2, "6.12.0", "7.2.22"};
+  ASSERT_TRUE(run->add_trial(one));
+  ASSERT_TRUE(run->finish());
+  const auto loaded = store.load("last");
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->part_of, (Membership{"nightly", "kernel=a,cpus=4"}));
+  EXPECT_EQ(loaded->trials[0].kernel, one.kernel);
+  EXPECT_EQ(loaded->trials[0].host, one.host);
+  EXPECT_EQ(loaded->recorded_by, ktrial_version());
+  for (const char* file : {"run.json", "trials/000/verdict.json"}) {
+    const auto json = parse_json(*read_file(run->path() / file));
+    ASSERT_TRUE(json) << file;
+    EXPECT_EQ((*json)["schema"], kSchema) << file;
+    EXPECT_EQ((*json)["ktrial_version"], ktrial_version()) << file;
   }
 }
 
-TEST_F(IndexTest, IsRebuiltWhenCorruptedUnderUs) {
-  Store store = open(dir_.path());
-  for (const char* suffix : {"", "-wal"}) {
-    std::error_code error;
-    auto size = fs::file_size(index().string() + suffix, error);
-    if (error || size == 0) continue;
-    std::ofstream out(index().string() + suffix, std::ios::binary | std::ios::in);
-    out << std::string(size, 'x');
-  }
-  EXPECT_EQ(*store.list(), before_);
-}
+TEST(StoreTest, ARunOfAHostThatIsGoneIsDeclaredDead) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto run = store.begin_run(spec(2), {});
+  ASSERT_TRUE(run && run->add_trial(trial(0, Outcome::fail)));
+  auto refused = store.declare_dead("last");
+  ASSERT_FALSE(refused) << "its process is this one";
+  EXPECT_EQ(refused.error().kind, ErrorKind::usage);
 
-TEST_F(IndexTest, IsNotNeeded) {
-  remove_index();
-  fs::create_directory(index());  // a folder in its place: SQLite cannot open it
-  std::ofstream(index() / "x") << "x";
-  expect_same();
-  auto run = open(dir_.path()).begin_run(spec(1), {});
-  EXPECT_TRUE(run);
-}
-
-TEST_F(IndexTest, FollowsFoldersThatComeAndGo) {
-  fs::remove_all(dir_.path() / "runs" / before_.front().id);
-  before_.erase(before_.begin());
-  expect_same();
-  Store store = open(dir_.path());
-  EXPECT_EQ(store.list(2)->size(), 2u);
-  EXPECT_EQ(store.list(2)->at(0), before_.at(0));
+  const fs::path file = run->path() / "run.json";
+  auto json = *parse_json(*read_file(file));
+  json["owner"]["host"] = "elsewhere";
+  ASSERT_TRUE(write_file_atomically(file, dump(json)));
+  EXPECT_EQ(store.load("last")->state, RunState::running) << "nobody can know";
+  const auto dead = store.declare_dead("last");
+  ASSERT_TRUE(dead) << dead.error().message;
+  EXPECT_EQ(dead->state, RunState::interrupted);
+  const auto loaded = store.load("last");
+  EXPECT_EQ(loaded->state, RunState::interrupted);
+  EXPECT_EQ(loaded->verdict.outcome, Outcome::fail);
+  EXPECT_EQ(loaded->verdict.kind, Kind::soft_lockup);
+  EXPECT_EQ(store.list()->at(0).state, RunState::interrupted);
+  EXPECT_EQ(store.declare_dead("last").error().kind, ErrorKind::usage) << "over is over";
 }
 
 // The promise: a trial whose add_trial() returned is there whole, whatever
@@ -274,13 +230,13 @@ TEST(StoreCrashTest, KillAtAnyPointLosesNoCommittedTrial) {
     auto run = store.load("last");
     ASSERT_TRUE(run) << run.error().message;
     EXPECT_EQ(run->state, RunState::interrupted);
-    EXPECT_EQ(run->outcome, Outcome::fail) << "trial 0 failed and was committed";
+    EXPECT_EQ(run->verdict.outcome, Outcome::fail) << "trial 0 failed and was committed";
     // One more may have been renamed into place before it could be announced.
     ASSERT_GE(static_cast<int>(run->trials.size()), committed + 1);
     ASSERT_LE(static_cast<int>(run->trials.size()), committed + 2);
     for (std::size_t i = 0; i < run->trials.size(); ++i) {
       EXPECT_EQ(run->trials[i].index, static_cast<int>(i));
-      EXPECT_EQ(run->trials[i].reason, "reason " + std::to_string(i));
+      EXPECT_EQ(run->trials[i].verdict.reason, "reason " + std::to_string(i));
       EXPECT_EQ(run->trials[i].counters.size(), 1u);
     }
     for (const auto& entry : fs::directory_iterator(run->directory / "trials")) {
@@ -324,7 +280,7 @@ TEST(StoreFaultTest, AFullDiskIsAClearErrorAndLeavesNothingHalf) {
   // And the run goes on when there is room again.
   EXPECT_TRUE(run->add_trial(trial(1)));
   EXPECT_TRUE(run->finish());
-  EXPECT_EQ(store.load("last")->outcome, Outcome::pass);
+  EXPECT_EQ(store.load("last")->verdict.outcome, Outcome::pass);
 }
 
 TEST(StoreFaultTest, AnUnusableFolderIsAnEnvironmentError) {

@@ -1,0 +1,133 @@
+#include "results/store/index.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "harness/base/file.h"
+#include "results/store/test_dir.h"
+#include "results/store/test_store.h"
+
+namespace ktrial::results {
+namespace {
+namespace fs = std::filesystem;
+
+class IndexTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    Store store = open(dir_.path());
+    for (int i = 0; i < 5; ++i) {
+      auto run = store.begin_run(spec(1), {});
+      ASSERT_TRUE(run->add_trial(trial(0, i % 2 ? Outcome::fail : Outcome::pass)));
+      ASSERT_TRUE(run->finish());
+    }
+    before_ = *store.list();
+    ASSERT_EQ(before_.size(), 5u);
+  }
+  fs::path index() const { return dir_.path() / "index.db"; }
+  void remove_index() {
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(index().string() + suffix);
+  }
+  void expect_same() { EXPECT_EQ(*open(dir_.path()).list(), before_); }
+
+  TestDir dir_;
+  std::vector<RunSummary> before_;
+};
+
+TEST_F(IndexTest, IsRebuiltWhenMissing) {
+  remove_index();
+  expect_same();
+  EXPECT_TRUE(fs::exists(index()));
+}
+
+TEST_F(IndexTest, IsRebuiltWhenCorrupt) {
+  const std::string good = *read_file(index());
+  for (int shape = 0; shape < 5; ++shape) {
+    remove_index();
+    std::string bad = good;
+    if (shape == 0) bad = "not a database at all, by any measure";
+    if (shape == 1) bad.resize(bad.size() / 2);
+    if (shape == 2) std::fill(bad.begin() + 4096, bad.end(), '\xa5');
+    if (shape == 3) std::fill(bad.begin() + 16, bad.begin() + 100, '\0');
+    if (shape == 4) bad.clear();
+    std::ofstream(index(), std::ios::binary) << bad;
+    SCOPED_TRACE(shape);
+    expect_same();
+  }
+}
+
+TEST_F(IndexTest, IsRebuiltWhenCorruptedUnderUs) {
+  Store store = open(dir_.path());
+  for (const char* suffix : {"", "-wal"}) {
+    std::error_code error;
+    auto size = fs::file_size(index().string() + suffix, error);
+    if (error || size == 0) continue;
+    std::ofstream out(index().string() + suffix, std::ios::binary | std::ios::in);
+    out << std::string(size, 'x');
+  }
+  EXPECT_EQ(*store.list(), before_);
+}
+
+TEST_F(IndexTest, IsNotNeeded) {
+  remove_index();
+  fs::create_directory(index());  // a folder in its place: SQLite cannot open it
+  std::ofstream(index() / "x") << "x";
+  expect_same();
+  auto run = open(dir_.path()).begin_run(spec(1), {});
+  EXPECT_TRUE(run);
+}
+
+TEST_F(IndexTest, FollowsFoldersThatComeAndGo) {
+  fs::remove_all(dir_.path() / "runs" / before_.front().id);
+  before_.erase(before_.begin());
+  expect_same();
+  Store store = open(dir_.path());
+  EXPECT_EQ(store.list(2)->size(), 2u);
+  EXPECT_EQ(store.list(2)->at(0), before_.at(0));
+}
+
+TEST(WalTest, IsForFileSystemsOfOneHost) {
+  EXPECT_TRUE(wal_works_on(0xef53)) << "ext4";
+  EXPECT_TRUE(wal_works_on(0x794c7630)) << "overlayfs";
+  EXPECT_FALSE(wal_works_on(0x6969)) << "NFS";
+  EXPECT_FALSE(wal_works_on(static_cast<int>(0xff534d42))) << "CIFS, as a signed word";
+}
+
+// Several processes make runs while another one breaks the index under them, again and again.
+TEST(StoreCrashTest, ManyProcessesShareOneFolder) {
+  constexpr int kProcesses = 4, kRuns = 5;
+  TestDir dir;
+  std::vector<pid_t> children;
+  for (int n = 0; n < kProcesses; ++n) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      for (int i = 0; i < kRuns; ++i) {
+        auto store = Store::open(dir.path());
+        auto run = store ? store->begin_run(spec(1), {}) : std::unexpected(store.error());
+        if (!run || !run->add_trial(trial(0)) || !store->list() || !run->finish()) _exit(1);
+      }
+      _exit(0);
+    }
+    children.push_back(child);
+  }
+  for (int i = 0; i < 30; ++i)
+    std::ofstream(dir.path() / "index.db", std::ios::in) << std::string(300, 'x');
+  for (const pid_t child : children) {
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  const auto runs = open(dir.path()).list();
+  ASSERT_TRUE(runs);
+  EXPECT_EQ(runs->size(), static_cast<std::size_t>(kProcesses * kRuns));
+  for (const RunSummary& run : *runs) {
+    EXPECT_EQ(run.state, RunState::finished);
+    EXPECT_EQ(run.passed, 1);
+  }
+}
+
+}  // namespace
+}  // namespace ktrial::results
