@@ -89,15 +89,17 @@ void heed_slow_host(const Scene& scene, Clock::time_point begun, verdict::Eviden
   if (evidence.slowdown > 1) scene.monitor.slow_down(evidence.slowdown);
 }
 
-// Runs the workload in a guest that has said hello.
-Ending run_workload(const TrialContext& context, const Scene& scene, verdict::Evidence& evidence) {
+// Runs the workload in a guest that has said hello, of a machine that was started at `begun`.
+Ending run_workload(const TrialContext& context, const Scene& scene, Clock::time_point begun,
+                    verdict::Evidence& evidence) {
   const Plan& plan = scene.plan;
   evidence.phase = Phase::workload;
   read_counters(scene, evidence.counters_before);
   wire::Run run = plan.run;
-  // Time is kept for the shutdown; of a short limit never more than half.
-  const auto kept = std::min(plan.timeouts.shutdown, plan.total / 2);
-  run.deadline_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(plan.total - kept).count());
+  const auto used = std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
+  const std::chrono::nanoseconds time =
+      spec::workload_time(plan.total, used, plan.timeouts.shutdown);
+  run.deadline_ns = static_cast<std::uint64_t>(time.count());
   scene.monitor.timeline().phase(Clock::now(), "workload " + plan.name());
   scene.channel.send(wire::encode(run));
   std::optional<VsockPeer> peer;
@@ -191,7 +193,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
       context.active = nullptr;
       return std::unexpected(std::move(set).error());
     }
-    evidence.ending = run_workload(context, scene, evidence);
+    evidence.ending = run_workload(context, scene, begun, evidence);
   } else {
     evidence.ending = *failed;
   }
