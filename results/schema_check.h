@@ -7,6 +7,7 @@
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "test_paths.h"
 
 namespace ktrial::results {
 

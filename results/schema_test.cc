@@ -5,6 +5,7 @@
 #include "results/store/json.h"
 #include "results/store/test_dir.h"
 #include "results/store/test_store.h"
+#include "test_paths.h"
 
 namespace ktrial::results {
 namespace {
