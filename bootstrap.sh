@@ -1,28 +1,63 @@
 #!/usr/bin/env bash
-# From a bare Debian 12 to a verdict.
+# From a bare Debian 12 or 13 to a verdict.
 #
 #   ./bootstrap.sh run    install packages, build, put the distribution's cloud kernel on trial
 #   ./bootstrap.sh test   install packages, build, run all tests
 #   ./bootstrap.sh build  install packages, build build/release/bin/ktrial
 #
 # Needs root or sudo only to install packages; with all of them present it
-# needs neither. Safe to repeat.
+# needs neither. Removes no package. Elsewhere it says what is missing, and
+# builds when nothing is. Safe to repeat.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-packages=(
-  # tools
-  ca-certificates ccache cmake g++ git make ninja-build pkg-config python3 qemu-system-x86
-  # libraries; docs/dependencies.md says what each is for
-  libarchive-dev libelf1 libboost1.81-dev libcli11-dev libfmt-dev libgmock-dev libgtest-dev
-  libhyperscan-dev libre2-dev libsqlite3-dev libssl-dev libtomlplusplus-dev libtraceevent-dev
-  libvirt-dev nlohmann-json3-dev
-)
+# One need a line: the Debian package (`|`: the first that this machine has or its apt knows;
+# `>=`: at least that version), and how to see it on a system without dpkg: a command, a header
+# or a pkg-config module. docs/dependencies.md says what each is for.
+packages='
+  ca-certificates                          -
+  ccache                                   -
+  cmake                                    cmd:cmake
+  g++                                      cmd:g++
+  git                                      cmd:git
+  make                                     cmd:make
+  ninja-build                              cmd:ninja
+  pkg-config                               cmd:pkg-config
+  python3                                  -
+  qemu-system-x86                          cmd:qemu-system-x86_64
+  libarchive-dev                           pc:libarchive
+  libelf1t64|libelf1                       -
+  libboost1.*-dev>=1.81|libboost-dev>=1.81|libboost1.83-dev|libboost1.81-dev  h:boost/process/v2/process.hpp
+  libcli11-dev                             h:CLI/CLI.hpp
+  libfmt-dev                               h:fmt/format.h
+  libgmock-dev                             h:gmock/gmock.h
+  libgtest-dev                             h:gtest/gtest.h
+  libhyperscan-dev                         -
+  libre2-dev                               pc:re2
+  libsqlite3-dev                           pc:sqlite3
+  libssl-dev                               pc:libcrypto
+  libtomlplusplus-dev                      h:toml++/toml.h
+  libtraceevent-dev                        pc:libtraceevent
+  libvirt-dev                              -
+  nlohmann-json3-dev                       h:nlohmann/json.hpp
+'
 # clang for the fuzzers; makedumpfile reads our core files, trace-cmd our traces; a build of
 # (imitated) kernels asks for bc, bison and flex; libvirtd is started by the tests, in a private
 # folder (these packages bring no service: the system has no libvirtd running because of them)
-test_packages=(bc bison clang-19 flex libclang-rt-19-dev libvirt-daemon libvirt-daemon-driver-qemu
-  makedumpfile python3-jsonschema trace-cmd)
+test_packages='
+  bc                                       cmd:bc
+  bison                                    cmd:bison
+  clang-19                                 cmd:clang++-19
+  clang-format-19                          -
+  flex                                     cmd:flex
+  libclang-rt-19-dev                       -
+  libvirt-daemon                           -
+  libvirt-daemon-driver-qemu               -
+  makedumpfile                             -
+  python3-jsonschema                       -
+  trace-cmd                                -
+'
+lock_wait=600  # seconds that another apt may take
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'bootstrap.sh: %s\n' "$*" >&2; exit 128; }
@@ -33,77 +68,163 @@ as_root() {
   fi
 }
 
-installed() { dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
-
-install_packages() {
-  local missing=() package
-  for package in "$@"; do installed "$package" || missing+=("$package"); done
-  [ ${#missing[@]} = 0 ] && return
-  say "installing: ${missing[*]}"
-  as_root apt-get update -q
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+# apt-get as root, which waits for another apt or dpkg (a fresh cloud machine updates itself).
+apt_get() {
+  local errors status end=$((SECONDS + lock_wait)) told=
+  errors=$(mktemp)
+  while :; do
+    status=0
+    as_root env LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >&2 2>"$errors" || status=$?
+    if [ $status = 0 ] || ! grep -q '^E: .*[Cc]ould not get lock' "$errors"; then break; fi
+    [ -n "$told" ] || say "waiting up to $lock_wait s for another apt: $(grep -m 1 'Could not get lock' "$errors" | cut -c4-)"
+    told=yes
+    [ $SECONDS -lt $end ] || break
+    sleep 2
+  done
+  cat "$errors" >&2
+  rm -f "$errors"
+  return $status
 }
 
-# vhost-device-vsock is packaged for later Debian releases only, and needs no
-# more than Debian 12's libc. It is optional: without it the vhost-user-vsock
-# channel is refused with a reason. The suite goes into a private apt
-# configuration; the system's is left alone.
+installed_version() {
+  dpkg-query -W -f='${db:Status-Status} ${Version}\n' "$1" 2>/dev/null | sed -n 's/^installed //p' | sort -rV | head -n 1
+}
+candidate_version() {
+  case "$1" in *\**) return ;; esac  # apt would take it for a pattern; only what is installed is asked so
+  apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([^(]\)/\1/p'
+}
+
+# choose VERSION-OF ALTERNATIVES: the first package of the alternatives that VERSION-OF has, in the version wanted.
+choose() {
+  local alternative package wanted version
+  for alternative in ${2//|/ }; do
+    package=${alternative%%>=*}; wanted=; [ "$package" = "$alternative" ] || wanted=${alternative##*>=}
+    version=$($1 "$package")
+    [ -n "$version" ] || continue
+    if [ -z "$wanted" ] || dpkg --compare-versions "$version" ge "$wanted"; then echo "$package"; return; fi
+  done
+}
+
+# The needs of the table that no installed package meets, as they stand in it.
+missing_needs() {
+  local need probe
+  while read -r need probe; do
+    [ -z "$need" ] || [ -n "$(choose installed_version "$need")" ] || echo "$need"
+  done <<<"$1"
+}
+
+install_packages() {
+  local needs need package chosen=()
+  needs=$(missing_needs "$1")
+  [ -n "$needs" ] || return 0
+  say "packages are missing; asking apt for them"
+  apt_get update
+  for need in $needs; do
+    package=$(choose candidate_version "$need")
+    [ -n "$package" ] || die "no package source of this system has $need; docs/dependencies.md says what it is for"
+    chosen+=("$package")
+  done
+  say "installing: ${chosen[*]}"
+  install_without_removals "${chosen[@]}"
+}
+
+# What would remove a package of the user's is theirs to do.
+install_without_removals() {
+  local command=(install -y --no-install-recommends "$@") plan removed
+  plan=$(LC_ALL=C.UTF-8 apt-get -q -s "${command[@]}") || die "apt-get cannot install: $*"
+  removed=$(sed -n 's/^Remv \([^ ]*\).*/\1/p' <<<"$plan" | sort | tr '\n' ' ')
+  [ -z "$removed" ] || die "installing these would remove ${removed% }, which is not this script's to do; if you can spare it, run as root, then ./bootstrap.sh again:
+    apt-get ${command[*]}"
+  apt_get "${command[@]}"
+}
+
+# Without dpkg: the needs that cannot be seen, by the name of their Debian package.
+check_foreign_system() {
+  local need probe what missing=()
+  while read -r need probe; do
+    what=${probe#*:}
+    case "$probe" in
+      cmd:*) command -v "$what" >/dev/null ;;
+      pc:*) pkg-config --exists "$what" 2>/dev/null ;;
+      h:*) echo "#include <$what>" | g++ -std=c++23 -x c++ -fsyntax-only - 2>/dev/null ;;
+    esac || missing+=("$need ($what)")
+  done <<<"$1"
+  [ ${#missing[@]} = 0 ] && return
+  printf 'bootstrap.sh: this system is not Debian; install what is missing, here by the names of docs/dependencies.md:\n' >&2
+  printf '  %s\n' "${missing[@]}" >&2
+  exit 128
+}
+
+prepare() {
+  if command -v dpkg-query apt-get >/dev/null; then
+    install_packages "$1"
+    install_vsock_daemon
+  else
+    check_foreign_system "$1"
+  fi
+}
+
+# vhost-device-vsock is optional: without it the vhost-user-vsock channel is refused with a
+# reason. Up to Debian 13 only sid has it, and it needs no more than Debian 12's libc. The suite
+# goes into a private apt configuration; the system's is left alone.
 install_vsock_daemon() {
   command -v vhost-device-vsock >/dev/null && return
-  local work mirror
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep '/debian/\?$' | sort -u | head -n 1)
-  work=$(mktemp -d)
-  # shellcheck disable=SC2064
-  trap "rm -rf '$work'" RETURN
-  mkdir -p "$work"/{lists,cache}/partial "$work/cache/archives/partial"
-  chmod 755 "$work"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-none} sid main" >"$work/sources.list"
-  cat >"$work/apt.conf" <<EOF
-Dir::Etc::sourcelist "$work/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::State::lists "$work/lists";
-Dir::Cache "$work/cache";
-APT::Sandbox::User "$(id -un)";
-EOF
   say "installing the optional vhost-device-vsock"
-  if (cd "$work" && export APT_CONFIG="$work/apt.conf" && apt-get update -q >&2 \
-      && apt-get download -q vhost-device-vsock >&2) && as_root dpkg -i "$work"/vhost-device-vsock_*.deb >&2; then
-    return
+  if [ -n "$(candidate_version vhost-device-vsock)" ]; then
+    (install_without_removals vhost-device-vsock) && return
+  else
+    local work; work=$(mktemp -d)
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" RETURN
+    chmod 755 "$work"
+    download_from_sid "$work" vhost-device-vsock >&2 &&
+      (install_without_removals "$work"/vhost-device-vsock_*.deb) && return
   fi
   say "vhost-device-vsock could not be installed; trials will use the virtio-serial channel"
 }
 
-# `program` is what a user runs; `all` has the tests too.
+download_from_sid() (
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep '/debian/\?$' | sort -u | head -n 1)
+  cd "$1"
+  mkdir -p lists/partial cache/archives/partial
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-none} sid main" >sources.list
+  cat >apt.conf <<END
+Dir::Etc::sourcelist "$1/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State::lists "$1/lists";
+Dir::Cache "$1/cache";
+Acquire::Check-Valid-Until "false";
+APT::Sandbox::User "$(id -un)";
+END
+  export APT_CONFIG="$1/apt.conf"
+  apt-get update -q && apt-get download -q "$2"
+)
+
+# `program` is what a user runs.
 build() {
   say "building build/release/bin/ktrial"
   cmake --preset release >/dev/null
-  cmake --build --preset release --target "$1"
+  cmake --build --preset release --target program
 }
 
+# All of it, from nothing and on two cores, in less than 20 minutes. Warnings are errors.
 run_tests() {
-  say "building the fuzz targets"
-  cmake --preset fuzz >/dev/null
-  cmake --build --preset fuzz --target fuzzers
-  say "tests"
-  # One ctest run, so that its summary counts everything.
-  cmake --preset release -DKTRIAL_FUZZ_DIR="$PWD/build/fuzz" >/dev/null
-  local status=0
-  ctest --preset all "$@" || status=$?
-  [ $# = 0 ] || return $status
-  # What the kernel's developers changed last is not ours to promise: told, and fails nothing.
-  say "the newest kernel of the mirror's suites (ctest --preset drift)"
-  ctest --preset drift || say "ktrial does not see all of the newest kernel; above is what is missing"
-  return $status
+  local from=$SECONDS
+  say "building the program and its tests"
+  cmake --preset release -DCMAKE_COMPILE_WARNING_AS_ERROR=ON >/dev/null
+  cmake --build --preset release
+  say "building the fuzz targets and the tests that run under sanitizers"
+  cmake --preset fuzz -DCMAKE_COMPILE_WARNING_AS_ERROR=ON >/dev/null
+  cmake --build --preset fuzz --target fuzzers hostile_tests
+  say "built in $((SECONDS - from)) s; tests"
+  python3 harness/dev/ci/run_tests.py "$@"
 }
 
-[ -r /etc/debian_version ] || die "this script knows Debian only; docs/dependencies.md lists what to install elsewhere"
 case "${1:-}" in
   run)
-    install_packages "${packages[@]}"; install_vsock_daemon; build program
+    prepare "$packages"; build
     exec build/release/bin/ktrial run --kernel deb:linux-image-cloud-amd64 --workload mmcid-vfork --cpus 4 "${@:2}" ;;
-  build) install_packages "${packages[@]}"; install_vsock_daemon; build program ;;
-  test)
-    install_packages "${packages[@]}" "${test_packages[@]}"; install_vsock_daemon; build all
-    run_tests "${@:2}" ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 129 ;;
+  build) prepare "$packages"; build ;;
+  test) prepare "$packages$test_packages"; run_tests "${@:2}" ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 129 ;;
 esac

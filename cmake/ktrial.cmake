@@ -41,11 +41,13 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/test_paths.h CONTENT
 #define KTRIAL_BINARY_DIR \"${PROJECT_BINARY_DIR}\"
 ")
 
-# ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s]): one
+# ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s] [HOSTILE]): one
 # GoogleTest binary; ctest sees each of its tests. Those that boot a VM get the
-# machine for themselves.
+# machine for themselves. HOSTILE: it tests what reads a guest's bytes, and is
+# built and run under the fuzz preset's sanitizers, too (target `hostile_tests`).
+add_custom_target(hostile_tests)
 function(ktrial_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS;LABELS;PROPERTIES" ${ARGN})
+  cmake_parse_arguments(arg "HOSTILE" "TIMEOUT" "SOURCES;DEPS;LABELS;PROPERTIES" ${ARGN})
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -60,41 +62,41 @@ function(ktrial_test name)
   # The code under test is optimised; the tests themselves compile twice as fast like this.
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
   target_include_directories(${name} PRIVATE ${PROJECT_BINARY_DIR}/generated)
+  if(arg_HOSTILE)
+    add_dependencies(hostile_tests ${name})
+    if(KTRIAL_FUZZ)
+      set(arg_LABELS hostile)
+    endif()
+  endif()
   if(arg_LABELS MATCHES "e2e|drill|drift")
     list(APPEND arg_PROPERTIES RUN_SERIAL TRUE)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
 endfunction()
 include(GoogleTest)
 
 # ktrial_fuzz(NAME SOURCES... DEPS... [CORPUS dir] [RUNS n]): a libFuzzer target,
-# built by the fuzz preset (all of them: target `fuzzers`). A test that replays
-# the corpus and then runs briefly is added there, and in any build that is told
-# by KTRIAL_FUZZ_DIR where the fuzz preset's build is. Its seed is fixed: what it
-# finds, it finds each time. The program itself, run by hand, takes a new one.
-set(KTRIAL_FUZZ_DIR "" CACHE PATH "Build folder of the fuzz preset whose targets are run as tests")
+# built by the fuzz preset (all of them: target `fuzzers`), with a test that replays
+# the corpus and then runs briefly. Its seed is fixed: what it finds, it finds each
+# time. The program itself, run by hand, takes a new one.
 add_custom_target(fuzzers)
 function(ktrial_fuzz name)
   cmake_parse_arguments(arg "" "CORPUS;RUNS" "SOURCES;DEPS" ${ARGN})
   if(NOT arg_RUNS)
     set(arg_RUNS 20000)
   endif()
-  if(KTRIAL_FUZZ)
-    add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
-    target_link_libraries(${name} PRIVATE ktrial_flags ${arg_DEPS})
-    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    add_dependencies(fuzzers ${name})
-    set(binary $<TARGET_FILE:${name}>)
-  elseif(KTRIAL_FUZZ_DIR)
-    set(binary ${KTRIAL_FUZZ_DIR}/bin/${name})
-  else()
+  if(NOT KTRIAL_FUZZ)
     return()
   endif()
+  add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ktrial_flags ${arg_DEPS})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers ${name})
   set(scratch ${CMAKE_CURRENT_BINARY_DIR}/${name}-corpus)
   file(MAKE_DIRECTORY ${scratch})
-  add_test(NAME fuzz.${name} COMMAND ${binary} -runs=${arg_RUNS} -seed=1 -max_total_time=20
+  add_test(NAME fuzz.${name} COMMAND ${name} -runs=${arg_RUNS} -seed=1 -max_total_time=20
     -rss_limit_mb=2048 ${scratch} ${arg_CORPUS})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz-smoke TIMEOUT 120)
 endfunction()

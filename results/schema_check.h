@@ -5,9 +5,10 @@
 
 #include <string>
 
+#include <test_paths.h>
+
 #include "harness/base/command.h"
 #include "harness/base/file.h"
-#include "test_paths.h"
 
 namespace ktrial::results {
 

@@ -1,11 +1,12 @@
 // The documents that this folder writes, against docs/schema.
 #include <algorithm>
 
+#include <test_paths.h>
+
 #include "results/schema_check.h"
 #include "results/store/json.h"
 #include "results/store/test_dir.h"
 #include "results/store/test_store.h"
-#include "test_paths.h"
 
 namespace ktrial::results {
 namespace {

@@ -75,11 +75,11 @@ Result<std::vector<Cell>> simulate(const SimulateOptions& options) {
 
 Result<std::string> simulate_json(const SimulateOptions& options) {
   results::Json out = {{"commits", options.commits},
-                                {"trials", options.trials},
-                                {"seed", options.seed},
-                                {"build_cost", options.build_cost},
-                                {"confidence", options.confidence},
-                                {"cells", results::Json::array()}};
+                       {"trials", options.trials},
+                       {"seed", options.seed},
+                       {"build_cost", options.build_cost},
+                       {"confidence", options.confidence},
+                       {"cells", results::Json::array()}};
   for (const Cell& cell : KTRIAL_TRY(simulate(options)))
     out["cells"].push_back({{"strategy", cell.strategy},
                             {"with_bug", cell.with_bug},

@@ -51,9 +51,8 @@ TEST(TrialLabTest, ALostTrialIsNoEvidenceAndLosesNoOther) {
 }
 
 TEST(TrialLabTest, WithNoneJudgedTheReasonIsToldAnInterruptionFirst) {
-  FakeEngine lost([](const run::Job&, JobId) {
-    return FakeEngine::Scripted{.how = engine::Lost{"killed"}};
-  });
+  FakeEngine lost(
+      [](const run::Job&, JobId) { return FakeEngine::Scripted{.how = engine::Lost{"killed"}}; });
   auto none = lab_over(lost)->run({"deb:a"}, 2);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().kind, ErrorKind::environment);
@@ -76,7 +75,8 @@ class AsideTest : public testing::Test {
   std::unique_ptr<Lab> lab(double seconds, std::optional<run::Made> made,
                            engine::How how = engine::Finished{}) {
     engine_.emplace([=](const run::Job& job, JobId id) {
-      if (job.kernel_only) return FakeEngine::Scripted{.seconds = seconds, .how = how, .made = made};
+      if (job.kernel_only)
+        return FakeEngine::Scripted{.seconds = seconds, .how = how, .made = made};
       auto out = judged(id);
       out.seconds = 20;
       return out;

@@ -126,8 +126,8 @@ class Batch {
     }
     if (!bounded) out.record.expected = 0;
     for (auto& [place, error] : errors_)
-      if (!out.error || (error.kind == ErrorKind::interrupted &&
-                         out.error->kind != ErrorKind::interrupted))
+      if (!out.error ||
+          (error.kind == ErrorKind::interrupted && out.error->kind != ErrorKind::interrupted))
         out.error = error;
     return out;
   }

@@ -67,7 +67,8 @@ TEST(BatchTest, AnErrorOfOneCellLosesNoOther) {
   EXPECT_THAT(run_ids(outcome), ElementsAre("run1", "run2", "-", "run4"));
   EXPECT_EQ(outcome.record.parts[2].problem, "no such kernel");
   const auto whole = results::merged(outcome.record);
-  EXPECT_EQ(whole.verdict.outcome, Outcome::inconclusive) << "three passes do not vouch for the fourth";
+  EXPECT_EQ(whole.verdict.outcome, Outcome::inconclusive)
+      << "three passes do not vouch for the fourth";
   EXPECT_EQ(whole.state, results::RunState::interrupted);
 }
 
@@ -150,13 +151,12 @@ TEST(BatchTest, UntilFailEndsWithTheFirstFailureAndCancelsTheRest) {
         return out;
       },
       4);
-  const auto outcome = run_batch(engine, cells(1, 1, true),
-                                 {.split = true,
-                                  .window = 8,
-                                  .on_begin = [&](JobId, const run::Job&) {
-                                    most_open = std::max(most_open, ++open);
-                                  },
-                                  .on_done = [&](JobId, const results::BatchPart&) { --open; }});
+  const auto outcome = run_batch(
+      engine, cells(1, 1, true),
+      {.split = true,
+       .window = 8,
+       .on_begin = [&](JobId, const run::Job&) { most_open = std::max(most_open, ++open); },
+       .on_done = [&](JobId, const results::BatchPart&) { --open; }});
   EXPECT_FALSE(outcome.error);
   EXPECT_LE(most_open, 8u);
   EXPECT_LT(engine.submitted().size(), 30u);
@@ -169,8 +169,9 @@ TEST(BatchTest, UntilFailEndsWithTheFirstFailureAndCancelsTheRest) {
 TEST(BatchTest, CellsGetOnTogether) {
   std::vector<std::string> order;
   FakeEngine engine(passing, 1);
-  run_batch(engine, cells(2, 3),
-            {.split = true, .on_begin = [&](JobId, const run::Job& job) { order.push_back(job.cell); }});
+  run_batch(engine, cells(2, 3), {.split = true, .on_begin = [&](JobId, const run::Job& job) {
+                                    order.push_back(job.cell);
+                                  }});
   EXPECT_THAT(order, ElementsAre("cpus=1", "cpus=2", "cpus=1", "cpus=2", "cpus=1", "cpus=2"));
 }
 
@@ -194,7 +195,8 @@ TEST(BatchTest, NothingIsLostOrDoubledWhateverHappens) {
               out = ending(engine::Finished{128, Error{ErrorKind::environment, "no"}});
               ++troubled;
               break;
-            default: break;
+            default:
+              break;
           }
           if (out.record) committed.insert(out.record->id);
           return out;

@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "harness/base/child.h"
+#include "harness/base/command.h"
+#include "harness/base/text.h"
 #include "harness/channel/streams.h"
 
 namespace ktrial::channel {
@@ -45,6 +47,20 @@ std::optional<Error> why_unusable(Kind kind) {
                  "install the package vhost-device-vsock (`./bootstrap.sh build` does), or use "
                  "--channel virtio-serial"};
   return std::nullopt;
+}
+
+std::string vsock_daemon_version() {
+  const auto output =
+      run_command({"vhost-device-vsock", "--version"}, {.timeout = std::chrono::seconds(10)});
+  return output && output->ok() ? std::string(trimmed(output->out)) : "";
+}
+
+bool vsock_daemon_loses_large_writes(std::string_view version) {
+  version.remove_prefix(std::min(version.find_first_of("0123456789"), version.size()));
+  const auto parts = split(version, '.');
+  if (parts.size() < 2) return false;
+  const auto major = to_number<int>(parts[0]), minor = to_number<int>(parts[1]);
+  return major && minor && *major == 0 && *minor <= 3;
 }
 
 Result<std::unique_ptr<Channel>> make_channel(boost::asio::io_context& io, Kind kind,

@@ -27,6 +27,14 @@ std::vector<std::string> guest_modules(Kind kind);
 // Nothing if this host can carry `kind`, else why not and how to mend it.
 std::optional<Error> why_unusable(Kind kind);
 
+// What `vhost-device-vsock --version` says, e.g. "vhost-device-vsock 0.3.0"; empty if nothing.
+std::string vsock_daemon_version();
+// Whether that version loses a stream for good on which a guest writes much at once. Kernels from
+// 6.17 on, and stable ones since (6.12.117 was seen), spread a write of more than some 28 KiB over
+// several descriptors, of which the daemon takes the first. Seen with 0.3.0; 16 KiB always pass,
+// and what the host writes passes in any size.
+bool vsock_daemon_loses_large_writes(std::string_view version);
+
 enum class StreamId { control, beat };
 
 // A connection to the guest under way: a non-blocking stream socket. Where the

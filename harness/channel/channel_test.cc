@@ -123,5 +123,12 @@ TEST_F(VhostUserTest, ManyAtOnceAndNoneLeftBehind) {
   }
 }
 
+TEST(VsockDaemonTest, TheVersionsThatLoseLargeWritesAreKnown) {
+  for (const char* bad : {"vhost-device-vsock 0.3.0", "vhost-device-vsock 0.2.1", "0.1.0"})
+    EXPECT_TRUE(vsock_daemon_loses_large_writes(bad)) << bad;
+  for (const char* unknown : {"vhost-device-vsock 0.4.0", "vhost-device-vsock 1.0.0", "", "x", "0"})
+    EXPECT_FALSE(vsock_daemon_loses_large_writes(unknown)) << unknown;
+}
+
 }  // namespace
 }  // namespace ktrial::channel

@@ -65,9 +65,9 @@ std::vector<std::string> Board::rows(std::size_t width, std::size_t height) cons
       ++hidden;
       continue;
     }
-    const std::string text = fmt::format(
-        "[{}] {}{}{}{}", job, results::printable(row.label), row.label.empty() ? "" : ": ",
-        of_trial(row.trial), results::printable(row.now));
+    const std::string text = fmt::format("[{}] {}{}{}{}", job, results::printable(row.label),
+                                         row.label.empty() ? "" : ": ", of_trial(row.trial),
+                                         results::printable(row.now));
     out.push_back(text.substr(0, width > 1 ? width - 1 : 1));
   }
   if (hidden > 0) out.push_back(fmt::format("... and {} more jobs", hidden));
@@ -111,7 +111,8 @@ void Display::hear(JobNumber job, const run::Event& event) {
   }
   const std::string text = text_of(event.what);
   // Of several jobs on a terminal the rows show the steps; what stays is what came of them.
-  const bool passing = options_.several && terminal_ && std::holds_alternative<run::Step>(event.what);
+  const bool passing =
+      options_.several && terminal_ && std::holds_alternative<run::Step>(event.what);
   if (!text.empty() && !passing) return say(job, event, text);
   erase();
   draw();

@@ -61,7 +61,7 @@ class Display {
   bool terminal_;
   BuildBar bar_;
   Board board_;
-  std::size_t drawn_ = 0;                      // rows
+  std::size_t drawn_ = 0;                           // rows
   std::map<JobNumber, std::string> unfinished_[2];  // lines of output, of each stream
 };
 

@@ -17,8 +17,9 @@ TEST(BoardTest, EachJobThatRunsHasARowWithWhatItSaysNow) {
   board.take(1, {2, 0, run::Progress{3, 9, "rounds"}});
   board.end(2);
   board.take(3, {2, 1, run::TrialEnded{results::Outcome::fail, "WARNING in f", "", 2}});
-  EXPECT_THAT(board.rows(80, 10), ElementsAre("[1] cpus=1: trial 0: 3/9 rounds",
-                                              "[3] cpus=3: trial 1: fail after 2.0 s: WARNING in f"));
+  EXPECT_THAT(board.rows(80, 10),
+              ElementsAre("[1] cpus=1: trial 0: 3/9 rounds",
+                          "[3] cpus=3: trial 1: fail after 2.0 s: WARNING in f"));
 }
 
 TEST(BoardTest, TheScreenIsNotLeft) {

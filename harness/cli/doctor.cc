@@ -64,10 +64,20 @@ void check_kvm(Checkup& checkup) {
 void check_channels(Checkup& checkup) {
   for (auto kind : {channel::Kind::vhost_vsock, channel::Kind::vhost_user_vsock,
                     channel::Kind::virtio_serial}) {
-    if (auto error = channel::why_unusable(kind))
+    if (auto error = channel::why_unusable(kind)) {
       checkup.say(Level::optional_missing, {error->kind, "channel " + error->message, error->hint});
-    else
-      checkup.say(Level::good, std::string("channel ") + channel::name(kind));
+      continue;
+    }
+    std::string version;
+    if (kind == channel::Kind::vhost_user_vsock) version = channel::vsock_daemon_version();
+    checkup.say(Level::good, std::string("channel ") + channel::name(kind) +
+                                 (version.empty() ? "" : " (" + version + ")"));
+    if (channel::vsock_daemon_loses_large_writes(version))
+      checkup.say(Level::optional_missing,
+                  version + " loses a stream on which a guest of Linux 6.12.117, 6.17 or later "
+                            "writes more than 28 KiB at once; ktrial's own agent writes less",
+                  "a program of yours that uses vsock in the guest has to write at most 16 KiB at "
+                  "once; what the host writes may be larger");
   }
 }
 

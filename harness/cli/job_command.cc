@@ -38,7 +38,8 @@ Result<int> run(const std::string& file) {
 }  // namespace
 
 void add_job(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("job", "Runs one job file; what `run --jobs` and others start");
+  auto* command =
+      app.add_subcommand("job", "Runs one job file; what `run --jobs` and others start");
   auto file = std::make_shared<std::string>();
   command->add_option("FILE", *file, "job.json, as a run's folder has one")->required();
   command->footer(R"(Examples:

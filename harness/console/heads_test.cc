@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
+
 #include "harness/console/analyzer.h"
 
 namespace ktrial::console {
@@ -153,7 +155,18 @@ TEST_P(Heads, IsFoundBeforeTheReportEnds) {
   EXPECT_EQ(analyzer.findings().size(), 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, Heads, testing::ValuesIn(kCases));
+// "BUG: soft lockup - CPU#3 ..." is told as 3_BUG_soft_lockup_CPU_3...
+std::string case_name(const testing::TestParamInfo<Case>& one) {
+  std::string name = std::to_string(one.index) + "_";
+  for (const char c : std::string_view(one.param.head).substr(0, 60))
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      name += c;
+    else if (name.back() != '_')
+      name += '_';
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, Heads, testing::ValuesIn(kCases), case_name);
 
 }  // namespace
 }  // namespace ktrial::console

@@ -73,9 +73,9 @@ void E2eTest::SetUp() {
   if (vmm != nullptr && std::string_view(vmm) == "libvirt") use_libvirt();
 }
 
-void E2eTest::use_libvirt() {
+void E2eTest::use_libvirt(PrivateLibvirtd::Kvm kvm) {
   daemon_.reset();
-  auto daemon = PrivateLibvirtd::start();
+  auto daemon = PrivateLibvirtd::start(kvm);
   if (!daemon) GTEST_SKIP() << "no libvirtd to test with: " << daemon.error().message;
   boost::asio::io_context io;
   const auto libvirt = vm::find_libvirt(io, daemon->uri());

@@ -59,7 +59,7 @@ class E2eTest : public testing::Test {
 
   // From here on in domains of a libvirtd of the test's own, which sees what is mounted now; skips
   // the test where there is none.
-  void use_libvirt();
+  void use_libvirt(PrivateLibvirtd::Kvm kvm = PrivateLibvirtd::Kvm::hidden);
   bool on_libvirt() const { return daemon_.has_value(); }
   PrivateLibvirtd& daemon() { return *daemon_; }
 

@@ -48,15 +48,15 @@ TEST_F(JobsDrill, ThirtyJobsTenKillsOfJobsFiveOfTheParent) {
   std::mt19937 random(20260301);
   int killed = 0, named = 0, told = 0;
   for (int parent = 0; parent < 5; ++parent) {
-    Running running =
-        start({"run", "--jobs", "3", "--repeat", "6", "--cpus", "1", "--memory", "256M",
-               "--workload", "smoke"});
+    Running running = start({"run", "--jobs", "3", "--repeat", "6", "--cpus", "1", "--memory",
+                             "256M", "--workload", "smoke"});
     int losses = 0;
     while (losses < 2) {
       const auto alive = jobs();
       if (alive.empty() || random() % 40 != 0) {
         ::usleep(50'000);  // a moment of chance, not a wait for anything
-        if (::kill(running.pid(), 0) != 0 || (alive.empty() && count(running.err(), "pass") >= 6)) break;
+        if (::kill(running.pid(), 0) != 0 || (alive.empty() && count(running.err(), "pass") >= 6))
+          break;
         continue;
       }
       ::kill(alive[random() % alive.size()], SIGKILL);
@@ -78,14 +78,16 @@ TEST_F(JobsDrill, ThirtyJobsTenKillsOfJobsFiveOfTheParent) {
   }
   int trials = 0;
   auto found = states(trials);
-  std::printf("killed 10+5: %d jobs killed, %d losses named, %d trials told, %d in the store; "
-              "runs: %d finished, %d interrupted\n",
-              killed, named, told, trials, found["finished"], found["interrupted"]);
+  std::printf(
+      "killed 10+5: %d jobs killed, %d losses named, %d trials told, %d in the store; "
+      "runs: %d finished, %d interrupted\n",
+      killed, named, told, trials, found["finished"], found["interrupted"]);
   std::fflush(stdout);
   EXPECT_EQ(killed, 10);
   EXPECT_EQ(named, killed);
   EXPECT_GE(trials, told) << "what was told is in the store";
-  EXPECT_LE(trials, told + 15) << "what is in the store and was not told was committed in its last moment";
+  EXPECT_LE(trials, told + 15)
+      << "what is in the store and was not told was committed in its last moment";
   EXPECT_EQ(found["running"], 0);
   EXPECT_LE(found["finished"] + found["interrupted"], 30);
 }
@@ -94,20 +96,21 @@ TEST_F(JobsDrill, ThirtyJobsTenKillsOfJobsFiveOfTheParent) {
 TEST_F(JobsDrill, TheSameVerdictsWhoeverRunsTheMachines) {
   REQUIRE_KERNEL(kFixedKernel);
   REQUIRE_KERNEL(kBadKernel);
-  ASSERT_TRUE(write_file_atomically(
-      root() / "m.toml", "workload = 'mmcid-vfork'\n[matrix]\nkernel = ['" +
-                             std::string(kFixedKernel) + "', '" + kBadKernel + "']\ncpus = [2, 4]\n"));
+  ASSERT_TRUE(
+      write_file_atomically(root() / "m.toml", "workload = 'mmcid-vfork'\n[matrix]\nkernel = ['" +
+                                                   std::string(kFixedKernel) + "', '" + kBadKernel +
+                                                   "']\ncpus = [2, 4]\n"));
   const auto verdicts = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> words = {"run", (root() / "m.toml").string(), "--jobs", "3",
-                                      "--format", "json"};
+    std::vector<std::string> words = {
+        "run", (root() / "m.toml").string(), "--jobs", "3", "--format", "json"};
     words.insert(words.end(), more.begin(), more.end());
     Running running = start(words);
     const auto result = running.wait(std::chrono::minutes(30));
     EXPECT_EQ(result.exit, 1) << result.err;
     std::map<std::string, std::string> out;
     for (const auto& trial : result.json()["trials"])
-      out[trial["cell"]] = trial["outcome"].get<std::string>() + " " +
-                           trial["culprit"].get<std::string>();
+      out[trial["cell"]] =
+          trial["outcome"].get<std::string>() + " " + trial["culprit"].get<std::string>();
     for (const auto& [cell, verdict] : out)
       std::printf("%s: %s: %s\n", more.empty() ? "as given" : more.back().c_str(), cell.c_str(),
                   verdict.c_str());
@@ -123,8 +126,9 @@ TEST_F(JobsDrill, TheSameVerdictsWhoeverRunsTheMachines) {
 TEST_F(JobsDrill, ABisectionTwoAtATimeFindsTheSame) {
   REQUIRE_KERNEL(kBadKernel);
   REQUIRE_KERNEL(kFixedKernel);
-  Running running = start({"bisect", "--parallel", "2", "--packages", "linux-image-6.19*-cloud-amd64",
-                           "--bad", "6.19.6", "--good", "6.19.14", "--workload", "mmcid-vfork"});
+  Running running =
+      start({"bisect", "--parallel", "2", "--packages", "linux-image-6.19*-cloud-amd64", "--bad",
+             "6.19.6", "--good", "6.19.14", "--workload", "mmcid-vfork"});
   const auto result = running.wait(std::chrono::minutes(40));
   EXPECT_EQ(result.exit, 0) << result.err;
   EXPECT_NE(result.out.find("first good  linux-image-6.19.10"), std::string::npos) << result.out;

@@ -1,6 +1,7 @@
 // What is libvirt's alone: a daemon that dies, another host, what is refused. The other tests of
 // this folder run through libvirt, too: see CMakeLists.txt.
 #include <signal.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <iterator>
@@ -37,6 +38,16 @@ TEST_F(LibvirtTest, ALostLibvirtdIsInconclusiveAndItsMachineIsEnded) {
   EXPECT_EQ(trial(result).value("kind", ""), "vm_died") << result.out;
   EXPECT_NE(result.json().value("reason", "").find("libvirtd was lost"), std::string::npos)
       << result.out;
+}
+
+// The one test whose libvirtd sees /dev/kvm as it is: a KVM that lies makes it slow, not wrong.
+TEST_F(LibvirtTest, AKvmThatLiesIsOnlySlow) {
+  REQUIRE_KERNEL(kKernel);
+  if (::access("/dev/kvm", R_OK | W_OK) != 0) GTEST_SKIP() << "no /dev/kvm to be seen";
+  use_libvirt(PrivateLibvirtd::Kvm::seen);
+  const auto result = run({"run", "--workload", "smoke", "--format", "json"});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_EQ(trial(result).value("vmm", ""), "libvirt") << result.out;
 }
 
 TEST_F(LibvirtTest, AnInterruptEndsTheWaitForALibvirtdThatDoesNotAnswer) {

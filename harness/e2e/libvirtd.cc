@@ -20,10 +20,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr char kScript[] = R"(
-[ ! -e /dev/kvm ] || mount --bind "$HOME/nothing" /dev/kvm
-exec unshare --user --map-user=1000 --map-group=1000 libvirtd
+constexpr char kHideKvm[] = R"([ ! -e /dev/kvm ] || mount --bind "$HOME/nothing" /dev/kvm
 )";
+constexpr char kStart[] = "exec unshare --user --map-user=1000 --map-group=1000 libvirtd\n";
 
 bool connects(const fs::path& path) {
   sockaddr_un address{};
@@ -35,7 +34,7 @@ bool connects(const fs::path& path) {
 
 }  // namespace
 
-Result<PrivateLibvirtd> PrivateLibvirtd::start() {
+Result<PrivateLibvirtd> PrivateLibvirtd::start(Kvm kvm) {
   for (const char* program : {"libvirtd", "unshare", "qemu-system-x86_64"})
     if (!find_program(program) && !fs::exists(std::string("/usr/sbin/") + program))
       return fail(ErrorKind::environment, std::string(program) + " is not installed");
@@ -44,11 +43,12 @@ Result<PrivateLibvirtd> PrivateLibvirtd::start() {
   if (!allowed.ok()) return fail(ErrorKind::environment, "no user namespaces: " + allowed.err);
   // Short, in /tmp: sockets of domains lie deep in it, and their names may have 107 bytes.
   PrivateLibvirtd out(KTRIAL_TRY(TempDir::create("klv")));
-  KTRIAL_TRY(out.launch());
+  KTRIAL_TRY(out.launch(kvm));
   return out;
 }
 
-Status PrivateLibvirtd::launch() {
+Status PrivateLibvirtd::launch(Kvm kvm) {
+  const std::string script = std::string(kvm == Kvm::hidden ? kHideKvm : "") + kStart;
   const fs::path home = dir_.path();
   for (const char* folder : {"r", "c/libvirt", "k", "d"}) fs::create_directories(home / folder);
   // Without virtlogd, which would outlive us.
@@ -71,8 +71,8 @@ Status PrivateLibvirtd::launch() {
     ::setenv("XDG_CACHE_HOME", (home / "k").c_str(), 1);
     ::setenv("XDG_DATA_HOME", (home / "d").c_str(), 1);
     ::setenv("PATH", (std::string(::getenv("PATH")) + ":/usr/sbin:/sbin").c_str(), 1);
-    ::execlp("unshare", "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", kScript,
-             nullptr);
+    ::execlp("unshare", "unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+             script.c_str(), nullptr);
     ::_exit(127);
   }
   const auto deadline = std::chrono::steady_clock::now() + 60s;

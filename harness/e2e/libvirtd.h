@@ -2,8 +2,8 @@
 // user runs is never talked to.
 //
 // It runs as an ordinary user of a user namespace, so that it takes itself for a session
-// daemon, whoever runs the test. /dev/kvm is hidden from it: where KVM opens but does not
-// work, libvirt would examine QEMU anew, eight times, before each domain.
+// daemon, whoever runs the test. /dev/kvm is hidden from it, if not asked otherwise: where KVM
+// opens but does not work, libvirt examines QEMU anew, eight times, before each domain.
 #pragma once
 
 #include <sys/types.h>
@@ -19,7 +19,8 @@ namespace ktrial::e2e {
 class PrivateLibvirtd {
  public:
   // An error says why this host cannot have one.
-  static Result<PrivateLibvirtd> start();
+  enum class Kvm { hidden, seen };
+  static Result<PrivateLibvirtd> start(Kvm kvm = Kvm::hidden);
   PrivateLibvirtd(PrivateLibvirtd&& other) noexcept
       : dir_(std::move(other.dir_)), pid_(std::exchange(other.pid_, -1)) {}
   ~PrivateLibvirtd();
@@ -42,7 +43,7 @@ class PrivateLibvirtd {
 
  private:
   explicit PrivateLibvirtd(TempDir dir) : dir_(std::move(dir)) {}
-  Status launch();
+  Status launch(Kvm kvm);
   std::filesystem::path socket() const { return dir_.path() / "r/libvirt/libvirt-sock"; }
 
   TempDir dir_;

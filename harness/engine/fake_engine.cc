@@ -46,7 +46,9 @@ void FakeEngine::tell_until(double when) {
 std::optional<Done> FakeEngine::next() {
   begin_what_fits();
   if (done_.empty() && !running_.empty()) {
-    const auto end = [](const auto& entry) { return entry.second.begun + entry.second.scripted.seconds; };
+    const auto end = [](const auto& entry) {
+      return entry.second.begun + entry.second.scripted.seconds;
+    };
     const auto first = std::ranges::min_element(running_, {}, end);
     const JobId id = first->first;
     const double when = end(*first);

@@ -18,8 +18,8 @@ namespace ktrial::engine {
 namespace asio = boost::asio;
 namespace {
 
-constexpr int kPipeSize = 1 << 20;             // bytes; while we are busy it holds what is said
-constexpr std::size_t kLastWords = 4u << 10;   // bytes of stderr
+constexpr int kPipeSize = 1 << 20;            // bytes; while we are busy it holds what is said
+constexpr std::size_t kLastWords = 4u << 10;  // bytes of stderr
 
 Result<Fd> file_of(const run::Job& job) {
   Fd fd(::memfd_create("ktrial-job", MFD_CLOEXEC));
@@ -49,12 +49,12 @@ class Process final : public JobProcess {
   Status start(asio::io_context& io, const std::filesystem::path& program, const run::Job& job) {
     const Fd file = KTRIAL_TRY(file_of(job));
     Pipe out = KTRIAL_TRY(Pipe::create()), err = KTRIAL_TRY(Pipe::create());
-    child_ = KTRIAL_TRY(Child::start(
-        io, {.program = program,
-             .arguments = {"job", "/proc/self/fd/" + std::to_string(file.get())},
-             .inherit = {file.get()},
-             .standard_output = out.theirs.get(),
-             .standard_error = err.theirs.get()}));
+    child_ = KTRIAL_TRY(
+        Child::start(io, {.program = program,
+                          .arguments = {"job", "/proc/self/fd/" + std::to_string(file.get())},
+                          .inherit = {file.get()},
+                          .standard_output = out.theirs.get(),
+                          .standard_error = err.theirs.get()}));
     out_.assign(out.ours.release());
     err_.assign(err.ours.release());
     listen(out_, &Process::hear_out);

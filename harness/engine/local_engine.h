@@ -13,10 +13,10 @@
 namespace ktrial::engine {
 
 struct LocalOptions {
-  std::filesystem::path program = {};   // is called as `PROGRAM job FILE`; empty: this program
-  int at_a_time = 0;                    // see Queue
-  std::optional<Room> room = {};        // unset: room_here()
-  std::chrono::milliseconds patience;   // of a job that was told to end, until it is killed
+  std::filesystem::path program = {};  // is called as `PROGRAM job FILE`; empty: this program
+  int at_a_time = 0;                   // see Queue
+  std::optional<Room> room = {};       // unset: room_here()
+  std::chrono::milliseconds patience;  // of a job that was told to end, until it is killed
 };
 
 // Call from the main thread, before SIGINT and SIGTERM matter: from here on they end the jobs.

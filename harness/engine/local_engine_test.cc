@@ -128,7 +128,8 @@ TEST_F(LocalEngineTest, AJobThatEndsWellBringsItsRecordAndItsEvents) {
 }
 
 TEST_F(LocalEngineTest, TheJobReachesItsProcessWhole) {
-  const auto e = engine(R"([ "$1" = job ] && cp "$2" "$FOLDER/seen"; begun; say '"ended","exit":0')");
+  const auto e =
+      engine(R"([ "$1" = job ] && cp "$2" "$FOLDER/seen"; begun; say '"ended","exit":0')");
   run::Job sent = job();
   sent.argv = {"ktrial", "\xff"};
   sent.spec.append = "quiet";
@@ -154,7 +155,8 @@ TEST_F(LocalEngineTest, AnErrorOfTheJobIsToldAsItIs) {
 
 TEST_F(LocalEngineTest, WhoIsKilledIsLostAloneAndWithItsTrials) {
   const auto e = engine(R"(begun; [ -e "$FOLDER/first" ] && { say '"ended","exit":0'; exit; }
-: >"$FOLDER/first"; kill -9 $$)", 1);
+: >"$FOLDER/first"; kill -9 $$)",
+                        1);
   e->submit(job());
   e->submit(job());
   const auto lost = e->next();
@@ -175,8 +177,7 @@ TEST_F(LocalEngineTest, WhoIsKilledAfterItsLastWordIsFinished) {
 TEST_F(LocalEngineTest, LastWordsOnStderrSayWhy) {
   const auto e = engine("echo 'first line' >&2; echo 'assertion failed' >&2; exit 134");
   e->submit(job());
-  EXPECT_EQ(how<Lost>(e->next()).reason,
-            "its process exited with status 134: assertion failed");
+  EXPECT_EQ(how<Lost>(e->next()).reason, "its process exited with status 134: assertion failed");
 }
 
 TEST_F(LocalEngineTest, NonsenseEndsTheJobAndIsQuoted) {
@@ -236,7 +237,8 @@ TEST_F(LocalEngineTest, WhatWaitsIsCancelledWithoutBeginning) {
 
 TEST_F(LocalEngineTest, ASignalToUsEndsAllAndWhatComesLater) {
   const auto e = engine(
-      R"(trap 'say "\"ended\",\"exit\":130"; exit 130' TERM; begun; while :; do sleep 0.01; done)", 2);
+      R"(trap 'say "\"ended\",\"exit\":130"; exit 130' TERM; begun; while :; do sleep 0.01; done)",
+      2);
   int begun = 0;
   on_event_ = [&](JobId, const run::Event& event) {
     begun += std::holds_alternative<run::Begun>(event.what);

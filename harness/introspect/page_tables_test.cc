@@ -97,7 +97,8 @@ TEST_P(PageTablesTest, ReadsAcrossPagesThatLieApart) {
   EXPECT_EQ(read_string(walk, base + 0xffe, 4096).value_or("error"), "abcd");
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, PageTablesTest, testing::Values(4, 5));
+INSTANTIATE_TEST_SUITE_P(Levels, PageTablesTest, testing::Values(4, 5),
+                         [](const auto& levels) { return std::to_string(levels.param); });
 
 TEST(KernelPageTablesTest, AreBelievedOnlyIfTheyMapThemselves) {
   auto info = [](const char* number) {

@@ -53,7 +53,8 @@ Result<kernel::Kernel> find_kernel(std::string_view reference) {
   const kernel::ResolveOptions options{.cache_dir = KTRIAL_TRY(kernel::default_cache_dir())};
   std::string wanted(reference);
   if (reference == kNewest) {
-    wanted = KTRIAL_TRY(kernel::list_packages("linux-image-*-cloud-amd64", options)).back().reference();
+    wanted =
+        KTRIAL_TRY(kernel::list_packages("linux-image-*-cloud-amd64", options)).back().reference();
     fmt::print("the newest kernel is {}\n", wanted);
   }
   return kernel::resolve(KTRIAL_TRY(kernel::parse_reference(wanted)), options);

@@ -78,7 +78,8 @@ struct Ended {
   std::optional<Error> error;  // ktrial could not do its work, or was interrupted
   bool operator==(const Ended& other) const;
 };
-using What = std::variant<Begun, Step, Building, Output, Progress, Reported, TrialEnded, Made, Ended>;
+using What =
+    std::variant<Begun, Step, Building, Output, Progress, Reported, TrialEnded, Made, Ended>;
 
 struct Event {
   double at_s = 0;           // since the job began

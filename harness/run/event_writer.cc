@@ -25,8 +25,9 @@ void EventWriter::tell(const Event& event) {
     ++left_out_;
   } else {
     if (left_out_ > 0 && kept_bytes_ <= kMuch) {
-      const Event gap{event.at_s, event.trial,
-                      Step{std::to_string(left_out_) + " events were left out: who reads them is slow"}};
+      const Event gap{
+          event.at_s, event.trial,
+          Step{std::to_string(left_out_) + " events were left out: who reads them is slow"}};
       left_out_ = 0;
       tell(gap);
     }

@@ -60,8 +60,8 @@ void describe(Io&& io, Build& build) {
 
 template <class Io>
 void describe(Io&& io, Job& job) {
-  auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus,
-         introspect, boots, kernel_only, campaign, cell] = job;
+  auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, introspect, boots,
+         kernel_only, campaign, cell] = job;
   io("spec", spec);
   io("build", build);
   io("results", results);
@@ -138,8 +138,7 @@ Complaint decode(const Json& json, std::string& text) {
     text = json.get<std::string>();
     return {};
   }
-  if (json.is_object() && json.size() == 1 && json.contains("latin1") &&
-      json["latin1"].is_string())
+  if (json.is_object() && json.size() == 1 && json.contains("latin1") && json["latin1"].is_string())
     if (auto bytes = utf8_to_latin1(json["latin1"].get<std::string>())) {
       text = *std::move(bytes);
       return {};
@@ -330,7 +329,8 @@ Result<Job> parse_job(std::string_view text, std::string_view file) {
   if (job.boots < 1 || job.boots > 2) reader.problem("boots", "must be 1 or 2");
   if (job.beside_vcpus < 0) reader.problem("beside_vcpus", "must not be negative");
   if (problems.empty())
-    if (auto valid = spec::validate(job.spec); !valid) problems.push_back("spec: " + valid.error().message);
+    if (auto valid = spec::validate(job.spec); !valid)
+      problems.push_back("spec: " + valid.error().message);
   if (!problems.empty()) return refuse(file, problems);
   return job;
 }

@@ -42,12 +42,12 @@ struct Job {
   bool offline = false;                             // no downloads
   std::vector<std::string> argv = {};               // what re-runs it
   std::filesystem::path working_dir = {};           // relative paths start there; empty: here
-  int beside_vcpus = 0;       // of other machines that may share the host meanwhile
+  int beside_vcpus = 0;  // of other machines that may share the host meanwhile
   // A guest that is well is looked into, too, before it powers off: facts introspection.*.
   bool introspect = false;
-  int boots = 1;              // of a trial, under TCG: 2 tries once more when it was lost at boot
-  // Makes the kernel (build.tree's, of spec.kernel git:REV) and no more, on the time that others leave
-  // of the CPUs; nothing goes to the store. For who may want it soon.
+  int boots = 1;  // of a trial, under TCG: 2 tries once more when it was lost at boot
+  // Makes the kernel (build.tree's, of spec.kernel git:REV) and no more, on the time that others
+  // leave of the CPUs; nothing goes to the store. For who may want it soon.
   bool kernel_only = false;
   std::string campaign = {};  // that it belongs to, and its cell there; may be empty
   std::string cell = {};

@@ -23,8 +23,8 @@ class Draw {
 
   Job job() {
     Job out;
-    auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus,
-           introspect, boots, kernel_only, campaign, cell] = out;
+    auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, introspect, boots,
+           kernel_only, campaign, cell] = out;
     spec = draw_spec();
     build = draw_build();
     results = path();

@@ -37,7 +37,8 @@ void Dating::hear(const run::Event& event) {
 }
 
 Runner trial_runner(const run::Job& job, engine::Engine& engine, Dating& dating) {
-  return [job, &engine, &dating](const Fault& fault, const spec::TrialSpec& spec) -> Result<Planted> {
+  return [job, &engine, &dating](const Fault& fault,
+                                 const spec::TrialSpec& spec) -> Result<Planted> {
     dating = {};
     run::Job planting = job;
     planting.spec = spec;

@@ -16,10 +16,12 @@ Fault fault(std::string_view name) { return choose_faults({std::string(name)})->
 class TrialRunnerTest : public testing::Test {
  protected:
   Result<Planted> plant(const char* name, FakeEngine::Scripted scripted) {
-    FakeEngine engine([&](const run::Job& job, JobId) {
-      submitted_ = job;
-      return scripted;
-    }, 1, [&](JobId, const run::Event& event) { dating_.hear(event); });
+    FakeEngine engine(
+        [&](const run::Job& job, JobId) {
+          submitted_ = job;
+          return scripted;
+        },
+        1, [&](JobId, const run::Event& event) { dating_.hear(event); });
     return trial_runner({.results = "/selftest"}, engine, dating_)(fault(name),
                                                                    trial_of(fault(name), {}));
   }

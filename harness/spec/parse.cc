@@ -56,8 +56,7 @@ std::string_view name(Machine machine) { return kMachines[static_cast<std::size_
 
 std::string cell_name(const TrialSpec& spec) {
   std::string out;
-  for (const auto& [axis, value] : spec.axes)
-    out += (out.empty() ? "" : " ") + axis + "=" + value;
+  for (const auto& [axis, value] : spec.axes) out += (out.empty() ? "" : " ") + axis + "=" + value;
   return out;
 }
 

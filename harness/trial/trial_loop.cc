@@ -11,6 +11,7 @@
 #include "harness/trial/vsock_peer.h"
 #include "harness/verdict/decide.h"
 #include "harness/verdict/incident.h"
+#include "results/store/artifacts.h"
 
 namespace ktrial::trial {
 namespace fs = std::filesystem;
@@ -168,8 +169,8 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   const auto started_at = std::chrono::system_clock::now();
   Monitor monitor(context.io, limits_of(plan), context.observer);
   Bench bench = KTRIAL_TRY(set_up(context, plan));
-  KTRIAL_TRY(
-      write_file_atomically(artifacts / "qemu.sh", "#!/bin/sh\n" + bench.vm->shell_command()));
+  KTRIAL_TRY(results::write_artifact(artifacts / "qemu.sh",
+                                     "#!/bin/sh\n" + bench.vm->shell_command(), true));
 
   const auto begun = Clock::now();
   KTRIAL_TRY(bench.vm->start(monitor.vm_sink()));

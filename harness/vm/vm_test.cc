@@ -164,10 +164,37 @@ TEST_F(AccelTest, AStoppedMachineIsNoticedAtOnceAndRemembered) {
   EXPECT_EQ(probes, 1);
 }
 
-TEST_F(AccelTest, SilenceMeansTcg) {
-  auto choice = choose({{0ms, ConsoleBytes{"SeaBIOS"}}});
-  ASSERT_TRUE(choice);
-  EXPECT_EQ(choice->accel, Accel::tcg);
+// One busy moment must not mean TCG until the host reboots.
+TEST_F(AccelTest, SilenceMeansTcgForAWhileOnly) {
+  const std::vector<FakeVm::Step> silent = {{0ms, ConsoleBytes{"SeaBIOS"}}};
+  const std::vector<FakeVm::Step> works = {{0ms, ConsoleBytes{"Linux version 6"}}};
+  EXPECT_EQ(choose(silent)->accel, Accel::tcg);
+  EXPECT_EQ(choose(works)->accel, Accel::tcg);
+  EXPECT_EQ(probes, 1);
+
+  const auto file = dir->path() / "accel.json";
+  auto cache = nlohmann::json::parse(*read_file(file));
+  ASSERT_EQ(cache.size(), 1u);
+  for (const long ago_or_ahead_s : {-1000000000L, 1000000000L}) {  // past, or a clock set back
+    auto aged = cache;
+    auto& until = (*aged.begin())["until"];
+    until = until.get<long>() + ago_or_ahead_s;
+    ASSERT_TRUE(write_file_atomically(file, aged.dump()));
+    EXPECT_EQ(choose(works)->accel, Accel::kvm) << ago_or_ahead_s;
+  }
+  EXPECT_EQ(probes, 3);
+}
+
+TEST_F(AccelTest, AnAnswerThatNobodyWroteIsNoAnswer) {
+  for (const char* text : {"[]", "{", "{\"x\": 1}"}) {
+    ASSERT_TRUE(write_file_atomically(dir->path() / "accel.json", text));
+    EXPECT_EQ(choose({{0ms, ConsoleBytes{"Linux version 6"}}})->accel, Accel::kvm) << text;
+  }
+}
+
+TEST_F(AccelTest, AKilledQemuSaysNothingForLong) {
+  EXPECT_EQ(choose({{0ms, Exited{{true, 9}, ""}}})->accel, Accel::tcg);
+  EXPECT_NE(read_file(dir->path() / "accel.json")->find("until"), std::string::npos);
 }
 
 TEST_F(AccelTest, DemandedButBrokenIsAnError) {

@@ -59,7 +59,8 @@ std::string row(const BatchPart& part, std::size_t width, bool color) {
     }
     trials = counts(run);
     id = run.id;
-    if (what.empty()) what = run.verdict.outcome == Outcome::fail ? run.verdict.title : run.verdict.reason;
+    if (what.empty())
+      what = run.verdict.outcome == Outcome::fail ? run.verdict.title : run.verdict.reason;
   }
   return padded(cut(printable(part.cell), width), width + 2) +
          inked(padded(outcome, 14), ink, color) + padded(trials, 14) + padded(id, 26) +
@@ -71,9 +72,10 @@ std::string table(const BatchRecord& batch, const TextOptions& options) {
   std::size_t width = 4;
   for (const BatchPart& part : batch.parts)
     width = std::min(kWidest, std::max(width, part.cell.size()));
-  std::string out = "\n" + inked(padded("cell", width + 2) + padded("outcome", 14) +
-                                     padded("pass/fail/?", 14) + padded("run", 26) + "what",
-                                 Ink::dim, options.color) +
+  std::string out = "\n" +
+                    inked(padded("cell", width + 2) + padded("outcome", 14) +
+                              padded("pass/fail/?", 14) + padded("run", 26) + "what",
+                          Ink::dim, options.color) +
                     "\n";
   // What is not a pass comes first, else it would be cut off; then in the order of the cells.
   std::vector<const BatchPart*> order;
@@ -95,8 +97,8 @@ std::string table(const BatchRecord& batch, const TextOptions& options) {
 const RunRecord* telling(const BatchRecord& batch, const RunRecord& whole) {
   if (whole.verdict.outcome == Outcome::pass) return nullptr;
   for (const BatchPart& part : batch.parts)
-    if (part.run && part.run->verdict.outcome == whole.verdict.outcome && !part.run->trials.empty() &&
-        part.run->verdict.signature == whole.verdict.signature)
+    if (part.run && part.run->verdict.outcome == whole.verdict.outcome &&
+        !part.run->trials.empty() && part.run->verdict.signature == whole.verdict.signature)
       return &*part.run;
   return nullptr;
 }
@@ -126,7 +128,8 @@ std::string batch_text(const BatchRecord& batch, const TextOptions& options) {
   for (char& c : word)
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   std::string out = inked(word, ink_of(whole.verdict.outcome), color);
-  if (!whole.verdict.title.empty()) out += "  " + inked(printable(whole.verdict.title), Ink::bold, color);
+  if (!whole.verdict.title.empty())
+    out += "  " + inked(printable(whole.verdict.title), Ink::bold, color);
   out += "\n";
   const auto field = [&](const char* key, const std::string& value) {
     if (!value.empty()) out += "  " + inked(padded(key, 10), Ink::dim, color) + " " + value + "\n";
@@ -137,8 +140,8 @@ std::string batch_text(const BatchRecord& batch, const TextOptions& options) {
                       std::to_string(count(whole, Outcome::fail)) + " fail, " +
                       std::to_string(count(whole, Outcome::inconclusive)) + " inconclusive, in " +
                       std::to_string(batch.parts.size()) + " runs");
-  field("time", spoken_seconds(std::chrono::duration<double>(batch.finished_at - batch.started_at)
-                                   .count()) +
+  field("time", spoken_seconds(
+                    std::chrono::duration<double>(batch.finished_at - batch.started_at).count()) +
                     ", from " + to_text(batch.started_at));
   out += table(batch, options);
   if (const RunRecord* run = telling(batch, whole))

@@ -75,7 +75,8 @@ TEST(BatchReportTest, TheTextShowsEveryCellAndThePageOfTheTellingRun) {
 TEST(BatchReportTest, OfManyCellsThoseThatDidNotPassAreShown) {
   BatchRecord many;
   for (int i = 0; i < 50; ++i)
-    many.parts.push_back({"n=" + std::to_string(i), run_of("r" + std::to_string(i), Outcome::pass, 1), ""});
+    many.parts.push_back(
+        {"n=" + std::to_string(i), run_of("r" + std::to_string(i), Outcome::pass, 1), ""});
   many.parts.push_back({"n=50", std::nullopt, "lost"});
   many.expected = 51;
   const std::string text = batch_text(many);

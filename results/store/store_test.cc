@@ -9,12 +9,13 @@
 #include <cstring>
 #include <fstream>
 
+#include <test_paths.h>
+
 #include "harness/base/file.h"
 #include "results/report/report.h"
 #include "results/store/json.h"
 #include "results/store/test_dir.h"
 #include "results/store/test_store.h"
-#include "test_paths.h"
 
 namespace ktrial::results {
 namespace {

@@ -11,6 +11,7 @@
 
 #include "harness/base/file.h"
 #include "harness/base/text.h"
+#include "harness/kernel/deb/apt_messages.h"
 #include "harness/kernel/deb/apt_sources.h"
 #include "harness/kernel/lock.h"
 
@@ -65,20 +66,6 @@ std::string modification_time(const fs::path& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return "-";
   return std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
-}
-
-// What a person would read in apt's stderr: its errors, else its first
-// complaint about something that could not be fetched.
-std::string error_lines(const std::string& text) {
-  std::string errors, first_warning;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("E: ")) errors += (errors.empty() ? "" : "; ") + line.substr(3);
-    if (line.starts_with("W: Failed to fetch") && first_warning.empty())
-      first_warning = line.substr(3);
-  }
-  if (!errors.empty()) return errors;
-  return first_warning.empty() ? last_line(text) : first_warning;
 }
 
 // One "Key: value" stanza after another, blank lines between.
@@ -219,7 +206,7 @@ std::vector<std::string> Apt::kernel_names(Lists lists) {
     if (!output) continue;
     std::istringstream lines(output->out);
     for (std::string line; std::getline(lines, line);)
-      if (!line.ends_with("-dbg") && !line.ends_with("-unsigned")) names.push_back(line);
+      if (!line.ends_with("-dbg")) names.push_back(line);
   }
   return names;
 }
@@ -255,7 +242,9 @@ bool Apt::has_own_lists() const {
 bool Apt::own_lists_are_old() const {
   std::error_code error;
   const auto updated = fs::last_write_time(root_ / "updated", error);
-  return error || fs::file_time_type::clock::now() - updated > std::chrono::hours(1);
+  const auto configured = fs::last_write_time(root_ / "sources.d" / "ktrial.sources", error);
+  return error || configured > updated ||
+         fs::file_time_type::clock::now() - updated > std::chrono::hours(1);
 }
 
 Status Apt::update_own_lists() {
@@ -280,6 +269,10 @@ Status Apt::update_own_lists() {
   // A mirror that could not be reached leaves old lists in place, and apt calls
   // that a success: they are not fresh, though.
   if (mirror_unreachable(output.err)) return network_error("fetching Debian package lists", output);
+  std::string left_out;
+  for (const std::string& suite : suites_passed_over(output.err))
+    left_out += (left_out.empty() ? "" : ", ") + suite;
+  if (progress_ && !left_out.empty()) progress_("passed over: " + left_out);
   return write_file_atomically(root_ / "updated", "");
 }
 
@@ -307,7 +300,7 @@ std::unexpected<Error> Apt::network_error(const std::string& what,
         "image file";
   if (text.contains("No space left"))
     hint = "free some space below " + root_.parent_path().string();
-  return fail(ErrorKind::environment, what + " failed: " + error_lines(text), hint);
+  return fail(ErrorKind::environment, what + " failed: " + apt_errors(text), hint);
 }
 
 std::string Apt::lists_stamp(const fs::path& cache_dir) {
@@ -315,13 +308,6 @@ std::string Apt::lists_stamp(const fs::path& cache_dir) {
   if (!paths) return "";
   return modification_time((*paths)["LISTS"]) + " " +
          modification_time(cache_dir / "apt" / "updated");
-}
-
-bool mirror_unreachable(std::string_view apt_messages) {
-  for (const char* sign : {"Temporary failure resolving", "Could not resolve", "Could not connect",
-                           "Unable to connect", "Network is unreachable", "Connection failed"})
-    if (apt_messages.contains(sign)) return true;
-  return false;
 }
 
 std::vector<std::string> kernel_dependencies(std::string_view depends) {

@@ -43,11 +43,11 @@ class Apt {
   // Package names in either set of lists, nearest to `name` first.
   std::vector<std::string> near_matches(const std::string& name, std::size_t count);
 
-  // Whether there are own lists, and whether they are older than an hour.
+  // Whether there are own lists, and whether they are older than an hour or than their sources.
   bool has_own_lists() const;
   bool own_lists_are_old() const;
-  // Fetches the own lists. Suites that the mirror lacks are no error as long
-  // as some came.
+  // Fetches the own lists. Suites that the mirror lacks or that have expired are passed over,
+  // which `progress` is told, as long as some came.
   Status update_own_lists();
 
   // The .deb, below `directory` (an existing one).
@@ -71,10 +71,6 @@ class Apt {
   std::function<void(std::string_view)> progress_;
   std::stop_token stop_;
 };
-
-// Whether apt's messages say that no connection could be made, as opposed to a
-// server that refused something.
-bool mirror_unreachable(std::string_view apt_messages);
 
 // The dependencies of `depends` that are parts of a kernel: linux-image-*,
 // linux-binary-*, linux-modules-*. First alternatives only, versions dropped.

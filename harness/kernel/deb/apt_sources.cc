@@ -10,9 +10,9 @@
 namespace ktrial::kernel {
 namespace {
 
-// Releases that carry kernels worth a trial and are on the mirrors; newest
-// last. `sid` is added by itself.
-constexpr std::array<std::string_view, 2> kReleases = {"bookworm", "trixie"};
+// Releases that carry kernels worth a trial, newest last; what a mirror lacks of them is passed
+// over. `sid` and `experimental` are added by themselves.
+constexpr std::array<std::string_view, 4> kReleases = {"bullseye", "bookworm", "trixie", "forky"};
 
 std::vector<std::string> words(std::string_view text) {
   std::istringstream in{std::string(text)};
@@ -127,7 +127,7 @@ std::vector<AptSource> parse_deb822_sources(std::string_view text) {
 WiderSources widen(const std::vector<AptSource>& machine) {
   WiderSources result;
   const AptSource* base = nullptr;
-  for (std::string_view release : {"bookworm", "trixie", "forky", "sid"}) {
+  for (std::string_view release : {"bullseye", "bookworm", "trixie", "forky", "sid"}) {
     base = source_of(machine, std::string(release));
     if (base == nullptr) continue;
     result.own_release = release;
@@ -154,6 +154,7 @@ WiderSources widen(const std::vector<AptSource>& machine) {
     if (own_security != nullptr) add_unique(security.suites, release + "-security");
   }
   add_unique(archive.suites, "sid");
+  add_unique(archive.suites, "experimental");
   result.text = write_stanza(archive);
   if (own_security != nullptr) result.text += write_stanza(security);
   return result;

@@ -27,8 +27,8 @@ struct WiderSources {
   std::string text;         // a deb822 .sources file; empty when the machine is not on Debian
   std::string own_release;  // codename of the machine's own release, e.g. "bookworm"
 };
-// The machine's own Debian suites, the other supported releases with their
-// security and backports suites, and sid.
+// The machine's own Debian suites, the other releases with their security and backports suites,
+// sid and experimental.
 WiderSources widen(const std::vector<AptSource>& machine);
 
 }  // namespace ktrial::kernel

@@ -47,10 +47,11 @@ TEST(AptSourcesTest, WidensToOtherSuitesOfTheSameMirrors) {
                              "deb http://sec.example/debian-security bookworm-security main\n"));
   EXPECT_EQ(wide.own_release, "bookworm");
   EXPECT_THAT(wide.text, HasSubstr("URIs: http://mirror.example/debian\n"));
+  EXPECT_THAT(wide.text, HasSubstr(" bullseye "));
   EXPECT_THAT(wide.text, HasSubstr("trixie-backports"));
-  EXPECT_THAT(wide.text, HasSubstr(" sid\n"));
+  EXPECT_THAT(wide.text, HasSubstr(" sid experimental\n"));
   EXPECT_THAT(wide.text, HasSubstr("http://sec.example/debian-security\nSuites: bookworm-security "
-                                   "trixie-security\n"));
+                                   "bullseye-security trixie-security"));
   // What we write is what we would read.
   EXPECT_THAT(parse_deb822_sources(wide.text), SizeIs(2));
 }

@@ -15,11 +15,22 @@ namespace {
 
 constexpr std::string_view kImage = "linux-image-", kBinary = "linux-binary-";
 
-// "6.1.0-48-cloud-amd64" of either kind of package.
+// "6.1.0-48-cloud-amd64" of any kind of package: linux-image-R, linux-binary-R and, before
+// Debian has signed them, linux-image-R-unsigned, linux-binary-unsigned-R.
 std::string_view release_of(std::string_view package) {
-  for (std::string_view prefix : {kImage, kBinary})
-    if (package.starts_with(prefix)) return package.substr(prefix.size());
+  for (std::string_view prefix : {kImage, kBinary}) {
+    if (!package.starts_with(prefix)) continue;
+    package.remove_prefix(prefix.size());
+    if (package.starts_with("unsigned-")) package.remove_prefix(9);
+    if (package.ends_with("-unsigned")) package.remove_suffix(9);
+    return package;
+  }
   return {};
+}
+
+// Which package stands for a release that several hold: the lowest.
+int rank(std::string_view package) {
+  return (package.contains("-unsigned") ? 2 : 0) + (package.starts_with(kBinary) ? 1 : 0);
 }
 
 using Key = std::pair<std::string, std::string>;  // release, version
@@ -35,7 +46,7 @@ class Catalog {
     if (fresh) return;
     it->second.cached |= kernel.cached;
     it->second.size = std::max(it->second.size, kernel.size);
-    if (kernel.package.starts_with(kImage)) it->second.package = kernel.package;
+    if (rank(kernel.package) < rank(it->second.package)) it->second.package = kernel.package;
   }
 
   std::vector<PackagedKernel> take() {
@@ -83,11 +94,14 @@ Status add_archive(Catalog& catalog, const ResolveOptions& options) {
 
 bool is_kernel_package(std::string_view name) {
   const std::string_view release = release_of(name);
-  if (name.ends_with("-dbg") || name.ends_with("-unsigned")) return false;
-  // "linux-image-6.12-cloud-amd64" is a metapackage, 6.12.90+deb13 is a release.
+  if (name.ends_with("-dbg")) return false;
+  // "linux-image-6.12-cloud-amd64" may be a metapackage; 6.12.90+deb13, 7.3-rc4 are releases, and
+  // so is whatever has a binary package.
   const std::size_t end = std::min(release.find_first_not_of("0123456789."), release.size());
   const auto dots = std::ranges::count(release.substr(0, end), '.');
-  return dots >= 2 || (dots == 1 && release.substr(end).starts_with('+'));
+  const std::string_view rest = release.substr(end);
+  return dots >= 2 || (dots == 1 && (rest.starts_with('+') || rest.starts_with("-rc") ||
+                                     name.starts_with(kBinary)));
 }
 
 Status sort_by_version(std::vector<PackagedKernel>& kernels, std::stop_token stop) {

@@ -20,10 +20,10 @@ struct PackagedKernel {
 };
 
 // Packages that hold a kernel of one release (linux-image-6.1.0-48-cloud-amd64,
-// linux-binary-...; no metapackages, -dbg or -unsigned ones) and match `pattern`
-// (glob(7)), each version once, in the order of `dpkg --compare-versions`. When a
-// release comes as image and as binary package, either matches for both, and the
-// image package stands for both. Offline: what the cache holds.
+// linux-binary-..., -unsigned; no metapackages or -dbg ones) and match `pattern` (glob(7)), each
+// version once, in the order of `dpkg --compare-versions`. When a release comes in several
+// packages, any of them or the name of its image matches for all, and one stands for all: image
+// before binary, signed before unsigned. Offline: what the cache holds.
 // Nothing that matches: ErrorKind::usage.
 Result<std::vector<PackagedKernel>> list_packages(const std::string& pattern,
                                                   const ResolveOptions& options);

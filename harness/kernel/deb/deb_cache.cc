@@ -11,6 +11,7 @@
 #include "harness/kernel/archive.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/deb/apt.h"
+#include "harness/kernel/deb/apt_messages.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/lock.h"
 

@@ -217,16 +217,25 @@ TEST_F(AptRepositoryTest, TheCatalogIsInTheOrderOfVersions) {
   publish("sid", "linux-image-6.1.0-2-cloud-amd64", "6.1.10-1", "",
           image_and_modules("6.1.0-2-cloud-amd64"));
   publish("sid", "linux-image-6.1.0-2-cloud-amd64-dbg", "6.1.10-1", "", {{"./x", ""}});
+  publish("bullseye", "linux-image-5.10.0-1-cloud-amd64-unsigned", "5.10.1-1", "",
+          image_and_modules("5.10.0-1-cloud-amd64"));
+  publish("experimental", "linux-image-7.3-cloud-amd64", "7.3-1~exp1",
+          "linux-binary-7.3-cloud-amd64 (= 7.3-1~exp1)", {{"./x", ""}});
+  publish("experimental", "linux-binary-unsigned-7.3-cloud-amd64", "7.3-1~exp1", "", {{"./x", ""}});
+  publish("experimental", "linux-binary-7.3-cloud-amd64", "7.3-1~exp1", "",
+          {{"./usr/lib/modules/7.3-cloud-amd64/vmlinuz", make_bzimage("7.3-cloud-amd64")}});
   ASSERT_TRUE(get("deb:linux-image-6.1.0-1-cloud-amd64"));
   auto kernels = list_packages("linux-image-*-cloud-amd64", options());
   ASSERT_TRUE(kernels) << kernels.error().message;
   std::vector<std::string> references;
   for (const PackagedKernel& kernel : *kernels) references.push_back(kernel.reference());
-  EXPECT_THAT(references, ElementsAre("deb:linux-image-6.1.0-1-cloud-amd64=6.1.1-1",
+  EXPECT_THAT(references, ElementsAre("deb:linux-image-5.10.0-1-cloud-amd64-unsigned=5.10.1-1",
+                                      "deb:linux-image-6.1.0-1-cloud-amd64=6.1.1-1",
                                       "deb:linux-image-6.1.0-2-cloud-amd64=6.1.10-1",
                                       "deb:linux-image-6.19+deb13-cloud-amd64=6.19-1~bpo",
-                                      "deb:linux-binary-6.20+deb13-cloud-amd64=6.20-1~bpo"));
-  EXPECT_TRUE(kernels->front().cached);
+                                      "deb:linux-binary-6.20+deb13-cloud-amd64=6.20-1~bpo",
+                                      "deb:linux-binary-7.3-cloud-amd64=7.3-1~exp1"));
+  EXPECT_TRUE((*kernels)[1].cached);
   EXPECT_FALSE(kernels->back().cached);
   EXPECT_GT(kernels->back().size, 0u);
 
@@ -237,6 +246,13 @@ TEST_F(AptRepositoryTest, TheCatalogIsInTheOrderOfVersions) {
   ASSERT_FALSE(kernels);
   EXPECT_EQ(kernels.error().kind, ErrorKind::usage);
   EXPECT_THAT(kernels.error().message, HasSubstr("linux-image-9*"));
+}
+
+TEST_F(AptRepositoryTest, SuitesThatTheMirrorLacksArePassedOverWithAWord) {
+  ASSERT_TRUE(list_packages("*", options()));
+  EXPECT_THAT(progress_, ::testing::Contains(::testing::AllOf(
+                             HasSubstr("passed over: "), HasSubstr("experimental (File not found)"),
+                             Not(HasSubstr("trixie-backports")))));
 }
 
 TEST_F(AptRepositoryTest, UnknownPackageSuggestsNearNames) {

@@ -100,8 +100,7 @@ Result<AptPackage> newest(Apt& apt, const std::string& name, const ResolveOption
 
 // The tools that are built for a newer Debian get its libc6.
 Status adapt_programs(Apt& apt, const fs::path& root, const ResolveOptions& options) {
-  const auto programs =
-      KTRIAL_TRY(programs_above(root / "usr/lib", this_machines_glibc()));
+  const auto programs = KTRIAL_TRY(programs_above(root / "usr/lib", this_machines_glibc()));
   if (programs.empty()) return {};
   if (!apt.has_own_lists()) KTRIAL_TRY(apt.update_own_lists());
   const AptPackage libc = KTRIAL_TRY(newest(apt, "libc6", options));
@@ -169,8 +168,7 @@ std::vector<HeaderDependency> header_dependencies(std::string_view depends) {
 
 std::string relocate_headers_makefile(std::string_view makefile) {
   static constexpr std::string_view kAbsolute = "/usr/src/";
-  static constexpr std::string_view kBeside =
-      "$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../";
+  static constexpr std::string_view kBeside = "$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../";
   std::string out;
   while (!makefile.empty()) {
     const std::size_t end = std::min(makefile.find('\n'), makefile.size() - 1) + 1;
@@ -178,8 +176,9 @@ std::string relocate_headers_makefile(std::string_view makefile) {
     makefile.remove_prefix(end);
     // Since 7.1 KBUILD_OUTPUT comes first: expanded at once, for what is included later
     // changes $(MAKEFILE_LIST).
-    for (const auto& [word, instead] : {std::pair<std::string_view, std::string_view>
-             {"include ", "include "}, {"KBUILD_OUTPUT=", "KBUILD_OUTPUT:="}})
+    for (const auto& [word, instead] :
+         {std::pair<std::string_view, std::string_view>{"include ", "include "},
+          {"KBUILD_OUTPUT=", "KBUILD_OUTPUT:="}})
       if (line.starts_with(word) && line.substr(word.size()).starts_with(kAbsolute)) {
         out += instead;
         out += kBeside;

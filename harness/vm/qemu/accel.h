@@ -4,7 +4,8 @@
 // An openable /dev/kvm proves nothing: nested and paravirtual KVMs exist that
 // create VMs and then hang in the boot stub, report "KVM internal error" with
 // QEMU still alive, or refuse a CPU model. So the kernel is booted briefly, and
-// the answer is remembered per (host boot, QEMU version, kernel).
+// the answer is remembered per (host boot, QEMU version, kernel); for ten minutes
+// only when it is "no" and rests on time.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

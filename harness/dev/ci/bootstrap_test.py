@@ -1,0 +1,124 @@
+"""bootstrap.sh on systems that this one is not: apt, dpkg and cmake are stubs that write down what
+they are asked. Nothing is installed."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+BOOTSTRAP = pathlib.Path(__file__).parents[3] / "bootstrap.sh"
+TOOLS = "bash cat chmod cut dirname dpkg env grep head mkdir mktemp rm sed sort tr".split()
+LOCK = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (unattended-upgr)"
+
+
+@unittest.skipUnless(shutil.which("dpkg"), "compares versions with dpkg")
+class BootstrapTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.bin = self.folder / "bin"
+        self.bin.mkdir()
+        for tool in TOOLS:
+            (self.bin / tool).symlink_to(shutil.which(tool))
+        self.stub("id", "echo 0")
+        self.stub("sleep", "")
+        self.stub("cmake", "")
+        self.stub("vhost-device-vsock", "")
+        self.dpkg_and_apt(installed={}, candidates={})
+
+    def stub(self, name, script):
+        path = self.bin / name
+        path.write_text(f'#!/bin/bash\necho "{name} $*" >>"{self.folder}/calls"\n{script}\n')
+        path.chmod(0o755)
+
+    def dpkg_and_apt(self, installed, candidates, plan="", install="", every="1.0"):
+        """`installed` and `candidates`: package to version; others have `every` as candidate."""
+        cases = "".join(f'  {name}) echo "installed {version}" ;;\n'
+                        for name, version in installed.items())
+        self.stub("dpkg-query", f'case "${{@: -1}}" in\n{cases}  *) exit 1 ;;\nesac')
+        cases = "".join(f'  {name}) v="{version}" ;;\n' for name, version in candidates.items())
+        self.stub("apt-cache", f'case "${{@: -1}}" in\n{cases}  *) v="{every}" ;;\nesac\n'
+                               'echo "  Candidate: $v"')
+        self.stub("apt-get", f'case " $* " in\n  *" -s "*) echo "{plan}" ;;\n'
+                             f'  *" install "*) {install or ":"} ;;\nesac')
+
+    def run_it(self, *arguments):
+        shutil.copy(BOOTSTRAP, self.folder / "bootstrap.sh")
+        result = subprocess.run([self.bin / "bash", self.folder / "bootstrap.sh", *arguments],
+                                env={"PATH": str(self.bin), "TMPDIR": str(self.folder)},
+                                capture_output=True, text=True, timeout=60)
+        calls = self.folder / "calls"
+        self.calls = calls.read_text().splitlines() if calls.exists() else []
+        return result
+
+    def installs(self):
+        return [call for call in self.calls if call.startswith("apt-get") and " install " in call
+                and " -s " not in call]
+
+    def test_names_are_those_of_debian_12(self):
+        self.dpkg_and_apt({}, {"libboost-dev": "1.74.0.3", "libboost1.81-dev": "1.81.0-5",
+                               "libboost1.83-dev": "(none)", "libelf1t64": "(none)"})
+        self.assertEqual(self.run_it("build").returncode, 0)
+        words = self.installs()[0].split()
+        self.assertIn("libboost1.81-dev", words)
+        self.assertIn("libelf1", words)
+        self.assertNotIn("libboost-dev", words)
+        self.assertIn("cmake --build --preset release --target program", self.calls)
+
+    def test_names_are_those_of_debian_13(self):
+        self.dpkg_and_apt({}, {"libboost-dev": "1.83.0.2", "libboost1.81-dev": "(none)"})
+        self.assertEqual(self.run_it("build").returncode, 0)
+        words = self.installs()[0].split()
+        self.assertIn("libboost-dev", words)
+        self.assertIn("libelf1t64", words)
+
+    def test_a_newer_boost_of_the_users_is_enough(self):
+        self.dpkg_and_apt({"'libboost1.*-dev'": "1.88.0-1"}, {"libboost-dev": "1.83.0.2"})
+        self.assertEqual(self.run_it("build").returncode, 0)
+        self.assertNotIn("libboost", self.installs()[0])
+
+    def test_no_package_is_removed(self):
+        self.dpkg_and_apt({}, {}, plan="Remv libboost-dev [1.74.0.3]")
+        result = self.run_it("build")
+        self.assertEqual(result.returncode, 128)
+        self.assertIn("would remove libboost-dev", result.stderr)
+        self.assertIn("\n    apt-get install -y --no-install-recommends ", result.stderr)
+        self.assertEqual(self.installs(), [])
+
+    def test_another_apt_is_waited_for(self):
+        count = self.folder / "count"
+        self.dpkg_and_apt({}, {}, install=f'echo >>"{count}"; [ $(grep -c "" "{count}") -gt 2 ] || '
+                                          f'{{ echo "{LOCK}" >&2; exit 100; }}')
+        result = self.run_it("build")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stderr.count("waiting"), 1)
+        self.assertIn("held by process 7", result.stderr)
+        self.assertEqual(len(self.installs()), 3)
+
+    def test_other_errors_of_apt_are_errors_at_once(self):
+        self.dpkg_and_apt({}, {}, install='echo "E: No space left" >&2; exit 100')
+        result = self.run_it("build")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("No space left", result.stderr)
+        self.assertEqual(len(self.installs()), 1)
+
+    def test_without_dpkg_what_is_missing_is_listed(self):
+        for tool in ("dpkg", "dpkg-query", "apt-get"):
+            (self.bin / tool).unlink()
+        self.stub("g++", 'text=$(cat); case "$text" in *CLI*) exit 1 ;; esac')
+        self.stub("pkg-config", '[ "$2" != re2 ]')
+        for tool in ("git", "make", "ninja", "qemu-system-x86_64"):
+            self.stub(tool, "")
+        result = self.run_it("build")
+        self.assertEqual(result.returncode, 128)
+        self.assertIn("libcli11-dev (CLI/CLI.hpp)", result.stderr)
+        self.assertIn("libre2-dev (re2)", result.stderr)
+        self.assertEqual(result.stderr.count("\n  "), 2, result.stderr)
+        self.stub("g++", "cat >/dev/null")
+        self.stub("pkg-config", "")
+        self.assertEqual(self.run_it("build").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
