@@ -7,6 +7,14 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 
+# What g++ only suspects after inlining is told, but is no error: g++ 12 takes the destructor of
+# a std::string for a delete of something unallocated.
+if(CMAKE_COMPILE_WARNING_AS_ERROR AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-error=array-bounds -Wno-error=free-nonheap-object
+    -Wno-error=maybe-uninitialized -Wno-error=restrict -Wno-error=stringop-overflow
+    -Wno-error=stringop-overread)
+endif()
+
 # Flags of the harness. The guest's static binaries do not take them: a
 # sanitizer run checks the harness, never the code that runs as PID 1.
 add_library(ktrial_flags INTERFACE)
