@@ -165,16 +165,16 @@ Result<Plan> make_plan(asio::io_context& io, const Job& job, const fs::path& ini
   const auto cache = job.cache ? *job.cache : KTRIAL_TRY(kernel::default_cache_dir());
   auto git = to_request(job.build);
   git.progress = [&](const kernel::BuildProgress& progress) { teller.on_build(progress); };
-  auto plan = trial::prepare(
-      io, job.spec,
-      {.payload = payload,
-       .cache = cache,
-       .initramfs = initramfs,
-       .offline = job.offline,
-       .git = git,
-       .beside_vcpus = job.beside_vcpus,
-       .progress = [&](std::string_view line) { teller.on_step(std::string(line)); },
-       .stop = signals.token()});
+  auto plan =
+      trial::prepare(io, job.spec,
+                     {.payload = payload,
+                      .cache = cache,
+                      .initramfs = initramfs,
+                      .offline = job.offline,
+                      .git = git,
+                      .beside_vcpus = job.beside_vcpus,
+                      .progress = [&](std::string_view line) { teller.on_step(std::string(line)); },
+                      .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
   if (plan) plan->introspect = job.introspect;
   return plan;
