@@ -193,22 +193,22 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
             flags.good, flags.bad, folder.string());
 
   Display display({.output_to_stderr = true, .several = flags.at_once > 1});
-  const auto engine = KTRIAL_TRY(
+  const auto trials = KTRIAL_TRY(
       engine::local_engine({.at_a_time = flags.at_once, .patience = spec::job_end()},
                            [&](engine::JobId job, const run::Event& event) {
                              if (!flags.verbose) return;
                              display.hear(job, event);
                              if (std::holds_alternative<run::Ended>(event.what)) display.end(job, "");
                            }));
-  std::error_code error;
+  std::error_code ignored;
   const run::Job job{.spec = specs.front(),
                      .build = run::to_values(KTRIAL_TRY(git_options(flags.build))),
-                     .results = fs::absolute(folder, error),
+                     .results = fs::absolute(folder, ignored),
                      .offline = flags.trial.offline,
                      .argv = invocation.argv,
-                     .working_dir = fs::current_path(error)};
+                     .working_dir = fs::current_path(ignored)};
   Screen screen(!flags.verbose);
-  const auto lab = bisect::trial_lab(job, *engine, history.maker);
+  const auto lab = bisect::trial_lab(job, *trials, history.maker);
   const auto answer = bisect::run_session(
       engine, *lab, journal,
       {.step = [&](const std::string& text) { screen.step(text); },

@@ -1,6 +1,7 @@
 // `ktrial job`: one job in this process. What engines start.
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 
 #include "harness/cli/commands.h"
