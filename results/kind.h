@@ -44,7 +44,7 @@ enum class Kind : std::uint8_t {
 #define KTRIAL_ENUMERATOR(name) name,
   KTRIAL_KINDS(KTRIAL_ENUMERATOR)
 #undef KTRIAL_ENUMERATOR
-  foreign,  // in a record of another ktrial: a name that is not in this list
+      foreign,  // in a record of another ktrial: a name that is not in this list
 };
 
 // The enumerator's own name, e.g. "rcu_stall"; `none` has none.

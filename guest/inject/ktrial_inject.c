@@ -225,14 +225,23 @@ static noinline int ktrial_triple_fault(void)
 	return 0;
 }
 
-static int start_on(int (*function)(void *), int on, void *data)
+// Bound to a CPU, not yet woken.
+static struct task_struct *create_on(int (*function)(void *), int on, void *data)
 {
 	struct task_struct *thread;
 
 	thread = kthread_create(function, data, "ktrial_fault/%d", on);
+	if (!IS_ERR(thread))
+		kthread_bind(thread, on);
+	return thread;
+}
+
+static int start_on(int (*function)(void *), int on, void *data)
+{
+	struct task_struct *thread = create_on(function, on, data);
+
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
-	kthread_bind(thread, on);
 	wake_up_process(thread);
 	return 0;
 }
@@ -252,19 +261,28 @@ static int start_and_synchronize(int (*function)(void *), bool expedited)
 	return 0;
 }
 
+// All are there before one is woken, and all are woken before this CPU's takes it.
 static int start_everywhere(void)
 {
+	struct task_struct **threads = kcalloc(nr_cpu_ids, sizeof(*threads), GFP_KERNEL);
 	int on, error = 0;
 
+	if (!threads)
+		return -ENOMEM;
 	cpus_read_lock();
 	atomic_set(&still_to_come, num_online_cpus());
 	for_each_online_cpu(on) {
-		error = start_on(ktrial_hard_lockup_all, on, NULL);
-		if (error)
-			break;
+		threads[on] = create_on(ktrial_hard_lockup_all, on, NULL);
+		if (IS_ERR(threads[on]))
+			error = PTR_ERR(threads[on]);
 	}
+	preempt_disable();
+	for_each_online_cpu(on)
+		if (!error)
+			wake_up_process(threads[on]);
+	preempt_enable();
 	cpus_read_unlock();
-	return error;
+	return error; // and keep the threads: nothing here is ever taken back
 }
 
 // The thread that drives RCU's grace periods, by its name.

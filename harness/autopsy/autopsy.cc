@@ -9,14 +9,22 @@ namespace ktrial::autopsy {
 
 const char* name(VcpuClass what) {
   switch (what) {
-    case VcpuClass::spinning_irqs_off: return "spinning with interrupts off";
-    case VcpuClass::spinning: return "spinning";
-    case VcpuClass::waiting: return "waiting for another CPU";
-    case VcpuClass::kernel: return "in the kernel, moving";
-    case VcpuClass::idle: return "idle";
-    case VcpuClass::user: return "user mode";
-    case VcpuClass::starved: return "not run by the host";
-    case VcpuClass::unknown: return "unknown";
+    case VcpuClass::spinning_irqs_off:
+      return "spinning with interrupts off";
+    case VcpuClass::spinning:
+      return "spinning";
+    case VcpuClass::waiting:
+      return "waiting for another CPU";
+    case VcpuClass::kernel:
+      return "in the kernel, moving";
+    case VcpuClass::idle:
+      return "idle";
+    case VcpuClass::user:
+      return "user mode";
+    case VcpuClass::starved:
+      return "not run by the host";
+    case VcpuClass::unknown:
+      return "unknown";
   }
   std::abort();
 }
@@ -63,7 +71,7 @@ bool is_idle(const Look& look, const console::Sight& sight) {
 
 // What all looks show: one function, or none.
 struct Steady {
-  std::string function;         // empty: they differ
+  std::string function;  // empty: they differ
   std::vector<console::Sight> sights;
 };
 
@@ -144,10 +152,14 @@ namespace {
 int rank(const VcpuState& vcpu) {
   if (vcpu.function.empty()) return 0;
   switch (vcpu.what) {
-    case VcpuClass::spinning_irqs_off: return vcpu.inside_schedule ? 5 : 4;
-    case VcpuClass::spinning: return 3;
-    case VcpuClass::waiting: return 1;
-    default: return 0;
+    case VcpuClass::spinning_irqs_off:
+      return vcpu.inside_schedule ? 5 : 4;
+    case VcpuClass::spinning:
+      return 3;
+    case VcpuClass::waiting:
+      return 1;
+    default:
+      return 0;
   }
 }
 
@@ -166,8 +178,7 @@ std::optional<Culprit> find_culprit(const std::vector<VcpuState>& vcpus) {
   if (worst == nullptr) return std::nullopt;
   const bool waits = worst->what == VcpuClass::waiting;
   if (waits && !others_innocent) return std::nullopt;
-  return Culprit{worst->cpu, worst->function, worst->task,
-                 !waits && worst->ran_s >= kProofSeconds};
+  return Culprit{worst->cpu, worst->function, worst->task, !waits && worst->ran_s >= kProofSeconds};
 }
 
 }  // namespace ktrial::autopsy

@@ -40,14 +40,14 @@ class Examination {
 
  private:
   double seconds_since_begin() const {
-    return std::chrono::duration<double>(Clock::now() - begun_).count();
+    return std::chrono::duration<double>(subject_.clock.now() - begun_).count();
   }
 
   // Pauses and looks at every vCPU; false: cannot.
   bool look() {
     if (auto paused = subject_.vm.pause(subject_.monitor_patience); !paused)
       return note(paused.error().message);
-    const auto now = Clock::now();
+    const auto now = subject_.clock.now();
     subject_.host.sample(now);
     if (autopsy_.looks == 0) first_look_ = now;
     if (!inspector_ && subject_.inspect && autopsy_.looks == 0) open_inspector();
@@ -128,7 +128,7 @@ class Examination {
   }
 
   const Subject& subject_;
-  const Clock::time_point begun_ = Clock::now();
+  const Clock::time_point begun_ = subject_.clock.now();
   Clock::time_point first_look_ = begun_;
   std::unique_ptr<Inspector> inspector_;
   std::map<unsigned, std::vector<Look>> looks_;

@@ -31,6 +31,7 @@ class Inspector {
 };
 
 struct Subject {
+  Clock& clock;
   vm::Vm& vm;
   HostWatch& host;
   // Lets the guest run, and the trial's events be handled, for so long; false: the VM ended.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "harness/base/fake_clock.h"
 #include "harness/base/file.h"
 #include "harness/introspect/fake_structures.h"
 
@@ -89,7 +90,8 @@ class ExamineTest : public testing::Test {
   Autopsy run(bool wants_proof) {
     account();
     HostWatch host(7, dir->path());
-    return examine({.vm = vm,
+    return examine({.clock = clock,
+                    .vm = vm,
                     .host = host,
                     .let_run =
                         [&](milliseconds time) {
@@ -105,6 +107,7 @@ class ExamineTest : public testing::Test {
                     .proof_patience = milliseconds(10000)});
   }
   Result<TempDir> dir = TempDir::create();
+  FakeClock clock;
   ScriptedVm vm;
   std::function<Result<std::unique_ptr<Inspector>>(vm::GuestRam)> inspect =
       [](vm::GuestRam) -> Result<std::unique_ptr<Inspector>> {

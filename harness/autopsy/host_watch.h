@@ -7,16 +7,15 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
-namespace ktrial::autopsy {
+#include "harness/base/clock.h"
 
-using Clock = std::chrono::steady_clock;
+namespace ktrial::autopsy {
 
 // One vCPU thread over a window, seconds.
 struct VcpuUse {
@@ -56,7 +55,7 @@ class HostWatch {
   explicit HostWatch(pid_t process, std::filesystem::path proc = "/proc",
                      std::function<Clocks()> clocks = read_clocks);
   // Call about once a second; the spacing itself is evidence.
-  void sample(Clock::time_point now = Clock::now());
+  void sample(Clock::time_point now);
   // From the last sample at or before `from` to the last sample.
   HostEvidence since(Clock::time_point from) const;
   // What the samples show, by time: a vCPU that waited for a host CPU for at least a tenth of

@@ -34,7 +34,7 @@ class HostWatchTest : public testing::Test {
   HostEvidence run(int n, char process_state, double ran0, double wait0, double ran1, double wait1,
                    Clock::duration spacing = 1s) {
     HostWatch watch(7, dir->path());
-    const auto begin = Clock::now();
+    const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i <= n; ++i) {
       state(process_state, i * ran0, i * wait0, i * ran1, i * wait1);
       watch.sample(begin + i * spacing);
@@ -46,7 +46,7 @@ class HostWatchTest : public testing::Test {
 
 TEST_F(HostWatchTest, EachSecondThatAVcpuWaitedIsToldWithItsPlaceInTime) {
   HostWatch watch(7, dir->path());
-  const auto begin = Clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   const double waited[] = {0, .02, .62, .64};  // of vCPU 1, in all
   for (int i = 0; i < 4; ++i) {
     state('S', i * .9, 0, i * .3, waited[i]);
@@ -62,7 +62,7 @@ TEST_F(HostWatchTest, EachSecondThatAVcpuWaitedIsToldWithItsPlaceInTime) {
 
 TEST_F(HostWatchTest, AStoppedQemuAndALateKtrialAreTroublesOfTheWholeGuest) {
   HostWatch watch(7, dir->path());
-  const auto begin = Clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   state('T', 0, 0, 0, 0);
   watch.sample(begin);
   watch.sample(begin + 1s);
@@ -109,7 +109,7 @@ TEST_F(HostWatchTest, OurOwnPauseIsSeen) {
 TEST_F(HostWatchTest, ASuspendedHostIsSeenAndAClockThatWasSet) {
   Clocks clocks{.suspended_s = 100, .wall_s = 1e9};
   HostWatch watch(7, dir->path(), [&] { return clocks; });
-  const auto begin = Clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   state('S', 0, 0, 0, 0);
   watch.sample(begin);
   clocks = {.suspended_s = 130, .wall_s = 1e9 + 30};
@@ -127,7 +127,7 @@ TEST_F(HostWatchTest, ASuspendedHostIsSeenAndAClockThatWasSet) {
 
 TEST_F(HostWatchTest, LostTimeIsWhatAVcpuWaitedFor) {
   HostWatch watch(7, dir->path());
-  const auto begin = Clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i <= 10; ++i) {
     state('S', i * .9, i * .1, i * .2, i * .8);
     watch.sample(begin + i * 1s);
@@ -143,7 +143,7 @@ TEST_F(HostWatchTest, LostTimeIsWhatAVcpuWaitedFor) {
 // What a boot is charged: QEMU starts without any vCPU.
 TEST_F(HostWatchTest, AVcpuThatBeganLaterCountsFromItsBeginning) {
   HostWatch watch(7, dir->path());
-  const auto begin = Clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i <= 3; ++i) {
     write("7/stat", "7 (qemu) S 1 7");
     write("7/task/7/comm", "qemu-system-x86\n");
@@ -164,8 +164,8 @@ TEST_F(HostWatchTest, AVcpuThatBeganLaterCountsFromItsBeginning) {
 
 TEST_F(HostWatchTest, AProcessThatIsGoneYieldsNothing) {
   HostWatch watch(99999, dir->path());
-  watch.sample();
-  watch.sample();
+  watch.sample(std::chrono::steady_clock::now());
+  watch.sample(std::chrono::steady_clock::now());
   EXPECT_TRUE(watch.since({}).vcpus.empty());
 }
 

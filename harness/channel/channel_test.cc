@@ -18,6 +18,9 @@ using namespace std::chrono_literals;
 
 class ChannelTest : public testing::Test {
  protected:
+  ChannelTest() {
+    EXPECT_TRUE(vm.start([](const vm::VmEvent&) {}));
+  }
   Channel::Handlers handlers() {
     return {[this](StreamId id, std::string_view bytes) {
               (id == StreamId::control ? control : beat) += bytes;
@@ -35,7 +38,8 @@ class ChannelTest : public testing::Test {
   }
   boost::asio::io_context io;
   Result<TempDir> scratch = TempDir::create();
-  vm::FakeVm vm{io, {}};
+  FakeClock clock;
+  vm::FakeVm vm{clock};
   std::string control, beat, lost;
 };
 

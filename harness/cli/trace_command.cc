@@ -123,9 +123,9 @@ std::vector<trace::Mark> marks_of(const results::TrialRecord& trial) {
   std::vector<trace::Mark> out;  // of a run that kept none
   const std::int64_t lead = clock_lead(trial);
   for (const results::Finding& finding : trial.findings)
-    if (auto mark = trial::mark_of(
-            finding, line_of(trial.artifacts / "console.log", finding.first_line), lead))
-      out.push_back(std::move(*mark));
+    if (const auto stamp =
+            trace::stamp_us(line_of(trial.artifacts / "console.log", finding.first_line)))
+      out.push_back(trial::mark_of(finding, *stamp, lead));
   return out;
 }
 

@@ -109,8 +109,16 @@ std::string objection(const Folder& from, const Folder& to, bool is_test) {
   return {};
 }
 
+// Scripted stand-ins are for tests, and for each other.
+bool may_fake(const fs::path& file) {
+  const std::string name = file.filename();
+  return name.starts_with("fake_") || name.ends_with("_test.cc") || name.ends_with("_fuzz.cc");
+}
+
 std::string check_include(const fs::path& root, const std::string& file, const Folder& from,
                           const std::string& target, bool quoted) {
+  if (fs::path(target).filename().string().starts_with("fake_") && !may_fake(file))
+    return target + ": a fake is for tests";
   if (const Folder* to = folder_of(target)) {
     if (!quoted) return "include project files as \"" + target + "\"";
     return objection(from, *to, file.ends_with("_test.cc"));

@@ -64,6 +64,13 @@ TEST_F(LintRuleTest, UpwardAndSidewaysIncludesAreFound) {
                   HasSubstr("results/store/side.cc:1: results includes harness/spec")));
 }
 
+TEST_F(LintRuleTest, AFakeInProductCodeIsFound) {
+  put("harness/vm/fake_vm.h", "");
+  put("harness/vm/vm_test.cc", "#include \"harness/vm/fake_vm.h\"\n");
+  put("harness/vm/vm.cc", "#include \"fake_vm.h\"\n");
+  EXPECT_THAT(check_includes(root()), ElementsAre(HasSubstr("harness/vm/vm.cc:1: fake_vm.h")));
+}
+
 TEST_F(LintRuleTest, GuestCodeStandsAlone) {
   put("guest/init/a.cc", "#include \"guest/wire/wire.h\"\n#include \"harness/base/fd.h\"\n");
   put("workloads/x/b.c", "#include \"guest/wire/wire.h\"\n");

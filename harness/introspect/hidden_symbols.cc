@@ -145,16 +145,22 @@ class Search {
     }
   }
 
-  // trace_array.array_buffer.tr of the global one leads back to it.
+  // trace_array.array_buffer.tr of the global one leads back to it, and so does its first ring
+  // to its buffer.
   void find_trace() {
     const auto back = btf_->offset("trace_array", "array_buffer.tr"),
-               events = btf_->offset("trace_array", "events");
-    if (!back || !events) return;
+               buffer = btf_->offset("trace_array", "array_buffer.buffer"),
+               events = btf_->offset("trace_array", "events"),
+               rings = btf_->offset("trace_buffer", "buffers"),
+               ring_back = btf_->offset("ring_buffer_per_cpu", "buffer");
+    if (!back || !buffer || !events || !rings || !ring_back) return;
     for (const Image::Piece& piece : image_.pieces())
       for (std::size_t i = 0; i + 8 <= piece.bytes.size(); i += 8) {
         std::uint64_t value;
         std::memcpy(&value, piece.bytes.data() + i, sizeof value);
         if (value != piece.begin + i - *back || !is_node(value + *events)) continue;
+        const std::uint64_t at = word(value + *buffer);
+        if (at == 0 || word(word(word(at + *rings)) + *ring_back) != at) continue;
         add("global_trace", value);
         find_events(value + *events);
         return;

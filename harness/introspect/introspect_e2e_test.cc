@@ -171,6 +171,8 @@ class IntrospectE2eTest : public testing::TestWithParam<Case> {
     auto opened = Kernel::open(memory_, cache_.path());
     ASSERT_TRUE(opened) << opened.error().message;
     kernel_ = std::move(*opened);
+    const auto& no_symbols = kernel_->symbols_error();
+    ASSERT_FALSE(no_symbols.has_value()) << no_symbols->message;
   }
   const std::string& word(const char* name) { return guest_->word().at(name); }
 

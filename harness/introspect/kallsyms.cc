@@ -123,9 +123,11 @@ Result<Encoding> choose_encoding(const KallsymsTables& tables, const std::vector
   const Fit best = *std::ranges::min_element(fits, {}, [](const Fit& fit) {
     return std::pair(-static_cast<std::int64_t>(fit.agreeing), fit.out_of_order);
   });
-  if (!known_at.empty() && best.agreeing == 0)
-    return broken(fmt::format("its offsets put none of {} known symbols where it is",
-                              known_at.size()));
+  // Not all: a name may occur more than once. Not one: symbols that share an address agree
+  // with the table of their neighbour, too.
+  if (2 * best.agreeing < known_at.size())
+    return broken(fmt::format("its offsets put {} of {} known symbols where they are",
+                              best.agreeing, known_at.size()));
   if (best.out_of_order > symbols.size() / 64)
     return broken("its offsets are in no known encoding: the symbols would be out of order");
   return best.encoding;

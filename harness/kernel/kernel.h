@@ -35,6 +35,7 @@ struct Kernel {
   std::optional<std::filesystem::path> config;  // its .config
   std::string source;                           // for people: "Debian package X version Y"
   std::string sha256;                           // of the image file, hex
+  std::string commit;                           // of its source, 40 hex digits, where known
   std::string package_version;                  // of the Debian package it came in, else empty
 };
 

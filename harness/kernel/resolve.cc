@@ -172,6 +172,7 @@ Result<Kernel> resolve_git(const GitReference& reference, const ResolveOptions& 
   const Built& built = std::get<Built>(outcome);
   Kernel kernel = KTRIAL_TRY(resolve_build_tree(built.directory));
   kernel.source = name + " (commit " + built.commit.substr(0, 12) + ")";
+  kernel.commit = built.commit;
   return kernel;
 }
 

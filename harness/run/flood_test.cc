@@ -29,7 +29,8 @@ TEST(FloodTest, AGibibyteOfConsoleCostsBoundedMemoryAndDisk) {
   trial::Observer nobody;
   auto recorder = Recorder::create(dir->path(), nobody);
   ASSERT_TRUE(recorder) << recorder.error().message;
-  trial::Monitor monitor(io, trial::Limits{}, *recorder);
+  SteadyClock clock(io);
+  trial::Monitor monitor(clock, trial::Limits{}, *recorder);
   monitor.begin(0);
   auto sink = monitor.vm_sink();
 

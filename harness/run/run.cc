@@ -116,7 +116,8 @@ Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::p
   recorder.on_step(fmt::format("booting {} ({}, {})", court.plan.kernel.release,
                                vm::name(court.plan.accel.accel),
                                channel::name(court.plan.channel)));
-  const trial::TrialContext context{court.io, court.janitor, recorder, court.signals.active};
+  SteadyClock clock(court.io);
+  const trial::TrialContext context{court.io, clock, court.janitor, recorder, court.signals.active};
   auto record = trial::run_trial(context, court.plan, artifacts);
   court.io.poll();
   // An error after Ctrl-C is its doing: a terminal sends it to all that we started, too.

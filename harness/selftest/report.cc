@@ -2,8 +2,10 @@
 #include "results/report/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "harness/selftest/selftest.h"
 #include "results/store/json.h"
@@ -45,17 +47,21 @@ std::string introspection_of(const Report& report) {
   return fmt::format("\nintrospection: {}{}\n", text.empty() ? "not looked at" : text, reasons);
 }
 
-// One line each for what is not as it should be.
+// One line for each reason why faults were skipped, and for each that is not as it should be.
 std::string remarks(const Report& report) {
   std::string text;
+  std::map<std::string, std::vector<std::string_view>> skipped;
+  for (const Row& row : report.rows)
+    if (row.status == Status::skipped) skipped[row.note].push_back(row.fault.name);
+  for (const auto& [note, faults] : skipped)
+    text += fmt::format("\nskipped {}: {}", fmt::join(faults, ", "), results::printable(note));
   for (const Row& row : report.rows) {
-    if (row.note.empty()) continue;
+    if (row.note.empty() || row.status == Status::skipped) continue;
     text +=
         fmt::format("\n{} {}: {}", name(row.status), row.fault.name, results::printable(row.note));
-    if (row.status != Status::skipped && row.got && !row.got->title.empty())
+    if (row.got && !row.got->title.empty())
       text += fmt::format("\n  title      {}", results::printable(row.got->title));
-    if (row.status != Status::skipped && !row.artifacts.empty())
-      text += fmt::format("\n  artifacts  {}", row.artifacts.string());
+    if (!row.artifacts.empty()) text += fmt::format("\n  artifacts  {}", row.artifacts.string());
   }
   return text.empty() ? "" : text + "\n";
 }

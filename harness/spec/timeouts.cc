@@ -53,11 +53,6 @@ double load_scale(int vcpus, int host_cores) {
   return std::max(1.0, static_cast<double>(vcpus) / std::max(1, host_cores));
 }
 
-Milliseconds workload_time(Milliseconds total, Milliseconds used, Milliseconds shutdown) {
-  const Milliseconds rest = total - used;
-  return std::max(rest - std::min(shutdown, rest / 2), Milliseconds(1));
-}
-
 Milliseconds job_end() {
   return Milliseconds(std::llround(30e3 * environment_scale().value_or(1) * kBuildScale));
 }

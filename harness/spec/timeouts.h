@@ -63,10 +63,6 @@ Result<double> environment_scale();
 // The scale of a spec: vCPUs over host cores, at least 1.
 double load_scale(int vcpus, int host_cores);
 
-// What a workload has of a trial's `total` when `used` of it is gone: all but `shutdown`, of a
-// short rest never less than half; more than 0.
-Milliseconds workload_time(Milliseconds total, Milliseconds used, Milliseconds shutdown);
-
 // Of a job that is told to end: its machine's end, and its record. By KTRIAL_TIMEOUT_SCALE alone.
 Milliseconds job_end();
 

@@ -32,22 +32,19 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-class Reader {
+}  // namespace
+
+class DumpReader::Reader {
  public:
-  History run(std::string_view log) {
-    while (const auto whole = take_line(log)) {
-      std::string_view line = whole->substr(0, kLongestLine);
-      while (line.ends_with('\r')) line.remove_suffix(1);
-      take(line);
-    }
+  bool begun() const { return dumps_ > 0; }
+  History result() {
     finish();
     return std::move(out_);
   }
 
- private:
-  enum class State { outside, begun, inside };
-
   void take(std::string_view raw) {
+    raw = raw.substr(0, kLongestLine);
+    while (raw.ends_with('\r')) raw.remove_suffix(1);
     if (raw.find(kBegin) != std::string_view::npos && raw.find("buffer:") != std::string_view::npos)
       return begin();
     if (state_ == State::outside) return;
@@ -62,6 +59,9 @@ class Reader {
       if (partial_match(line, remains)) ++damaged_;
     }
   }
+
+ private:
+  enum class State { outside, begun, inside };
 
   void begin() {
     if (state_ != State::outside) ++endless_;
@@ -158,13 +158,22 @@ class Reader {
   std::size_t damaged_ = 0, dumps_ = 0, endless_ = 0;
 };
 
-}  // namespace
+DumpReader::DumpReader() : reader_(std::make_unique<Reader>()) {}
+DumpReader::DumpReader(DumpReader&&) noexcept = default;
+DumpReader::~DumpReader() = default;
+void DumpReader::take(std::string_view line) { reader_->take(line); }
+bool DumpReader::begun() const { return reader_->begun(); }
+History DumpReader::finish() { return reader_->result(); }
 
 bool has_dump(std::string_view log) {
   return log.find("Dumping ftrace buffer:") != std::string_view::npos ||
          log.find("Dumping ftrace instance ") != std::string_view::npos;
 }
 
-History read_dump(std::string_view log) { return Reader().run(log); }
+History read_dump(std::string_view log) {
+  DumpReader reader;
+  while (const auto line = take_line(log)) reader.take(*line);
+  return reader.finish();
+}
 
 }  // namespace ktrial::trace

@@ -13,11 +13,27 @@
 // Names of tasks have eight characters there; events tell longer ones.
 #pragma once
 
+#include <memory>
 #include <string_view>
 
 #include "harness/trace/history.h"
 
 namespace ktrial::trace {
+
+// The same, line by line as they come, so that nobody has to keep the log. Bounded.
+class DumpReader {
+ public:
+  DumpReader();
+  DumpReader(DumpReader&&) noexcept;
+  ~DumpReader();
+  void take(std::string_view line);  // without its end
+  bool begun() const;                // a dump was seen, be it an empty one
+  History finish();                  // once
+
+ private:
+  class Reader;
+  std::unique_ptr<Reader> reader_;
+};
 
 // True: the log has a dump, be it an empty one.
 bool has_dump(std::string_view log);

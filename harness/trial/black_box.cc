@@ -5,10 +5,6 @@
 #include <chrono>
 
 #include "harness/autopsy/inspector.h"
-#include "harness/base/file.h"
-#include "harness/trace/console_dump.h"
-#include "harness/trace/story.h"
-#include "harness/trace/svg_writer.h"
 #include "harness/trace/writers.h"
 #include "harness/trial/trace_files.h"
 
@@ -23,7 +19,6 @@ constexpr char kEvents[] =
 // A function filter that nothing matches would stand for all functions, from the first
 // instant on. This one every x86-64 kernel has, and calls once at its end.
 constexpr char kRareFunction[] = "__x64_sys_reboot";
-constexpr std::size_t kLongestText = 256u << 20;  // bytes of a trace.txt
 
 std::string function_arguments(const std::vector<std::string>& globs) {
   if (globs.empty()) return "";
@@ -53,16 +48,14 @@ std::string black_box_arguments(const Plan& plan) {
 
 std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,
                                        const std::vector<std::string>& kernel_log) {
-  const auto begun = std::chrono::steady_clock::now();
+  const auto begun = scene.clock.now();
   auto trace = trace::read_trace(kernel);
   note_access(scene, {{"trace", trace ? "" : trace.error().message}});
   if (!trace) return {"none: " + trace.error().message};
   if (trace->count() == 0) return {"empty: no event was recorded"};
-  // The log's stamps can be placed on the trace's default clock only.
-  const bool same_clock = scene.plan.spec.trace_clock.empty();
-  write_trace(scene, *trace, same_clock ? kernel_log : std::vector<std::string>());
+  write_trace(scene, *trace, reports_of_log(scene, kernel_log));
   auto lines = trace::summary(*trace);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  const std::chrono::duration<double> took = scene.clock.now() - begun;
   scene.observer.on_event(
       "trace", fmt::format("{} events recovered in {:.2f} s", trace->count(), took.count()));
   lines.push_back(
@@ -72,13 +65,11 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
 }
 
 void recover_trace_from_ram(const Scene& scene) {
-  std::error_code error;
-  if (!has_black_box(scene.plan) || std::filesystem::exists(scene.artifacts / "trace.txt", error))
-    return;
-  scene.monitor.timeline().stop(Clock::now());
+  if (!has_black_box(scene.plan) || scene.trace.events > 0) return;
+  scene.monitor.timeline().stop(scene.clock.now());
   const auto lost = [&](const std::string& why) {
     scene.observer.on_event("trace-lost", why);
-    scene.facts.emplace_back("trace.lost", why);
+    scene.record.facts.emplace_back("trace.lost", why);
   };
   const auto patience = scene.plan.timeouts.monitor_reply;
   if (!scene.monitor.vm_ended())
@@ -97,22 +88,14 @@ void recover_trace_from_ram(const Scene& scene) {
 }
 
 void keep_dump(const Scene& scene) {
-  const std::string log = console_log(scene);
-  if (!trace::has_dump(log)) return;
-  const trace::History dump = trace::read_dump(log);
+  trace::DumpReader& reader = scene.monitor.notes().dump();
+  if (!reader.begun()) return;
+  const trace::History dump = reader.finish();
   // ftrace_dump() takes the events out of the rings: RAM may hold less than the console.
-  const auto text = read_file(scene.artifacts / "trace.txt", kLongestText);
-  const std::size_t known = text ? trace::read_text(*text).moments.size() : 0;
-  if (dump.moments.size() <= known) return;
-  write_trace_artifact(scene, "trace.txt", trace::to_text(dump));
-  write_trace_artifact(scene, "trace.svg", trace::to_svg(dump, {}, trace::before_stall(dump)));
+  if (dump.moments.size() <= scene.trace.events) return;
+  write_trace(scene, dump);
   scene.observer.on_event("trace",
                           fmt::format("{} events read from the console", dump.moments.size()));
-}
-
-results::TraceStory tell_trace(const std::filesystem::path& artifacts) {
-  const auto text = read_file(artifacts / "trace.txt", kLongestText);
-  return text ? trace::tell(trace::read_text(*text)) : results::TraceStory();
 }
 
 }  // namespace ktrial::trial

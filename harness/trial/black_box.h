@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "harness/introspect/kernel_view.h"
-#include "harness/trial/late_evidence.h"
+#include "harness/trial/scene.h"
 #include "results/record.h"
 
 namespace ktrial::trial {
@@ -33,10 +33,7 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
 void recover_trace_from_ram(const Scene& scene);
 
 // A trace that the kernel printed on its console becomes trace.txt and trace.svg, unless RAM
-// told more. To be called when console.log is complete.
+// told more. To be called when the console has ended.
 void keep_dump(const Scene& scene);
-
-// What the trial's trace.txt tells, wherever it came from; empty: there is none.
-results::TraceStory tell_trace(const std::filesystem::path& artifacts);
 
 }  // namespace ktrial::trial

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "harness/autopsy/inspector.h"
-#include "harness/base/file.h"
 #include "harness/trace/trace.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/live_trace.h"
+#include "harness/trial/trace_files.h"
 #include "harness/verdict/decide.h"
 
 namespace ktrial::trial {
@@ -19,11 +19,6 @@ bool ended_by(const Evidence& evidence) {
   return (std::holds_alternative<T>(evidence.ending) || ...);
 }
 
-void write_artifact(const Scene& scene, const char* name, const std::string& text) {
-  if (auto written = write_file_atomically(scene.artifacts / name, text); !written)
-    scene.observer.on_event("artifact-lost", written.error().message);
-}
-
 // Reports that are in the kernel's log but never reached the console.
 void read_findings_from_log(const std::vector<std::string>& log, Evidence& evidence) {
   console::Analyzer analyzer;
@@ -32,11 +27,13 @@ void read_findings_from_log(const std::vector<std::string>& log, Evidence& evide
   evidence.findings_from_log = analyzer.findings();
 }
 
-void take_autopsy(const Scene& scene, Evidence& evidence) {
+void take_autopsy(const Scene& scene) {
+  Evidence& evidence = scene.evidence;
   scene.observer.on_step("the guest stalls; looking at it from outside");
-  scene.monitor.timeline().stop(Clock::now());
+  scene.monitor.timeline().stop(scene.clock.now());
   evidence.autopsy = autopsy::examine(
-      {.vm = scene.vm,
+      {.clock = scene.clock,
+       .vm = scene.vm,
        .host = scene.monitor.host(),
        .let_run = [&](auto time) { return !scene.monitor.wait_vm_end(time); },
        .inspect =
@@ -56,14 +53,14 @@ void take_autopsy(const Scene& scene, Evidence& evidence) {
                          ? std::vector<autopsy::Access>{{"memory", found.blind}}
                          : found.access);
   for (const auto& vcpu : found.vcpus)
-    scene.observer.on_event("vcpu", fmt::format("{}: {} {}", vcpu.cpu, autopsy::name(vcpu.what),
-                                                vcpu.function));
+    scene.observer.on_event(
+        "vcpu", fmt::format("{}: {} {}", vcpu.cpu, autopsy::name(vcpu.what), vcpu.function));
   for (const std::string& note : found.notes) scene.observer.on_event("autopsy-note", note);
-  write_artifact(scene, "autopsy.txt", autopsy::to_text(found));
+  write_trial_file(scene, "autopsy.txt", autopsy::to_text(found));
   if (found.kernel_log.empty()) return;
   std::string text;
   for (const std::string& line : found.kernel_log) text += line + "\n";
-  write_artifact(scene, "kernel.log", text);
+  write_trial_file(scene, "kernel.log", text);
 }
 
 bool shows_stacks(const autopsy::Autopsy& autopsy) {
@@ -73,7 +70,8 @@ bool shows_stacks(const autopsy::Autopsy& autopsy) {
 }
 
 // Makes the kernel print every CPU's stack itself (see unknown_nmi_panic in prepare.cc).
-void raise_nmi(const Scene& scene, Evidence& evidence) {
+void raise_nmi(const Scene& scene) {
+  Evidence& evidence = scene.evidence;
   evidence.provoked_from = scene.monitor.console().findings().size();
   auto sent = scene.vm.inject_nmi(scene.plan.timeouts.monitor_reply);
   if (!sent) return scene.observer.on_event("nmi-failed", sent.error().message);
@@ -88,18 +86,19 @@ void let_go_on(const Scene& scene) {
     scene.observer.on_event("resume-failed", resumed.error().message);
 }
 
-void examine_silence(const Scene& scene, Evidence& evidence) {
-  take_autopsy(scene, evidence);
+void examine_silence(const Scene& scene) {
+  Evidence& evidence = scene.evidence;
+  take_autopsy(scene);
   read_findings_from_log(evidence.autopsy.kernel_log, evidence);
   if (scene.monitor.vm_ended() || shows_stacks(evidence.autopsy)) return;
   let_go_on(scene);
-  raise_nmi(scene, evidence);
+  raise_nmi(scene);
 }
 
-void examine_report(const Scene& scene, Evidence& evidence) {
+void examine_report(const Scene& scene) {
   const auto& findings = scene.monitor.console().findings();
   if (!findings.empty() && verdict::is_stall(findings.front().kind) && !scene.monitor.vm_ended()) {
-    take_autopsy(scene, evidence);
+    take_autopsy(scene);
     let_go_on(scene);
   } else {
     // Before it is overwritten: a guest may live on after an oops.
@@ -137,7 +136,8 @@ void try_introspection(const Scene& scene) {
   let_go_on(scene);
 }
 
-void end_cleanly(const Scene& scene, Evidence& evidence) {
+void end_cleanly(const Scene& scene) {
+  Evidence& evidence = scene.evidence;
   read_counters(scene, evidence.counters_after);
   if (scene.plan.introspect && !scene.monitor.vm_ended()) try_introspection(scene);
   if (wants_trace(scene.plan, evidence)) collect_trace(scene);
@@ -148,26 +148,22 @@ void end_cleanly(const Scene& scene, Evidence& evidence) {
 
 }  // namespace
 
-void note_access(const Scene& scene, const std::vector<autopsy::Access>& access) {
-  for (const autopsy::Access& one : access)
-    scene.facts.emplace_back("introspection." + one.part, one.trouble.empty() ? "yes" : one.trouble);
-}
-
 void read_counters(const Scene& scene, std::map<std::string, std::uint64_t>& into) {
   scene.channel.send(wire::encode(wire::ReadCounters{}));
   if (scene.monitor.wait_counters(scene.plan.timeouts.monitor_reply))
     into = scene.monitor.counters();
 }
 
-void gather_late_evidence(const Scene& scene, Evidence& evidence) {
+void gather_late_evidence(const Scene& scene) {
   using namespace verdict;
+  Evidence& evidence = scene.evidence;
   if (ended_by<AgentResult>(evidence)) {
-    end_cleanly(scene, evidence);
+    end_cleanly(scene);
   } else if (ended_by<HeartbeatSilence, ProgressSilence>(evidence) ||
              (ended_by<DeadlinePassed>(evidence) && scene.monitor.console().saw_kernel_line())) {
-    examine_silence(scene, evidence);
+    examine_silence(scene);
   } else if (ended_by<ConsoleReport>(evidence)) {
-    examine_report(scene, evidence);
+    examine_report(scene);
   } else if (ended_by<ChannelLost, ProtocolError>(evidence)) {
     // A dying VM takes its channel along: if it ends now, that was the reason.
     if (scene.monitor.wait_vm_end(scene.plan.timeouts.report_settle))

@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "harness/base/text.h"
 #include "harness/trace/collected.h"
-#include "harness/trial/black_box.h"
 #include "harness/trial/trace_files.h"
 
 namespace ktrial::trial {
@@ -99,16 +97,6 @@ std::string missing(const TraceInbox& inbox) {
   return inbox.end()->problem;
 }
 
-// The log's stamps can be placed on the trace's default clock only.
-std::vector<std::string> console_lines(const Scene& scene) {
-  std::vector<std::string> out;
-  if (!scene.plan.spec.trace_clock.empty()) return out;
-  const std::string log = console_log(scene);
-  std::string_view rest = log;
-  while (const auto line = take_line(rest)) out.emplace_back(*line);
-  return out;
-}
-
 }  // namespace
 
 Status set_up_trace(const Scene& scene) {
@@ -127,10 +115,10 @@ Status set_up_trace(const Scene& scene) {
 }
 
 void collect_trace(const Scene& scene) {
-  const auto begun = Clock::now();
+  const auto begun = scene.clock.now();
   scene.channel.send(wire::encode(wire::ReadTrace{}));
   wait_for_files(scene);
-  const double took = seconds(Clock::now() - begun);
+  const double took = seconds(scene.clock.now() - begun);
   const TraceInbox& inbox = scene.monitor.trace();
   auto collected = trace::from_tracefs(inbox.files());
   if (!collected)
@@ -138,10 +126,10 @@ void collect_trace(const Scene& scene) {
         "trace-lost", fmt::format("{}; {}", collected.error().message, missing(inbox)));
   trace::Trace& trace = collected->trace;
   if (const std::string why = missing(inbox); !why.empty()) trace.rings.trouble = why;
-  write_trace_artifact(scene, "trace.stats", statistics(inbox.files()));
-  write_trace(scene, trace, console_lines(scene));
+  write_trial_file(scene, "trace.stats", statistics(inbox.files()));
+  write_trace(scene, trace, reports_of_console(scene));
   auto fact = [&](const char* name, std::string value) {
-    scene.facts.emplace_back(name, std::move(value));
+    scene.record.facts.emplace_back(name, std::move(value));
   };
   fact("trace.events", std::to_string(trace.count()));
   fact("trace.bytes", std::to_string(collected->bytes));

@@ -2,7 +2,7 @@
 // over afterwards. (Of one that does not: black_box.h.)
 #pragma once
 
-#include "harness/trial/late_evidence.h"
+#include "harness/trial/scene.h"
 
 namespace ktrial::trial {
 

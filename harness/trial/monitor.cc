@@ -12,11 +12,11 @@ constexpr auto kTick = std::chrono::milliseconds(250);  // how late a silence ma
 constexpr int kPatience = 3;
 }  // namespace
 
-Monitor::Monitor(boost::asio::io_context& io, const Limits& limits, Observer& observer)
-    : io_(io), limits_(limits), observer_(observer) {}
+Monitor::Monitor(Clock& clock, const Limits& limits, Observer& observer)
+    : clock_(clock), limits_(limits), observer_(observer) {}
 
 void Monitor::begin(pid_t vm_process) {
-  begun_ = last_console_ = Clock::now();
+  begun_ = last_console_ = clock_.now();
   next_sample_ = begun_;
   host_.emplace(vm_process);
   timeline_.phase(begun_, "boot");
@@ -34,6 +34,11 @@ channel::Channel::Handlers Monitor::channel_handlers() {
           }};
 }
 
+void Monitor::end_console() {
+  analyzer_.finish();
+  notes_.finish();
+}
+
 void Monitor::slow_down(double factor) {
   // Not that of beats: there, time that the host took is not counted anyway.
   for (Clock::duration* limit : {&limits_.progress, &limits_.settle})
@@ -44,12 +49,13 @@ void Monitor::interrupt(int signal) { interrupted_ = verdict::Interrupted{signal
 
 void Monitor::on_vm_event(vm::VmEvent event) {
   if (auto* console = std::get_if<vm::ConsoleBytes>(&event)) {
-    last_console_ = Clock::now();
+    last_console_ = clock_.now();
     observer_.on_console(console->bytes);
     analyzer_.feed(console->bytes);
+    notes_.feed(console->bytes);
     console_tests_.feed(console->bytes);
     const auto& findings = analyzer_.findings();
-    if (!findings.empty() && findings_told_ == 0) first_finding_at_ = Clock::now();
+    if (!findings.empty() && findings_told_ == 0) first_finding_at_ = clock_.now();
     for (; findings_told_ < findings.size(); ++findings_told_)
       observer_.on_finding(findings[findings_told_]);
   } else if (auto* shutdown = std::get_if<vm::GuestShutdown>(&event)) {
@@ -75,7 +81,7 @@ void Monitor::on_bytes(channel::StreamId stream, std::string_view bytes) {
 }
 
 void Monitor::on_message(wire::Message message) {
-  const auto now = Clock::now();
+  const auto now = clock_.now();
   if (auto* beat = std::get_if<wire::Beat>(&message)) {
     on_beat(*beat);
   } else if (auto* hello = std::get_if<wire::Hello>(&message)) {
@@ -109,7 +115,7 @@ void Monitor::on_message(wire::Message message) {
 void Monitor::on_beat(const wire::Beat& beat) {
   // A guest cannot have more CPUs than QEMU allows; more is a hostile stream.
   if (last_beat_.size() > 4096 && !last_beat_.contains(beat.cpu)) return;
-  last_beat_[beat.cpu] = Clock::now();
+  last_beat_[beat.cpu] = clock_.now();
   timeline_.beat(last_beat_[beat.cpu], beat);
 }
 
@@ -118,26 +124,26 @@ std::optional<Ending> Monitor::urgent() const {
   if (interrupted_) return *interrupted_;
   if (vm_ended_) return *vm_ended_;
   if (vm_stopped_) return *vm_stopped_;
-  if (!analyzer_.findings().empty() && Clock::now() - first_finding_at_ >= limits_.settle)
+  if (!analyzer_.findings().empty() && clock_.now() - first_finding_at_ >= limits_.settle)
     return verdict::ConsoleReport{};
   if (protocol_error_) return *protocol_error_;
   // A closed stream is often the first sign of a VM that is about to end: its
   // exit, if it comes, says more.
   if (channel_lost_) return *channel_lost_;
-  if (Clock::now() - begun_ >= limits_.total)
+  if (clock_.now() - begun_ >= limits_.total)
     return verdict::DeadlinePassed{seconds(limits_.total)};
   return std::nullopt;
 }
 
 bool Monitor::overdue(Clock::time_point since, Clock::duration limit, int cpu) const {
-  const auto silent = Clock::now() - since;
+  const auto silent = clock_.now() - since;
   if (silent < limit) return false;
   return silent >= kPatience * limit ||
          seconds(silent) - host_->lost_s(since, cpu) >= seconds(limit) / limits_.overcommit;
 }
 
 verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {
-  const auto now = Clock::now();
+  const auto now = clock_.now();
   verdict::HeartbeatSilence out{.cpus = {}, .of = static_cast<unsigned>(last_beat_.size())};
   for (const auto& [cpu, at] : last_beat_) {
     if (!overdue(at, limit, static_cast<int>(cpu))) continue;
@@ -153,7 +159,7 @@ bool Monitor::all_outlived_the_workload() const {
 }
 
 std::optional<Ending> Monitor::silence() const {
-  const auto now = Clock::now();
+  const auto now = clock_.now();
   if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
   if (last_beat_.empty() && overdue(hello_at_, limits_.heartbeat, -1))
     return verdict::HeartbeatSilence{{}, 0, seconds(now - hello_at_)};
@@ -171,15 +177,13 @@ std::optional<Ending> Monitor::pump(const Done& done, Clock::time_point deadline
   for (;;) {
     if (done()) return std::nullopt;
     if (auto ending = check()) return ending;
-    const auto now = Clock::now();
+    const auto now = clock_.now();
     if (now >= deadline) return verdict::DeadlinePassed{seconds(now - begun_)};
     if (now >= next_sample_) {
       host_->sample(now);
       next_sample_ = now + std::chrono::seconds(1);
     }
-    if (io_.stopped()) io_.restart();
-    io_.run_one_until(std::min(deadline, now + kTick));
-    io_.poll();  // what has already arrived is one batch
+    clock_.wait(std::min(deadline, now + kTick));
   }
 }
 
@@ -190,22 +194,22 @@ std::optional<Ending> Monitor::wait_hello() {
                 const bool mute = !analyzer_.saw_kernel_line();
                 if ((mute && overdue(begun_, limits_.first_output, -1)) ||
                     overdue(begun_, limits_.boot, -1))
-                  return verdict::DeadlinePassed{seconds(Clock::now() - begun_)};
+                  return verdict::DeadlinePassed{seconds(clock_.now() - begun_)};
                 return std::nullopt;
               });
 }
 
 std::vector<trace::Mark> Monitor::timeline_marks() const {
   return timeline_.marks(host_ ? host_->troubles() : std::vector<autopsy::HostTrouble>(),
-                         Clock::now());
+                         clock_.now());
 }
 
 Ending Monitor::watch_workload() {
-  last_progress_ = Clock::now();
+  last_progress_ = clock_.now();
   // The workload may end well while a CPU hangs: that is waited for.
   auto ending =
       pump([&] { return exit_ && analyzer_.findings().empty() && all_outlived_the_workload(); },
-           begun_ + limits_.total,
+           deadline(),
            [&]() -> std::optional<Ending> {
              if (auto now = urgent()) return now;
              if (!exit_) return silence();
@@ -217,7 +221,7 @@ Ending Monitor::watch_workload() {
 }
 
 bool Monitor::wait_until(const std::function<bool()>& done, Clock::duration patience) {
-  (void)pump(done, Clock::now() + patience, [&]() -> std::optional<Ending> {
+  (void)pump(done, clock_.now() + patience, [&]() -> std::optional<Ending> {
     if (vm_ended_) return *vm_ended_;
     if (interrupted_) return *interrupted_;
     if (channel_lost_) return *channel_lost_;
@@ -233,7 +237,7 @@ bool Monitor::wait_counters(Clock::duration patience) {
 }
 
 bool Monitor::wait_vm_end(Clock::duration patience) {
-  (void)pump([&] { return vm_ended_.has_value(); }, Clock::now() + patience,
+  (void)pump([&] { return vm_ended_.has_value(); }, clock_.now() + patience,
              [&]() -> std::optional<Ending> {
                if (interrupted_) return *interrupted_;
                return std::nullopt;
@@ -242,8 +246,8 @@ bool Monitor::wait_vm_end(Clock::duration patience) {
 }
 
 void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
-  const auto begin = Clock::now();
-  (void)pump([&] { return vm_ended_ || Clock::now() - std::max(begin, last_console_) >= quiet; },
+  const auto begin = clock_.now();
+  (void)pump([&] { return vm_ended_ || clock_.now() - std::max(begin, last_console_) >= quiet; },
              begin + patience,
              [&]() -> std::optional<Ending> {
                if (interrupted_) return *interrupted_;
@@ -258,7 +262,7 @@ subtests::Summary Monitor::subtests() const {
 
 std::map<unsigned, double> Monitor::last_beats_ago() const {
   std::map<unsigned, double> out;
-  for (const auto& [cpu, at] : last_beat_) out[cpu] = seconds(Clock::now() - at);
+  for (const auto& [cpu, at] : last_beat_) out[cpu] = seconds(clock_.now() - at);
   return out;
 }
 

@@ -1,19 +1,20 @@
 // Watches one running guest and says what ended each wait.
 //
-// Everything that can happen arrives through handlers on one io_context and is
-// noted here; the wait functions pump it until one closed list of reasons
+// Everything that can happen arrives through handlers within Clock::wait() and is
+// noted here; the wait functions wait until one closed list of reasons
 // (verdict::Ending) applies or what was hoped for came. No wait is without a
 // limit, and silence is a reason like any other.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <map>
 #include <optional>
 
 #include "harness/autopsy/host_watch.h"
+#include "harness/base/clock.h"
 #include "harness/channel/channel.h"
 #include "harness/console/analyzer.h"
+#include "harness/trial/console_notes.h"
 #include "harness/trial/observer.h"
 #include "harness/trial/timeline.h"
 #include "harness/trial/trace_inbox.h"
@@ -21,8 +22,6 @@
 #include "harness/vm/vm.h"
 
 namespace ktrial::trial {
-
-using Clock = std::chrono::steady_clock;
 
 struct Limits {
   Clock::duration boot{};          // VM start to hello
@@ -39,14 +38,15 @@ struct Limits {
 
 class Monitor {
  public:
-  Monitor(boost::asio::io_context& io, const Limits& limits, Observer& observer);
+  // `clock` and `observer` must outlive it.
+  Monitor(Clock& clock, const Limits& limits, Observer& observer);
 
   // Handlers to hang into the VM and the channel. The monitor must outlive both.
   vm::Vm::Sink vm_sink();
   channel::Channel::Handlers channel_handlers();
   // The host turned out `factor` >= 1 times slower than the limits assume.
   void slow_down(double factor);
-  // From a signal handler on the same io_context.
+  // From a signal handler, within a wait.
   void interrupt(int signal);
   void begin(pid_t vm_process);  // the clock of the trial starts
 
@@ -69,6 +69,9 @@ class Monitor {
   const TraceInbox& trace() const { return trace_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
+  // No more console will come: ends its last line.
+  void end_console();
+  ConsoleNotes& notes() { return notes_; }
   // Of the program's output; if that holds none, of the console.
   subtests::Summary subtests() const;
   autopsy::HostWatch& host() { return *host_; }
@@ -80,6 +83,8 @@ class Monitor {
   Clock::time_point quiet_since(const verdict::Ending& ending) const;
   // Seconds since each CPU's last beat.
   std::map<unsigned, double> last_beats_ago() const;
+  // When the whole trial's time is over.
+  Clock::time_point deadline() const { return begun_ + limits_.total; }
   bool vm_ended() const { return vm_ended_.has_value(); }
   const std::optional<verdict::VmEnded>& vm_end() const { return vm_ended_; }
 
@@ -99,10 +104,11 @@ class Monitor {
   void on_message(wire::Message message);
   void on_beat(const wire::Beat& beat);
 
-  boost::asio::io_context& io_;
+  Clock& clock_;
   Limits limits_;
   Observer& observer_;
   console::Analyzer analyzer_;
+  ConsoleNotes notes_;
   subtests::Parser output_tests_, console_tests_{true};
   std::size_t findings_told_ = 0;
   wire::Decoder control_, beats_;

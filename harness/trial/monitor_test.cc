@@ -14,7 +14,7 @@ class NoObserver final : public Observer {};
 // A monitor whose guest is scripted: console by FakeVm, agent by hand.
 class MonitorTest : public testing::Test {
  protected:
-  // Where a test needs one to pass it sets it; the others are out of a busy host's reach.
+  // Where a test needs one to pass it sets it.
   static Limits limits() {
     return {.boot = 60s,
             .first_output = 60s,
@@ -25,8 +25,8 @@ class MonitorTest : public testing::Test {
             .total = 60s};
   }
   void start(std::vector<vm::FakeVm::Step> script, const Limits& l = limits()) {
-    monitor.emplace(io, l, observer);
-    vm.emplace(io, std::move(script));
+    monitor.emplace(clock, l, observer);
+    vm.emplace(clock, std::move(script));
     handlers = monitor->channel_handlers();
     ASSERT_TRUE(vm->start(monitor->vm_sink()));
     monitor->begin(0);
@@ -46,26 +46,26 @@ class MonitorTest : public testing::Test {
    public:
     Beating(
         MonitorTest& test, std::function<void(int)> also = [](int) {})
-        : test_(test), also_(std::move(also)), timer_(test.io) {
+        : test_(test), also_(std::move(also)) {
       beat();
     }
+    ~Beating() { *alive_ = false; }
     int count() const { return count_; }
 
    private:
     void beat() {
       test_.say(wire::Beat{.cpu = 0});
       also_(++count_);
-      timer_.expires_after(10ms);
-      timer_.async_wait([this](auto error) {
-        if (!error) beat();
+      test_.clock.after(10ms, [this, alive = alive_] {
+        if (*alive) beat();
       });
     }
     MonitorTest& test_;
     std::function<void(int)> also_;
-    boost::asio::steady_timer timer_;
     int count_ = 0;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   };
-  boost::asio::io_context io;
+  FakeClock clock;
   NoObserver observer;
   std::optional<Monitor> monitor;
   std::optional<vm::FakeVm> vm;

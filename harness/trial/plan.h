@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -40,16 +41,21 @@ struct Plan {
   vm::AccelChoice accel;
   channel::Kind channel = channel::Kind::virtio_serial;
   std::string channel_reason;
+  // Makes it, with a private folder for its sockets.
+  std::function<Result<std::unique_ptr<channel::Channel>>(const std::filesystem::path& scratch)>
+      make_channel;
   std::filesystem::path initramfs;
   std::filesystem::path symbols;  // cache of guests' kernel symbols
   std::string command_line;       // without the channel's own arguments
   wire::Run run;
   bool introspect = false;  // looks into the memory of a guest that is well, too
   spec::Timeouts timeouts;
-  double overcommit = 1;          // vCPUs over host cores, at least 1: a part of timeouts.scale
-  spec::Milliseconds total{};     // hard limit of one trial
-  spec::Milliseconds progress{};  // longest silence of the workload; 0: any
-  std::uint32_t host_port = 0;    // guest vsock port that the host keeps connecting to; 0: none
+  double overcommit = 1;              // vCPUs over host cores, at least 1: a part of timeouts.scale
+  spec::Milliseconds total{};         // hard limit of one trial
+  spec::Milliseconds progress{};      // longest silence of the workload; 0: any
+  results::KernelFacts kernel_facts;  // as far as they are known before the boot
+  results::HostFacts host_facts;
+  std::uint32_t host_port = 0;  // guest vsock port that the host keeps connecting to; 0: none
 
   // What runs in the guest, for people and titles.
   std::string name() const;

@@ -13,6 +13,7 @@
 #include "harness/kernel/build/module_build.h"
 #include "harness/spec/parse.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/facts.h"
 #include "harness/trial/plan.h"
 #include "harness/vm/tsc.h"
 
@@ -187,6 +188,9 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
       choose_channel(spec, plan.workload && plan.workload->needs_vsock, plan.kernel, plan.vmm));
   plan.channel = channel.kind;
   plan.channel_reason = channel.reason;
+  plan.make_channel = [&io, kind = channel.kind](const fs::path& scratch) {
+    return channel::make_channel(io, kind, scratch);
+  };
 
   vm::AccelQuery query{.wanted = std::nullopt,
                        .kernel = plan.kernel.image,
@@ -196,7 +200,10 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   if (spec.accel == spec::Accel::tcg) query.wanted = vm::Accel::tcg;
   // libvirtd may open what we may not, and the other way round.
   if (spec.vmm == spec::Vmm::libvirt) query.kvm_device.clear();
-  plan.accel = KTRIAL_TRY(vm::choose_accel(io, query, plan.vmm.version, plan.vmm.make));
+  SteadyClock clock(io);
+  plan.accel = KTRIAL_TRY(vm::choose_accel(clock, query, plan.vmm.version, plan.vmm.make));
+  plan.kernel_facts = facts_of(plan.kernel);
+  plan.host_facts = host_facts(plan.vmm);
 
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;

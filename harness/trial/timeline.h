@@ -31,7 +31,6 @@ namespace ktrial::trial {
 
 class Timeline {
  public:
-  using Clock = std::chrono::steady_clock;
   using Time = Clock::time_point;
 
   void clocks(Time arrived, const wire::Clocks& clocks);

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include "harness/base/file.h"
 #include "harness/console/analyzer.h"
 #include "harness/trace/marks.h"
 #include "harness/trace/printer.h"
 #include "harness/trace/slice.h"
+#include "harness/trace/story.h"
 #include "harness/trace/svg_writer.h"
 #include "harness/trace/writers.h"
 #include "harness/trial/findings.h"
@@ -17,28 +17,7 @@ namespace ktrial::trial {
 
 namespace {
 
-// Reports of the kernel's log.
-std::vector<trace::Mark> reports_of(const std::vector<std::string>& log) {
-  console::Analyzer analyzer;
-  std::vector<std::string> lines;
-  for (const std::string& record : log) {
-    std::istringstream stream(record);  // a record may have several lines
-    for (std::string line; std::getline(stream, line);) lines.push_back(std::move(line));
-  }
-  std::int64_t lead = 0;
-  for (const std::string& line : lines) {
-    analyzer.feed(line + "\n");
-    if (lead == 0) lead = trace::clock_lead_us(line);
-  }
-  analyzer.finish();
-  std::vector<trace::Mark> out;
-  for (const results::Finding& finding : to_records(analyzer.findings())) {
-    if (finding.first_line == 0 || finding.first_line > lines.size()) continue;
-    if (auto mark = mark_of(finding, lines[finding.first_line - 1], lead))
-      out.push_back(std::move(*mark));
-  }
-  return out;
-}
+bool stamps_can_be_placed(const Scene& scene) { return scene.plan.spec.trace_clock.empty(); }
 
 std::vector<trace::Mark> marks_of(const trace::Trace& trace,
                                   const std::vector<trace::Mark>& reports) {
@@ -72,38 +51,61 @@ std::vector<trace::Mark> marks_of(const trace::Trace& trace,
 
 }  // namespace
 
-std::optional<trace::Mark> mark_of(const results::Finding& finding, std::string_view log_line,
-                                   std::int64_t lead_us) {
-  const auto us = trace::stamp_us(log_line);
-  if (!us) return std::nullopt;
-  return trace::Mark{trace::trace_time_us(*us, lead_us) * 1000, finding.title,
-                     finding.cpu.value_or(-1)};
+trace::Mark mark_of(const results::Finding& finding, std::uint64_t stamp_us, std::int64_t lead_us) {
+  return {trace::trace_time_us(stamp_us, lead_us) * 1000, finding.title, finding.cpu.value_or(-1)};
 }
 
-std::string console_log(const Scene& scene) {
-  constexpr std::size_t kLongest = 256u << 20;  // bytes
-  return read_file(scene.artifacts / "console.log", kLongest).value_or("");
+std::vector<trace::Mark> reports_of_log(const Scene& scene, const std::vector<std::string>& log) {
+  std::vector<trace::Mark> out;
+  if (!stamps_can_be_placed(scene)) return out;
+  console::Analyzer analyzer;
+  ConsoleNotes notes;
+  for (const std::string& record : log) {  // a record may have several lines
+    analyzer.feed(record + "\n");
+    notes.feed(record + "\n");
+  }
+  analyzer.finish();
+  for (const results::Finding& finding : to_records(analyzer.findings()))
+    if (const auto stamp = notes.stamp_us(finding.first_line))
+      out.push_back(mark_of(finding, *stamp, notes.clock_lead_us()));
+  return out;
 }
 
-void write_trace_artifact(const Scene& scene, const char* name, const std::string& bytes) {
+std::vector<trace::Mark> reports_of_console(const Scene& scene) {
+  std::vector<trace::Mark> out;
+  if (!stamps_can_be_placed(scene)) return out;
+  const ConsoleNotes& notes = scene.monitor.notes();
+  for (const results::Finding& finding : to_records(scene.monitor.console().findings()))
+    if (const auto stamp = notes.stamp_us(finding.first_line))
+      out.push_back(mark_of(finding, *stamp, notes.clock_lead_us()));
+  return out;
+}
+
+void write_trial_file(const Scene& scene, const char* name, const std::string& bytes) {
   if (auto written = write_file_atomically(scene.artifacts / name, bytes); !written)
     scene.observer.on_event("artifact-lost", written.error().message);
 }
 
-void write_trace(const Scene& scene, trace::Trace& trace,
-                 const std::vector<std::string>& kernel_log) {
+void write_trace(const Scene& scene, trace::Trace& trace, std::vector<trace::Mark> reports) {
   trace::print_events(trace);
-  write_trace_artifact(scene, "trace.dat", trace::to_trace_dat(trace));
-  write_trace_artifact(scene, "trace.txt", trace::to_text(trace));
-  std::vector<trace::Mark> reports = reports_of(kernel_log);
+  const std::string text = trace::to_text(trace);
+  write_trial_file(scene, "trace.dat", trace::to_trace_dat(trace));
+  write_trial_file(scene, "trace.txt", text);
   const std::vector<trace::Mark> timeline = scene.monitor.timeline_marks();
   reports.insert(reports.end(), timeline.begin(), timeline.end());
-  write_trace_artifact(scene, "trace.json",
-                       trace::to_perfetto_json(trace, marks_of(trace, reports)));
-  write_trace_artifact(scene, kMarksFile, trace::marks_to_json(reports));
+  write_trial_file(scene, "trace.json", trace::to_perfetto_json(trace, marks_of(trace, reports)));
+  write_trial_file(scene, kMarksFile, trace::marks_to_json(reports));
   const auto history = trace::history_of(trace);
-  write_trace_artifact(scene, "trace.svg",
-                       trace::to_svg(history, reports, trace::before_stall(history)));
+  write_trial_file(scene, "trace.svg",
+                   trace::to_svg(history, reports, trace::before_stall(history)));
+  const trace::History told = trace::read_text(text);
+  scene.trace = {told.moments.size(), trace::tell(told)};
+}
+
+void write_trace(const Scene& scene, const trace::History& printed) {
+  write_trial_file(scene, "trace.txt", trace::to_text(printed));
+  write_trial_file(scene, "trace.svg", trace::to_svg(printed, {}, trace::before_stall(printed)));
+  scene.trace = {printed.moments.size(), trace::tell(printed)};
 }
 
 }  // namespace ktrial::trial

@@ -1,14 +1,13 @@
 // A recovered or collected trace into a trial's folder.
 #pragma once
 
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "harness/trace/history.h"
 #include "harness/trace/trace.h"
 #include "harness/trace/writers.h"
-#include "harness/trial/late_evidence.h"
+#include "harness/trial/scene.h"
 #include "results/record.h"
 
 namespace ktrial::trial {
@@ -16,21 +15,21 @@ namespace ktrial::trial {
 // Reports and timeline, for who draws the trace again: see trace::marks_from_json().
 inline constexpr char kMarksFile[] = "trace.marks.json";
 
-// trace.dat, trace.txt, trace.json, trace.svg and kMarksFile, with what the trial's timeline holds
-// as marks. `kernel_log`: its lines, with their stamps; reports in it become marks, too. None when
-// the trace does not go by the default clock. Forks, see trace::print_events().
-void write_trace(const Scene& scene, trace::Trace& trace,
-                 const std::vector<std::string>& kernel_log);
+// trace.dat, trace.txt, trace.json, trace.svg and kMarksFile, with `reports` and what the trial's
+// timeline holds as marks; scene.trace knows it then. Forks, see trace::print_events().
+void write_trace(const Scene& scene, trace::Trace& trace, std::vector<trace::Mark> reports);
+// One that the kernel printed: trace.txt and trace.svg.
+void write_trace(const Scene& scene, const trace::History& printed);
 
-// The mark of a report whose head is `log_line`; nothing: the line has no stamp. `lead_us`: see
-// trace::clock_lead_us().
-std::optional<trace::Mark> mark_of(const results::Finding& finding, std::string_view log_line,
-                                   std::int64_t lead_us);
+// Reports as marks: of a kernel's log, its lines with their stamps; of the console so far. None
+// when the trace does not go by its default clock, on which alone stamps can be placed.
+std::vector<trace::Mark> reports_of_log(const Scene& scene, const std::vector<std::string>& log);
+std::vector<trace::Mark> reports_of_console(const Scene& scene);
 
-// The console's bytes so far, as they were recorded (bounded by the recorder); empty: none.
-std::string console_log(const Scene& scene);
+// The mark of a report whose head has that stamp. `lead_us`: see trace::clock_lead_us().
+trace::Mark mark_of(const results::Finding& finding, std::uint64_t stamp_us, std::int64_t lead_us);
 
-// One more file beside them. That it cannot be written is an event, not an error.
-void write_trace_artifact(const Scene& scene, const char* name, const std::string& bytes);
+// A file in the trial's folder. That it cannot be written is an event, not an error.
+void write_trial_file(const Scene& scene, const char* name, const std::string& bytes);
 
 }  // namespace ktrial::trial

@@ -1,7 +1,6 @@
 #include "harness/trial/trial_loop.h"
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
@@ -76,37 +75,43 @@ struct Bench {
 
 Result<Bench> set_up(const TrialContext& context, const Plan& plan) {
   Bench bench{.scratch = KTRIAL_TRY(Scratch::create(context.janitor))};
-  bench.channel = KTRIAL_TRY(channel::make_channel(context.io, plan.channel, bench.scratch.path()));
+  bench.channel = KTRIAL_TRY(plan.make_channel(bench.scratch.path()));
   bench.vm = KTRIAL_TRY(plan.vmm.make(config_of(plan, *bench.channel)));
   return bench;
 }
 
 // The boot shows how busy the host is: limits grow by what the plan did not foresee.
-void heed_slow_host(const Scene& scene, Clock::time_point begun, verdict::Evidence& evidence) {
+void heed_slow_host(const Scene& scene, Clock::time_point begun) {
   constexpr double kMost = 4;
   const double expected = std::max(1.0, scene.plan.timeouts.scale);
   const double measured = autopsy::contention(scene.monitor.host().since(begun));
-  evidence.slowdown = std::clamp(measured / expected, 1.0, kMost);
-  if (evidence.slowdown > 1) scene.monitor.slow_down(evidence.slowdown);
+  scene.evidence.slowdown = std::clamp(measured / expected, 1.0, kMost);
+  if (scene.evidence.slowdown > 1) scene.monitor.slow_down(scene.evidence.slowdown);
 }
 
-// Runs the workload in a guest that has said hello, of a machine that was started at `begun`.
-Ending run_workload(const TrialContext& context, const Scene& scene, Clock::time_point begun,
-                    verdict::Evidence& evidence) {
+// What is left of the trial for the workload: the host's limit counts from the start of the VM,
+// so the guest's does, too, and comes first. Time is kept for the shutdown; of little time
+// never more than half.
+Clock::duration time_for_workload(const Scene& scene) {
+  const Clock::duration left =
+      std::max<Clock::duration>(scene.monitor.deadline() - scene.clock.now(), milliseconds(1));
+  return left - std::min<Clock::duration>(scene.plan.timeouts.shutdown, left / 2);
+}
+
+// Runs the workload in a guest that has said hello.
+Ending run_workload(const TrialContext& context, const Scene& scene) {
   const Plan& plan = scene.plan;
-  evidence.phase = Phase::workload;
-  read_counters(scene, evidence.counters_before);
+  scene.evidence.phase = Phase::workload;
+  read_counters(scene, scene.evidence.counters_before);
   wire::Run run = plan.run;
-  const auto used = std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
-  const std::chrono::nanoseconds time =
-      spec::workload_time(plan.total, used, plan.timeouts.shutdown);
-  run.deadline_ns = static_cast<std::uint64_t>(time.count());
-  scene.monitor.timeline().phase(Clock::now(), "workload " + plan.name());
+  run.deadline_ns =
+      static_cast<std::uint64_t>(std::chrono::nanoseconds(time_for_workload(scene)).count());
+  scene.monitor.timeline().phase(scene.clock.now(), "workload " + plan.name());
   scene.channel.send(wire::encode(run));
   std::optional<VsockPeer> peer;
   if (plan.host_port != 0) peer.emplace(context.io, scene.channel, plan.host_port);
   Ending ending = scene.monitor.watch_workload();
-  if (peer) context.observer.on_event("vsock-peer", peer->summary());
+  if (peer) scene.observer.on_event("vsock-peer", peer->summary());
   return ending;
 }
 
@@ -128,36 +133,78 @@ void add_host_facts(const verdict::Evidence& evidence, results::Facts& facts) {
                        fmt::format("ran {:.1f} s, waited {:.1f} s", use.ran_s, use.waited_s));
 }
 
-results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& evidence,
-                               const Monitor& monitor, const fs::path& artifacts) {
-  results::TrialRecord record;
-  record.accel = vm::name(plan.accel.accel);
-  record.channel = channel::name(plan.channel);
-  record.vmm = name(plan.spec.vmm);
+// What the guest itself told.
+void add_guest_facts(Monitor& monitor, results::TrialRecord& record) {
+  record.kernel.compiler = compiler_of(monitor.notes().banner());
+  const auto& hello = monitor.hello();
+  if (!hello) return;
+  record.kernel.release = hello->kernel_release;
+  record.facts.emplace_back("kernel_release", hello->kernel_release);
+  record.facts.emplace_back("kernel.version", hello->kernel_version);
+  record.facts.emplace_back("kernel.command_line", hello->command_line);
+  record.facts.emplace_back("kernel.online_cpus", std::to_string(hello->online_cpus));
+}
+
+// The judgement, and what it rests on.
+void judge(const Scene& scene) {
+  const verdict::Evidence& evidence = scene.evidence;
+  results::TrialRecord& record = scene.record;
+  record.verdict = verdict::decide(evidence);
   record.findings = to_records(evidence.findings);
   record.counters = {evidence.counters_after.begin(), evidence.counters_after.end()};
-  if (const auto& hello = monitor.hello()) {
-    record.facts.emplace_back("kernel_release", hello->kernel_release);
-    record.facts.emplace_back("kernel.version", hello->kernel_version);
-    record.facts.emplace_back("kernel.command_line", hello->command_line);
-    record.facts.emplace_back("kernel.online_cpus", std::to_string(hello->online_cpus));
-  }
+  add_guest_facts(scene.monitor, record);
   add_host_facts(evidence, record.facts);
-  if (evidence.autopsy.looks > 0)
-    record.facts.emplace_back("autopsy.seconds", fmt::format("{:.2f}", evidence.autopsy.seconds));
-  record.verdict = verdict::decide(evidence);
   for (const subtests::Subtest& test : evidence.subtests.tests)
     record.subtests.push_back(
         {test.name, std::string(subtests::name(test.result)), test.reason, test.seconds});
   record.incident = verdict::incident_of(evidence);
-  record.trace = tell_trace(artifacts);
-  if (evidence.autopsy.looks > 0) {
-    autopsy::Autopsy page = evidence.autopsy;
-    if (!record.trace.empty()) page.trace.clear();  // told once
-    record.incident.autopsy = autopsy::to_text(page);
-  }
+  record.trace = scene.trace.story;
+  if (evidence.autopsy.looks == 0) return;
+  record.facts.emplace_back("autopsy.seconds", fmt::format("{:.2f}", evidence.autopsy.seconds));
+  autopsy::Autopsy page = evidence.autopsy;
+  if (!record.trace.empty()) page.trace.clear();  // told once
+  record.incident.autopsy = autopsy::to_text(page);
+}
+
+results::TrialRecord blank_record(const Plan& plan) {
+  results::TrialRecord record;
+  record.accel = vm::name(plan.accel.accel);
+  record.channel = channel::name(plan.channel);
+  record.vmm = name(plan.spec.vmm);
+  record.kernel = plan.kernel_facts;
+  record.host = plan.host_facts;
+  record.started_at = std::chrono::system_clock::now();
   return record;
 }
+
+// From the machine's start to the end of the wait: hello, what --trace asked for, the workload.
+Status watch(const TrialContext& context, const Scene& scene, Clock::time_point begun) {
+  Monitor& monitor = scene.monitor;
+  if (auto failed = monitor.wait_hello()) {
+    scene.evidence.ending = *failed;
+    return {};
+  }
+  scene.record.boot_s = seconds(monitor.hello_at() - begun);
+  scene.observer.on_step(fmt::format("agent answered after {:.1f} s; running {}",
+                                     scene.record.boot_s, scene.plan.name()));
+  monitor.timeline().phase(monitor.hello_at(), "set-up");
+  heed_slow_host(scene, begun);
+  KTRIAL_TRY(set_up_trace(scene));
+  scene.evidence.ending = run_workload(context, scene);
+  return {};
+}
+
+// A signal handler can reach the monitor while this lives.
+class Active {
+ public:
+  Active(Monitor*& place, Monitor& monitor) : place_(place) { place_ = &monitor; }
+  Active(const Active&) = delete;
+  Active& operator=(const Active&) = delete;
+  ~Active() { place_ = nullptr; }
+
+ private:
+  Monitor*& place_;
+};
 
 }  // namespace
 
@@ -166,56 +213,42 @@ results::TrialRecord to_record(const Plan& plan, const verdict::Evidence& eviden
 // the machine; 6 judge.
 Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& plan,
                                        const fs::path& artifacts) {
-  const auto started_at = std::chrono::system_clock::now();
-  Monitor monitor(context.io, limits_of(plan), context.observer);
+  results::TrialRecord record = blank_record(plan);
+  Monitor monitor(context.clock, limits_of(plan), context.observer);
   Bench bench = KTRIAL_TRY(set_up(context, plan));
   KTRIAL_TRY(results::write_artifact(artifacts / "qemu.sh",
                                      "#!/bin/sh\n" + bench.vm->shell_command(), true));
-
-  const auto begun = Clock::now();
-  KTRIAL_TRY(bench.vm->start(monitor.vm_sink()));
-  KTRIAL_TRY(bench.channel->attach(*bench.vm, monitor.channel_handlers()));
-  monitor.begin(bench.vm->process());
-  context.active = &monitor;
-  results::Facts facts;
-  const Scene scene{plan, monitor, *bench.vm, *bench.channel, context.observer, artifacts, facts};
-
   verdict::Evidence evidence{.workload = plan.name(),
                              .workload_protocol = plan.workload.has_value(),
                              .emulated = plan.accel.accel == vm::Accel::tcg};
-  auto failed = monitor.wait_hello();
-  if (!failed) {
-    context.observer.on_step(fmt::format("agent answered after {:.1f} s; running {}",
-                                         seconds(monitor.hello_at() - begun), plan.name()));
-    monitor.timeline().phase(monitor.hello_at(), "set-up");
-    heed_slow_host(scene, begun, evidence);
-    if (auto set = set_up_trace(scene); !set) {
-      bench.vm->destroy();
-      context.active = nullptr;
-      return std::unexpected(std::move(set).error());
-    }
-    evidence.ending = run_workload(context, scene, begun, evidence);
-  } else {
-    evidence.ending = *failed;
-  }
-  monitor.timeline().phase(Clock::now(), "late evidence");
-  evidence.last_beat_ago_s = monitor.last_beats_ago();
-  evidence.host = monitor.host().since(monitor.quiet_since(evidence.ending));
-  gather_late_evidence(scene, evidence);
-  bench.vm->destroy();
-  context.active = nullptr;
+  KeptTrace trace;
+  const Scene scene{plan,      context.clock,  context.observer, artifacts, monitor,
+                    *bench.vm, *bench.channel, evidence,         record,    trace};
 
-  monitor.console().finish();
+  const auto begun = context.clock.now();
+  KTRIAL_TRY(bench.vm->start(monitor.vm_sink()));
+  KTRIAL_TRY(bench.channel->attach(*bench.vm, monitor.channel_handlers()));
+  monitor.begin(bench.vm->process());
+  {
+    const Active active(context.active, monitor);
+    if (auto watched = watch(context, scene, begun); !watched) {
+      bench.vm->destroy();
+      return std::unexpected(std::move(watched).error());
+    }
+    monitor.timeline().phase(context.clock.now(), "late evidence");
+    evidence.last_beat_ago_s = monitor.last_beats_ago();
+    evidence.host = monitor.host().since(monitor.quiet_since(evidence.ending));
+    gather_late_evidence(scene);
+    bench.vm->destroy();
+  }
+  monitor.end_console();
   evidence.kernel_printed = monitor.console().saw_kernel_line();
   evidence.last_kernel_line = monitor.console().last_kernel_line();
   evidence.findings = monitor.console().findings();
   evidence.subtests = monitor.subtests();
   keep_dump(scene);
-  auto record = to_record(plan, evidence, monitor, artifacts);
-  record.facts.insert(record.facts.end(), facts.begin(), facts.end());
-  record.started_at = started_at;
-  record.duration_s = seconds(Clock::now() - begun);
-  if (monitor.hello()) record.boot_s = seconds(monitor.hello_at() - begun);
+  judge(scene);
+  record.duration_s = seconds(context.clock.now() - begun);
   return record;
 }
 

@@ -12,6 +12,7 @@ namespace ktrial::trial {
 
 struct TrialContext {
   boost::asio::io_context& io;
+  Clock& clock;  // over `io`, but in tests
   Janitor& janitor;
   Observer& observer;
   // Set while a trial runs, so that a signal handler can reach it.

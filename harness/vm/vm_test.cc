@@ -130,7 +130,7 @@ class AccelTest : public testing::Test {
  protected:
   Result<AccelChoice> choose(std::vector<FakeVm::Step> script,
                              std::optional<Accel> wanted = std::nullopt) {
-    return choose_accel(io,
+    return choose_accel(clock,
                         {.wanted = wanted,
                          .kernel = "/k",
                          .kernel_id = "id",
@@ -140,10 +140,10 @@ class AccelTest : public testing::Test {
                         "7.2", [&](const VmConfig& config) -> Result<std::unique_ptr<Vm>> {
                           EXPECT_EQ(config.accel, Accel::kvm);
                           ++probes;
-                          return std::make_unique<FakeVm>(io, script);
+                          return std::make_unique<FakeVm>(clock, script);
                         });
   }
-  boost::asio::io_context io;
+  FakeClock clock;
   Result<TempDir> dir = TempDir::create();
   int probes = 0;
 };

@@ -64,8 +64,8 @@ TrialRecord trial(int index, Outcome outcome) {
        {7.161949, 3, "mmcid-vfork/149", "mmcid-vfork/156", false, true}},
       {{7.162522, 3, "mmcid-vfork/149", "mmcid-vfork/156", false}}};
   t.findings = {
-      {"INFO: rcu detected stall in corrupted", Kind::rcu_stall, "", std::nullopt, "", 400, 402, true,
-       "rcu: INFO\n"},
+      {"INFO: rcu detected stall in corrupted", Kind::rcu_stall, "", std::nullopt, "", 400, 402,
+       true, "rcu: INFO\n"},
       {t.verdict.title, t.verdict.kind, t.verdict.culprit, 1, "mmcid-vfork/87", 410, 466, false,
        "[   27.871234] watchdog: BUG: soft lockup - CPU#1 stuck for 12s! "
        "[mmcid-vfork:87]\r\n"

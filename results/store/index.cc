@@ -119,7 +119,7 @@ bool Index::connect() {
   // WAL needs memory that its users share, so all of them on one host: on a network's file
   // system the rollback journal, which needs no more than locks. NORMAL: a power cut may
   // lose the last rows, which the files bring back.
-  struct statfs info {};
+  struct statfs info{};
   const bool wal = ::statfs(file_.c_str(), &info) == 0 && wal_works_on(info.f_type);
   run(wal ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE");
   run("PRAGMA synchronous=NORMAL");

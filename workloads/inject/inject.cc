@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -96,6 +97,18 @@ void await_clocksource() {
   }
 }
 
+// Since 6.12 the scheduler itself takes a share of each CPU from real-time threads for the
+// others: nothing would starve. Kernels without it have no such files.
+void stop_fair_servers() {
+  namespace fs = std::filesystem;
+  for (const char* server : {"fair_server", "ext_server"}) {
+    std::error_code error;
+    const fs::path folder = fs::path("/sys/kernel/debug/sched") / server;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+      std::ofstream(it->path() / "runtime") << 0;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -142,6 +155,7 @@ int main(int argc, char** argv) {
     return kHealthy;
   }
   await_clocksource();
+  if (fault == "rcu_kthread_starved") stop_fair_servers();
   keep_off(static_cast<int>(cpu));
   const std::string arguments = "fault=" + fault + " cpu=" + std::to_string(cpu) +
                                 " seconds=" + std::to_string(static_cast<int>(wait_s) + 60);

@@ -49,7 +49,7 @@ std::optional<std::string> why_not_openable(const std::filesystem::path& device)
 
 // Boots the kernel under KVM without an initramfs until it prints. Nothing if
 // it did, else why not.
-std::optional<Failure> why_kvm_fails(boost::asio::io_context& io, const AccelQuery& query,
+std::optional<Failure> why_kvm_fails(Clock& clock, const AccelQuery& query,
                                      const VmFactory& factory) {
   VmConfig config{.name = "ktrial-kvm-probe",
                   .kernel = query.kernel,
@@ -79,11 +79,8 @@ std::optional<Failure> why_kvm_fails(boost::asio::io_context& io, const AccelQue
     }
   });
   if (!started) return Failure{started.error().message};
-  const auto deadline = std::chrono::steady_clock::now() + query.patience;
-  while (!printed && !failure && std::chrono::steady_clock::now() < deadline) {
-    if (io.stopped()) io.restart();
-    io.run_one_until(deadline);
-  }
+  const auto deadline = clock.now() + query.patience;
+  while (!printed && !failure && clock.now() < deadline) clock.wait(deadline);
   if (printed) return std::nullopt;
   if (failure) {
     if (auto status = (*machine)->status(std::chrono::milliseconds(500)))
@@ -124,7 +121,7 @@ std::string boot_id() {
 
 }  // namespace
 
-Result<AccelChoice> choose_accel(boost::asio::io_context& io, const AccelQuery& query,
+Result<AccelChoice> choose_accel(Clock& clock, const AccelQuery& query,
                                  const std::string& vmm_version, const VmFactory& factory) {
   if (query.wanted == Accel::tcg) return AccelChoice{Accel::tcg, "asked for"};
   const std::string key = boot_id() + "/" + vmm_version + "/" + query.kernel_id;
@@ -135,7 +132,7 @@ Result<AccelChoice> choose_accel(boost::asio::io_context& io, const AccelQuery& 
     if (auto known = answer(cache, key)) {
       if (!known->empty()) failure = std::move(known);
     } else {
-      const std::optional<Failure> found = why_kvm_fails(io, query, factory);
+      const std::optional<Failure> found = why_kvm_fails(clock, query, factory);
       if (found) failure = found->text;
       // Answers of earlier host boots can never be asked for again.
       json kept = json::object();

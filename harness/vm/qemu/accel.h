@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 
+#include "harness/base/clock.h"
 #include "harness/vm/qemu/qemu_vm.h"
 #include "harness/vm/vm.h"
 
@@ -37,7 +38,7 @@ struct AccelQuery {
 using VmFactory = std::function<Result<std::unique_ptr<Vm>>(const VmConfig&)>;
 
 // An error only when KVM was demanded and does not work.
-Result<AccelChoice> choose_accel(boost::asio::io_context& io, const AccelQuery& query,
+Result<AccelChoice> choose_accel(Clock& clock, const AccelQuery& query,
                                  const std::string& vmm_version, const VmFactory& factory);
 
 }  // namespace ktrial::vm
