@@ -106,8 +106,7 @@ class Analyzer::Impl final : public LineReader {
     for (std::size_t i = 0; i < open_.size();) {
       const Report& report = open_[i].report;
       const bool stays =
-          brief ||
-          (report.stall() && (stall || !report.complete())) || !report.same_writer(line);
+          brief || (report.stall() && (stall || !report.complete())) || !report.same_writer(line);
       if (stays && open_.size() < kMaxOpen)
         ++i;
       else
@@ -165,6 +164,9 @@ std::uint64_t Analyzer::lines() const { return impl_->stream.lines(); }
 bool Analyzer::saw_kernel_line() const { return impl_->stream.envelope().saw_kernel_line(); }
 std::string Analyzer::last_kernel_line() const {
   return impl_->stream.envelope().last_kernel_line();
+}
+bool Analyzer::unknown_wrapping() const {
+  return findings().empty() && notes().empty() && impl_->stream.envelope().heard_strays();
 }
 const std::vector<EnvironmentMark>& Analyzer::environment() const { return impl_->environment; }
 

@@ -58,10 +58,13 @@ class Analyzer {
   static constexpr std::size_t kMaxFindings = 256;
 
   std::uint64_t lines() const;
-  // A line with a printk stamp was seen: the kernel runs.
+  // A line was seen that is the kernel's by its stamp, or by a daemon's word: the kernel runs.
   bool saw_kernel_line() const;
-  // Without its printk prefix, at most 1 KiB.
+  // Without its wrapping, at most 1 KiB.
   std::string last_kernel_line() const;
+  // Words of kernel reports stood in several lines, but no line could be told to be the kernel's:
+  // a log in a wrapping that nobody knows.
+  bool unknown_wrapping() const;
   // The first 256 of them.
   const std::vector<EnvironmentMark>& environment() const;
 

@@ -179,6 +179,7 @@ void undo_markup(std::string& text) {
   const bool tags = text.find('<') != text.npos && text.find('>') != text.npos;
   const bool escapes = text.find("\\[") != text.npos || text.find("\\_") != text.npos;
   if (!wide && !entities && !tags && !escapes) return;
+  static const RE2 closing(R"((?:</[a-z]+>)+$)");  // the kernel's own are in capitals
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     const std::string_view rest = std::string_view(text).substr(i);
@@ -203,6 +204,7 @@ void undo_markup(std::string& text) {
     }
   }
   if (escapes) RE2::GlobalReplace(&out, escape, R"(\1)");
+  if (tags) RE2::Replace(&out, closing, "");
   text = std::move(out);
 }
 
@@ -284,12 +286,13 @@ std::string undo_hex(std::string_view text) {
 }
 
 std::optional<JsonMessage> json_message(std::string_view line) {
-  static const RE2 key(R"~("(?:MESSAGE|message|msg|log|Message)"\s*:\s*(["\[]))~");
-  static const RE2 record(R"~(^(?:data: |- |,? *)*[{"])~");
+  static const RE2 key(
+      R"~("(?:MESSAGE|(?:short_)?message|msg|log|Message|text|_raw)"\s*:\s*(["\[]))~");
+  static const RE2 record(R"~(^(?:"|[^"]{0,100}\{ ?"))~");
   static const RE2 kernel(R"~("(?:_TRANSPORT|SYSLOG_IDENTIFIER)"\s*:\s*"kernel")~");
   static const RE2 others(R"~("_TRANSPORT"\s*:\s*"(?:syslog|journal|stdout|audit|driver)")~");
   line = trimmed(line, " \t,\x1e");
-  if (line.size() < 8 || !line.substr(0, 64).contains('"')) return std::nullopt;
+  if (line.size() < 8 || !line.substr(0, 104).contains('"')) return std::nullopt;
   const re2::StringPiece text(line.data(), line.size());
   re2::StringPiece opening[2];
   if (!RE2::PartialMatch(text, record) ||

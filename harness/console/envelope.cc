@@ -138,7 +138,7 @@ void Envelope::take_whole(std::string_view message, std::uint64_t number, LineRe
     take_stamped(text, peeled, reader);
     return;
   }
-  if (peeled.kernel) {
+  if (peeled.kernel || (number == 1 && peeled.shape == kCutStamp)) {
     message_at_ = peeled.body;
     take_proved(rest, peeled, number, reader);
     return;
@@ -178,6 +178,8 @@ void Envelope::take_stamped(std::string_view text, const Peeled& peeled, LineRea
     }
     if (repeated(hash, line.body)) continue;
     line.body.remove_prefix(peel_after_stamp(line.body));
+    if (peeled.body > 0 && peeled.closes != 0 && line.body.ends_with(peeled.closes))
+      line.body.remove_suffix(1);
     if (i == 0) message_at_ = static_cast<std::size_t>(line.body.data() - text.data());
     deliver(line, peeled, reader);
   }

@@ -14,10 +14,20 @@ namespace {
 constexpr std::size_t kMaxHeld = 48;  // a wrapped list of modules fits
 constexpr int kActiveLines = 48;
 constexpr int kEnough = 2;
-constexpr std::uint64_t kShortText = 3;
+constexpr std::uint64_t kShortText = 1;
 
 bool matches(std::string_view text, const RE2& re) {
   return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), re);
+}
+
+// What closes a line that something opened before the message: "...`", "...\"", "... |".
+std::string_view without_closing(std::string_view text, std::string_view before) {
+  for (const char c : {'`', '"', '\'', '|'})
+    if (before.find(c) != before.npos && text.ends_with(c)) {
+      text.remove_suffix(1);
+      while (text.ends_with(' ')) text.remove_suffix(1);
+    }
+  return text;
 }
 
 std::string_view indent_of(std::string_view text) {
@@ -44,7 +54,7 @@ int weight_of(std::string_view body) {
 // Where the head of a report stands behind words that nobody knows; npos if none does.
 std::size_t hidden_head(std::string_view text) {
   static const RE2 word(
-      R"((?:^|[\s\])}>|:;,=])((?:(?:NMI )?watchdog: |rcu: |Oops: )?(?:BUG[: ]|WARNING: |INFO: |Oops|general protection fault|[Kk]ernel BUG at|Unable to handle|Kernel panic|Internal error|divide error|invalid opcode|stack segment|UBSAN: )))");
+      R"((?:^|[^\w])((?:(?:NMI )?watchdog: |rcu: |Oops: )?(?:BUG[: ]|WARNING: |INFO: |Oops|general protection fault|[Kk]ernel BUG at|Unable to handle|Kernel panic|Internal error|divide error|invalid opcode|stack segment|UBSAN: )))");
   const re2::StringPiece piece(text.data(), std::min<std::size_t>(text.size(), 512));
   re2::StringPiece found[2];
   if (!word.Match(piece, 0, piece.size(), RE2::UNANCHORED, found, 2)) return text.npos;
@@ -137,10 +147,12 @@ std::string_view Hearing::unwrap(const Wrapping& wrapping, std::string_view whol
   std::string_view text = whole.substr(body);
   if (!wrapping.form.empty()) {
     const std::size_t end = match_form(wrapping.form, text);
-    return end == text.npos ? std::string_view() : text.substr(end);
+    return end == text.npos ? std::string_view()
+                            : without_closing(text.substr(end), text.substr(0, end));
   }
-  if (text.starts_with(wrapping.indent)) return text.substr(wrapping.indent.size());
-  return text.substr(indent_of(text).size());
+  text.remove_prefix(text.starts_with(wrapping.indent) ? wrapping.indent.size()
+                                                       : indent_of(text).size());
+  return without_closing(text, whole.substr(0, body));
 }
 
 bool Hearing::confirmed(const Held& head) const {
@@ -184,7 +196,7 @@ void Hearing::settle(LineReader& reader, bool last) {
       release(reader, 1, nullptr);
       continue;
     }
-    // Of a text of little more than a head nothing could confirm it, and nothing speaks against it.
+    // Of a text that is nothing but a head nothing could confirm it, and nothing speaks against it.
     if (confirmed(held_.front()) || (last && heard_ <= kShortText && held_.front().first)) {
       active_ = wrapping_of(held_.front());
       active_lines_ = kActiveLines;

@@ -19,7 +19,7 @@ namespace {
 #define DATE                                                                        \
   R"((?:(?:)" WORD                                                                  \
   R"(\.?,? )?\d{4}[-/.]\d\d[-/.]\d\d,?[T ]|\d\d?[-/.]\d\d?[-/.](?:\d{4}|\d\d),? |)" \
-  R"(\d\d-\d\d |(?:\d{4}年)?\d{1,2}月 {0,2}\d{1,2}日? |)"                        \
+  R"(\d\d-\d\d |(?:\d{4}年)?\d{1,2}月 {0,2}\d{1,2}日? |)"                           \
   R"((?:)" WORD R"(\.?,? +)?(?:)" WORD R"(\.? {1,2}\d{1,2}|\d{1,2}\.? )" WORD       \
   R"(\.?),? (?:\d{4},? (?:at )?)?))"
 #define STAMP R"((?:)" DATE R"()?)" TIME ZONE R"((?: \d{4})?)"
@@ -66,7 +66,7 @@ constexpr Word kWords[] = {
     {'e', R"(\[ *\d+\.\d+ +\d+\.\d+\] ?)"},
     // stamps that are not printk's own, or cut off
     {'s', R"(\[ *\d+\.\d{1,9}s?(?: *[/,@][^\]]{0,60})?\] ?)"},
-    {'s', R"((?:[\d.]{1,12}\d)?\] )"},
+    {'x', R"((?:[\d.]{0,12}\d)?\] )"},
     {'p', R"(<\d{1,3}>)"},
     // a caller, a vendor's CPU and task
     {'v', R"(\[ *[TC]\d+\] ?)"},
@@ -92,7 +92,7 @@ constexpr const char* kAfterStamp =
     R"((?:)" DATE TIME R"( )?(?:[^\s:\[\]]{1,64} +)?kernel(?:\[\d+\])?: ?|)"
     R"((?:\.?\(\d+\))?\[\d+: *[^\]:]{1,24}(?:: *\d+)?\] ?|\[\d{4}:\d\d:\d\d \d\d:\d\d:\d\d\]|)"
     R"(\[pid:\d+,cpu\d+,[^\]]{0,40}\] ?|\(\d\d-\d\d \d\d:\d\d:\d\d\.\d+\) ?|<\d>|)"
-    R"(c\d +\d+ +\([^)]{1,16}\) ?)";
+    R"(c\d +\d+ +(?:\([^)]{1,16}\) ?)?)";
 
 struct Compiled {
   std::array<std::unique_ptr<RE2>, std::size(kWords)> words;
@@ -126,9 +126,8 @@ bool starts_with_stamp(std::string_view text) {
   return is_stamp(text, 0);
 }
 
-bool alnum(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || (c & 0x80);
-}
+bool alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+bool wide(char c) { return (c & 0x80) != 0; }
 
 }  // namespace
 
@@ -154,6 +153,7 @@ Peeled peel(std::string_view clean) {
       --length;
     }
     if (word->name == 'f' && matched.ends_with(' ')) length = matched.find(':') + 1;
+    if (matched.front() == '`') out.closes = '`';
     if (word->name == 'l') (matched.starts_with("kern") ? out.kernel : out.others) = true;
     if (word->name == 'k') {
       out.escaped = true;
@@ -201,8 +201,8 @@ std::size_t peel_after_stamp(std::string_view body) {
 std::string form_of(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const char kind = alnum(c) ? 'w' : c == '\t' ? ' ' : c;
-    if ((kind == 'w' || kind == ' ') && !out.empty() && out.back() == kind) continue;
+    const char kind = alnum(c) ? 'w' : wide(c) ? 'u' : c == '\t' ? ' ' : c;
+    if ((kind == 'w' || kind == 'u' || kind == ' ') && !out.empty() && out.back() == kind) continue;
     out.push_back(kind);
   }
   return out;
@@ -216,6 +216,9 @@ std::size_t match_form(std::string_view form, std::string_view line) {
     if (form[i] == 'w') {
       if (!alnum(line[at])) return line.npos;
       while (at < line.size() && alnum(line[at])) ++at;
+    } else if (form[i] == 'u') {
+      if (!wide(line[at])) return line.npos;
+      while (at < line.size() && wide(line[at])) ++at;
     } else if (form[i] == ' ') {
       if (line[at] != ' ' && line[at] != '\t') return line.npos;
       ++at;  // of the last blanks only one: the others are the message's

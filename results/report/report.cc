@@ -112,15 +112,6 @@ std::string trials_table(const RunRecord& run, const TextOptions& options) {
   return out;
 }
 
-std::string where(const Finding& finding) {
-  std::string out =
-      "lines " + std::to_string(finding.first_line) + "-" + std::to_string(finding.last_line);
-  if (finding.cpu) out += ", CPU " + std::to_string(*finding.cpu);
-  if (!finding.task.empty()) out += ", task " + printable(finding.task);
-  if (finding.corrupted) out += ", text incomplete";
-  return out;
-}
-
 // The first `limit` lines, each cut to what a terminal shows.
 std::string block_of(std::string_view rest, std::size_t limit, std::string_view file) {
   std::string out;
@@ -313,39 +304,6 @@ std::string report_text(const RunRecord& run, const TextOptions& options) {
   field(out, "run again", again(run), color);
   if (run.verdict.outcome == Outcome::fail && !run.id.empty())
     field(out, "details", "ktrial report " + run.id + " --format json", color);
-  return out;
-}
-
-std::string analyze_json(const std::vector<FileFindings>& files) {
-  Json out;
-  out["files"] = Json::array();
-  for (const FileFindings& file : files) {
-    Json one;
-    one["file"] = file.file;
-    one["findings"] = Json::array();
-    for (const Finding& finding : file.findings) one["findings"].push_back(to_json(finding));
-    out["files"].push_back(std::move(one));
-  }
-  return dump(document(std::move(out)));
-}
-
-std::string analyze_text(const std::vector<FileFindings>& files, const TextOptions& options) {
-  std::string out;
-  for (const FileFindings& file : files) {
-    out += inked(printable(file.file), Ink::bold, options.color) + ": ";
-    if (file.findings.empty()) {
-      out += inked("nothing found", Ink::good, options.color) + "\n";
-      continue;
-    }
-    out += std::to_string(file.findings.size()) +
-           (file.findings.size() == 1 ? " report\n" : " reports\n");
-    for (const Finding& finding : file.findings) {
-      out += "  " + inked(printable(finding.title), Ink::bad, options.color) + "\n    " +
-             where(finding);
-      if (!finding.culprit.empty()) out += ", culprit " + printable(finding.culprit);
-      out += "\n";
-    }
-  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 // UTF-8 are escaped (\x1b); in JSON, broken UTF-8 becomes U+FFFD.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,13 +27,23 @@ std::string report_text(const RunRecord& run, const TextOptions& options = {});
 // variable's value or null, `term` that of TERM.
 bool wants_color(bool is_terminal, const char* no_color, const char* term);
 
-// `ktrial analyze`: what saved console logs hold.
+// `ktrial analyze`: what console logs hold.
+struct FileNote {
+  std::string title;
+  RecordedKind kind;
+  std::uint64_t line = 0;
+};
 struct FileFindings {
   std::string file;
   std::vector<Finding> findings;
+  std::vector<FileNote> notes = {};  // what fails nothing by itself
+  bool unknown_wrapping = false;     // the words of a kernel log, but nothing could be read
 };
-std::string analyze_json(const std::vector<FileFindings>& files);
+// With `summary`, "signatures" groups equal reports.
+std::string analyze_json(const std::vector<FileFindings>& files, bool summary = false);
 std::string analyze_text(const std::vector<FileFindings>& files, const TextOptions& options = {});
+// One entry a signature, the most frequent first.
+std::string summary_text(const std::vector<FileFindings>& files, const TextOptions& options = {});
 
 // Runs, latest first, as Store::list() gives them: {"runs": [...]}, and a table.
 std::string list_json(const std::vector<RunSummary>& runs);

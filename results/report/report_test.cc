@@ -189,10 +189,16 @@ TEST(ColourTest, ObeysTheConventions) {
 }
 
 TEST(AnalyzeTest, TextAndJson) {
-  const std::vector<FileFindings> files = {{"clean.log", {}},
-                                           {"bad\xff.log", trial(0, F).findings}};
+  const std::vector<FileFindings> files = {
+      {"clean.log", {}},
+      {"bad\xff.log",
+       trial(0, F).findings,
+       {{"not enough memory", RecordedKind::parse("environment"), 12}}},
+      {"odd.log", {}, {}, true},
+      {"again.log", trial(0, F).findings}};
   expect_golden(analyze_text(files), "analyze.txt");
-  expect_golden(analyze_json(files), "analyze.json");
+  expect_golden(analyze_json(files, true), "analyze.json");
+  expect_golden(summary_text(files), "summary.txt");
   const auto none = parse_json(analyze_json({}));
   ASSERT_TRUE(none);
   EXPECT_EQ((*none)["files"], Json::array());

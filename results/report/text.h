@@ -16,4 +16,7 @@ std::string padded(std::string text, std::size_t width);
 // At most `limit` bytes, cut at a character, "..." where cut.
 std::string cut(std::string text, std::size_t limit);
 
+// "lines 4-9, CPU 1, task a/7".
+std::string where(const Finding& finding);
+
 }  // namespace ktrial::results
