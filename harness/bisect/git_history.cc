@@ -43,14 +43,11 @@ Result<std::vector<double>> weights_of(const kernel::GitTree& tree, const Commit
 }
 
 Maker build_maker(kernel::BuildRequest build) {
-  return [build = std::move(build)](const std::string& commit,
-                                    const std::optional<std::stop_token>& aside) -> Result<Made> {
-    std::optional<StopOnSignal> signals;
-    if (!aside) signals.emplace();
+  return [build = std::move(build)](const std::string& commit) -> Result<Made> {
+    const StopOnSignal signals;
     kernel::BuildRequest request = build;
     request.revision = commit;
-    request.stop = aside ? *aside : signals->token();
-    if (aside) request.progress = nullptr;
+    request.stop = signals.token();
     auto outcome = KTRIAL_TRY(kernel::build_kernel(request));
     if (auto* failed = std::get_if<kernel::BuildFailed>(&outcome))
       return Unbuildable{failed->errors.empty() ? "it does not compile" : failed->errors.front(),

@@ -12,7 +12,7 @@
 #include "harness/trial/plan.h"
 
 namespace ktrial::cli {
-void add_build_options(CLI::App& command, BuildFlags& f) {
+void add_build_options(CLI::App& command, BuildFlags& f, const char* jobs) {
   // Without a tree they would be passed over: a kernel without KASAN on trial.
   const auto add_needing_tree = [&](const char* name, auto& into, const char* help) {
     return command.add_option(name, into, help)->needs("--tree");
@@ -24,7 +24,7 @@ void add_build_options(CLI::App& command, BuildFlags& f) {
       ->allow_extra_args(false);
   add_needing_tree("--base-config", f.base_config, "Start from this .config, not from nothing");
   add_needing_tree("--compiler", f.compiler, "gcc, gcc-12, clang, ... [gcc]");
-  add_needing_tree("--jobs", f.jobs, "Of make [one for each CPU]")->check(CLI::Range(1, 4096));
+  add_needing_tree(jobs, f.jobs, "Of make [one for each CPU]")->check(CLI::Range(1, 4096));
 }
 
 Result<kernel::BuildRequest> build_request(const BuildFlags& flags) {

@@ -233,7 +233,7 @@ void add_build(CLI::App& parent, Action& action) {
       parent.add_subcommand("build", "Builds a commit of a git tree, prints where it is");
   auto flags = std::make_shared<BuildCommandFlags>();
   command->add_option("REV", flags->revision, "What git takes for a commit [HEAD]");
-  add_build_options(*command, flags->build);
+  add_build_options(*command, flags->build, "--jobs");
   command->get_option("--tree")->required();
   command->add_option("--format", flags->format, "text or json [text]")
       ->check(CLI::IsMember({"text", "json"}));

@@ -54,6 +54,12 @@ std::string_view name(Vmm vmm) { return kVmms[static_cast<std::size_t>(vmm)]; }
 std::string_view name(ChannelKind channel) { return kChannels[static_cast<std::size_t>(channel)]; }
 std::string_view name(Machine machine) { return kMachines[static_cast<std::size_t>(machine)]; }
 
+std::string cell_name(const TrialSpec& spec) {
+  std::string out;
+  for (const auto& [axis, value] : spec.axes) out += (out.empty() ? "" : " ") + axis + "=" + value;
+  return out;
+}
+
 Result<Accel> parse_accel(std::string_view text) { return parse_name<Accel>(kAccels, text); }
 Result<Vmm> parse_vmm(std::string_view text) { return parse_name<Vmm>(kVmms, text); }
 Result<ChannelKind> parse_channel(std::string_view text) {

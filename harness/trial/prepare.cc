@@ -207,8 +207,9 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
 
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;
-  plan.overcommit = one_thread ? spec.cpus * spec::load_scale(options.at_once, host_cores())
-                               : spec::load_scale(options.at_once * spec.cpus, host_cores());
+  plan.overcommit =
+      one_thread ? spec.cpus * spec::load_scale(1 + options.beside_vcpus / spec.cpus, host_cores())
+                 : spec::load_scale(spec.cpus + options.beside_vcpus, host_cores());
   plan.timeouts =
       spec::make_timeouts(plan.overcommit, kvm ? spec::profile_kvm() : spec::profile_tcg());
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
