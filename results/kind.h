@@ -17,9 +17,10 @@ namespace ktrial::results {
   X(ubsan) X(memory_corruption) X(memory_leak) X(hard_lockup) X(soft_lockup) X(rcu_stall)       \
   X(workqueue_lockup) X(csd_lockup) X(spinlock) X(hung_task) X(atomic_sleep) X(preemption)      \
   X(bad_page) X(filesystem) X(warning) X(refcount) X(odebug) X(lockdep) X(suspicious_rcu)       \
-  X(held_lock) X(lockdep_limit) X(netdev_unregister) X(rust_panic) X(firmware) X(test_harness)
+  X(held_lock) X(lockdep_limit) X(netdev_unregister) X(rust_panic) X(firmware) X(test_harness) \
+  X(reboot)
 // Notes: the kernel may well be right to say so (console::is_note).
-#define KTRIAL_NOTE_KINDS(X) X(page_allocation) X(out_of_memory) X(netdev_watchdog) X(reboot)
+#define KTRIAL_NOTE_KINDS(X) X(page_allocation) X(out_of_memory) X(netdev_watchdog)
 // What a trial fails of without a report (harness/verdict): CPUs that stopped beating; a
 // workload that stands still while they beat; a guest that reset itself; a report that was
 // counted and never shown; what the workload's exit or its own tests say.

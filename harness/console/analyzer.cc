@@ -52,8 +52,11 @@ class Analyzer::Impl final : public LineReader {
 
   void on_line(const Line& line) {
     note_environment(line);
-    if (is_boot(line))
+    const Boots::Seen boot = boots_.read(line);
+    if (boot != Boots::Seen::nothing)
       while (!open_.empty()) close(0);
+    if (boot == Boots::Seen::unexpected_reboot)
+      open({.rule = &reboot_rule(), .title = std::string(reboot_rule().title)}, line);
     auto head = match_head(trim_left(line.body));
     if (head.has_value() && believable(*head->rule, line)) {
       const auto whole = std::ranges::find_if(
@@ -147,6 +150,7 @@ class Analyzer::Impl final : public LineReader {
 
  private:
   std::vector<Open> open_;
+  Boots boots_;
   std::vector<Kind> fail_on_;
 };
 

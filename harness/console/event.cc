@@ -1,5 +1,7 @@
 #include "harness/console/event.h"
 
+#include <utility>
+
 #include "harness/base/re2.h"
 
 namespace ktrial::console {
@@ -17,8 +19,10 @@ bool is_fault(Kind kind) {
     case bug:
     case double_fault:
     case stack_overflow:
-    case rust_panic: return true;
-    default: return false;
+    case rust_panic:
+      return true;
+    default:
+      return false;
   }
 }
 // What ends in BUG() or WARN(): those print their own line after it.
@@ -31,8 +35,10 @@ bool is_said_before(Kind kind) {
     case memory_corruption:
     case bad_page:
     case spinlock:
-    case filesystem: return true;
-    default: return false;
+    case filesystem:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -45,12 +51,18 @@ bool is_consequence(std::string_view reason, Kind of) {
   if (partial_match(reason, any)) return true;
   const auto says = [reason](std::string_view words) { return reason.find(words) != reason.npos; };
   switch (of) {
-    case hung_task: return says("hung_task");
-    case soft_lockup: return says("softlockup");
-    case hard_lockup: return says("LOCKUP") || says("ardlockup") || says("ard lockup");
-    case rcu_stall: return says("RCU Stall") || says("RCU stall");
-    case workqueue_lockup: return says("workqueue");
-    default: return (is_fault(of) || is_said_before(of)) && partial_match(reason, trap);
+    case hung_task:
+      return says("hung_task");
+    case soft_lockup:
+      return says("softlockup");
+    case hard_lockup:
+      return says("LOCKUP") || says("ardlockup") || says("ard lockup");
+    case rcu_stall:
+      return says("RCU Stall") || says("RCU stall");
+    case workqueue_lockup:
+      return says("workqueue");
+    default:
+      return (is_fault(of) || is_said_before(of)) && partial_match(reason, trap);
   }
 }
 
@@ -101,7 +113,8 @@ bool is_part_of(const Report& open, const Head& head, const Line& line) {
     case Role::other:
       if (!open.traced() && at_once && open.rule().role != Role::warn) return true;
       break;
-    case Role::start: break;
+    case Role::start:
+      break;
   }
   if (head.rule->kind != kind || open.traced()) return false;
   const bool same_place =
@@ -115,6 +128,21 @@ bool is_brief(const Rule& rule) {
          (is_note(rule.kind) || rule.kind == netdev_unregister || rule.kind == memory_leak);
 }
 
-bool is_boot(const Line& line) { return line.kernel && line.body.starts_with("Linux version "); }
+Boots::Seen Boots::read(const Line& line) {
+  if (!line.kernel) {
+    loader_ = loader_ || line.body.find("ooting the kernel") != line.body.npos ||
+              line.body.starts_with("early console in ");
+    return Seen::nothing;
+  }
+  if (!line.body.starts_with("Linux version ")) {
+    ended_ = ended_ || line.body.starts_with("reboot: ") ||
+             line.body.starts_with("Kernel panic - not syncing");
+    kernel_ = true;
+    return Seen::nothing;
+  }
+  const bool unexpected = std::exchange(kernel_, true) && !ended_ && loader_;
+  ended_ = loader_ = false;
+  return unexpected ? Seen::unexpected_reboot : Seen::boot;
+}
 
 }  // namespace ktrial::console

@@ -18,7 +18,16 @@ bool is_part_of(const Report& open, const Head& head, const Line& line);
 // that is open.
 bool is_brief(const Rule& rule);
 
-// The line says that a kernel starts: whatever was open belongs to the boot before.
-bool is_boot(const Line& line);
+// The boots of one console.
+class Boots {
+ public:
+  enum class Seen { nothing, boot, unexpected_reboot };
+  // A boot: whatever was open belongs to the one before. It is unexpected where the console shows
+  // the loader at work, hence lost nothing, and nothing before it that says why.
+  Seen read(const Line& line);
+
+ private:
+  bool kernel_ = false, ended_ = false, loader_ = false;
+};
 
 }  // namespace ktrial::console

@@ -34,6 +34,7 @@ std::string nmi_blocks() {
          "Call Trace:\n"
          " <TASK>\n"
          " stuck_ioctl+0x1/0x2\n"
+         " __x64_sys_ioctl+0x1/0x2\n"
          "NMI backtrace for cpu 2\n"
          "CPU: 2 PID: 12 Comm: wait Not tainted 6.12.0 #1\n"
          "RIP: 0010:native_queued_spin_lock_slowpath+0x6f/0x2e0\n"

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "harness/base/text.h"
+#include "harness/console/demangle.h"
 
 namespace ktrial::console {
 namespace {
@@ -108,19 +109,17 @@ std::string source_name(std::string_view symbol) {
   for (std::string_view suffix : kSuffixes)
     if (const auto at = symbol.find(suffix); at != symbol.npos && at > 0) cut = std::min(cut, at);
   symbol = symbol.substr(0, cut);
+  if (symbol.starts_with("_R") || symbol.starts_with("_Z")) return demangle(symbol);
   static constexpr std::array<std::string_view, 12> kSyscalls = {
       "__x64_sys_",     "__ia32_sys_", "__arm64_sys_",     "__riscv_sys_",
       "__s390x_sys_",   "__s390_sys_", "__loongarch_sys_", "SyS_",
       "__powerpc_sys_", "__mips_sys_", "__x32_sys_",       "__arm_sys_"};
-  static constexpr std::array<std::string_view, 9> kBodies = {"__do_sys_",
-                                                              "__se_sys_",
-                                                              "SYSC_",
-                                                              "compat_SyS_",
-                                                              "C_SYSC_",
-                                                              "__do_compat_sys_",
-                                                              "__se_compat_sys_",
-                                                              "__ia32_compat_sys_",
-                                                              "__x64_compat_sys_"};
+  static constexpr std::array<std::string_view, 10> kBodies = {
+      "__do_sys_",          "ksys_",
+      "__se_sys_",          "SYSC_",
+      "compat_SyS_",        "C_SYSC_",
+      "__do_compat_sys_",   "__se_compat_sys_",
+      "__ia32_compat_sys_", "__x64_compat_sys_"};
   for (std::string_view prefix : kBodies)
     if (symbol.starts_with(prefix)) return std::string(symbol.substr(prefix.size()));
   for (std::string_view prefix : kSyscalls)
@@ -129,6 +128,8 @@ std::string source_name(std::string_view symbol) {
 }
 
 bool is_syscall(std::string_view symbol) {
+  if (symbol.starts_with("_R") || symbol.starts_with("_Z")) return false;
+  if (symbol.starts_with("ksys_")) return true;
   const std::string name = source_name(symbol);
   return name.starts_with("sys_") || name.starts_with("compat_sys_") ||
          (name.size() < symbol.size() && symbol.find(name) > 5 && symbol.find(name) != symbol.npos);
@@ -179,9 +180,9 @@ std::optional<Frame> parse_frame(std::string_view body) {
 
 std::optional<Frame> parse_pointer(std::string_view body) {
   static constexpr std::array<std::string_view, 21> kHeads = {
-      "RIP: ",       "RIP  ", "IP: ",    "EIP: ",  "EIP is at ", "PC is at ", "pc : ",
-      "pc: ",        "NIP [", "NIP: ",   "epc : ", "epc: ",      "epc   : ",  "era : ",
-      "Krnl PSW : ", "TPC: ", "PC: ",  "IAOQ[0]", "rip: ",  "pc  : ",     "  pc: "};
+      "RIP: ",       "RIP  ", "IP: ",  "EIP: ",   "EIP is at ", "PC is at ", "pc : ",
+      "pc: ",        "NIP [", "NIP: ", "epc : ",  "epc: ",      "epc   : ",  "era : ",
+      "Krnl PSW : ", "TPC: ", "PC: ",  "IAOQ[0]", "rip: ",      "pc  : ",    "  pc: "};
   bool head = false;
   for (std::string_view prefix : kHeads)
     if (body.starts_with(prefix)) head = true;

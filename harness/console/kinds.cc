@@ -4,8 +4,7 @@ namespace ktrial::console {
 
 bool is_note(Kind kind) {
   using enum Kind;
-  return kind == page_allocation || kind == out_of_memory || kind == netdev_watchdog ||
-         kind == reboot;
+  return kind == page_allocation || kind == out_of_memory || kind == netdev_watchdog;
 }
 
 int severity_of(Kind kind) {
@@ -34,6 +33,7 @@ int severity_of(Kind kind) {
     case Kind::soft_lockup:
     case Kind::rcu_stall:
       return 70;
+    case Kind::reboot:
     case Kind::kmsan:
     case Kind::workqueue_lockup:
     case Kind::csd_lockup:
@@ -65,7 +65,6 @@ int severity_of(Kind kind) {
     case Kind::page_allocation:
     case Kind::out_of_memory:
     case Kind::netdev_watchdog:
-    case Kind::reboot:
       return 4;
     default:
       return 0;

@@ -9,7 +9,7 @@ using results::Kind;
 // The kind of that name, e.g. for a list in a spec.
 using results::kind_named;
 
-// Want of memory, a dead network card, a second boot: the kernel may well be right to say so. They
+// Want of memory, a dead network card: the kernel may well be right to say so. They
 // are told, but fail nothing unless somebody asks.
 bool is_note(Kind);
 // Greater is worse: panic > oops > memory corruption > hard lockup > soft lockup and RCU stall >

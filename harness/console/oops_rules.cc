@@ -31,7 +31,8 @@ constexpr Rule kRules[] = {
     {R"(BUG: workqueue lockup)", workqueue_lockup, "BUG: workqueue lockup"},
     {R"(csd: (?:Detected|Re-detected|Continued) non-responsive CSD lock)", csd_lockup,
      "csd: non-responsive CSD lock"},
-    {R"(INFO: task .+ blocked(?: in I/O wait)? for more than \d+ seconds)", hung_task,
+    // A comm may be anything: of one with a newline the line has only the end.
+    {R"((?:INFO: task )?.{0,64}:\d+ blocked(?: in I/O wait)? for more than \d+ seconds)", hung_task,
      "INFO: task hung", Pick::hung},
     {R"(INFO: task .+ can't die for more than \d+ seconds)", hung_task, "INFO: task can't die",
      Pick::hung},
@@ -59,8 +60,10 @@ constexpr Rule kRules[] = {
      R"(\1: suspicious RCU usage)", Pick::stack},
     {R"((?:\[ )?(BUG|WARNING): .+ still has locks held)", held_lock, R"(\1: still has locks held)",
      Pick::lock},
-    {R"((?:\[ )?(BUG|WARNING): (bad unlock balance|held lock freed|lock held when returning to user space|bad contention|Nested lock was not taken|chain_key collision|lock held at task exit time))",
+    {R"((?:\[ )?(BUG|WARNING): (bad unlock balance|held lock freed|lock held when returning to user space|bad contention|chain_key collision|lock held at task exit time))",
      held_lock, R"(\1: \2)", Pick::lock},
+    {R"((?:\[ )?(BUG|WARNING): [Nn]ested lock was not taken)", held_lock,
+     R"(\1: nested lock was not taken)", Pick::lock},
     {R"((?:\[ )?(?:BUG|WARNING): Invalid wait context)", lockdep, "WARNING: locking bug",
      Pick::stack},
     {R"(INFO: trying to register non-static key)", lockdep,
@@ -111,12 +114,14 @@ constexpr Rule kRules[] = {
      Pick::stack},
     {R"(kernel BUG at (?:\S*/)?lib/list_debug\.c)", list_corruption, "BUG: corrupted list",
      Pick::stack, 0, Role::bug},
-    {R"(list_(?:add (?:corruption|double add:)|del corruption))", list_corruption, "BUG: corrupted list", Pick::stack},
+    {R"(list_(?:add (?:corruption|double add:)|del corruption))", list_corruption,
+     "BUG: corrupted list", Pick::stack},
     {R"([Kk]ernel BUG at)", bug, "kernel BUG", Pick::pointer, 0, Role::bug},
     {R"((?:Oops: )?invalid opcode)", bug, "invalid opcode", Pick::pointer, 0, Role::die},
     {R"(Internal error: Oops - BUG)", bug, "kernel BUG", Pick::pointer, 0, Role::die},
     {R"(Internal error: )", oops, "Internal error", Pick::pointer, 0, Role::die},
-    {R"((?:Kernel bug detected|Kernel BUG) ?\[#\d+\])", bug, "kernel BUG", Pick::pointer, 0, Role::die},
+    {R"((?:Kernel bug detected|Kernel BUG) ?\[#\d+\])", bug, "kernel BUG", Pick::pointer, 0,
+     Role::die},
     // powerpc: who asked for a System Reset is at fault, if anybody; s390, x86: "NAME: error code"
     {R"(Oops: (System Reset|Machine check|Exception in kernel mode|[A-Z][\w ]+ exception), sig: \d+ \[#\d+\])",
      oops, R"(Oops: \1)", Pick::pointer, 0, Role::die},
@@ -148,18 +153,23 @@ constexpr Rule kRules[] = {
     {WARN_AT R"(lib/refcount\.c:)", refcount, "WARNING: refcount bug", Pick::stack, 0, Role::warn},
     {WARN_AT R"(lib/kobject\.c)", warning, "WARNING: kobject bug", Pick::stack, 0, Role::warn},
     {WARN_AT R"(lib/debugobjects\.c)", odebug, "WARNING: ODEBUG bug", Pick::stack, 0, Role::warn},
-    {WARN_AT R"(kernel/locking/lockdep\.c)", lockdep, "WARNING: locking bug", Pick::stack, 0, Role::warn},
+    {WARN_AT R"(kernel/locking/lockdep\.c)", lockdep, "WARNING: locking bug", Pick::stack, 0,
+     Role::warn},
     {WARN_AT R"(fs/proc/generic\.c:\d+ (?:at )?_*proc_(?:register|create))", warning,
      "WARNING: proc registration bug", Pick::stack, 0, Role::warn},
-    {WARN_AT R"(mm/slab_common\.c:\d+ (?:at )?kmalloc_slab)", warning, "WARNING: kmalloc bug",
-     Pick::stack, 0, Role::warn},
+    {WARN_AT R"(mm/usercopy\.c)", bad_usercopy, "WARNING: bad usercopy", Pick::stack, 0,
+     Role::warn},
+    {WARN_AT
+     R"(mm/(?:slab_common|slab|slub|util)\.c:\d+ (?:at )?_*(?:kmalloc_slab|kvmalloc_node\w*))",
+     warning, "WARNING: kmalloc bug", Pick::stack, 0, Role::warn},
     {WARN_AT R"(mm/vmalloc\.c:\d+ (?:at )?__vmalloc_node_range)", warning,
      "WARNING: zero-size vmalloc", Pick::stack, 0, Role::warn},
-    {WARN_AT R"(kernel/watchdog[\w]*\.c:\d+ (?:at )?(?:watchdog_overflow_callback|watchdog_hardlockup))",
+    {WARN_AT
+     R"(kernel/watchdog[\w]*\.c:\d+ (?:at )?(?:watchdog_overflow_callback|watchdog_hardlockup))",
      hard_lockup, "BUG: hard lockup", Pick::stall, 0, Role::warn},
     // without CONFIG_DEBUG_BUGVERBOSE
-    {R"(WARNING: (?:CPU: \d+ PID: \d+ )?at ([^\s+:]+\+0x[0-9a-f]+/0x[0-9a-f]+))", warning, "WARNING",
-     Pick::head, 1, Role::warn},
+    {R"(WARNING: (?:CPU: \d+ PID: \d+ )?at ([^\s+:]+\+0x[0-9a-f]+/0x[0-9a-f]+))", warning,
+     "WARNING", Pick::head, 1, Role::warn},
     {WARN_AT R"([\w./-]+)" WARN_FUNCTION, warning, "WARNING", Pick::head, 1, Role::warn},
     {R"(WARNING: kernel stack (regs|frame pointer) at .* has bad ('\w+' )?value)", warning,
      R"(WARNING: kernel stack \1 has bad \2value)"},
@@ -181,8 +191,8 @@ constexpr Rule kRules[] = {
     {R"([^:]{1,63} invoked oom-killer: )", out_of_memory, "out of memory"},
     {R"((?:Memory cgroup o|O)ut of memory(?: \([^)]*\))?: Kill)", out_of_memory, "out of memory",
      Pick::none, 0, Role::other},
-    {R"(NETDEV WATCHDOG: )", netdev_watchdog, "NETDEV WATCHDOG: transmit queue timed out",
-     Pick::none, 0, Role::other},
+    {R"((?:\S+ ){0,3}NETDEV WATCHDOG: )", netdev_watchdog,
+     "NETDEV WATCHDOG: transmit queue timed out", Pick::none, 0, Role::other},
 
     // Others
     {R"(BUG: (.{3,120}))", bug, R"(BUG: \1)", Pick::none, 0, Role::other},
@@ -258,6 +268,10 @@ void read_details(std::string_view body, Head& head) {
 
 }  // namespace
 
+const Rule& reboot_rule() {
+  static constexpr Rule rule{"", reboot, "unexpected kernel reboot"};
+  return rule;
+}
 std::span<const Rule> oops_rules() { return kRules; }
 
 std::optional<Head> match_head(std::string_view body) {

@@ -54,6 +54,8 @@ struct Head {
 };
 
 std::span<const Rule> oops_rules();
+// Has no head of its own: see Boots.
+const Rule& reboot_rule();
 // The first rule whose head matches; nothing for lines that are known to be harmless.
 std::optional<Head> match_head(std::string_view body);
 

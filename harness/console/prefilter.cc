@@ -12,8 +12,10 @@ const std::vector<const char*>& candidate_patterns() {
       "divide.error", "nable to handle", "NULL pointer", "Unhandled", "Alignment trap",
       "Internal error", "\\[#", "corruption", "usercopy: ", "starved", "csd: ", "UBSAN",
       "double fault", "invalid opcode", "stack segment", "Insufficient stack", "Bad mode", "SError",
-      "VFS: ", "early exception", "suspected memory", "double add", "Linux version", "unregister_netdevice: ", "trusty: ", "SYZF",
-      "page allocation ", "oom-killer", "ut of memory", "NETDEV WATCH",
+      "VFS: ", "early exception", "suspected memory", "double add", "Linux version",
+      "unregister_netdevice: ", "trusty: ", "SYZF", "blocked for more", "blocked in I/O",
+      "reboot: ", "ooting the kernel", "early console in", "page allocation ", "oom-killer",
+      "ut of memory", "NETDEV WATCH",
       // environment
       "took too", "interrupt took", "unstable", "skew", "retried", "read-back", "throttling",
       "printk mess", "tick-stop", "timer wakeup", "timer handling", "timekeeping w",

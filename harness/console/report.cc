@@ -253,7 +253,8 @@ bool Report::read_workqueue(std::string_view body) {
     }
     return true;
   }
-  static const RE2 detail("^(?:Showing |workqueue |  pwq |pool |    (?:pending|inactive|delayed): )");
+  static const RE2 detail(
+      "^(?:Showing |workqueue |  pwq |pool |    (?:pending|inactive|delayed): )");
   return find(body, detail);
 }
 
@@ -271,8 +272,8 @@ Finding Report::finding() const {
       !head_.function.empty() && head_.rule->kind == Kind::atomic_sleep
           ? head_.function
           : title_function(*head_.rule,
-                           source_name(head_.function.substr(0, head_.function.find('+'))), stacks_,
-                           lock_sites_);
+                           source_name(head_.function.substr(0, head_.function.find('+'))),
+                           head_.cpu, stacks_, lock_sites_);
   if (const auto slot = out.title.find("{F}"); slot != out.title.npos)
     out.title.replace(slot, 3, function.empty() ? "unknown" : function);
   else if (out.kind == Kind::kcsan && head_.captures.size() > 2 && !head_.captures[2].empty())
@@ -299,12 +300,12 @@ Finding Report::finding() const {
 }
 
 bool Report::complete() const {
-  return !title_function(*head_.rule, head_.function, stacks_, lock_sites_).empty();
+  return !title_function(*head_.rule, head_.function, head_.cpu, stacks_, lock_sites_).empty();
 }
 
 void Report::close(bool) {
   if (head_.rule->pick != Pick::none &&
-      title_function(*head_.rule, head_.function, stacks_, lock_sites_).empty())
+      title_function(*head_.rule, head_.function, head_.cpu, stacks_, lock_sites_).empty())
     corrupted_ = true;
 }
 

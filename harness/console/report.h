@@ -20,7 +20,7 @@ struct Stack {
   StackRole role = StackRole::main;
   std::optional<int> cpu;
   std::string task;
-  bool idle = false;  // "skipped: idling"
+  bool idle = false;          // "skipped: idling"
   std::vector<Frame> frames;  // innermost first; pointers stand where they were printed
 };
 
@@ -38,7 +38,7 @@ class Report {
   std::uint64_t lines_seen() const { return lines_seen_; }
   // So many lines without a word of it: what follows is something else.
   bool ended() const { return silent_ > kSilentLines || lines_seen_ > kMaxLines; }
-  bool traced() const { return traced_; }  // a stack was seen
+  bool traced() const { return traced_; }                      // a stack was seen
   const std::string& head_line() const { return head_line_; }  // at most 256 bytes
   int oops_number() const { return head_.oops_number; }
   std::optional<int> head_cpu() const { return head_.cpu; }
@@ -80,7 +80,7 @@ class Report {
 
 // The function in the title; empty when the report does not tell.
 std::string title_function(const Rule& rule, const std::string& from_head,
-                           const std::vector<Stack>& stacks,
+                           std::optional<int> head_cpu, const std::vector<Stack>& stacks,
                            const std::vector<std::string>& lock_sites);
 struct Culprit {
   std::string function;

@@ -1,6 +1,10 @@
 #include "harness/console/skip_list.h"
 
+#include <string>
+#include <unordered_map>
+
 #include "harness/base/re2.h"
+#include "harness/console/infrastructure.h"
 
 namespace ktrial::console {
 namespace {
@@ -100,6 +104,9 @@ const RE2& report_functions() {
       R"(.*_map_alloc.*|v[mz]alloc.*|_*v[mz]alloc.*|idr_get_free|entry_.*|_*entry_.*|)"
       R"(do_syscall_.*|do_(fast|int80)_.*|ret_to_user.*|syscall_.*|__irq_.*|smp_apic_.*|)"
       R"(apic_timer_.*|sysenter_.*|system_call.*|kthread|<.*core::panicking.*|)"
+      R"(.*_is_static_object|_*(get|put)_device|_*dev_v?printk.*|_*(net)?dev_(info|warn|err|crit|alert|emerg|notice|dbg)|)"
+      R"(_*netdev_printk|sk_stop_timer.*|_*filemap_(alloc|get)_folio.*|folio_alloc.*|pagecache_get_page|)"
+      R"(usb_(control|bulk|interrupt|internal_control)_msg.*|usb_start_wait_urb|get_taint|handle_overflow|)"
       R"(core::panicking::.*|rust_begin_unwind|.*rust_panic.*|_RNv.*panicking.*)");
   // clang-format on
   return re;
@@ -142,76 +149,52 @@ const RE2& hung_functions() {
   return re;
 }
 
-// Functions through which a caller enters a subsystem: a stall is named for the innermost of them,
-// so that where exactly the timer struck makes no difference to the title.
-const RE2& entry_points() {
+// Where the generic part of the kernel calls a subsystem's own function: a stall is named for the
+// callee of the innermost of them, so that where exactly the timer struck makes no difference.
+const RE2& dispatch_functions() {
   // clang-format off
   static const RE2& re = pattern(
-      R"(sys_.*|compat_sys_.*|smp_call_function.*|(ip|ipv6|arp|packet|llc|mpls|can)_rcv|)"
-      R"(br_handle_frame|vlan_do_receive|)"
-      R"(.+_(ioctl|sendmsg|sendpage|setsockopt|write|write_iter|read|read_iter|mmap)|)"
-      R"(.+_timer_fn|.+_timer_handler|.+_tasklet_handler|.+_work_?(fn|func|handler))");
+      // system calls
+      R"(do_syscall_.*|do_fast_syscall_.*|do_int80_.*|sysenter_.*|entry_SYSCALL.*|entry_INT80.*|)"
+      R"(tracesys.*|el0_svc.*|_*invoke_syscall|ret_fast_syscall|system_call.*|syscall_handler|)"
+      R"(do_trap_ecall_u|exit_to_user(_)?mode_loop|task_work_run|)"
+      // files
+      R"(_*vfs_(write|read|ioctl|iter_(read|write)|fsync(_range)?|mkdir|unlink|open|rename|fallocate|)"
+      R"(statfs.*|getattr|lookup|create|mknod|symlink|readlink)|new_sync_(read|write)|)"
+      R"(call_(read|write)_iter|do_iter_.*|do_vfs_ioctl|file_ioctl|ksys_(read|write|ioctl)|_*fput|)"
+      R"(_*do_fault|mmap_region|compat_blkdev_ioctl|)"
+      // sockets and packets
+      R"(sock_(recvmsg|read_iter|write_iter|ioctl)|_*sock_sendmsg.*|_*sys_(setsockopt|sendmsg)|)"
+      R"(do_sock_setsockopt|_*netif_receive_skb.*|deliver_skb|rtnetlink_rcv_msg|nfnetlink_rcv_msg|)"
+      // interrupts, timers, work
+      R"(_*do_softirq|handle_softirqs|run_ksoftirqd|irq_exit.*|tasklet_action.*|call_timer_fn|)"
+      R"(_*run_timers|run_timer_softirq|_*hrtimer_run_queues|_*run_hrtimer|rcu_do_batch|)"
+      R"(_*handle_irq_event_percpu|irq_thread_fn|irq_work_single|_*usb_hcd_giveback_urb|)"
+      R"(_*flush_smp_call_function_queue|generic_smp_call_function.*|csd_do_func|)"
+      R"(process_one_work|process_scheduled_works|smpboot_thread_fn|kthread|ret_from_fork.*|)"
+      R"(start_secondary|cpu_startup_entry|do_idle|call_usermodehelper.*|do_one_initcall)");
   // clang-format on
   return re;
 }
-const RE2& generic_entry_points() {
-  // clang-format off
+// System calls that do many things: what they call tells more.
+const RE2& multiplexers() {
   static const RE2& re = pattern(
-      R"((do_vfs|vfs|__vfs|ksys|new_sync|do_iter|do_loop|do_sock|sock|sock_no|sock_common|kernel|inet|inet6|___sys|____sys|__sys|_*security|generic|_*generic|_*generic_file|blkdev|compat_blkdev|compat|tty|pipe|n_tty|_*kernfs|kernfs_fop|sysfs|seq|proc_reg|simple|drm_mode.*|_*rcu|raw|copy|iov|filemap|_*call|sock_compat|kvm_arch_vcpu|do|bpf_prog|file|task|page|folio|_*bit|.*lock.*|.*spin.*|watchdog|.*_user|__x64_sys|mem|atomic|arch_atomic|set|get|check|_*asan|_*tsan|_*msan|.*(tcp|udp|udpv6|udplite))_(ioctl|sendmsg|sendpage|setsockopt|write|write_iter|read|read_iter|mmap|newlink|timer_fn|timer_handler)|)"
-      R"(_*compat_sys_ioctl|.*_file_read_iter_generic)");
-  // clang-format on
-  return re;
-}
-const RE2& pattern_smp() {
-  // clang-format off
-  static const RE2& re = pattern(
-      R"(smp_call_function.*)");
-  // clang-format on
-  return re;
-}
-const RE2& dispatchers() {
-  // clang-format off
-  static const RE2& re = pattern(
-      R"(call_timer_fn|_*run_timers|_*run_hrtimer|_*hrtimer_run_queues|process_one_work|)"
-      R"(process_scheduled_works|tasklet_action.*|task_work_run|kthread|rtnetlink_rcv_msg|)"
-      R"(nfnetlink_rcv_msg|_*fput|rcu_do_batch|_*handle_irq_event_percpu|)"
-      R"(_*usb_hcd_giveback_urb|notify_page_fault_x|irq_work_single|csd_do_func|)"
-      R"(_*flush_smp_call_function_queue|smpboot_thread_fn|irq_thread_fn|do_one_initcall)");
-  // clang-format on
+      "(compat_)?(sys_)?(compat_)?(ioctl|p?read(v|64)?|p?write(v|64)?|connect|[gs]etsockopt|"
+      "send(msg|to)|recv(msg|from)|bind|mmap|accept4?|close)");
   return re;
 }
 
-}  // namespace
-
-bool is_entry_point(std::string_view symbol, std::string_view caller) {
-  if (skipped(symbol, Skip::stall) && !full_match(symbol, pattern_smp())) return false;
-  if (full_match(symbol, entry_points()) && !full_match(symbol, generic_entry_points()))
-    return true;
-  return full_match(caller, dispatchers()) && !full_match(symbol, dispatchers()) &&
-         symbol != "worker_thread" && !symbol.starts_with("run_");
-}
-
-bool skips_leak(std::string_view symbol);
-
-bool skipped(std::string_view symbol, Skip skip) {
-  if (full_match(symbol, report_functions())) return true;
-  if (skip == Skip::stall) return full_match(symbol, stall_functions());
-  if (skip == Skip::leak) return skips_leak(symbol);
-  if (skip == Skip::hung) return full_match(symbol, hung_functions());
-  return false;
-}
-
-bool skips_leak(std::string_view symbol) {
+const RE2& leak_functions() {
   // clang-format off
   static const RE2& re = pattern(
       R"(.*alloc_skb.*|sk_(prot_)?alloc|radix_tree_node_alloc|.*alloc_inode.*|new_inode.*|)"
       R"(.*(kmalloc|kzalloc|kmem_cache|kstrdup|vmalloc|mempool|kvmalloc).*|_*alloc|)"
       R"(.*_alloc_(noprof|node).*)");
   // clang-format on
-  return full_match(symbol, re);
+  return re;
 }
 
-bool waits_for_others(std::string_view symbol) {
+const RE2& waiting_functions() {
   // clang-format off
   static const RE2& re = pattern(
       R"(smp_call_function.*|on_each_cpu.*|csd_lock_wait.*|generic_exec_single|flush_tlb_.*|)"
@@ -220,21 +203,21 @@ bool waits_for_others(std::string_view symbol) {
       R"(kvm_wait|_*raw_(spin|read|write)_(lock|trylock).*|do_raw_(spin|read|write)_lock.*|)"
       R"(_*raw_spin_rq_lock.*|raw_spin_rq_lock.*|(mcs|osq|ticket|arch)_(spin_)?lock.*|)"
       R"(virt_spin_lock.*|text_poke.*|smp_text_poke.*|stop_machine.*|multi_cpu_stop|)"
-      R"(stop_two_cpus|membarrier_.*|rcu_barrier.*|synchronize_rcu.*|wait_for_completion.*)");
+      R"(stop_two_cpus|membarrier_.*|nmi_trigger_cpumask_backtrace|sysrq_handle_.*|rcu_barrier.*|synchronize_rcu.*|wait_for_completion.*)");
   // clang-format on
-  return full_match(symbol, re);
+  return re;
 }
 
-bool is_tick(std::string_view symbol) {
+const RE2& tick_functions() {
   // clang-format off
   static const RE2& re = pattern(
       R"(update_process_times|tick_(sched|nohz|periodic|handle).*|watchdog_timer_fn|)"
       R"((rcu_sched_clock_irq|rcu_check_callbacks))");
   // clang-format on
-  return full_match(symbol, re);
+  return re;
 }
 
-bool is_idle(std::string_view symbol) {
+const RE2& idle_functions() {
   // clang-format off
   static const RE2& re = pattern(
       R"(default_idle.*|.*idle_call.*|cpuidle_.*|do_idle|cpu_startup_entry|arch_cpu_idle.*|)"
@@ -243,7 +226,84 @@ bool is_idle(std::string_view symbol) {
       R"(wait_for_interrupt|psci_.*idle.*|snooze_loop|xen_safe_halt|haltpoll.*|)"
       R"(cpu_idle_poll.*|tdx_.*halt)");
   // clang-format on
-  return full_match(symbol, re);
+  return re;
 }
+
+const RE2& interrupt_entries() {
+  static const RE2& re = pattern(
+      ".*apic_timer_interrupt.*|el1h?_(64_)?irq.*|el1_interrupt|do_interrupt_handler|call_on_irq_"
+      "stack|"
+      "__irq_svc|gic_handle_irq|(generic_)?handle_arch_irq|asm_sysvec_.*|do_IRQ|handle_int|"
+      "xen_(pv_|hvm_)?evtchn_do_upcall|handle_riscv_irq|riscv_intc_irq|do_irq|timer_interrupt|"
+      "decrementer_common.*");
+  return re;
+}
+
+enum : unsigned {
+  kReport = 1 << 0,
+  kInStall = 1 << 1,
+  kInHung = 1 << 2,
+  kInLeak = 1 << 3,
+  kWaits = 1 << 4,
+  kTick = 1 << 5,
+  kIdle = 1 << 6,
+  kDispatch = 1 << 7,
+  kMultiplexer = 1 << 8,
+  kInterrupt = 1 << 9,
+};
+
+unsigned classify(std::string_view symbol) {
+  const unsigned listed = infrastructure_of(symbol);
+  const auto is = [symbol](const RE2& re) { return full_match(symbol, re); };
+  unsigned bits = 0;
+  if ((listed & kHelper) != 0 || is(report_functions()))
+    bits |= kReport | kInStall | kInHung | kInLeak;
+  if ((listed & kStall) != 0 || is(stall_functions())) bits |= kInStall;
+  if (((listed & kWait) != 0 || is(hung_functions())) && !symbol.starts_with("synchronize_"))
+    bits |= kInHung;
+  if ((listed & kAllocator) != 0 || is(leak_functions())) bits |= kInLeak;
+  if (is(waiting_functions())) bits |= kWaits;
+  if (is(tick_functions())) bits |= kTick;
+  if (is(idle_functions())) bits |= kIdle;
+  if (is(dispatch_functions())) bits |= kDispatch;
+  if (is(multiplexers())) bits |= kMultiplexer;
+  if (is(interrupt_entries())) bits |= kInterrupt;
+  return bits;
+}
+
+// Reports name the same functions over and over; a hostile log does not fill the memory.
+unsigned classes_of(std::string_view symbol) {
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  constexpr std::size_t kMaxKept = 16384;
+  thread_local std::unordered_map<std::string, unsigned, Hash, std::equal_to<>> kept;
+  if (const auto found = kept.find(symbol); found != kept.end()) return found->second;
+  if (kept.size() >= kMaxKept) kept.clear();
+  return kept.emplace(symbol, classify(symbol)).first->second;
+}
+bool has(std::string_view symbol, unsigned bits) { return (classes_of(symbol) & bits) != 0; }
+
+}  // namespace
+
+bool skipped(std::string_view symbol, Skip skip) {
+  switch (skip) {
+    case Skip::report:
+      return has(symbol, kReport);
+    case Skip::stall:
+      return has(symbol, kInStall);
+    case Skip::hung:
+      return has(symbol, kInHung);
+    case Skip::leak:
+      return has(symbol, kInLeak);
+  }
+  return false;
+}
+bool is_dispatcher(std::string_view symbol) { return has(symbol, kDispatch); }
+bool is_multiplexer(std::string_view syscall) { return has(syscall, kMultiplexer); }
+bool is_interrupt_entry(std::string_view symbol) { return has(symbol, kInterrupt); }
+bool waits_for_others(std::string_view symbol) { return has(symbol, kWaits); }
+bool is_tick(std::string_view symbol) { return has(symbol, kTick); }
+bool is_idle(std::string_view symbol) { return has(symbol, kIdle); }
 
 }  // namespace ktrial::console

@@ -1,5 +1,7 @@
 // Functions that are never the answer to "where?": they report, allocate, copy, lock or wait for
-// somebody else, and the function that called them is meant.
+// somebody else, and the function that called them is meant. Most are listed in infrastructure.inc,
+// by where the kernel's source defines them; families of names, and what stacks of other versions
+// hold, in skip_list.cc.
 #pragma once
 
 #include <string_view>
@@ -14,9 +16,12 @@ enum class Skip {
 };
 bool skipped(std::string_view symbol, Skip);
 
-// Whether `symbol`, called by `caller`, is where a subsystem is entered: a system call, a file
-// operation, a timer function, a work item, a packet handler.
-bool is_entry_point(std::string_view symbol, std::string_view caller);
+// Calls a subsystem's own function: a file operation, a timer function, a work item, a system call.
+bool is_dispatcher(std::string_view symbol);
+// A system call that does many things: ioctl, write, sendmsg.
+bool is_multiplexer(std::string_view syscall);
+// Below it in a stack stands what an interrupt hit.
+bool is_interrupt_entry(std::string_view symbol);
 
 // A CPU found here waits for another one or has nothing to do; a culprit is looked for elsewhere.
 bool waits_for_others(std::string_view symbol);

@@ -9,11 +9,15 @@
 namespace ktrial::console {
 namespace {
 
+bool is_unwound(std::span<const Frame> frames) {
+  return std::ranges::any_of(
+      frames, [](const Frame& frame) { return !frame.uncertain && !frame.symbol.empty(); });
+}
+
 // The first frame that is no infrastructure. What the stack holds by chance is looked at only
 // where the kernel could not unwind at all.
 std::string first_of(std::span<const Frame> frames, Skip skip) {
-  bool unwound = false;
-  for (const Frame& frame : frames) unwound = unwound || !(frame.uncertain || frame.symbol.empty());
+  const bool unwound = is_unwound(frames);
   for (const Frame& frame : frames)
     if (!frame.symbol.empty() && frame.uncertain != unwound && !skipped(frame.symbol, skip))
       return frame.symbol;
@@ -37,8 +41,8 @@ std::string from_stacks(const std::vector<Stack>& stacks, Skip skip) {
 // The interrupted code in a stack that a timer interrupt printed of its own CPU: below the tick,
 // but for the registers, which are those of the interrupted function wherever they are printed.
 std::vector<Frame> interrupted(const Stack& stack) {
-  const auto tick = std::ranges::find_if(
-      stack.frames, [](const Frame& frame) { return is_tick(frame.symbol); });
+  const auto tick =
+      std::ranges::find_if(stack.frames, [](const Frame& frame) { return is_tick(frame.symbol); });
   if (tick == stack.frames.end()) return stack.frames;
   std::vector<Frame> below;
   for (auto frame = stack.frames.begin(); frame != tick; ++frame)
@@ -48,18 +52,41 @@ std::vector<Frame> interrupted(const Stack& stack) {
   return below;
 }
 
-// The innermost entry point; certain frames only.
-std::string entry_of(const Stack& stack) {
+// The function that the innermost dispatcher calls; certain frames only.
+std::string entry_of(std::span<const Frame> frames) {
   const Frame* inner = nullptr;
-  const std::vector<Frame> frames = interrupted(stack);
   for (const Frame& frame : frames) {
     if (frame.uncertain || frame.symbol.empty()) continue;
-    if (inner != nullptr && (inner->syscall || is_entry_point(inner->symbol, frame.symbol)))
+    if (frame.symbol.starts_with("smp_call_function")) return frame.symbol;
+    const bool dispatches =
+        is_dispatcher(frame.symbol) || (frame.syscall && is_multiplexer(frame.symbol));
+    if (dispatches && inner != nullptr && !is_dispatcher(inner->symbol) &&
+        !skipped(inner->symbol, Skip::stall))
       return inner->symbol;
     inner = &frame;
   }
-  return inner != nullptr && (inner->syscall || is_entry_point(inner->symbol, "")) ? inner->symbol
-                                                                                   : std::string();
+  return inner != nullptr && inner->syscall && !is_multiplexer(inner->symbol) ? inner->symbol
+                                                                              : std::string();
+}
+
+// What the title of a stall is looked for in. A grace period waits for the task, whatever
+// interrupts it: of an RCU stall that is below the first interrupt in the stack.
+std::vector<Frame> title_frames(Kind kind, const Stack& stack) {
+  const auto enters = [](const Frame& frame) {
+    return !frame.uncertain && is_interrupt_entry(frame.symbol);
+  };
+  const auto entry = std::ranges::find_if(stack.frames, enters);
+  if (kind != Kind::rcu_stall || entry == stack.frames.end()) return interrupted(stack);
+  return {std::find_if_not(entry, stack.frames.end(), enters), stack.frames.end()};
+}
+
+// The stack of a task that was switched out; it says nothing about what a CPU does.
+bool switched_out(const Stack& stack) {
+  for (const Frame& frame : stack.frames)
+    if (!frame.uncertain && !frame.symbol.empty())
+      return frame.symbol == "__schedule" || frame.symbol == "schedule" ||
+             frame.symbol == "__switch_to" || frame.symbol == "context_switch";
+  return false;
 }
 
 // Better than nothing: where a report is cut, infrastructure may be all that it names.
@@ -83,13 +110,23 @@ std::string family(std::string symbol) {
   return symbol;
 }
 
-std::string from_stall(const std::vector<Stack>& stacks) {
+bool is_running(const Stack& stack) {
+  return (stack.role == StackRole::main || stack.role == StackRole::nmi) && !switched_out(stack);
+}
+
+// Of a hard lockup only the stuck CPU can tell: where its stack is missing, nobody was seen.
+bool is_witness(Kind kind, std::optional<int> head_cpu, const Stack& stack) {
+  return kind != Kind::hard_lockup || !head_cpu || !stack.cpu || stack.cpu == head_cpu;
+}
+
+std::string from_stall(Kind kind, std::optional<int> head_cpu, const std::vector<Stack>& stacks) {
   for (const Stack& stack : stacks)
-    if (stack.role == StackRole::main || stack.role == StackRole::nmi)
-      if (std::string symbol = entry_of(stack); !symbol.empty()) return family(symbol);
+    if (is_running(stack) && is_witness(kind, head_cpu, stack))
+      if (std::string symbol = entry_of(title_frames(kind, stack)); !symbol.empty())
+        return family(symbol);
   for (const Stack& stack : stacks)
-    if (stack.role == StackRole::main || stack.role == StackRole::nmi)
-      if (std::string symbol = first_of(interrupted(stack), Skip::stall); !symbol.empty())
+    if (is_running(stack) && is_witness(kind, head_cpu, stack))
+      if (std::string symbol = first_of(title_frames(kind, stack), Skip::stall); !symbol.empty())
         return symbol;
   return {};
 }
@@ -97,7 +134,7 @@ std::string from_stall(const std::vector<Stack>& stacks) {
 }  // namespace
 
 std::string title_function(const Rule& rule, const std::string& from_head,
-                           const std::vector<Stack>& stacks,
+                           std::optional<int> head_cpu, const std::vector<Stack>& stacks,
                            const std::vector<std::string>& lock_sites) {
   switch (rule.pick) {
     case Pick::none:
@@ -119,6 +156,10 @@ std::string title_function(const Rule& rule, const std::string& from_head,
       if (std::string symbol = from_stacks(stacks, Skip::report); !symbol.empty()) return symbol;
       return only_pointer(stacks);
     case Pick::stack:
+      if (const Stack* first = first_stack(stacks); first != nullptr &&
+                                                    !is_unwound(first->frames) &&
+                                                    !from_head.empty() && !is_address(from_head))
+        return from_head;
       if (std::string symbol = from_stacks(stacks, Skip::report); !symbol.empty()) return symbol;
       return is_address(from_head) ? std::string() : from_head;
     case Pick::lock:
@@ -130,7 +171,7 @@ std::string title_function(const Rule& rule, const std::string& from_head,
     case Pick::hung:
       return family(from_stacks(stacks, Skip::hung));
     case Pick::stall:
-      return from_stall(stacks);
+      return from_stall(rule.kind, head_cpu, stacks);
   }
   return {};
 }
@@ -179,9 +220,15 @@ Culprit find_culprit(Kind kind, const std::string& function, std::optional<int> 
     }
     return out;
   }
+  // Nobody saw a CPU that answers nobody; the others' stacks are those of bystanders.
+  const bool seen =
+      kind != Kind::hard_lockup || !head_cpu ||
+      std::ranges::any_of(stacks, [&](const Stack& stack) {
+        return !stack.frames.empty() && is_running(stack) && is_witness(kind, head_cpu, stack);
+      });
   int best = 0;
   for (const Stack& stack : stacks) {
-    if (stack.role != StackRole::main && stack.role != StackRole::nmi) continue;
+    if (!seen || !is_running(stack)) continue;
     // The panicking CPU tells something only when an NMI made it panic wherever it was.
     if (kind == Kind::panic && stack.role != StackRole::nmi && !hit_by_nmi(stack)) continue;
     if (stack.idle || user_only(stack)) continue;

@@ -70,6 +70,16 @@ bool is_stale_breakpoint(const console::Finding& finding) {
   return finding.excerpt.find("int3: 0000 [#") != std::string::npos;
 }
 
+// The report that names the trial: the first that stopped work (a crash, corrupted memory, a lockup,
+// a hang). A complaint names it only where nothing worse came; both stand in the record.
+const console::Finding& naming_report(const std::vector<console::Finding>& findings,
+                                      std::size_t own) {
+  constexpr int kStopsWork = 50;  // see console::severity_of()
+  for (std::size_t i = 0; i < own; ++i)
+    if (findings[i].severity >= kStopsWork && !is_our_setup(findings[i])) return findings[i];
+  return findings.front();
+}
+
 // The first culprit that any report of this trial names.
 const console::Finding* names_culprit(const std::vector<console::Finding>& findings,
                                       std::size_t from) {
@@ -121,7 +131,7 @@ std::string excuse(const Evidence& evidence, int cpu) {
 std::optional<Verdict> from_findings(const Evidence& evidence) {
   const std::size_t own = std::min(evidence.provoked_from, evidence.findings.size());
   if (own == 0) return std::nullopt;
-  const console::Finding& first = evidence.findings.front();
+  const console::Finding& first = naming_report(evidence.findings, own);
   if (is_our_setup(first))
     return inconclusive(Kind::setup, "the kernel found no init of ours: " + first.title);
   if (is_lost_time(first))
