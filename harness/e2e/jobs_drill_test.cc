@@ -74,7 +74,9 @@ TEST_F(JobsDrill, ThirtyJobsTenKillsOfJobsFiveOfTheParent) {
     named += count(result.err, "was lost: its process was killed by SIGKILL");
     told += count(result.err, "trial 0: pass after");
     EXPECT_TRUE(eventually([&] { return processes().empty() && temporary_files().empty(); }));
-    if (on_libvirt()) EXPECT_TRUE(eventually([&] { return daemon().machines().empty(); }));
+    if (on_libvirt()) {
+      EXPECT_TRUE(eventually([&] { return daemon().machines().empty(); }));
+    }
   }
   int trials = 0;
   auto found = states(trials);
