@@ -9,7 +9,8 @@ struct Group {
   std::string_view classes;
   std::string_view names;  // each ends with a space
 };
-const Group kGroups[] = {  // constexpr would take more steps than clang allows
+// Not constexpr: clang allows fewer steps than its names take.
+const Group kGroups[] = {
 #include "harness/console/infrastructure.inc"
 };
 
