@@ -193,6 +193,20 @@ std::vector<pid_t> E2eTest::processes(const std::string& name) const {
   return out;
 }
 
+std::vector<pid_t> E2eTest::jobs() const {
+  auto out = processes(std::string("job\0/proc/self/fd/", 18));
+  std::erase_if(out, [](pid_t pid) {
+    return slurp("/proc/" + std::to_string(pid) + "/comm").starts_with("ktrial-janitor");
+  });
+  return out;
+}
+
+int E2eTest::count(const std::string& text, const std::string& part) {
+  int out = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != text.npos; ++at) ++out;
+  return out;
+}
+
 std::vector<std::string> E2eTest::temporary_files() const {
   std::vector<std::string> out;
   std::error_code error;

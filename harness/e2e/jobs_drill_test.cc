@@ -15,15 +15,6 @@ namespace fs = std::filesystem;
 
 class JobsDrill : public E2eTest {
  protected:
-  std::vector<pid_t> jobs() const {
-    static const std::string kWords("job\0/proc/self/fd/", 18);
-    return processes(kWords);
-  }
-  static int count(const std::string& text, const std::string& part) {
-    int out = 0;
-    for (std::size_t at = 0; (at = text.find(part, at)) != text.npos; ++at) ++out;
-    return out;
-  }
   // Runs that the store has, by their state; each trial is committed once or not at all.
   std::map<std::string, int> states(int& trials) {
     std::map<std::string, int> out;

@@ -10,11 +10,6 @@ namespace {
 
 class JobsTest : public E2eTest {
  protected:
-  // `ktrial job` processes that are alive.
-  std::vector<pid_t> jobs() const {
-    static const std::string kWords("job\0/proc/self/fd/", 18);
-    return processes(kWords);
-  }
   // Trials that go on until they are ended, in guests that are up.
   Running start_endless(int jobs_at_once) {
     Running running = start({"run", "--jobs", std::to_string(jobs_at_once), "--repeat",
@@ -24,11 +19,6 @@ class JobsTest : public E2eTest {
                            std::chrono::seconds(240)))
         << running.err();
     return running;
-  }
-  static int count(const std::string& text, const std::string& part) {
-    int out = 0;
-    for (std::size_t at = 0; (at = text.find(part, at)) != text.npos; ++at) ++out;
-    return out;
   }
 };
 
