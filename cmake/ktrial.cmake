@@ -41,6 +41,14 @@ function(ktrial_library name)
   endif()
 endfunction()
 
+# Where tests find the source tree and the build. In a header, not among the flags: a
+# compiler cache then serves any checkout with all files that do not include it.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/test_paths.h CONTENT
+"#pragma once
+#define KTRIAL_SOURCE_DIR \"${PROJECT_SOURCE_DIR}\"
+#define KTRIAL_BINARY_DIR \"${PROJECT_BINARY_DIR}\"
+")
+
 # ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s] [HOSTILE]): one
 # GoogleTest binary; ctest sees each of its tests. Those that boot a VM get the
 # machine for themselves. HOSTILE: it tests what reads a guest's bytes, and is
@@ -60,9 +68,8 @@ function(ktrial_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ktrial_flags ${arg_DEPS} GTest::gmock GTest::gtest_main)
   # The code under test is optimised; the tests themselves compile twice as fast like this.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0 -g1>)
-  target_compile_definitions(${name} PRIVATE KTRIAL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-    KTRIAL_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
+  target_include_directories(${name} PRIVATE ${PROJECT_BINARY_DIR}/generated)
   if(arg_HOSTILE)
     add_dependencies(hostile_tests ${name})
     if(KTRIAL_FUZZ)

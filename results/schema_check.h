@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include <test_paths.h>
+
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 

@@ -1,6 +1,8 @@
 // The documents that this folder writes, against docs/schema.
 #include <algorithm>
 
+#include <test_paths.h>
+
 #include "results/schema_check.h"
 #include "results/store/json.h"
 #include "results/store/test_dir.h"

@@ -1,6 +1,7 @@
 // That each workload.toml and its binary agree: the binary, asked for something
 // it does not know, lists its parameters with defaults and ranges.
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 #include <filesystem>
 #include <string>

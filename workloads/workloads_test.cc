@@ -2,6 +2,7 @@
 // lines on descriptor 3, and refusal of what they do not know.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -17,9 +18,9 @@ using testing::HasSubstr;
 
 const fs::path kWorkloads = KTRIAL_BINARY_DIR "/share/ktrial/workloads";
 
-constexpr const char* kAll[] = {"cpuacct",     "debug-events",  "fork-storm",
-                                "int3-poke",   "mmcid-vfork",   "nmi-backtrace",
-                                "smoke",       "vfork-storm",   "vsock-listen"};
+constexpr const char* kAll[] = {"cpuacct",   "debug-events", "fork-storm",
+                                "int3-poke", "mmcid-vfork",  "nmi-backtrace",
+                                "smoke",     "vfork-storm",  "vsock-listen"};
 
 struct Ran {
   int status = -1;

@@ -96,6 +96,7 @@ class ExamineTest : public testing::Test {
                     .let_run =
                         [&](milliseconds time) {
                           EXPECT_FALSE(vm.paused);
+                          clock.wait(clock.now() + time);
                           ran += time.count() / 1000.0;
                           account();
                           return ++runs < ends_after;

@@ -68,11 +68,13 @@ namespace {
 struct ChildSetup {
   const Child::Options& options;
   pid_t parent;
+  std::vector<const char*> environment;  // empty: ours
 
   template <class Launcher>
   process::error_code on_setup(Launcher& launcher, const process::filesystem::path&,
                                const char* const*&) {
     for (int fd : options.inherit) launcher.fd_whitelist.push_back(fd);
+    if (!environment.empty()) launcher.env = environment.data();
     return {};
   }
   template <class Launcher>
@@ -80,9 +82,11 @@ struct ChildSetup {
                                     const char* const*&) {
     auto last_error = [] { return process::error_code(errno, boost::system::system_category()); };
     if (::setpgid(0, 0) != 0) return last_error();
+    if (!options.directory.empty() && ::chdir(options.directory.c_str()) != 0) return last_error();
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
     if (::prctl(PR_SET_PDEATHSIG, options.death_signal) != 0) return last_error();
     if (::getppid() != parent) ::_exit(127);
     for (int fd : options.inherit)
@@ -100,18 +104,24 @@ Result<Child> Child::start(asio::io_context& io, const Options& options) {
     return Fd(fd);
   }());
   auto or_null = [&](int fd) { return fd >= 0 ? fd : null.get(); };
+  ChildSetup setup{options, ::getpid(), {}};
+  if (options.environment) {
+    for (const std::string& entry : *options.environment)
+      setup.environment.push_back(entry.c_str());
+    setup.environment.push_back(nullptr);
+  }
   process::error_code error;
   process::posix::default_launcher launcher;
   auto launched = launcher(io.get_executor(), error, process::filesystem::path(options.program),
-                           options.arguments, ChildSetup{options, ::getpid()},
+                           options.arguments, std::move(setup),
                            process::process_stdio{null.get(), or_null(options.standard_output),
                                                   or_null(options.standard_error)});
   const pid_t pid = launcher.pid;
   launched.detach();
   if (error) {
     if (pid > 0) ::waitpid(pid, nullptr, 0);
-    return fail(ErrorKind::environment, "cannot start " + options.program.string() + ": " +
-                                            error.message());
+    return fail(ErrorKind::environment,
+                "cannot start " + options.program.string() + ": " + error.message());
   }
   ::setpgid(pid, pid);  // as the child does: whoever comes first, the group exists on return
   auto state = std::make_shared<State>(io);
@@ -143,8 +153,8 @@ pid_t Child::pid() const { return state_ ? state_->pid : -1; }
 
 void Child::on_exit(std::function<void(ExitStatus)> handler) {
   state_->pidfd.async_wait(asio::posix::stream_descriptor::wait_read,
-                           [weak = std::weak_ptr(state_), handler = std::move(handler)](
-                               const boost::system::error_code& error) {
+                           [weak = std::weak_ptr(state_),
+                            handler = std::move(handler)](const boost::system::error_code& error) {
                              auto state = weak.lock();
                              if (error || !state) return;
                              if (auto status = state->reap(WNOHANG)) handler(*status);
@@ -152,6 +162,8 @@ void Child::on_exit(std::function<void(ExitStatus)> handler) {
 }
 
 std::optional<ExitStatus> Child::poll() { return state_ ? state_->reap(WNOHANG) : std::nullopt; }
+
+ExitStatus Child::wait() { return *state_->reap(0); }
 
 void Child::signal(int number) {
   if (state_ && state_->pid > 0 && !state_->status)

@@ -28,7 +28,7 @@ namespace ktrial {
 
 struct ExitStatus {
   bool signaled = false;
-  int value = 0;  // exit status or signal number
+  int value = 0;      // exit status or signal number
   bool known = true;  // false: it was another's child, who does not say
   std::string text() const;
 };
@@ -41,7 +41,9 @@ class Child {
     std::vector<int> inherit;  // descriptors that keep their number in the child
     int standard_output = -1;  // -1: /dev/null; standard input always is
     int standard_error = -1;
-    int death_signal = 9;      // sent to the child when ktrial dies
+    int death_signal = 9;                                      // sent to the child when ktrial dies
+    std::filesystem::path directory = {};                      // empty: ours
+    std::optional<std::vector<std::string>> environment = {};  // "NAME=value"; nothing: ours
   };
   static Result<Child> start(boost::asio::io_context& io, const Options& options);
 
@@ -54,6 +56,8 @@ class Child {
   void on_exit(std::function<void(ExitStatus)> handler);
   // Reaps if it has ended.
   std::optional<ExitStatus> poll();
+  // Blocks until it has ended, however long that takes, and reaps.
+  ExitStatus wait();
   void signal(int number);
   // SIGKILL to the group, then reap. Idempotent.
   void kill();

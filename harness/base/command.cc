@@ -3,14 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include "harness/base/child.h"
 #include "harness/base/fd.h"
 
 extern char** environ;
@@ -42,50 +41,6 @@ std::vector<std::string> child_environment(const CommandOptions& options) {
   }
   for (const auto& [name, value] : set) result.push_back(name + "=" + value);
   return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (std::string& text : strings) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
-
-Result<pid_t> spawn(const std::vector<std::string>& argv, const CommandOptions& options, int out,
-                    int err) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out, 1);
-  posix_spawn_file_actions_adddup2(&actions, err, 2);
-  if (!options.directory.empty())
-    posix_spawn_file_actions_addchdir_np(&actions, options.directory.c_str());
-  // Whatever our own threads block or ignore is not the child's business.
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  std::vector<std::string> arguments = argv;
-  std::vector<std::string> environment = child_environment(options);
-  pid_t pid = -1;
-  int error = ::posix_spawnp(&pid, argv[0].c_str(), &actions, &attributes,
-                             pointers(arguments).data(), pointers(environment).data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return fail_errno("start " + argv[0], error);
-  return pid;
-}
-
-void set_status(CommandOutput& output, int status) {
-  if (WIFSIGNALED(status))
-    output.signal = WTERMSIG(status);
-  else
-    output.exit_status = WEXITSTATUS(status);
 }
 
 // Reads what is there. False at end of file.
@@ -128,22 +83,28 @@ Status collect(const std::string& name, const CommandOptions& options, Fd& out, 
 Result<CommandOutput> run_command(const std::vector<std::string>& argv,
                                   const CommandOptions& options) {
   if (argv.empty() || argv[0].empty()) return fail(ErrorKind::internal, "empty command");
+  const auto program = find_program(argv[0]);
+  if (!program) return fail(ErrorKind::environment, argv[0] + " is not installed");
   Pipe out = KTRIAL_TRY(make_pipe());
   Pipe err = KTRIAL_TRY(make_pipe());
-  const pid_t pid = KTRIAL_TRY(spawn(argv, options, out.write.get(), err.write.get()));
+  boost::asio::io_context io;
+  Child child =
+      KTRIAL_TRY(Child::start(io, {.program = *program,
+                                   .arguments = {argv.begin() + 1, argv.end()},
+                                   .standard_output = out.write.get(),
+                                   .standard_error = err.write.get(),
+                                   .death_signal = SIGTERM,  // passed on to what it started
+                                   .directory = options.directory,
+                                   .environment = child_environment(options)}));
   out.write.reset();
   err.write.reset();
 
   CommandOutput output;
-  Status collected = collect(argv[0], options, out.read, err.read, output);
-  // A command that closed its output early is waited for; one we gave up on is
-  // killed with its whole group.
-  if (!collected) ::kill(-pid, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!collected) return std::unexpected(std::move(collected).error());
-  set_status(output, status);
+  // On an error the child is killed with its whole group; one that closed its output
+  // early is waited for.
+  KTRIAL_TRY(collect(argv[0], options, out.read, err.read, output));
+  const ExitStatus status = child.wait();
+  (status.signaled ? output.signal : output.exit_status) = status.value;
   return output;
 }
 

@@ -2,7 +2,8 @@
 // shell, stdin from /dev/null. Long-lived children (QEMU, daemons) are not for
 // this. The child has a process group of its own, so that nothing of it is
 // left when we give up; it therefore does not see a terminal's Ctrl-C: pass
-// `stop` where the user may wait.
+// `stop` where the user may wait. When ktrial is killed it gets SIGTERM. Call it
+// from the main thread (child.h says why).
 #pragma once
 
 #include <chrono>

@@ -1,9 +1,14 @@
 #include "harness/base/command.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+
+#include "harness/base/fd.h"
 
 namespace ktrial {
 namespace {
@@ -43,6 +48,28 @@ TEST(CommandTest, StopRequestInterrupts) {
   auto result = run_command({"sleep", "1000"}, {.stop = source.get_token()});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::interrupted);
+}
+
+TEST(CommandTest, DiesWithItsParent) {
+  // What the command holds open until its end; end of file means that it is gone.
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const Fd read_end(ends[0]);
+  Fd write_end(ends[1]);
+  const pid_t parent = fork();
+  ASSERT_GE(parent, 0);
+  if (parent == 0) {
+    const auto path =
+        "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(write_end.get());
+    (void)run_command({"sh", "-c", "exec >" + path + "; echo ready; exec sleep 600"});
+    _exit(1);
+  }
+  write_end.reset();
+  char buffer[6];
+  ASSERT_EQ(read(read_end.get(), buffer, sizeof buffer), 6);
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  EXPECT_EQ(read(read_end.get(), buffer, sizeof buffer), 0);
 }
 
 TEST(CommandTest, OutputIsBounded) {

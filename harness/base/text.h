@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <concepts>
+#include <cstdio>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +56,77 @@ std::optional<T> to_number(std::string_view text, std::same_as<int> auto... base
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base...);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+// "12.3 s", "2 min 5 s", "1 h 2 min"; "?" for what is no time.
+inline std::string spoken_seconds(double seconds) {
+  if (!(seconds >= 0) || seconds > 1e9) return "?";
+  char out[48];
+  const long whole = std::lround(seconds);
+  if (seconds < 99.95)
+    std::snprintf(out, sizeof out, "%.1f s", seconds);
+  else if (whole < 3600)
+    std::snprintf(out, sizeof out, "%ld min %ld s", whole / 60, whole % 60);
+  else
+    std::snprintf(out, sizeof out, "%ld h %ld min", whole / 3600, whole % 3600 / 60);
+  return out;
+}
+
+// As text or attribute value of XML 1.0. Control characters but newline and tab cannot be
+// written in it (section 2.2, production Char): the caller refuses or replaces them.
+inline std::string xml_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&apos;";
+        break;
+      case '\n':
+        out += "&#10;";
+        break;
+      case '\t':
+        out += "&#9;";
+        break;
+      default:
+        out += c;
+    }
+  return out;
+}
+
+// One word of a POSIX shell's command line; plain words stay as they are.
+inline std::string shell_quoted(std::string_view word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=,./:+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == word.npos) return std::string(word);
+  std::string out = "'";
+  for (const char c : word) c == '\'' ? out += "'\\''" : out += c;
+  return out + "'";
+}
+
+// Levenshtein: how many characters to insert, remove or change. Takes |a| * |b| steps.
+inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (const char one : a) {
+    std::size_t corner = row[0]++;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t change = corner + (one != b[j]);
+      corner = row[j + 1];
+      row[j + 1] = std::min({change, corner + 1, row[j] + 1});
+    }
+  }
+  return row.back();
 }
 
 }  // namespace ktrial

@@ -50,5 +50,18 @@ TEST(TextTest, ANumberIsAllOfTheText) {
   EXPECT_EQ(to_number<std::uint8_t>("256"), std::nullopt);
 }
 
+TEST(TextTest, EditDistanceCountsInsertedRemovedAndChangedCharacters) {
+  EXPECT_EQ(edit_distance("", ""), 0u);
+  EXPECT_EQ(edit_distance("", "abc"), 3u);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+  EXPECT_EQ(edit_distance("fork-storm", "fork-strom"), 2u);
+  EXPECT_EQ(edit_distance("abc", "bc"), 1u);
+}
+
+TEST(TextTest, XmlTextIsEscaped) {
+  EXPECT_EQ(xml_escaped("a<b> & \"c\" 'd'\n\te"),
+            "a&lt;b&gt; &amp; &quot;c&quot; &apos;d&apos;&#10;&#9;e");
+}
+
 }  // namespace
 }  // namespace ktrial

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "harness/base/stop_on_signal.h"
-#include "harness/kernel/git_tree.h"
+#include "harness/kernel/build/git_tree.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -17,8 +17,7 @@ constexpr double kSuspicion = 5;
 
 bool is_below(std::string_view path, std::string_view folder) {
   while (folder.ends_with('/')) folder.remove_suffix(1);
-  return path.starts_with(folder) &&
-         (path.size() == folder.size() || path[folder.size()] == '/');
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
 }
 
 Result<std::vector<double>> weights_of(const kernel::GitTree& tree, const CommitGraph& graph,
@@ -44,15 +43,11 @@ Result<std::vector<double>> weights_of(const kernel::GitTree& tree, const Commit
 }
 
 Maker build_maker(kernel::BuildRequest build) {
-  return [build = std::move(build)](
-             const std::string& commit,
-             const std::optional<std::stop_token>& aside) -> Result<Made> {
-    std::optional<StopOnSignal> signals;
-    if (!aside) signals.emplace();
+  return [build = std::move(build)](const std::string& commit) -> Result<Made> {
+    const StopOnSignal signals;
     kernel::BuildRequest request = build;
     request.revision = commit;
-    request.stop = aside ? *aside : signals->token();
-    if (aside) request.progress = nullptr;
+    request.stop = signals.token();
     auto outcome = KTRIAL_TRY(kernel::build_kernel(request));
     if (auto* failed = std::get_if<kernel::BuildFailed>(&outcome))
       return Unbuildable{failed->errors.empty() ? "it does not compile" : failed->errors.front(),
@@ -65,8 +60,7 @@ Maker build_maker(kernel::BuildRequest build) {
 
 Result<History> git_history(const kernel::BuildRequest& build, const HistoryRequest& request) {
   const auto tree = KTRIAL_TRY(kernel::GitTree::open(build.tree, request.stop));
-  for (const std::string& end : {request.good, request.bad})
-    KTRIAL_TRY(tree.refuse_dirty(end));
+  for (const std::string& end : {request.good, request.bad}) KTRIAL_TRY(tree.refuse_dirty(end));
   const std::string good = KTRIAL_TRY(tree.commit(request.good));
   const std::string bad = KTRIAL_TRY(tree.commit(request.bad));
   // The bad end is the older one: then the fix is looked for.
@@ -75,8 +69,8 @@ Result<History> git_history(const kernel::BuildRequest& build, const HistoryRequ
   const std::string& to = fix ? good : bad;
   std::vector<CommitInfo> commits;
   for (auto& commit : KTRIAL_TRY(tree.history(from, to)))
-    commits.push_back({std::move(commit.hash), std::move(commit.subject),
-                       std::move(commit.parents)});
+    commits.push_back(
+        {std::move(commit.hash), std::move(commit.subject), std::move(commit.parents)});
   auto graph = KTRIAL_TRY(CommitGraph::create(std::move(commits), {from}, to));
   auto weights = KTRIAL_TRY(weights_of(tree, graph, from, to, request.suspects));
   return History{.graph = std::move(graph),

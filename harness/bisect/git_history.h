@@ -2,7 +2,7 @@
 #pragma once
 
 #include "harness/bisect/history.h"
-#include "harness/kernel/build.h"
+#include "harness/kernel/build/build.h"
 
 namespace ktrial::bisect {
 

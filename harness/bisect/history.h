@@ -10,7 +10,7 @@
 
 #include "harness/bisect/engine.h"
 #include "harness/bisect/trial_lab.h"
-#include "harness/kernel/catalog.h"
+#include "harness/kernel/deb/catalog.h"
 
 namespace ktrial::bisect {
 

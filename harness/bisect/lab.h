@@ -3,7 +3,7 @@
 #pragma once
 
 #include <filesystem>
-#include <stop_token>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,8 +27,12 @@ class Lab {
   virtual ~Lab() = default;
   // May take long. That this commit gives no kernel is no Error: it is skipped.
   virtual Result<Made> make(const std::string& commit) = 0;
-  // The same beside trials, from another thread: says nothing, ends at `stop`.
-  virtual Result<Made> make_aside(const std::string& commit, std::stop_token stop) = 0;
+  // The same beside trials, on the time that they leave: begun here, one at a time.
+  virtual void begin_aside(const std::string& commit) = 0;
+  // What came of it, told once; nothing: it is not done. With `wait` that is waited for:
+  // ErrorKind::interrupted on a signal.
+  virtual std::optional<Result<Made>> take_aside(bool wait) = 0;
+  virtual void stop_aside() = 0;
   // `trials` >= 1 at a time. Blocks. ErrorKind::interrupted on a signal.
   virtual Result<std::vector<results::TrialRecord>> run(const MadeKernel& kernel, int trials) = 0;
 };

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "harness/base/text.h"
 #include "results/store/json.h"
 
 namespace ktrial::bisect {
@@ -30,13 +31,6 @@ std::string percent(double share) {
   return share < 0.0005 ? "<0.1 %" : fmt::format("{:.1f} %", share * 100);
 }
 
-std::string time_text(double seconds) {
-  if (!std::isfinite(seconds)) return "?";
-  if (seconds < 100) return fmt::format("{:.0f} s", seconds);
-  if (seconds < 5400) return fmt::format("{:.0f} min", seconds / 60);
-  return fmt::format("{:.1f} h", seconds / 3600);
-}
-
 std::string short_id(std::string_view id) {
   const bool hash = id.size() == 40 && id.find_first_not_of("0123456789abcdef") == id.npos;
   return std::string(hash ? id.substr(0, 12) : id);
@@ -48,7 +42,7 @@ std::string terse_id(std::string_view id) { return short_id(id.substr(id.find('=
 std::string spent_text(const Engine& engine) {
   const Spent& spent = engine.spent();
   return fmt::format("{} runs of {} kernels in {}", spent.runs, spent.builds,
-                     time_text(spent.seconds));
+                     spoken_seconds(spent.seconds));
 }
 
 std::string counts_text(const Counts& counts) {
@@ -136,7 +130,7 @@ std::string status_line(const Engine& engine) {
   out.pop_back();
   const Projection left = engine.projection();
   return out + fmt::format("; about {:.0f} runs, {} to go", std::ceil(left.runs),
-                           time_text(left.seconds));
+                           spoken_seconds(left.seconds));
 }
 
 std::string picture(const Engine& engine, const Step& step, int width) {
@@ -157,7 +151,7 @@ std::string picture(const Engine& engine, const Step& step, int width) {
   const Projection left = engine.projection();
   out += fitting(fmt::format("  {}; about {:.0f} runs and {:.0f} kernels, {} to go",
                              spent_text(engine), std::ceil(left.runs), std::ceil(left.builds),
-                             time_text(left.seconds)));
+                             spoken_seconds(left.seconds)));
   if (const auto* test = std::get_if<TestCommit>(&step))
     out +=
         fitting(fmt::format("  next: {}, up to {} runs", named(engine, test->commit), test->runs));

@@ -6,9 +6,9 @@
 #include <chrono>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "harness/base/stop_on_signal.h"
-#include "harness/bisect/speculation.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -23,7 +23,12 @@ double seconds_since(Clock::time_point begun) {
 class Session {
  public:
   Session(Engine& engine, Lab& lab, Journal& journal, const Watcher& watcher, const HowToRun& how)
-      : engine_(engine), lab_(lab), journal_(journal), watcher_(watcher), how_(how), aside_(lab) {}
+      : engine_(engine), lab_(lab), journal_(journal), watcher_(watcher), how_(how) {}
+  ~Session() {
+    if (aside_) lab_.stop_aside();
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   Result<Step> run() {
     for (const Event& event : journal_.past()) {
@@ -72,11 +77,15 @@ class Session {
   }
 
   Result<Made> make(Index commit) {
-    if (aside_.busy() && aside_.commit() == id(commit)) {
+    if (aside_ == id(commit)) {
       watcher_.step("making " + id(commit) + ", begun while trials ran");
-      return aside_.wait();
+      auto made = lab_.take_aside(true);
+      aside_.reset();
+      // Who was lost on the way is made once more.
+      if (made && (*made || made->error().kind == ErrorKind::interrupted)) return *std::move(made);
     }
-    aside_.stop();
+    if (aside_) lab_.stop_aside();
+    aside_.reset();
     watcher_.step("making " + id(commit));
     return lab_.make(id(commit));
   }
@@ -101,21 +110,23 @@ class Session {
 
   // While trials of `test` run, the kernel that will be wanted if they pass, or fail.
   void speculate(const TestCommit& test) {
-    if (!how_.speculate || aside_.busy()) return;
+    if (!how_.speculate || aside_) return;
     for (const Index commit : engine_.speculative(test)) {
       if (kernels_.contains(commit) || tried_aside_.contains(commit)) continue;
       tried_aside_.insert(commit);
       watcher_.step("making " + id(commit) + " meanwhile");
-      return aside_.begin(id(commit));
+      aside_ = id(commit);
+      return lab_.begin_aside(*aside_);
     }
   }
 
   Status take_speculated() {
-    auto made = aside_.poll();
+    if (!aside_) return {};
+    auto made = lab_.take_aside(false);
+    if (!made) return {};
+    const auto commit = engine_.graph().find(*std::exchange(aside_, std::nullopt));
     // Its errors are met again if the kernel is really wanted.
-    if (!made || !*made) return {};
-    const auto commit = engine_.graph().find(aside_.commit());
-    if (commit) KTRIAL_TRY(keep(*commit, std::move(**made), 0));
+    if (commit && *made) KTRIAL_TRY(keep(*commit, std::move(**made), 0));
     return {};
   }
 
@@ -194,7 +205,7 @@ class Session {
   const Watcher& watcher_;
   const HowToRun how_;
   const StopOnSignal signals_;
-  Speculation aside_;
+  std::optional<std::string> aside_;  // the commit whose kernel is made beside trials
   std::set<Index> tried_aside_;
   std::map<Index, MadeKernel> kernels_;
   double pass_seconds_ = 0;

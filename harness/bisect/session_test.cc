@@ -3,9 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <random>
 #include <set>
 
@@ -29,17 +26,20 @@ class FakeLab final : public Lab {
     return MadeKernel{commit};
   }
   // Ready when the batch that runs meanwhile is: what is made aside comes in time.
-  Result<Made> make_aside(const std::string& commit, std::stop_token stop) override {
-    if (aside_hangs) {
-      std::mutex mutex;
-      std::unique_lock lock(mutex);
-      std::condition_variable_any().wait(lock, stop, [] { return false; });
-      return fail(ErrorKind::interrupted, "stopped");
-    }
+  void begin_aside(const std::string& commit) override {
+    EXPECT_FALSE(aside) << "one at a time";
+    aside = commit;
     ++asides;
+  }
+  std::optional<Result<Made>> take_aside(bool wait) override {
+    if (aside_hangs && !wait) return std::nullopt;
+    const std::string commit = *std::exchange(aside, std::nullopt);
+    if (aside_hangs) return fail(ErrorKind::interrupted, "interrupted");
+    if (aside_is_lost) return fail(ErrorKind::environment, "lost");
     if (broken.contains(commit)) return Unbuildable{"it does not compile", "/build.log"};
     return MadeKernel{commit};
   }
+  void stop_aside() override { aside.reset(); }
   Result<std::vector<results::TrialRecord>> run(const MadeKernel& kernel, int trials) override {
     if (runs == interrupt_at) return fail(ErrorKind::interrupted, "interrupted");
     most_at_once = std::max(most_at_once, trials);
@@ -65,8 +65,9 @@ class FakeLab final : public Lab {
   }
 
   int culprit = 20, runs = 0, interrupt_at = -1, most_at_once = 0;
-  std::atomic<int> asides = 0;
-  bool aside_hangs = false;
+  int asides = 0;
+  std::optional<std::string> aside;
+  bool aside_hangs = false, aside_is_lost = false;
   HowToRun how;
   Direction direction = Direction::bug;
   double rate = .5, noise = 0;
@@ -162,6 +163,16 @@ TEST_F(SessionTest, WhatIsMadeInVainIsStopped) {
   const auto step = begin(engine);
   ASSERT_FALSE(step);
   EXPECT_EQ(step.error().kind, ErrorKind::interrupted);
+  EXPECT_GT(lab.asides, 0);
+  EXPECT_FALSE(lab.aside) << "nothing is left running";
+}
+
+TEST_F(SessionTest, AKernelThatWasLostOnTheWayIsMadeOnceMore) {
+  lab.how.speculate = true;
+  lab.aside_is_lost = true;
+  Engine engine = make_engine();
+  EXPECT_EQ(culprit(begin(engine), engine), "20");
+  EXPECT_GT(lab.asides, 0);
 }
 
 // Killed after each number of runs, it goes on and comes to the same end as without.

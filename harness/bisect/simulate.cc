@@ -7,6 +7,7 @@
 
 #include "harness/bisect/strategies.h"
 #include "harness/bisect/theory.h"
+#include "results/store/json.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -70,6 +71,25 @@ Result<std::vector<Cell>> simulate(const SimulateOptions& options) {
     for (std::size_t s = 0; s < std::size(kStrategies); ++s)
       for (const double p : options.with_bug) cells.push_back(simulate_cell(options, s, p, q));
   return cells;
+}
+
+Result<std::string> simulate_json(const SimulateOptions& options) {
+  results::Json out = {{"commits", options.commits},
+                       {"trials", options.trials},
+                       {"seed", options.seed},
+                       {"build_cost", options.build_cost},
+                       {"confidence", options.confidence},
+                       {"cells", results::Json::array()}};
+  for (const Cell& cell : KTRIAL_TRY(simulate(options)))
+    out["cells"].push_back({{"strategy", cell.strategy},
+                            {"with_bug", cell.with_bug},
+                            {"without_bug", cell.without_bug},
+                            {"accuracy", cell.accuracy},
+                            {"runs", cell.runs},
+                            {"builds", cell.builds},
+                            {"cost", cell.cost},
+                            {"bound_ratio", cell.bound_ratio}});
+  return results::dump(results::document(std::move(out)));
 }
 
 Result<std::string> simulate_table(const SimulateOptions& options) {

@@ -35,5 +35,9 @@ struct Cell {
 Result<std::vector<Cell>> simulate(const SimulateOptions& options);
 // The cells as text: a block for each q, rows of strategies, columns of p.
 Result<std::string> simulate_table(const SimulateOptions& options);
+// The same as a document: {"schema", "ktrial_version", "commits", "trials", "seed", "build_cost",
+// "confidence", "cells": [{"strategy", "with_bug", "without_bug", "accuracy", "runs", "builds",
+// "cost", "bound_ratio"}]}
+Result<std::string> simulate_json(const SimulateOptions& options);
 
 }  // namespace ktrial::bisect

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "results/schema_check.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -44,6 +47,19 @@ TEST(SimulateTest, SameSeedSameTable) {
   SimulateOptions other = options;
   other.seed = 2;
   EXPECT_NE(*table, *simulate_table(other));
+}
+
+TEST(SimulateTest, TheDocumentHasAllCellsOfTheTable) {
+  const SimulateOptions options{.commits = 16, .trials = 2};
+  const auto text = simulate_json(options);
+  ASSERT_TRUE(text);
+  results::expect_schema(*text, "bisect-simulate");
+  const auto json = nlohmann::json::parse(*text);
+  const auto cells = simulate(options);
+  EXPECT_EQ(json["trials"], 2);
+  ASSERT_EQ(json["cells"].size(), cells->size());
+  EXPECT_EQ(json["cells"][0]["strategy"], cells->front().strategy);
+  EXPECT_EQ(json["cells"][0]["accuracy"], cells->front().accuracy);
 }
 
 TEST(SimulateTest, RefusesOptionsThatMakeNoSense) {

@@ -1,7 +1,8 @@
 #include "harness/bisect/trial_lab.h"
 
-#include <future>
-#include <mutex>
+#include <map>
+#include <optional>
+#include <utility>
 
 #include "harness/base/stop_on_signal.h"
 #include "harness/kernel/kernel.h"
@@ -9,85 +10,101 @@
 namespace ktrial::bisect {
 namespace {
 
-// The steps of trials that run at the same time.
-class Shared final : public trial::Observer {
- public:
-  explicit Shared(trial::Observer& observer) : observer_(observer) {}
-  void on_step(const std::string& text) override {
-    const std::lock_guard lock(mutex_);
-    observer_.on_step(text);
-  }
-
- private:
-  trial::Observer& observer_;
-  std::mutex mutex_;
-};
-
 class TrialLab final : public Lab {
  public:
-  TrialLab(spec::TrialSpec spec, run::RunOptions options, trial::Observer& observer, Maker maker)
-      : spec_(std::move(spec)),
-        options_(std::move(options)),
-        observer_(observer),
-        maker_(std::move(maker)) {
-    spec_.repeat = 1;
-    spec_.until_fail = false;
+  TrialLab(run::Job job, engine::Engine& engine, Maker maker)
+      : job_(std::move(job)), engine_(engine), maker_(std::move(maker)) {
+    job_.spec.repeat = 1;
+    job_.spec.until_fail = false;
   }
 
-  Result<Made> make(const std::string& commit) override { return maker_(commit, std::nullopt); }
-  Result<Made> make_aside(const std::string& commit, std::stop_token stop) override {
-    return maker_(commit, stop);
+  Result<Made> make(const std::string& commit) override { return maker_(commit); }
+
+  void begin_aside(const std::string& commit) override {
+    run::Job making = job_;
+    making.spec.kernel = "git:" + commit;
+    making.kernel_only = true;
+    aside_ = engine_.submit(std::move(making));
+    aside_done_.reset();
   }
 
+  std::optional<Result<Made>> take_aside(bool wait) override {
+    while (wait && !aside_done_) {
+      auto done = engine_.next();
+      if (!done) return std::nullopt;
+      if (done->job == aside_) aside_done_ = std::move(done);
+    }
+    if (!aside_done_) return std::nullopt;
+    const engine::Done done = *std::exchange(aside_done_, std::nullopt);
+    aside_ = 0;
+    if (!done.made) return std::unexpected(why_none(done.how));
+    if (!done.made->kernel.empty()) return MadeKernel{done.made->kernel};
+    return Unbuildable{done.made->problem, done.made->log};
+  }
+
+  void stop_aside() override {
+    engine_.cancel(aside_);
+    (void)take_aside(true);
+  }
+
+  // What was judged is told, also when others were not: what kept those from it, a signal or a
+  // full disk, is met again, and told, with the next trials.
   Result<std::vector<results::TrialRecord>> run(const MadeKernel& kernel, int trials) override {
-    spec_.kernel = kernel.reference;
-    options_.at_once = trials;
-    if (trials == 1) return std::vector{KTRIAL_TRY(one(observer_))};
-    Shared shared(observer_);
-    std::vector<std::future<Result<results::TrialRecord>>> running;
-    for (int i = 0; i < trials; ++i)
-      running.push_back(std::async(std::launch::async, [&] { return one(shared); }));
-    // All end before the first error, if any, is told.
-    for (const auto& trial : running) trial.wait();
-    std::vector<results::TrialRecord> records;
-    for (auto& trial : running) records.push_back(KTRIAL_TRY(trial.get()));
-    return records;
+    job_.spec.kernel = kernel.reference;
+    for (int i = 0; i < trials; ++i) engine_.submit(job_);
+    std::map<engine::JobId, results::TrialRecord> records;  // in the order of submission
+    std::optional<Error> error;
+    for (int open = trials; open > 0;) {
+      auto done = engine_.next();
+      if (!done) break;
+      if (done->job == aside_) {
+        aside_done_ = std::move(done);
+        continue;
+      }
+      --open;
+      if (done->record && !done->record->trials.empty())
+        records[done->job] = std::move(done->record->trials.front());
+      else if (!error || std::holds_alternative<engine::Cancelled>(done->how))
+        error = why_none(done->how);
+    }
+    if (records.empty()) return std::unexpected(error.value_or(Error{}));
+    std::vector<results::TrialRecord> out;
+    for (auto& [job, record] : records) out.push_back(std::move(record));
+    return out;
   }
 
  private:
-  Result<results::TrialRecord> one(trial::Observer& observer) const {
-    auto run = KTRIAL_TRY(run::run_trials(spec_, options_, observer));
-    if (run.trials.empty()) return fail(ErrorKind::internal, "a run without a trial");
-    return std::move(run.trials.front());
+  static Error why_none(const engine::How& how) {
+    if (std::holds_alternative<engine::Cancelled>(how))
+      return {ErrorKind::interrupted, "interrupted"};
+    if (const auto* lost = std::get_if<engine::Lost>(&how))
+      return {ErrorKind::environment, "a job was lost: " + lost->reason};
+    return std::get<engine::Finished>(how).error.value_or(
+        Error{ErrorKind::internal, "a run without a trial"});
   }
 
-  spec::TrialSpec spec_;
-  run::RunOptions options_;
-  trial::Observer& observer_;
+  run::Job job_;
+  engine::Engine& engine_;
   Maker maker_;
+  engine::JobId aside_ = 0;  // 0: none
+  std::optional<engine::Done> aside_done_;
 };
 
 }  // namespace
 
-std::unique_ptr<Lab> trial_lab(spec::TrialSpec spec, run::RunOptions options,
-                               trial::Observer& observer, Maker maker) {
-  return std::make_unique<TrialLab>(std::move(spec), std::move(options), observer,
-                                    std::move(maker));
+std::unique_ptr<Lab> trial_lab(run::Job job, engine::Engine& engine, Maker maker) {
+  return std::make_unique<TrialLab>(std::move(job), engine, std::move(maker));
 }
 
 Maker package_maker(bool offline, std::function<void(std::string_view)> progress) {
-  return [offline, progress = std::move(progress)](
-             const std::string& commit,
-             const std::optional<std::stop_token>& aside) -> Result<Made> {
-    std::optional<StopOnSignal> signals;
-    if (!aside) signals.emplace();
+  return [offline, progress = std::move(progress)](const std::string& commit) -> Result<Made> {
+    const StopOnSignal signals;
     const std::string reference = "deb:" + commit;
-    const auto kernel = kernel::resolve(
-        KTRIAL_TRY(kernel::parse_reference(reference)),
-        {.cache_dir = KTRIAL_TRY(kernel::default_cache_dir()),
-         .offline = offline,
-         .progress = aside ? nullptr : progress,
-         .stop = aside ? *aside : signals->token()});
+    const auto kernel = kernel::resolve(KTRIAL_TRY(kernel::parse_reference(reference)),
+                                        {.cache_dir = KTRIAL_TRY(kernel::default_cache_dir()),
+                                         .offline = offline,
+                                         .progress = progress,
+                                         .stop = signals.token()});
     if (kernel) return MadeKernel{reference};
     // The archive has it no longer, or it holds nothing that boots: of this
     // commit. Anything else would hit the next one, too.

@@ -16,10 +16,12 @@
 #include "harness/bisect/trial_lab.h"
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/display.h"
 #include "harness/cli/output.h"
-#include "harness/cli/progress.h"
 #include "harness/cli/trial_flags.h"
+#include "harness/engine/local_engine.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/timeouts.h"
 #include "results/report/report.h"
 
 namespace ktrial::cli {
@@ -73,9 +75,7 @@ void add_options(CLI::App& command, BisectFlags& f) {
   add_trial_options(command, f.trial);
 }
 
-fs::path bisects(const BisectFlags& flags) {
-  return results_dir(flags.trial.results) / "bisect";
-}
+fs::path bisects(const BisectFlags& flags) { return results_dir(flags.trial.results) / "bisect"; }
 
 // DIR itself, or the latest session.
 Result<fs::path> find_session(const BisectFlags& flags) {
@@ -190,23 +190,30 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   to_stderr("ktrial: {} kernels between {} and {}; the session is {}\n", history.graph.size(),
             flags.good, flags.bad, folder.string());
 
-  Progress progress({.output_to_stderr = true});
-  trial::Observer silent;
-  trial::Observer& observer = flags.verbose ? static_cast<trial::Observer&>(progress) : silent;
-  const run::RunOptions options{.results = folder,
-                                  .argv = invocation.argv,
-                                  .offline = flags.trial.offline,
-                                  .cache = {},
-                                  .git = {},
-                                  .on_trial = {}};
+  Display display({.output_to_stderr = true, .several = flags.at_once > 1});
+  const auto trials =
+      KTRIAL_TRY(engine::local_engine({.at_a_time = flags.at_once, .patience = spec::job_end()},
+                                      [&](engine::JobId job, const run::Event& event) {
+                                        if (!flags.verbose) return;
+                                        display.hear(job, event);
+                                        if (std::holds_alternative<run::Ended>(event.what))
+                                          display.end(job, "");
+                                      }));
+  std::error_code ignored;
+  const run::Job job{.spec = specs.front(),
+                     .build = run::to_values(KTRIAL_TRY(git_options(flags.build))),
+                     .results = fs::absolute(folder, ignored),
+                     .offline = flags.trial.offline,
+                     .argv = invocation.argv,
+                     .working_dir = fs::current_path(ignored)};
   Screen screen(!flags.verbose);
-  const auto lab = bisect::trial_lab(specs.front(), options, observer, history.maker);
+  const auto lab = bisect::trial_lab(job, *trials, history.maker);
   const auto answer = bisect::run_session(
       engine, *lab, journal,
       {.step = [&](const std::string& text) { screen.step(text); },
        .state = [&](const bisect::Engine& e, const bisect::Step& next) { screen.state(e, next); }},
       {.at_once = flags.at_once, .speculate = !flags.build.tree.empty() && !flags.no_speculation});
-  progress.done();
+  display.done();
   if (!answer && answer.error().kind == ErrorKind::interrupted)
     return fail(ErrorKind::interrupted, "interrupted",
                 "go on with: ktrial bisect --resume " + folder.string());
@@ -249,7 +256,10 @@ Result<int> resume(const BisectFlags& given) {
 
 Result<int> run(const BisectFlags& flags, const Invocation& invocation) {
   if (flags.simulate) {
-    to_stdout("{}", KTRIAL_TRY(bisect::simulate_table({.trials = flags.simulated_trials})));
+    const bisect::SimulateOptions options{.trials = flags.simulated_trials};
+    const auto document = flags.trial.format == "json" ? bisect::simulate_json(options)
+                                                       : bisect::simulate_table(options);
+    to_stdout("{}", KTRIAL_TRY(document));
     return 0;
   }
   return flags.resume.empty() ? run_bisection(flags, invocation, std::nullopt) : resume(flags);

@@ -5,22 +5,14 @@
 #include <cstdio>
 #include <memory>
 
+#include "harness/base/text.h"
 #include "harness/cli/output.h"
-#include "harness/kernel/kconfig.h"
+#include "harness/kernel/build/kconfig.h"
 #include "harness/kernel/kernel.h"
 #include "harness/trial/plan.h"
 
 namespace ktrial::cli {
-namespace {
-
-std::string time_text(std::chrono::seconds time) {
-  const auto s = time.count();
-  return s < 60 ? fmt::format("{} s", s) : fmt::format("{}:{:02} min", s / 60, s % 60);
-}
-
-}  // namespace
-
-void add_build_options(CLI::App& command, BuildFlags& f) {
+void add_build_options(CLI::App& command, BuildFlags& f, const char* jobs) {
   // Without a tree they would be passed over: a kernel without KASAN on trial.
   const auto add_needing_tree = [&](const char* name, auto& into, const char* help) {
     return command.add_option(name, into, help)->needs("--tree");
@@ -32,7 +24,7 @@ void add_build_options(CLI::App& command, BuildFlags& f) {
       ->allow_extra_args(false);
   add_needing_tree("--base-config", f.base_config, "Start from this .config, not from nothing");
   add_needing_tree("--compiler", f.compiler, "gcc, gcc-12, clang, ... [gcc]");
-  add_needing_tree("--jobs", f.jobs, "Of make [one for each CPU]")->check(CLI::Range(1, 4096));
+  add_needing_tree(jobs, f.jobs, "Of make [one for each CPU]")->check(CLI::Range(1, 4096));
 }
 
 Result<kernel::BuildRequest> build_request(const BuildFlags& flags) {
@@ -70,8 +62,10 @@ void BuildBar::operator()(const kernel::BuildProgress& progress) {
   to_stderr("\r\033[Kktrial: {} [{}{}] {}{}, {}{}  {}", progress.step, std::string(full, '#'),
             std::string(kWidth - full, '.'), progress.done,
             progress.expected != 0 ? fmt::format("/{}", progress.expected) : "",
-            time_text(progress.elapsed),
-            progress.left ? fmt::format(", {} left", time_text(*progress.left)) : "",
+            spoken_seconds(static_cast<double>(progress.elapsed.count())),
+            progress.left ? fmt::format(", {} left",
+                                        spoken_seconds(static_cast<double>(progress.left->count())))
+                          : "",
             progress.detail.substr(0, 40));
   live_ = true;
 }

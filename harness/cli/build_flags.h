@@ -16,7 +16,8 @@ struct BuildFlags {
   unsigned jobs = 0;
 };
 
-void add_build_options(CLI::App& command, BuildFlags& flags);
+// `jobs`: the flag for those of make.
+void add_build_options(CLI::App& command, BuildFlags& flags, const char* jobs = "--make-jobs");
 // `revision` and `stop` are left to the caller.
 Result<kernel::BuildRequest> build_request(const BuildFlags& flags);
 

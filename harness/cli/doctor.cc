@@ -15,8 +15,8 @@
 #include "harness/kernel/kernel.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
-#include "harness/vm/libvirt_vm.h"
-#include "harness/vm/qemu_vm.h"
+#include "harness/vm/libvirt/libvirt_vm.h"
+#include "harness/vm/qemu/qemu_vm.h"
 
 namespace ktrial::cli {
 namespace {

@@ -6,10 +6,10 @@
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
+#include "harness/kernel/build/kconfig.h"
 #include "harness/kernel/cache.h"
-#include "harness/kernel/catalog.h"
-#include "harness/kernel/headers.h"
-#include "harness/kernel/kconfig.h"
+#include "harness/kernel/deb/catalog.h"
+#include "harness/kernel/deb/headers.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
 #include "results/store/json.h"
@@ -233,7 +233,7 @@ void add_build(CLI::App& parent, Action& action) {
       parent.add_subcommand("build", "Builds a commit of a git tree, prints where it is");
   auto flags = std::make_shared<BuildCommandFlags>();
   command->add_option("REV", flags->revision, "What git takes for a commit [HEAD]");
-  add_build_options(*command, flags->build);
+  add_build_options(*command, flags->build, "--jobs");
   command->get_option("--tree")->required();
   command->add_option("--format", flags->format, "text or json [text]")
       ->check(CLI::IsMember({"text", "json"}));

@@ -1,19 +1,21 @@
 // `ktrial run`: flags and spec file → one library call → text or JSON.
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
+#include <filesystem>
 #include <memory>
 
+#include "harness/campaign/batch.h"
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/display.h"
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
-#include "harness/cli/progress.h"
 #include "harness/cli/terminal.h"
 #include "harness/cli/trial_flags.h"
-#include "harness/spec/parse.h"
+#include "harness/engine/local_engine.h"
 #include "harness/run/run.h"
+#include "harness/spec/parse.h"
+#include "harness/spec/timeouts.h"
+#include "results/report/batch.h"
 #include "results/report/report.h"
 
 namespace ktrial::cli {
@@ -23,7 +25,7 @@ struct RunFlags {
   TrialFlags trial;
   BuildFlags build;
   std::string kernel;
-  int repeat = 0, boots = 2;
+  int repeat = 0, boots = 2, jobs = 0;
   bool until_fail = false, core = false;
 };
 
@@ -47,35 +49,67 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
   return specs;
 }
 
-Result<int> run(const RunFlags& flags, const Invocation& invocation) {
+// Jobs of this invocation, in the order of the cells.
+Result<std::vector<run::Job>> jobs_of(const RunFlags& flags, const Invocation& invocation) {
   const auto specs = KTRIAL_TRY(specs_of(flags, invocation.command));
-  const bool json = flags.trial.format == "json";
-  run::RunOptions options{.results = results_dir(flags.trial.results),
-                            .argv = invocation.argv,
-                            .offline = flags.trial.offline,
-                            .cache = {},
-                            .git = KTRIAL_TRY(git_options(flags.build)),
-                            .boots = flags.boots,
-                            .on_trial = {}};
-  // A packed command is a filter like any other: its output is the output.
-  Progress progress({.pass_output = !invocation.command.empty(), .output_to_stderr = json});
-  options.on_trial = [&](const results::TrialRecord& record) { progress.trial_ended(record); };
-
-  std::optional<results::RunRecord> all;
-  int expected = 0;
+  std::error_code error;
+  const run::Job base{.build = run::to_values(KTRIAL_TRY(git_options(flags.build))),
+                      .results = std::filesystem::absolute(results_dir(flags.trial.results), error),
+                      .offline = flags.trial.offline,
+                      .argv = invocation.argv,
+                      .working_dir = std::filesystem::current_path(error),
+                      .boots = flags.boots};
+  std::vector<run::Job> jobs;
   for (const spec::TrialSpec& spec : specs) {
-    auto record = KTRIAL_TRY(run::run_trials(spec, options, progress));
-    expected += spec.until_fail && spec.repeat == 1 ? 0 : spec.repeat;
-    if (!all) {
-      all = std::move(record);
-    } else {
-      for (auto& trial : record.trials) all->trials.push_back(std::move(trial));
-    }
+    run::Job& job = jobs.emplace_back(base);
+    job.spec = spec;
+    job.cell = spec::cell_name(spec);
   }
-  if (specs.size() > 1) all->verdict = results::overall(all->trials, expected);
-  progress.done();
-  to_stdout("{}", json ? results::report_json(*all) : results::report_text(*all, text_options()));
-  return exit_code(all->verdict.outcome);
+  return jobs;
+}
+
+// One spec: in this process.
+Result<int> run_alone(const run::Job& job, const Display::Options& options, bool json) {
+  Display display(options);
+  const auto record = run::run_job(job, [&](const run::Event& event) { display.hear(0, event); });
+  display.done();
+  if (!record) return std::unexpected(record.error());
+  to_stdout("{}",
+            json ? results::report_json(*record) : results::report_text(*record, text_options()));
+  return exit_code(record->verdict.outcome);
+}
+
+// Each a process. What there is of results is told, whatever became of the rest.
+Result<int> run_several(const std::vector<run::Job>& jobs, int at_a_time, Display::Options options,
+                        bool json) {
+  options.several = true;
+  Display display(options);
+  const auto engine = KTRIAL_TRY(engine::local_engine(
+      {.at_a_time = at_a_time, .patience = spec::job_end()},
+      [&](engine::JobId job, const run::Event& event) { display.hear(job, event); }));
+  const auto outcome = campaign::run_batch(
+      *engine, jobs,
+      {.split = at_a_time > 0,
+       .on_begin = [&](engine::JobId id, const run::Job& job) { display.begin(id, job.cell); },
+       .on_done = [&](engine::JobId id,
+                      const results::BatchPart& part) { display.end(id, part.problem); }});
+  display.done();
+  const auto whole = results::merged(outcome.record);
+  if (!outcome.error || !whole.trials.empty())
+    to_stdout("{}", json ? results::batch_json(outcome.record)
+                         : results::batch_text(outcome.record, text_options()));
+  if (outcome.error) return std::unexpected(*outcome.error);
+  return exit_code(whole.verdict.outcome);
+}
+
+Result<int> run(const RunFlags& flags, const Invocation& invocation) {
+  const auto jobs = KTRIAL_TRY(jobs_of(flags, invocation));
+  const bool json = flags.trial.format == "json";
+  // A packed command is a filter like any other: its output is the output.
+  const Display::Options options{.pass_output = !invocation.command.empty(),
+                                 .output_to_stderr = json};
+  if (jobs.size() == 1 && flags.jobs == 0) return run_alone(jobs.front(), options, json);
+  return run_several(jobs, flags.jobs, options, json);
 }
 
 }  // namespace
@@ -91,6 +125,12 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   add_trial_options(*command, f.trial);
   add_build_options(*command, f.build);
   command->add_option("--repeat", f.repeat, "Trials [1]")->check(CLI::Range(1, spec::kMaxRepeat));
+  command
+      ->add_option(
+          "--jobs", f.jobs,
+          "Trials beside each other, each in a process of its own, whatever the host's CPUs "
+          "[a matrix: as the host has room]")
+      ->check(CLI::Range(1, 1024));
   command->add_flag("--until-fail", f.until_fail,
                     "Go on until a trial fails (at most --repeat trials, if given)");
   command
@@ -105,6 +145,7 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial run --kernel git:v6.18 --tree ~/linux --config kasan
   ktrial run --kernel bzImage -- ./my-reproducer --fast     packs the program and its libraries
   ktrial run --kernel bzImage --until-fail --format json nightly.toml
+  ktrial run --kernel bzImage --repeat 30 --jobs 3
 
 A command after -- gets the guest to itself; its non-zero exit is a fail. The run's folder, with
 console log, events and a qemu.sh to boot the same machine by hand, is named at the end.)");

@@ -3,12 +3,14 @@
 #include <memory>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/display.h"
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
-#include "harness/cli/progress.h"
 #include "harness/cli/trial_flags.h"
+#include "harness/engine/local_engine.h"
 #include "harness/selftest/trial_runner.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/timeouts.h"
 #include "results/report/report.h"
 #include "results/store/store.h"
 
@@ -59,20 +61,23 @@ Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
     to_stderr("ktrial: [{}/{}] {}: {}\n", number, of, fault.name, fault.summary);
   };
   // Apart from real runs: `ktrial report last` is not to show a planted fault.
-  const run::RunOptions run_options{.results = flags.results.empty()
-                                                     ? results::Store::default_dir() / "selftest"
-                                                     : std::filesystem::path(flags.results),
-                                      .argv = invocation.argv,
-                                      .offline = flags.offline,
-                                      .cache = {},
-                                      .git = {},
-                                      .on_trial = {}};
-  Progress progress({.output_to_stderr = true});
-  trial::Observer silent;
-  trial::Observer& observer = flags.verbose ? static_cast<trial::Observer&>(progress) : silent;
-  const auto report =
-      selftest::run_selftest(options, selftest::trial_runner(run_options, observer));
-  progress.done();
+  std::error_code error;
+  const run::Job job{.results = std::filesystem::absolute(
+                         flags.results.empty() ? results::Store::default_dir() / "selftest"
+                                               : std::filesystem::path(flags.results),
+                         error),
+                     .offline = flags.offline,
+                     .argv = invocation.argv,
+                     .working_dir = std::filesystem::current_path(error)};
+  Display display({.output_to_stderr = true});
+  selftest::Dating dating;
+  const auto engine = KTRIAL_TRY(engine::local_engine({.at_a_time = 1, .patience = spec::job_end()},
+                                                      [&](engine::JobId, const run::Event& event) {
+                                                        dating.hear(event);
+                                                        if (flags.verbose) display.hear(0, event);
+                                                      }));
+  const auto report = selftest::run_selftest(options, selftest::trial_runner(job, *engine, dating));
+  display.done();
   if (!report) return std::unexpected(report.error());
   to_stdout("{}", flags.format == "json" ? selftest::report_json(*report)
                                          : selftest::report_text(*report));

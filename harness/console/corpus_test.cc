@@ -3,6 +3,7 @@
 // "CORRUPTED: Y"), an empty line, the console log, and perhaps "REPORT:" with an excerpt.
 #include <gtest/gtest.h>
 #include <re2/re2.h>
+#include <test_paths.h>
 
 #include <cstdlib>
 #include <filesystem>

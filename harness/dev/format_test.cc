@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <set>
 
+#include <test_paths.h>
+
 #include "harness/base/child.h"
 #include "harness/base/command.h"
 #include "harness/base/file.h"

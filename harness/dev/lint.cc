@@ -20,12 +20,14 @@ struct Folder {
   Side side;
 };
 // The table of docs/architecture.md.
+// clang-format off
 constexpr Folder kFolders[] = {
     {"harness/base", 0, Side::host},
     {"guest/wire", 0, Side::shared},
     {"results", 1, Side::host},
     {"harness/spec", 1, Side::host},
     {"harness/kernel", 2, Side::host},
+    {"harness/guest_image", 3, Side::host},
     {"harness/vm", 3, Side::host},
     {"harness/channel", 4, Side::host},
     {"harness/console", 5, Side::host},
@@ -49,6 +51,7 @@ constexpr Folder kFolders[] = {
     {"guest/inject", 1, Side::guest},
     {"workloads", 1, Side::guest},
 };
+// clang-format on
 
 const Folder* folder_of(const std::string& path) {
   for (const Folder& folder : kFolders)

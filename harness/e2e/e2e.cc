@@ -15,7 +15,7 @@
 
 #include "harness/kernel/kernel.h"
 #include "harness/spec/timeouts.h"
-#include "harness/vm/libvirt_vm.h"
+#include "harness/vm/libvirt/libvirt_vm.h"
 
 extern char** environ;
 
@@ -102,7 +102,7 @@ void E2eTest::TearDown() {
 
 std::vector<std::string> E2eTest::for_backend(std::vector<std::string> arguments) const {
   if (!daemon_ || arguments.empty() || std::ranges::count(arguments, "--vmm") > 0) return arguments;
-  if (arguments[0] == "run" || arguments[0] == "selftest")
+  if (arguments[0] == "run" || arguments[0] == "selftest" || arguments[0] == "bisect")
     arguments.insert(arguments.begin() + 1, {"--vmm", "libvirt", "--connect", daemon_->uri()});
   return arguments;
 }
@@ -121,8 +121,7 @@ void E2eTest::show_commands() const {
   std::error_code error;
   for (const auto& run : fs::directory_iterator(root() / "state/ktrial/runs", error))
     for (const auto& trial : fs::directory_iterator(run.path() / "trials", error))
-      for (const char* name : {"autopsy.txt", "console.log"})
-        show(trial.path() / name);
+      for (const char* name : {"autopsy.txt", "console.log"}) show(trial.path() / name);
 }
 
 Running E2eTest::start(const std::vector<std::string>& arguments) {
@@ -191,6 +190,20 @@ std::vector<pid_t> E2eTest::processes(const std::string& name) const {
     if (name.empty() || slurp(entry.path() / "cmdline").find(name) != std::string::npos)
       out.push_back(pid);
   }
+  return out;
+}
+
+std::vector<pid_t> E2eTest::jobs() const {
+  auto out = processes(std::string("job\0/proc/self/fd/", 18));
+  std::erase_if(out, [](pid_t pid) {
+    return slurp("/proc/" + std::to_string(pid) + "/comm").starts_with("ktrial-janitor");
+  });
+  return out;
+}
+
+int E2eTest::count(const std::string& text, const std::string& part) {
+  int out = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != text.npos; ++at) ++out;
   return out;
 }
 

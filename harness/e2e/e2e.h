@@ -75,6 +75,10 @@ class E2eTest : public testing::Test {
   // Processes of this test's ktrial that are alive, found by an environment variable that
   // they inherit, and the QEMUs of its libvirtd. Of a name, or all.
   std::vector<pid_t> processes(const std::string& name = "") const;
+  // Those of them that are jobs of their own, without their janitors.
+  std::vector<pid_t> jobs() const;
+  // How often `part` stands in `text`.
+  static int count(const std::string& text, const std::string& part);
   // Files in the folder that temporary files of this test go to.
   std::vector<std::string> temporary_files() const;
   // Of a document: its first trial; an empty object, and a failure, if there is none.

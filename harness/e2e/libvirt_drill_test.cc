@@ -8,7 +8,7 @@
 
 #include "harness/e2e/e2e.h"
 #include "harness/kernel/kernel.h"
-#include "harness/vm/libvirt_vm.h"
+#include "harness/vm/libvirt/libvirt_vm.h"
 
 namespace ktrial::e2e {
 namespace {

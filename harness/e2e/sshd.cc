@@ -17,7 +17,7 @@
 #include "harness/base/child.h"
 #include "harness/base/command.h"
 #include "harness/e2e/daemon.h"
-#include "harness/vm/libvirt_helpers.h"
+#include "harness/vm/libvirt/helpers.h"
 
 namespace ktrial::e2e {
 namespace fs = std::filesystem;

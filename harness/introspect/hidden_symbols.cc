@@ -15,8 +15,9 @@ using namespace std::string_view_literals;
 constexpr std::uint64_t kModulesBegin = 0xffffffffa0000000, kModulesEnd = 0xffffffffff000000;
 constexpr std::uint64_t kModuleAlignment = 64;  // struct module is ____cacheline_aligned
 constexpr std::size_t kNameLength = 56, kMostModules = 4096, kMostEvents = 1u << 14;
-constexpr std::size_t kFewestUnwound = 1000;        // ORC entries of the smallest kernel
-constexpr std::uint64_t kLastFunction = 4096;       // no longer than that
+constexpr std::uint64_t kLargestImage = 1ull << 30;  // bytes, KERNEL_IMAGE_SIZE with KASLR
+constexpr std::size_t kFewestUnwound = 1000;         // ORC entries of the smallest kernel
+constexpr std::uint64_t kLastFunction = 4096;        // no longer than that
 constexpr std::uint64_t kMostModuleMemory = 1u << 28;
 
 class Search {
@@ -48,7 +49,8 @@ class Search {
   }
 
   // .orc_unwind_ip: numbers that, each added to its own place, are ascending addresses of
-  // code. The longest run of them. Then comes .orc_unwind.
+  // code, of .init.text too, which is freed after boot. The longest run of them. Then comes
+  // .orc_unwind.
   void find_unwind_tables() {
     const auto text = symbols_.address("_stext");
     if (!text) return;
@@ -60,7 +62,7 @@ class Search {
         std::memcpy(&relative, piece.bytes.data() + i, sizeof relative);
         const std::uint64_t at = piece.begin + i;
         const std::uint64_t ip = at + static_cast<std::uint64_t>(std::int64_t{relative});
-        const bool is_text = ip >= *text && ip < piece.end() && relative != 0;
+        const bool is_text = ip >= *text && ip < *text + kLargestImage && relative != 0;
         run = is_text ? (ip >= before ? run + 1 : 1) : 0;
         before = is_text ? ip : 0;
         if (run > longest) {
@@ -89,9 +91,9 @@ class Search {
       };
       const auto header = image_.value<Header>(at);
       if (!header) return false;
-      const std::uint64_t size =
-          std::uint64_t{header->length} + std::max(std::uint64_t{header->types} + header->types_size,
-                                                   std::uint64_t{header->strings} + header->strings_size);
+      const std::uint64_t size = std::uint64_t{header->length} +
+                                 std::max(std::uint64_t{header->types} + header->types_size,
+                                          std::uint64_t{header->strings} + header->strings_size);
       if (size > largest && image_.at(at, size)) {
         largest = size;
         begin = at;

@@ -243,7 +243,7 @@ class IntrospectE2eTest : public testing::TestWithParam<Case> {
 
   std::uint64_t blocks_of_ram() {
     auto ram = guest_->vm().ram(std::chrono::seconds(30));
-    struct stat info {};
+    struct stat info{};
     EXPECT_TRUE(ram && ::fstat(ram->fd.get(), &info) == 0);
     return static_cast<std::uint64_t>(info.st_blocks);
   }

@@ -78,9 +78,12 @@ std::uint64_t address_of(const KallsymsTables& tables, std::size_t i, Encoding e
   const auto value = static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(offset)});
   const std::uint64_t base = tables.relative_base.value_or(0);
   switch (encoding) {
-    case Encoding::base_relative: return base + offset;
-    case Encoding::absolute_per_cpu: return offset >> 31 == 0 ? value : base - 1 - value;
-    case Encoding::place_relative: return tables.offsets_at + 4 * i + value;
+    case Encoding::base_relative:
+      return base + offset;
+    case Encoding::absolute_per_cpu:
+      return offset >> 31 == 0 ? value : base - 1 - value;
+    case Encoding::place_relative:
+      return tables.offsets_at + 4 * i + value;
   }
   std::abort();
 }

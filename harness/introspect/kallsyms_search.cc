@@ -1,5 +1,6 @@
 #include "harness/introspect/kallsyms_search.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -115,22 +116,25 @@ std::optional<Names> names_before(const Image& image, std::uint64_t markers, std
   return std::nullopt;
 }
 
-// The markers are numbers that grow from 0 up to the token table.
-std::optional<Names> find_names(const Image& image, std::uint64_t token_table) {
-  for (const std::uint64_t padding : {0u, 4u}) {
-    std::uint64_t at = (token_table & ~3ull) - padding, count = 0;
-    std::uint32_t above = UINT32_MAX;
-    while (count * kNamesPerMarker < kMostSymbols) {
-      const auto marker = image.value<std::uint32_t>(at - 4);
-      if (!marker || *marker >= above) break;
-      at -= 4;
-      above = *marker;
-      ++count;
-      if (above != 0) continue;
-      if (auto names = names_before(image, at, count)) return names;
-      break;
-    }
+// How many numbers that end at `end` grow from 0 on, as markers do; 0: none.
+std::uint64_t markers_before(const Image& image, std::uint64_t end) {
+  std::uint32_t above = UINT32_MAX;
+  for (std::uint64_t count = 0; count * kNamesPerMarker < kMostSymbols; ++count) {
+    const auto marker = image.value<std::uint32_t>(end - (count + 1) * 4);
+    if (!marker || *marker >= above) return 0;
+    above = *marker;
+    if (above == 0) return count + 1;
   }
+  return 0;
+}
+
+// The markers end in front of the token table; from 6.2 to 6.3, and where that was ported to
+// older kernels, kallsyms_seqs_of_names stands between: three bytes a name.
+std::optional<Names> find_names(const Image& image, std::uint64_t token_table) {
+  const std::uint64_t last = token_table & ~3ull, furthest = 3 * kMostSymbols;
+  for (std::uint64_t gap = 0; gap < std::min(last, furthest); gap += 4)
+    if (const auto count = markers_before(image, last - gap); count >= (gap < kAlignment ? 1 : 2))
+      if (auto names = names_before(image, last - gap - count * 4, count)) return names;
   return std::nullopt;
 }
 
@@ -152,7 +156,8 @@ Result<std::vector<Symbol>> decode_at(const Image& image, const Tokens& tokens, 
 
 Result<std::vector<Symbol>> search_kallsyms(const Image& image, std::span<const Symbol> known) {
   std::optional<Tokens> tokens;
-  image.find(kDigits, [&](std::uint64_t at) { return (tokens = tokens_at(image, at)).has_value(); });
+  image.find(kDigits,
+             [&](std::uint64_t at) { return (tokens = tokens_at(image, at)).has_value(); });
   if (!tokens) return missing("kallsyms_token_table");
   const auto names = find_names(image, tokens->table);
   if (!names) return missing("kallsyms_names");

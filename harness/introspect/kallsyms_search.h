@@ -1,7 +1,8 @@
 // The tables of kallsyms in a kernel that does not tell where they are (before 6.0), found
 // by their shape and by what they say of each other (scripts/kallsyms.c, output order):
 //
-//   to 6.3:   offsets, relative_base, num_syms, names, markers, token_table, token_index
+//   to 6.3:   offsets, relative_base, num_syms, names, markers, [seqs_of_names,] token_table,
+//             token_index
 //   from 6.4: num_syms, names, markers, token_table, token_index, offsets[, relative_base]
 //
 // each aligned to 8, or since 7.x as its numbers need. A marker is the place of every 256th

@@ -8,12 +8,12 @@
 #include <functional>
 
 #include "harness/channel/channel.h"
+#include "harness/guest_image/initramfs.h"
+#include "harness/guest_image/modules.h"
 #include "harness/introspect/hidden_symbols.h"
-#include "harness/kernel/catalog.h"
-#include "harness/kernel/initramfs.h"
-#include "harness/kernel/modules.h"
+#include "harness/kernel/deb/catalog.h"
 #include "harness/spec/timeouts.h"
-#include "harness/vm/qemu_vm.h"
+#include "harness/vm/qemu/qemu_vm.h"
 #include "harness/vm/tsc.h"
 
 namespace ktrial::introspect {
@@ -39,12 +39,12 @@ std::string command_line(const std::string& append) {
 }
 
 Status write_guest(const kernel::Kernel& kernel, const std::filesystem::path& path) {
-  std::vector<kernel::Entry> entries = {kernel::init_entry(KTRIAL_WITNESS)};
+  std::vector<guest_image::Entry> entries = {guest_image::init_entry(KTRIAL_WITNESS)};
   const auto wanted = channel::guest_modules(channel::Kind::virtio_serial);
-  const auto closure = KTRIAL_TRY(kernel::closure(kernel, wanted));
-  for (kernel::Entry& entry : kernel::module_entries(closure.modules))
+  const auto closure = KTRIAL_TRY(guest_image::closure(kernel, wanted));
+  for (guest_image::Entry& entry : guest_image::module_entries(closure.modules))
     entries.push_back(std::move(entry));
-  return kernel::write_initramfs(std::move(entries), path);
+  return guest_image::write_initramfs(std::move(entries), path);
 }
 
 }  // namespace
@@ -53,7 +53,8 @@ Result<kernel::Kernel> find_kernel(std::string_view reference) {
   const kernel::ResolveOptions options{.cache_dir = KTRIAL_TRY(kernel::default_cache_dir())};
   std::string wanted(reference);
   if (reference == kNewest) {
-    wanted = KTRIAL_TRY(kernel::list_packages("linux-image-*-cloud-amd64", options)).back().reference();
+    wanted =
+        KTRIAL_TRY(kernel::list_packages("linux-image-*-cloud-amd64", options)).back().reference();
     fmt::print("the newest kernel is {}\n", wanted);
   }
   return kernel::resolve(KTRIAL_TRY(kernel::parse_reference(wanted)), options);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "harness/base/result.h"
-#include "harness/kernel/build.h"
+#include "harness/kernel/build/build.h"
 #include "harness/kernel/image.h"
 #include "harness/kernel/reference.h"
 

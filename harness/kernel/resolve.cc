@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "harness/kernel/cache.h"
-#include "harness/kernel/deb_cache.h"
+#include "harness/kernel/deb/deb_cache.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/kernel.h"
 

@@ -8,13 +8,14 @@
 #include "harness/base/janitor.h"
 #include "harness/base/stop_on_signal.h"
 #include "harness/run/recorder.h"
+#include "harness/run/teller.h"
 #include "harness/trial/trial_loop.h"
+#include "results/store/artifacts.h"
 #include "results/store/store.h"
 
 namespace ktrial::run {
 namespace asio = boost::asio;
 namespace fs = std::filesystem;
-using trial::Observer;
 using trial::Plan;
 
 namespace {
@@ -105,15 +106,15 @@ struct Court {
   Signals& signals;
   Janitor& janitor;
   const Plan& plan;
-  Observer& observer;
+  Teller& teller;
 };
 
 Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::path& artifacts) {
   court.io.poll();  // a signal since the last one
   if (court.signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
-  Recorder recorder = KTRIAL_TRY(Recorder::create(artifacts, court.observer));
-  recorder.on_step(fmt::format("trial {}: booting {} ({}, {})", index + 1,
-                               court.plan.kernel.release, vm::name(court.plan.accel.accel),
+  Recorder recorder = KTRIAL_TRY(Recorder::create(artifacts, court.teller));
+  recorder.on_step(fmt::format("booting {} ({}, {})", court.plan.kernel.release,
+                               vm::name(court.plan.accel.accel),
                                channel::name(court.plan.channel)));
   SteadyClock clock(court.io);
   const trial::TrialContext context{court.io, clock, court.janitor, recorder, court.signals.active};
@@ -131,8 +132,7 @@ Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
                                        const fs::path& artifacts) {
   auto record = KTRIAL_TRY(one_boot(court, index, artifacts));
   if (boots < 2 || !lost_at_boot(record)) return record;
-  court.observer.on_step(
-      fmt::format("trial {}: {}; booting once more", index + 1, record.verdict.reason));
+  court.teller.on_step(fmt::format("{}; booting once more", record.verdict.reason));
   KTRIAL_TRY(set_aside(artifacts, artifacts / kFirstBoot));
   const std::string first =
       fmt::format("{}: {}", record.verdict.kind.name(), record.verdict.reason);
@@ -143,64 +143,73 @@ Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
   return record;
 }
 
-Status run_all(asio::io_context& io, Signals& signals, Janitor& janitor, const Plan& plan,
-               const RunOptions& options, results::RunDir& run, Observer& observer) {
+Status run_all(const Court& court, const Job& job, results::RunDir& run) {
   for (int index = 0;; ++index) {
+    court.teller.set_trial(index);
     const auto artifacts = KTRIAL_TRY(run.begin_trial(index));
-    const auto record = KTRIAL_TRY(
-        one_trial({io, signals, janitor, plan, observer}, index, options.boots, artifacts));
+    const auto record = KTRIAL_TRY(one_trial(court, index, job.boots, artifacts));
     KTRIAL_TRY(run.add_trial(record));
-    if (options.on_trial) options.on_trial(run.record().trials.back());
-    if (enough(plan.spec, index + 1, record)) return {};
+    const results::Verdict& verdict = record.verdict;
+    court.teller.tell(
+        TrialEnded{verdict.outcome, verdict.title, verdict.reason, record.duration_s});
+    court.teller.set_trial(std::nullopt);
+    if (enough(job.spec, index + 1, record)) return {};
   }
 }
 
-Result<Plan> make_plan(asio::io_context& io, const spec::TrialSpec& spec, const RunOptions& options,
-                       const std::filesystem::path& initramfs, Observer& observer) {
+Result<Plan> make_plan(asio::io_context& io, const Job& job, const fs::path& initramfs,
+                       Teller& teller) {
   // While a plan is made nobody pumps the main io_context: helpers such as
   // apt-get block it.
   const StopOnSignal signals;
   const auto payload = KTRIAL_TRY(trial::find_payload());
-  const auto cache = options.cache ? *options.cache : KTRIAL_TRY(kernel::default_cache_dir());
+  const auto cache = job.cache ? *job.cache : KTRIAL_TRY(kernel::default_cache_dir());
+  auto git = to_request(job.build);
+  git.progress = [&](const kernel::BuildProgress& progress) { teller.on_build(progress); };
   auto plan =
-      trial::prepare(io, spec,
-              {.payload = payload,
-               .cache = cache,
-               .initramfs = initramfs,
-               .offline = options.offline,
-               .git = options.git,
-               .at_once = options.at_once,
-               .progress = [&](std::string_view line) { observer.on_step(std::string(line)); },
-               .stop = signals.token()});
+      trial::prepare(io, job.spec,
+                     {.payload = payload,
+                      .cache = cache,
+                      .initramfs = initramfs,
+                      .offline = job.offline,
+                      .git = git,
+                      .beside_vcpus = job.beside_vcpus,
+                      .progress = [&](std::string_view line) { teller.on_step(std::string(line)); },
+                      .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
-  if (plan) plan->introspect = options.introspect;
+  if (plan) plan->introspect = job.introspect;
   return plan;
+}
+
+void tell_plan(const Plan& plan, Teller& teller) {
+  teller.on_step(fmt::format("kernel {} ({})", plan.kernel.release, plan.kernel.source));
+  teller.on_step(fmt::format("accelerator {}: {}", vm::name(plan.accel.accel), plan.accel.reason));
+  teller.on_step(fmt::format("channel {}: {}", channel::name(plan.channel), plan.channel_reason));
 }
 
 }  // namespace
 
-Result<results::RunRecord> run_trials(const spec::TrialSpec& spec, const RunOptions& options,
-                                      Observer& observer) {
+Result<results::RunRecord> run_job(const Job& job, const Sink& sink) {
   Janitor janitor = KTRIAL_TRY(Janitor::start());
-  auto store = KTRIAL_TRY(results::Store::open(options.results));
-  auto run = KTRIAL_TRY(store.begin_run(summary_of(spec), options.argv));
+  Teller teller(sink);
+  auto store = KTRIAL_TRY(results::Store::open(job.results));
+  auto run = KTRIAL_TRY(store.begin_run(summary_of(job.spec), job.argv, {job.campaign, job.cell}));
+  // What runs it again, whole; of a run that is discarded it goes, too.
+  KTRIAL_TRY(results::write_artifact(run.path() / "job.json", to_json(job)));
+  teller.tell(Begun{run.id(), run.path()});
 
   asio::io_context io;
   Signals signals(io);
-  auto made = make_plan(io, spec, options, run.path() / "initramfs.cpio", observer);
-  if (!made) {
+  auto plan = make_plan(io, job, run.path() / "initramfs.cpio", teller);
+  if (!plan) {
     // What could not begin is no run; only an interrupted one is worth remembering.
-    if (made.error().kind != ErrorKind::interrupted) run.discard();
-    return std::unexpected(std::move(made).error());
+    if (plan.error().kind != ErrorKind::interrupted) run.discard();
+    return std::unexpected(std::move(plan).error());
   }
-  const Plan& plan = *made;
-  run.set_facts(facts_of(plan));
-  observer.on_step(fmt::format("kernel {} ({})", plan.kernel.release, plan.kernel.source));
-  observer.on_step(
-      fmt::format("accelerator {}: {}", vm::name(plan.accel.accel), plan.accel.reason));
-  observer.on_step(fmt::format("channel {}: {}", channel::name(plan.channel), plan.channel_reason));
+  run.set_facts(facts_of(*plan));
+  tell_plan(*plan, teller);
 
-  auto done = run_all(io, signals, janitor, plan, options, run, observer);
+  auto done = run_all({io, signals, janitor, *plan, teller}, job, run);
   auto finished = run.finish(done ? results::RunState::finished : results::RunState::interrupted);
   if (!done) return std::unexpected(std::move(done).error());  // the first error is the telling one
   KTRIAL_TRY(std::move(finished));

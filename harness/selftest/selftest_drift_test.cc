@@ -1,6 +1,6 @@
 // The newest kernel of the machine's Debian suites: what ktrial sees of it. A failure names the
 // structure that is not found, and is no defect of a change to ktrial: the kernel has moved on.
-#include "harness/kernel/catalog.h"
+#include "harness/kernel/deb/catalog.h"
 #include "harness/selftest/testing.h"
 
 namespace ktrial::selftest {
@@ -22,7 +22,8 @@ TEST_F(SelftestDriftTest, ASilentStallAnOopsAndAWarningOfTheNewestKernel) {
   const auto document = nlohmann::json::parse(output.out, nullptr, false);
   ASSERT_TRUE(document.is_object()) << newest << ": " << output.out << output.err;
   for (const char* part : {"symbols", "types", "tasks", "stacks", "log", "trace"})
-    EXPECT_EQ(document["introspection"].value(part, "not looked at"), "yes") << part << " of " << newest;
+    EXPECT_EQ(document["introspection"].value(part, "not looked at"), "yes")
+        << part << " of " << newest;
   for (const auto& fault : document["faults"]) {
     EXPECT_EQ(fault["status"], "detected") << newest << ": " << fault.dump(2);
     if (fault["planted"] == "hard_lockup_all")

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 #include <nlohmann/json.hpp>
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "harness/kernel/build/module_build.h"
 #include "harness/kernel/kernel.h"
-#include "harness/kernel/module_build.h"
 #include "harness/trial/plan.h"
 
 namespace ktrial::selftest {

@@ -1,58 +1,55 @@
 #include "harness/selftest/trial_runner.h"
 
-#include <chrono>
-
 #include "harness/base/file.h"
 #include "harness/trial/plan.h"
 
 namespace ktrial::selftest {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMaxConsole = 128u << 20;  // bytes; twice what a trial keeps
 
-// Passes everything on, and notes when the workload said that it plants.
-class Dated final : public trial::Observer {
- public:
-  explicit Dated(trial::Observer& inner) : inner_(inner) {}
-  std::optional<Clock::time_point> planted_at;
-  std::string no_module;
-
-  void on_step(const std::string& text) override {
-    if (text.starts_with(trial::kNoModule)) no_module = text.substr(trial::kNoModule.size());
-    inner_.on_step(text);
-  }
-  void on_output(wire::Stream stream, std::string_view bytes) override {
-    if (!planted_at && bytes.contains("planting ")) planted_at = Clock::now();
-    inner_.on_output(stream, bytes);
-  }
-  void on_console(std::string_view bytes) override { inner_.on_console(bytes); }
-  void on_progress(const wire::Progress& progress) override { inner_.on_progress(progress); }
-  void on_finding(const console::Finding& finding) override { inner_.on_finding(finding); }
-  void on_event(const std::string& type, const std::string& text) override {
-    inner_.on_event(type, text);
-  }
-
- private:
-  trial::Observer& inner_;
-};
+// The record of the one job that the engine has.
+Result<results::TrialRecord> record_of(engine::Engine& engine) {
+  const auto done = engine.next();
+  if (!done) return fail(ErrorKind::internal, "a job that is never done");
+  if (std::holds_alternative<engine::Cancelled>(done->how))
+    return fail(ErrorKind::interrupted, "interrupted");
+  if (const auto* lost = std::get_if<engine::Lost>(&done->how))
+    return fail(ErrorKind::environment, "a trial was lost: " + lost->reason);
+  const auto& finished = std::get<engine::Finished>(done->how);
+  if (finished.error) return std::unexpected(*finished.error);
+  if (!done->record || done->record->trials.empty())
+    return fail(ErrorKind::internal, "a run without a trial");
+  return done->record->trials.front();
+}
 
 }  // namespace
 
-Runner trial_runner(const run::RunOptions& options, trial::Observer& observer) {
-  return [&options, &observer](const Fault& fault, const spec::TrialSpec& spec) -> Result<Planted> {
-    Dated dated(observer);
-    run::RunOptions planted_options = options;
-    if (fault.expected.outcome != results::Outcome::inconclusive) planted_options.boots = 2;
-    planted_options.introspect = fault.name == "none";  // of a guest that is well
-    const auto run = KTRIAL_TRY(run::run_trials(spec, planted_options, dated));
-    const auto ended = Clock::now();
-    if (run.trials.empty()) return fail(ErrorKind::internal, "a run without a trial");
-    Planted planted{.record = run.trials.front(),
-                    .begun = dated.planted_at || fault.way == Way::init,
-                    .no_module = dated.no_module};
-    if (dated.planted_at)
-      planted.seconds = std::chrono::duration<double>(ended - *dated.planted_at).count();
+void Dating::hear(const run::Event& event) {
+  if (const auto* step = std::get_if<run::Step>(&event.what)) {
+    if (step->text.starts_with(trial::kNoModule))
+      no_module_ = step->text.substr(trial::kNoModule.size());
+  } else if (const auto* output = std::get_if<run::Output>(&event.what)) {
+    if (!planted_s_ && output->bytes.contains("planting ")) planted_s_ = event.at_s;
+  } else if (std::holds_alternative<run::TrialEnded>(event.what)) {
+    ended_s_ = event.at_s;
+  }
+}
+
+Runner trial_runner(const run::Job& job, engine::Engine& engine, Dating& dating) {
+  return [job, &engine, &dating](const Fault& fault,
+                                 const spec::TrialSpec& spec) -> Result<Planted> {
+    dating = {};
+    run::Job planting = job;
+    planting.spec = spec;
+    if (fault.expected.outcome != results::Outcome::inconclusive) planting.boots = 2;
+    planting.introspect = fault.name == "none";  // of a guest that is well
+    engine.submit(std::move(planting));
+    Planted planted{.record = KTRIAL_TRY(record_of(engine)),
+                    .begun = dating.planted_s_ || fault.way == Way::init,
+                    .no_module = dating.no_module_};
+    if (dating.planted_s_ && dating.ended_s_)
+      planted.seconds = *dating.ended_s_ - *dating.planted_s_;
     else if (fault.way == Way::init)  // planted before the boot
       planted.seconds = planted.record.duration_s;
     // What is not there does not hold the text that is looked for.

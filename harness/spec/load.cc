@@ -87,7 +87,11 @@ void read_string_axis(Table& matrix, std::string_view key, std::string TrialSpec
                       std::vector<Axis>& axes) {
   read_axis(matrix, key, axes, [&](const toml::node& item) -> std::function<void(TrialSpec&)> {
     auto text = item.value_exact<std::string>();
-    if (text && !text->empty()) return [=](TrialSpec& spec) { spec.*member = *text; };
+    if (text && !text->empty())
+      return [=, name = std::string(key)](TrialSpec& spec) {
+        spec.*member = *text;
+        spec.axes.emplace_back(name, *text);
+      };
     matrix.problems().add(item, matrix.shown(key), "must be a string that is not empty");
     return nullptr;
   });
@@ -101,7 +105,10 @@ std::vector<Axis> read_matrix(const toml::table& table, Problems& problems) {
   read_axis(matrix, "cpus", axes, [&](const toml::node& item) -> std::function<void(TrialSpec&)> {
     auto value = item.value_exact<std::int64_t>();
     if (value && *value >= 1 && *value <= kMaxCpus)
-      return [n = static_cast<int>(*value)](TrialSpec& spec) { spec.cpus = n; };
+      return [n = static_cast<int>(*value)](TrialSpec& spec) {
+        spec.cpus = n;
+        spec.axes.emplace_back("cpus", std::to_string(n));
+      };
     problems.add(item, "matrix.cpus", "must be an integer in 1.." + std::to_string(kMaxCpus));
     return nullptr;
   });
@@ -120,6 +127,7 @@ std::vector<Axis> read_matrix(const toml::table& table, Problems& problems) {
               if (auto text = scalar_text(item))
                 return [=, place = problems.place(item, set.shown(text_key))](TrialSpec& spec) {
                   spec.set_parameter(text_key, *text, place);
+                  spec.axes.emplace_back("set." + text_key, *text);
                 };
               problems.add(item, set.shown(text_key),
                            "must be a string, an integer, true or false");

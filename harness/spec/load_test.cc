@@ -1,6 +1,7 @@
 #include "harness/spec/load.h"
 
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 #include "harness/base/file.h"
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <numeric>
 
+#include "harness/base/text.h"
 #include "harness/spec/trace_request.h"
 
 namespace ktrial::spec {
@@ -53,6 +53,12 @@ std::string_view name(Accel accel) { return kAccels[static_cast<std::size_t>(acc
 std::string_view name(Vmm vmm) { return kVmms[static_cast<std::size_t>(vmm)]; }
 std::string_view name(ChannelKind channel) { return kChannels[static_cast<std::size_t>(channel)]; }
 std::string_view name(Machine machine) { return kMachines[static_cast<std::size_t>(machine)]; }
+
+std::string cell_name(const TrialSpec& spec) {
+  std::string out;
+  for (const auto& [axis, value] : spec.axes) out += (out.empty() ? "" : " ") + axis + "=" + value;
+  return out;
+}
 
 Result<Accel> parse_accel(std::string_view text) { return parse_name<Accel>(kAccels, text); }
 Result<Vmm> parse_vmm(std::string_view text) { return parse_name<Vmm>(kVmms, text); }
@@ -151,19 +157,9 @@ std::string suggest(std::string_view text, const std::vector<std::string>& candi
       std::max<std::size_t>(1, std::min<std::size_t>(text.size(), 64) / 3) + 1;
   if (text.size() > 64) return {};
   for (const std::string& candidate : candidates) {
-    // Levenshtein, one row.
-    std::vector<std::size_t> row(candidate.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      std::size_t corner = row[0]++;
-      for (std::size_t j = 0; j < candidate.size(); ++j) {
-        const std::size_t change = corner + (text[i] != candidate[j]);
-        corner = row[j + 1];
-        row[j + 1] = std::min({change, corner + 1, row[j] + 1});
-      }
-    }
-    if (row.back() < best_distance) {
-      best_distance = row.back();
+    const std::size_t distance = edit_distance(text, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
       best = candidate;
     }
   }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ktrial::spec {
@@ -28,8 +29,8 @@ std::string_view name(Machine machine);
 
 struct TrialSpec {
   std::string kernel = "deb:linux-image-cloud-amd64";  // a reference, not yet resolved
-  std::string workload = "mmcid-vfork";           // unused when `command` is given
-  std::map<std::string, std::string> parameters;  // --set KEY=VALUE
+  std::string workload = "mmcid-vfork";                // unused when `command` is given
+  std::map<std::string, std::string> parameters;       // --set KEY=VALUE
   // Where each was set, for errors about it: "FILE:LINE: set.KEY" or "--set KEY".
   std::map<std::string, std::string> parameter_places;
   void set_parameter(const std::string& key, std::string value, std::string place) {
@@ -54,8 +55,13 @@ struct TrialSpec {
   Machine machine = Machine::q35;
   std::string append;                // more kernel command line
   std::vector<std::string> command;  // argv after "--"
+  // Which cell of a matrix this is: its axes' names and values, in their order; no matrix: empty.
+  std::vector<std::pair<std::string, std::string>> axes;
   bool operator==(const TrialSpec&) const = default;
 };
+
+// "kernel=host cpus=4 set.pin=true"; "" without a matrix.
+std::string cell_name(const TrialSpec& spec);
 
 // Bounds, checked for files and flags alike.
 inline constexpr int kMaxCpus = 255;

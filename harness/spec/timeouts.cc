@@ -53,6 +53,10 @@ double load_scale(int vcpus, int host_cores) {
   return std::max(1.0, static_cast<double>(vcpus) / std::max(1, host_cores));
 }
 
+Milliseconds job_end() {
+  return Milliseconds(std::llround(30e3 * environment_scale().value_or(1) * kBuildScale));
+}
+
 Timeouts make_timeouts(double scale, const Profile& profile) {
   Timeouts t;
   // A malformed variable is reported by environment_scale() at the start.
@@ -63,7 +67,7 @@ Timeouts make_timeouts(double scale, const Profile& profile) {
   t.boot = scaled(profile.boot);
   t.first_output = scaled(profile.first_output);
   t.heartbeat_silence = scaled(profile.heartbeat_silence);
-  t.output_silence = scaled(profile.output_silence);
+  t.stall_seen = scaled(profile.stall_seen);
   t.late_report = scaled(3s);
   t.report_settle = scaled(2s);
   t.nmi_answer = std::max<Milliseconds>(15s, scaled(8s));
@@ -86,7 +90,7 @@ Timeouts make_timeouts(double scale, const Profile& profile) {
 Milliseconds Timeouts::whole_trial(Milliseconds duration) const {
   // After the stress time a stall may still be on its way to being seen.
   const Milliseconds detectors_speak = std::max<Milliseconds>(
-      output_silence, std::chrono::seconds(std::max(detectors.rcu_stall_s, detectors.hung_task_s)));
+      stall_seen, std::chrono::seconds(std::max(detectors.rcu_stall_s, detectors.hung_task_s)));
   return boot + duration + detectors_speak + late_report + report_settle + shutdown;
 }
 

@@ -18,7 +18,7 @@ struct Profile {
   Milliseconds boot;               // VM start to the agent's hello
   Milliseconds first_output;       // VM start to the kernel's first console byte
   Milliseconds heartbeat_silence;  // one CPU's beats missing
-  Milliseconds output_silence;     // nothing at all: console, channel, beats
+  Milliseconds stall_seen;         // a stall's beginning to its report, at least
   int watchdog_thresh_s;           // soft lockup is reported after 2x this
   int rcu_stall_s;
   int hung_task_s;
@@ -40,7 +40,7 @@ struct Timeouts {
   Milliseconds boot{};
   Milliseconds first_output{};
   Milliseconds heartbeat_silence{};
-  Milliseconds output_silence{};
+  Milliseconds stall_seen{};        // a part of whole_trial(), no wait of its own
   Milliseconds late_report{};       // after trouble, wait so long for the kernel's own words
   Milliseconds report_settle{};     // after a report's first line, until it counts as whole
   Milliseconds nmi_answer{};        // NMI to its backtraces; the kernel itself gives CPUs 10 s
@@ -62,6 +62,9 @@ Timeouts make_timeouts(double scale, const Profile& profile);
 Result<double> environment_scale();
 // The scale of a spec: vCPUs over host cores, at least 1.
 double load_scale(int vcpus, int host_cores);
+
+// Of a job that is told to end: its machine's end, and its record. By KTRIAL_TIMEOUT_SCALE alone.
+Milliseconds job_end();
 
 // "watchdog_thresh=5", "rcupdate.rcu_cpu_stall_timeout=20", ...: kernel command line.
 std::vector<std::string> detector_arguments(const Detectors& detectors);

@@ -17,7 +17,7 @@ TEST_F(TimeoutsTest, OneFactorScalesEveryWait) {
   for (const Profile* profile : {&profile_tcg(), &profile_kvm()}) {
     const Timeouts one = make_timeouts(1, *profile), two = make_timeouts(2, *profile);
     for (auto wait : {&Timeouts::boot, &Timeouts::first_output, &Timeouts::heartbeat_silence,
-                      &Timeouts::output_silence, &Timeouts::late_report, &Timeouts::report_settle,
+                      &Timeouts::stall_seen, &Timeouts::late_report, &Timeouts::report_settle,
                       &Timeouts::shutdown, &Timeouts::monitor_reply})
       EXPECT_EQ(two.*wait, 2 * (one.*wait));
     EXPECT_EQ(one.duration_default, two.duration_default) << "stress time is no wait";
@@ -57,7 +57,8 @@ TEST_F(TimeoutsTest, DetectorsKeepTheirOrderAtAnyScale) {
 // TCG up to 3: with the kernel's own words it has the same title as on fewer CPUs.
 TEST_F(TimeoutsTest, TheKernelSpeaksBeforeItsSilenceIsJudged) {
   for (double scale : {1.0, 1.5, 2.0, 4.0, 12.0, 1000.0}) {
-    const Timeouts tcg = make_timeouts(scale, profile_tcg()), kvm = make_timeouts(scale, profile_kvm());
+    const Timeouts tcg = make_timeouts(scale, profile_tcg()),
+                   kvm = make_timeouts(scale, profile_kvm());
     EXPECT_GE(tcg.heartbeat_silence.count(), 3000 * tcg.detectors.watchdog_thresh_s) << scale;
     EXPECT_GE(kvm.heartbeat_silence.count(), 2400 * kvm.detectors.watchdog_thresh_s) << scale;
   }

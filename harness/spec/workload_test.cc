@@ -1,6 +1,7 @@
 #include "harness/spec/workload.h"
 
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 namespace ktrial::spec {
 namespace {

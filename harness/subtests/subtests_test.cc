@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 #include <fstream>
 #include <sstream>
@@ -36,12 +37,11 @@ std::vector<std::string> shown(const Summary& summary) {
 TEST(SubtestsTest, KselftestsRunner) {
   const Summary summary = parse(file("kselftest.tap"));
   EXPECT_EQ(summary.format, Format::tap);
-  EXPECT_THAT(shown(summary),
-              ElementsAre("selftests: timers: posix_timers/ITIMER_VIRTUAL=pass",
-                          "selftests: timers: posix_timers/ITIMER_PROF=fail",
-                          "selftests: timers: posix_timers/ITIMER_REAL=skip",
-                          "selftests: timers: nanosleep=pass",
-                          "selftests: timers: raw_skew=timeout"));
+  EXPECT_THAT(shown(summary), ElementsAre("selftests: timers: posix_timers/ITIMER_VIRTUAL=pass",
+                                          "selftests: timers: posix_timers/ITIMER_PROF=fail",
+                                          "selftests: timers: posix_timers/ITIMER_REAL=skip",
+                                          "selftests: timers: nanosleep=pass",
+                                          "selftests: timers: raw_skew=timeout"));
   EXPECT_EQ(summary.tests[1].reason, "expected 2000000 us, got 2600000 us");
   EXPECT_EQ(summary.tests[2].reason, "SKIP no such timer");
   EXPECT_EQ(summary.missing, 1u) << "four were planned";
@@ -60,9 +60,8 @@ TEST(SubtestsTest, KunitOnTheConsole) {
 TEST(SubtestsTest, Igt) {
   const Summary summary = parse(file("igt.txt"));
   EXPECT_EQ(summary.format, Format::igt);
-  EXPECT_THAT(shown(summary),
-              ElementsAre("basic=pass", "needs-gpu=skip", "modes/pipe-A=pass", "modes/pipe-B=fail",
-                          "hangs=crash"));
+  EXPECT_THAT(shown(summary), ElementsAre("basic=pass", "needs-gpu=skip", "modes/pipe-A=pass",
+                                          "modes/pipe-B=fail", "hangs=crash"));
   EXPECT_THAT(summary.tests[1].reason, HasSubstr("requirement not met"));
   EXPECT_THAT(summary.tests[3].reason, HasSubstr("a == b"));
   EXPECT_EQ(summary.tests[3].seconds, .2);
@@ -79,8 +78,8 @@ TEST(SubtestsTest, DirectivesAndTheirAbsence) {
       "KTAP version 1\n1..9\nok\nnot ok 2\nok 3 - a # b c # SKIP d\nok 4 # SKIP\n"
       "not ok 5 e # TODO later\nnot ok 6 f # XFAIL known\nnot ok 7 g # ERROR infra\n"
       "Bail out! no disk");
-  EXPECT_THAT(shown(summary), ElementsAre("1=pass", "2=fail", "a=pass", "4=skip", "e=pass",
-                                          "f=pass", "g=crash"));
+  EXPECT_THAT(shown(summary),
+              ElementsAre("1=pass", "2=fail", "a=pass", "4=skip", "e=pass", "f=pass", "g=crash"));
   EXPECT_EQ(summary.missing, 2u);
   EXPECT_EQ(summary.bailed_out, "no disk");
 }
@@ -91,8 +90,8 @@ TEST(SubtestsTest, AFailedParentWithHealthyChildrenCounts) {
 }
 
 TEST(SubtestsTest, HowTheStreamIsCutMakesNoDifference) {
-  for (const auto& [name, console] : {std::pair("kselftest.tap", false), {"kunit.log", true},
-                                      {"igt.txt", false}}) {
+  for (const auto& [name, console] :
+       {std::pair("kselftest.tap", false), {"kunit.log", true}, {"igt.txt", false}}) {
     const std::string text = file(name);
     Parser parser(console);
     for (char c : text) parser.feed({&c, 1});

@@ -1,6 +1,7 @@
 #include "harness/trace/console_dump.h"
 
 #include <gmock/gmock.h>
+#include <test_paths.h>
 
 #include <fstream>
 #include <sstream>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "harness/base/text.h"
 #include "harness/trace/diff.h"
 
 namespace ktrial::trace {
@@ -20,25 +21,12 @@ constexpr std::size_t kMostCpus = 64, kMostBars = 900, kMostSigns = 200, kMostMa
                       kMostBands = 200;
 constexpr std::size_t kMostLegend = 8, kLongestText = 80;
 
+// Guest text: cut, and without what a reader could stumble over.
 std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : text.substr(0, kLongestText)) switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c < ' ' || c >= 127 ? '?' : c;
-    }
-  return out;
+  std::string plain(text.substr(0, kLongestText));
+  for (char& c : plain)
+    if (c < ' ' || c >= 127) c = '?';
+  return xml_escaped(plain);
 }
 
 // Of one name always the same; FNV-1a (Fowler, Noll, Vo).

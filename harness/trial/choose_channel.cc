@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "harness/kernel/modules.h"
+#include "harness/guest_image/modules.h"
 #include "harness/trial/plan.h"
 
 namespace ktrial::trial {
@@ -24,7 +24,7 @@ std::optional<channel::Kind> wanted_kind(spec::ChannelKind wanted) {
 // for certainty: a kernel without its module files may still have it built in.
 Result<std::string> why_not_in_guest(channel::Kind kind, const kernel::Kernel& kernel, bool sure) {
   const auto wanted = channel::guest_modules(kind);
-  const auto closure = KTRIAL_TRY(kernel::closure(kernel, wanted));
+  const auto closure = KTRIAL_TRY(guest_image::closure(kernel, wanted));
   if (!closure.absent.empty())
     return fmt::format("{}: the kernel has no module {}", channel::name(kind),
                        closure.absent.front());

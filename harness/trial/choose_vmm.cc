@@ -1,8 +1,8 @@
 #include <unistd.h>
 
 #include "harness/trial/plan.h"
-#include "harness/vm/libvirt_vm.h"
-#include "harness/vm/qemu_vm.h"
+#include "harness/vm/libvirt/libvirt_vm.h"
+#include "harness/vm/qemu/qemu_vm.h"
 
 namespace ktrial::trial {
 namespace {

@@ -16,7 +16,7 @@
 #include "harness/spec/timeouts.h"
 #include "harness/spec/trace_request.h"
 #include "harness/spec/workload.h"
-#include "harness/vm/accel.h"
+#include "harness/vm/qemu/accel.h"
 #include "results/record.h"
 
 namespace ktrial::trial {
@@ -71,7 +71,7 @@ struct PrepareOptions {
   std::filesystem::path initramfs;  // where to write it
   bool offline = false;
   kernel::BuildRequest git = {};
-  int at_once = 1;  // VMs like this that share the host
+  int beside_vcpus = 0;  // of other machines that may share the host
   std::function<void(std::string_view)> progress;
   std::stop_token stop;
 };

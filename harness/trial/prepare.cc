@@ -7,10 +7,10 @@
 #include <thread>
 
 #include "harness/base/file.h"
-#include "harness/kernel/initramfs.h"
-#include "harness/kernel/module_build.h"
-#include "harness/kernel/modules.h"
-#include "harness/kernel/program.h"
+#include "harness/guest_image/initramfs.h"
+#include "harness/guest_image/modules.h"
+#include "harness/guest_image/program.h"
+#include "harness/kernel/build/module_build.h"
 #include "harness/spec/parse.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/facts.h"
@@ -77,7 +77,7 @@ std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeout
 std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
                                        const std::map<std::string, std::string>& parameters,
                                        double duration_s) {
-  std::vector<std::string> argv = {std::string(kernel::kWorkloadsDir) + "/" + info.name,
+  std::vector<std::string> argv = {std::string(guest_image::kWorkloadsDir) + "/" + info.name,
                                    fmt::format("--duration={:g}", duration_s)};
   for (const auto& [key, value] : parameters) argv.push_back("--" + key + "=" + value);
   return argv;
@@ -87,7 +87,7 @@ std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
 // for the kernel on trial and packed as /workloads/MODULE.ko. One that cannot be
 // built is no error: the workload finds it missing, and says that it cannot run.
 Status add_own_module(const Plan& plan, const PrepareOptions& options,
-                      std::vector<kernel::Entry>& entries) {
+                      std::vector<guest_image::Entry>& entries) {
   const fs::path source = plan.workload->directory / "module";
   std::error_code error;
   if (!fs::exists(source / "Kbuild", error)) return {};
@@ -98,8 +98,8 @@ Status add_own_module(const Plan& plan, const PrepareOptions& options,
                                      .progress = options.progress,
                                      .stop = options.stop});
   if (built) {
-    entries.push_back({std::string(kernel::kWorkloadsDir) + "/" + name + ".ko",
-                       kernel::HostFile{built->file}, 0644});
+    entries.push_back({std::string(guest_image::kWorkloadsDir) + "/" + name + ".ko",
+                       guest_image::HostFile{built->file}, 0644});
     if (!built->note.empty() && options.progress) options.progress(name + ".ko: " + built->note);
     return {};
   }
@@ -111,7 +111,8 @@ Status add_own_module(const Plan& plan, const PrepareOptions& options,
 }
 
 // Adds what runs in the guest to `entries` and to the plan.
-Status add_program(Plan& plan, const PrepareOptions& options, std::vector<kernel::Entry>& entries) {
+Status add_program(Plan& plan, const PrepareOptions& options,
+                   std::vector<guest_image::Entry>& entries) {
   double duration_s = 0;
   if (plan.spec.duration) duration_s = plan.spec.duration->count() / 1000.0;
   if (plan.workload) {
@@ -119,7 +120,7 @@ Status add_program(Plan& plan, const PrepareOptions& options, std::vector<kernel
     auto parameters = KTRIAL_TRY(
         spec::resolve_parameters(info, plan.spec.parameters, plan.spec.parameter_places));
     if (!plan.spec.duration) duration_s = info.default_duration_s.value_or(0);
-    entries.push_back(kernel::workload_entry(info.name, info.directory / info.name));
+    entries.push_back(guest_image::workload_entry(info.name, info.directory / info.name));
     KTRIAL_TRY(add_own_module(plan, options, entries));
     plan.run.argv = workload_argv(info, parameters, duration_s);
     plan.progress = std::chrono::milliseconds(
@@ -128,7 +129,7 @@ Status add_program(Plan& plan, const PrepareOptions& options, std::vector<kernel
       plan.host_port = static_cast<std::uint32_t>(
           std::strtoul(parameters[info.host->port_parameter].c_str(), nullptr, 10));
   } else {
-    auto packed = KTRIAL_TRY(kernel::pack_program(plan.spec.command.front(), options.stop));
+    auto packed = KTRIAL_TRY(guest_image::pack_program(plan.spec.command.front(), options.stop));
     entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
     for (const std::string& note : packed.notes)
       if (options.progress) options.progress(note);
@@ -143,16 +144,16 @@ Status add_program(Plan& plan, const PrepareOptions& options, std::vector<kernel
 }
 
 Status write_guest(Plan& plan, const PrepareOptions& options) {
-  std::vector<kernel::Entry> entries = {
-      kernel::init_entry(options.payload / "guest" / "ktrial-init")};
+  std::vector<guest_image::Entry> entries = {
+      guest_image::init_entry(options.payload / "guest" / "ktrial-init")};
   KTRIAL_TRY(add_program(plan, options, entries));
   std::vector<std::string> wanted = channel::guest_modules(plan.channel);
   if (plan.workload)
     wanted.insert(wanted.end(), plan.workload->modules.begin(), plan.workload->modules.end());
-  auto closure = KTRIAL_TRY(kernel::closure(plan.kernel, wanted));
-  for (kernel::Entry& entry : kernel::module_entries(closure.modules))
+  auto closure = KTRIAL_TRY(guest_image::closure(plan.kernel, wanted));
+  for (guest_image::Entry& entry : guest_image::module_entries(closure.modules))
     entries.push_back(std::move(entry));
-  KTRIAL_TRY(kernel::write_initramfs(std::move(entries), options.initramfs));
+  KTRIAL_TRY(guest_image::write_initramfs(std::move(entries), options.initramfs));
   plan.initramfs = options.initramfs;
   return {};
 }
@@ -206,8 +207,9 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
 
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;
-  plan.overcommit = one_thread ? spec.cpus * spec::load_scale(options.at_once, host_cores())
-                               : spec::load_scale(options.at_once * spec.cpus, host_cores());
+  plan.overcommit =
+      one_thread ? spec.cpus * spec::load_scale(1 + options.beside_vcpus / spec.cpus, host_cores())
+                 : spec::load_scale(spec.cpus + options.beside_vcpus, host_cores());
   plan.timeouts =
       spec::make_timeouts(plan.overcommit, kvm ? spec::profile_kvm() : spec::profile_tcg());
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it

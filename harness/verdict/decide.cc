@@ -70,8 +70,8 @@ bool is_stale_breakpoint(const console::Finding& finding) {
   return finding.excerpt.find("int3: 0000 [#") != std::string::npos;
 }
 
-// The report that names the trial: the first that stopped work (a crash, corrupted memory, a lockup,
-// a hang). A complaint names it only where nothing worse came; both stand in the record.
+// The report that names the trial: the first that stopped work (a crash, corrupted memory, a
+// lockup, a hang). A complaint names it only where nothing worse came; both stand in the record.
 const console::Finding& naming_report(const std::vector<console::Finding>& findings,
                                       std::size_t own) {
   constexpr int kStopsWork = 50;  // see console::severity_of()

@@ -3,11 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/base/file.h"
-#include "harness/vm/accel.h"
 #include "harness/vm/fake_vm.h"
-#include "harness/vm/qemu_argv.h"
-#include "harness/vm/qemu_registers.h"
-#include "harness/vm/qmp.h"
+#include "harness/vm/qemu/accel.h"
+#include "harness/vm/qemu/argv.h"
+#include "harness/vm/qemu/qmp.h"
+#include "harness/vm/qemu/registers.h"
 
 namespace ktrial::vm {
 namespace {
@@ -30,9 +30,9 @@ std::string joined(const std::vector<std::string>& words) {
 TEST(QemuArgvTest, WiresEverythingThroughInheritedDescriptors) {
   auto text = joined(qemu_arguments(sample_config(), QemuWiring{3, 4, 5, {6, 7}}));
   for (const char* part :
-       {"mem-path=/proc/self/fd/3", "file,id=console,path=/proc/self/fd/4,append=on", "socket,id=qmp,fd=5",
-        "socket,id=port0,fd=6", "name=two", "-sandbox|on", "share=on", "-nodefaults", "-no-reboot",
-        "-accel|tcg,thread=multi|-cpu|max", "-kernel|/boot/a,b|"})
+       {"mem-path=/proc/self/fd/3", "file,id=console,path=/proc/self/fd/4,append=on",
+        "socket,id=qmp,fd=5", "socket,id=port0,fd=6", "name=two", "-sandbox|on", "share=on",
+        "-nodefaults", "-no-reboot", "-accel|tcg,thread=multi|-cpu|max", "-kernel|/boot/a,b|"})
     EXPECT_NE(text.find(part), text.npos) << part << " in " << text;
   EXPECT_EQ(text.find("-net"), text.npos);
 }
@@ -76,8 +76,8 @@ constexpr char kRegisters[] =
 TEST(QemuRegistersTest, ReadsEveryCpu) {
   auto samples = parse_registers(kRegisters);
   ASSERT_EQ(samples.size(), 3u);
-  EXPECT_EQ(samples[0], (VcpuSample{0, 0xffffffff81105a55, 0xffffc90000003ee0, 0xffffc90000003f08, false, false,
-                                    false}));
+  EXPECT_EQ(samples[0], (VcpuSample{0, 0xffffffff81105a55, 0xffffc90000003ee0, 0xffffc90000003f08,
+                                    false, false, false}));
   EXPECT_EQ(samples[1], (VcpuSample{1, 0x7f1200000010, 0, 0, true, true, false}));
   EXPECT_TRUE(samples[2].halted);
 }
@@ -101,7 +101,8 @@ TEST(QmpTest, AnswersEventsAndErrorsAreToldApart) {
   QmpPair pair;
   boost::asio::io_context io;
   std::vector<std::string> events;
-  Qmp qmp(io, std::move(pair.ours), [&](const std::string& e, const auto&) { events.push_back(e); });
+  Qmp qmp(io, std::move(pair.ours),
+          [&](const std::string& e, const auto&) { events.push_back(e); });
   // Ids count from 1; what the peer says first waits in the socket.
   ASSERT_TRUE(write_all(pair.theirs.get(),
                         "{\"QMP\":{}}\nnot json\n{\"return\":{}}\n{\"event\":\"STOP\"}\n"
@@ -129,9 +130,13 @@ class AccelTest : public testing::Test {
  protected:
   Result<AccelChoice> choose(std::vector<FakeVm::Step> script,
                              std::optional<Accel> wanted = std::nullopt) {
-    return choose_accel(clock, {.wanted = wanted, .kernel = "/k", .kernel_id = "id",
-                             .cache = dir->path() / "accel.json", .patience = 200ms,
-                             .kvm_device = "/dev/null"},
+    return choose_accel(clock,
+                        {.wanted = wanted,
+                         .kernel = "/k",
+                         .kernel_id = "id",
+                         .cache = dir->path() / "accel.json",
+                         .patience = 200ms,
+                         .kvm_device = "/dev/null"},
                         "7.2", [&](const VmConfig& config) -> Result<std::unique_ptr<Vm>> {
                           EXPECT_EQ(config.accel, Accel::kvm);
                           ++probes;
@@ -144,7 +149,8 @@ class AccelTest : public testing::Test {
 };
 
 TEST_F(AccelTest, KvmCountsOnlyAfterTheKernelPrinted) {
-  auto choice = choose({{0ms, ConsoleBytes{"[    0.000000] Linux ver"}}, {0ms, ConsoleBytes{"sion 6.1"}}});
+  auto choice =
+      choose({{0ms, ConsoleBytes{"[    0.000000] Linux ver"}}, {0ms, ConsoleBytes{"sion 6.1"}}});
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->accel, Accel::kvm);
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 
+#include "harness/base/text.h"
 #include "results/report/text.h"
 #include "results/store/json.h"
 

@@ -1,6 +1,7 @@
 #include "results/report/report.h"
 
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 #include <cstdlib>
 #include <fstream>

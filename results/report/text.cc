@@ -1,9 +1,9 @@
 #include "results/report/text.h"
 
-#include <cmath>
 #include <cstdint>
 #include <cstdio>
 
+#include "harness/base/text.h"
 #include "results/report/report.h"
 
 namespace ktrial::results {
@@ -60,25 +60,7 @@ std::string printable(std::string_view text) {
 
 std::string shell_quoted(const std::vector<std::string>& argv) {
   std::string out;
-  for (const std::string& arg : argv) {
-    if (!out.empty()) out += ' ';
-    const bool plain = !arg.empty() && arg.find_first_not_of(
-                                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                           "0123456789_-./:=,+@%") == std::string::npos;
-    if (plain) {
-      out += arg;
-      continue;
-    }
-    out += '\'';
-    for (char c : arg) {
-      if (c == '\'') {
-        out += "'\\''";
-      } else {
-        out += c;
-      }
-    }
-    out += '\'';
-  }
+  for (const std::string& word : argv) out += (out.empty() ? "" : " ") + ktrial::shell_quoted(word);
   return out;
 }
 
@@ -98,22 +80,6 @@ Ink ink_of(Outcome outcome) {
       break;
   }
   return Ink::unsure;
-}
-
-std::string spoken_seconds(double seconds) {
-  char out[48];
-  if (!(seconds >= 0) || seconds > 1e9) return "?";
-  if (seconds < 99.95) {
-    std::snprintf(out, sizeof out, "%.1f s", seconds);
-    return out;
-  }
-  const long whole = std::lround(seconds);
-  if (whole < 3600) {
-    std::snprintf(out, sizeof out, "%ld min %ld s", whole / 60, whole % 60);
-  } else {
-    std::snprintf(out, sizeof out, "%ld h %ld min", whole / 3600, whole % 3600 / 60);
-  }
-  return out;
 }
 
 std::string padded(std::string text, std::size_t width) {

@@ -11,8 +11,6 @@ namespace ktrial::results {
 enum class Ink { bold, dim, good, bad, unsure };
 std::string inked(std::string_view text, Ink ink, bool color);
 Ink ink_of(Outcome outcome);
-// "12.3 s", "2 min 5 s", "1 h 2 min".
-std::string spoken_seconds(double seconds);
 // Padded with blanks to `width` columns (of ASCII or one-column characters).
 std::string padded(std::string text, std::size_t width);
 // At most `limit` bytes, cut at a character, "..." where cut.

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <fstream>
 
+#include <test_paths.h>
+
 #include "harness/base/file.h"
 #include "results/report/report.h"
 #include "results/store/json.h"

@@ -2,6 +2,7 @@
 // does): the report of the kernel keeps the rules of backtraces.h, too.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 #include <filesystem>
 #include <sstream>
@@ -40,10 +41,10 @@ std::vector<KmsgLine> first_report(const std::vector<KmsgLine>& lines, std::size
 TEST(LockupE2eTest, ASoftLockupsBacktracesAreOfAllOtherCpusOnceEach) {
   const auto dir = TempDir::create();
   ASSERT_TRUE(dir);
-  const auto output = run_command({KTRIAL_BINARY_DIR "/bin/ktrial", "run", "--workload", "inject",
-                                   "--set", "fault=soft_lockup", "--cpus", std::to_string(kCpus),
-                                   "--results", dir->path().string()},
-                                  {.timeout = std::chrono::minutes(10)});
+  const auto output = run_command(
+      {KTRIAL_BINARY_DIR "/bin/ktrial", "run", "--workload", "inject", "--set", "fault=soft_lockup",
+       "--cpus", std::to_string(kCpus), "--results", dir->path().string()},
+      {.timeout = std::chrono::minutes(10)});
   ASSERT_TRUE(output) << output.error().message;
   if (output->exit_status > 1) GTEST_SKIP() << output->err;
   ASSERT_EQ(output->exit_status, 1) << output->out << output->err;

@@ -1,0 +1,53 @@
+// `ktrial job`: one job in this process. What engines start.
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "harness/cli/commands.h"
+#include "harness/cli/exit_codes.h"
+#include "harness/run/event_writer.h"
+#include "harness/run/run.h"
+
+namespace ktrial::cli {
+namespace {
+
+// The exit code.
+Result<int> run_there(const run::Job& job, const run::Sink& sink) {
+  if (!job.working_dir.empty() && ::chdir(job.working_dir.c_str()) != 0)
+    return fail_errno("change to " + job.working_dir.string(), errno, ErrorKind::usage);
+  // A commit that does not compile is one to skip, as for `kernel build`.
+  if (job.kernel_only) return KTRIAL_TRY(run::make_kernel(job, sink)).kernel.empty() ? 125 : 0;
+  return exit_code(KTRIAL_TRY(run::run_job(job, sink)).verdict.outcome);
+}
+
+Result<int> run(const std::string& file) {
+  const run::Job job = KTRIAL_TRY(run::load_job(file));
+  run::EventWriter writer(STDOUT_FILENO);
+  double last_s = 0;
+  const auto exit = run_there(job, [&](const run::Event& event) {
+    last_s = event.at_s;
+    writer.tell(event);
+  });
+  run::Ended ended{exit ? *exit : exit_code(exit.error().kind), {}};
+  if (!exit) ended.error = exit.error();
+  writer.tell({last_s, std::nullopt, ended});
+  KTRIAL_TRY(writer.finish());
+  return exit;
+}
+
+}  // namespace
+
+void add_job(CLI::App& app, Action& action) {
+  auto* command =
+      app.add_subcommand("job", "Runs one job file; what `run --jobs` and others start");
+  auto file = std::make_shared<std::string>();
+  command->add_option("FILE", *file, "job.json, as a run's folder has one")->required();
+  command->footer(R"(Examples:
+  ktrial job ~/.local/state/ktrial/runs/20260301-123456.789-abcd/job.json     once more, as it was
+
+Stdout tells what happens, a JSON object a line; docs/cli.md has them. Exit status as of `run`.)");
+  command->callback([&action, file] { action = [file] { return run(*file); }; });
+}
+
+}  // namespace ktrial::cli

@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "harness/vm/libvirt/connection.h"
+#include "harness/vm/libvirt/libvirt_vm.h"
+#include "harness/vm/libvirt/ssh.h"
+
+namespace ktrial::vm {
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::seconds kPatience(120);  // libvirtd may have to examine QEMU first
+
+std::string version_text(unsigned long version) {  // libvirt's coding: 1e6, 1e3, 1
+  return fmt::format("{}.{}.{}", version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
+std::string default_uri() {
+  if (const char* named = std::getenv("LIBVIRT_DEFAULT_URI"); named != nullptr && *named != '\0')
+    return named;
+  return ::geteuid() == 0 ? "qemu:///system" : "qemu:///session";
+}
+
+}  // namespace
+
+Result<LibvirtInstall> find_libvirt(asio::io_context& io, const std::string& wanted,
+                                    std::stop_token stop) {
+  LibvirtInstall out{.uri = without_questions(wanted.empty() ? default_uri() : wanted)};
+  auto connection = KTRIAL_TRY(LibvirtConnection::open(io, out.uri, kPatience, std::move(stop)));
+  const char* type = virConnectGetType(connection.get());
+  if (type == nullptr || std::string_view(type) != "QEMU")
+    return usage_error(fmt::format("{} leads to {}, not to QEMU", out.uri, type ? type : "nothing"),
+                       "use a URI that begins with qemu, e.g. qemu:///session");
+  unsigned long qemu = 0, libvirt = 0;
+  KTRIAL_TRY(connection.call("asking for QEMU's version", kPatience, [&] {
+    return virConnectGetVersion(connection.get(), &qemu) == 0
+               ? virConnectGetLibVersion(connection.get(), &libvirt)
+               : -1;
+  }));
+  out.qemu_version = version_text(qemu);
+  out.libvirt_version = version_text(libvirt);
+  if (char* host = virConnectGetHostname(connection.get())) {
+    out.host = host;
+    std::free(host);
+  }
+  // qemu:///session and qemu+unix:///session have no host between the slashes.
+  const auto slashes = out.uri.find("://");
+  const std::string path = slashes == std::string::npos ? "" : out.uri.substr(slashes + 3);
+  out.local = path.starts_with("/");
+  out.session = path.starts_with("/session");
+  return out;
+}
+
+Result<bool> libvirt_offers_kvm(asio::io_context& io, const LibvirtInstall& libvirt) {
+  auto connection = KTRIAL_TRY(LibvirtConnection::open(io, libvirt.uri, kPatience));
+  char* answer = nullptr;
+  const auto offered = connection.call("asking for KVM", kPatience, [&] {
+    answer = virConnectGetDomainCapabilities(connection.get(), nullptr, "x86_64", "q35", "kvm", 0);
+    return answer != nullptr ? 0 : -1;
+  });
+  std::free(answer);
+  return offered.has_value();  // the refusal is the answer
+}
+
+}  // namespace ktrial::vm

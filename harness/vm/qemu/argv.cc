@@ -1,0 +1,97 @@
+#include "harness/vm/qemu/argv.h"
+
+#include <fmt/format.h>
+
+#include "harness/base/text.h"
+
+namespace ktrial::vm {
+
+const char* name(Accel accel) { return accel == Accel::kvm ? "kvm" : "tcg"; }
+const char* name(Machine machine) { return machine == Machine::q35 ? "q35" : "microvm"; }
+
+std::string option_value(const std::string& value) {
+  std::string out;
+  for (char c : value) {
+    out.push_back(c);
+    if (c == ',') out.push_back(',');
+  }
+  return out;
+}
+
+namespace {
+
+std::string machine_option(Machine machine) {
+  // Devices that no trial needs are off: each costs boot time to probe.
+  if (machine == Machine::q35)
+    return "q35,memory-backend=ram,sata=off,smbus=off,usb=off,vmport=off,hpet=off";
+  // virtio-mmio is a module in distribution kernels that we want to boot, PCI is not.
+  return "microvm,memory-backend=ram,pcie=on,rtc=on,isa-serial=on,pit=on,pic=on";
+}
+
+void add_channel(std::vector<std::string>& out, const VmConfig& config,
+                 const std::optional<QemuWiring>& wiring) {
+  auto add = [&](std::initializer_list<std::string> options) { out.insert(out.end(), options); };
+  if (auto* serial = std::get_if<VirtioSerialPorts>(&config.channel)) {
+    add({"-device", "virtio-serial-pci,id=vser"});
+    for (std::size_t i = 0; i < serial->names.size(); ++i) {
+      add({"-chardev",
+           wiring ? fmt::format("socket,id=port{},fd={}", i, wiring->port_fds.at(i))
+                  : fmt::format("null,id=port{}", i),
+           "-device",
+           fmt::format("virtserialport,bus=vser.0,nr={},chardev=port{},name={}", i + 1, i,
+                       serial->names[i])});
+    }
+  } else if (auto* vhost = std::get_if<VhostVsockDevice>(&config.channel)) {
+    add({"-device", fmt::format("vhost-vsock-pci,guest-cid={}", vhost->cid)});
+  } else if (auto* user = std::get_if<VhostUserVsockDevice>(&config.channel)) {
+    add({"-chardev", "socket,id=vsock,path=" + option_value(user->socket.string()), "-device",
+         "vhost-user-vsock-pci,chardev=vsock"});
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> qemu_arguments(const VmConfig& config,
+                                        const std::optional<QemuWiring>& wiring) {
+  const bool kvm = config.accel == Accel::kvm;
+  std::vector<std::string> out;
+  auto add = [&](std::initializer_list<std::string> options) { out.insert(out.end(), options); };
+  // debug-threads names the vCPU threads, so that host-side facts can be told per vCPU.
+  add({"-name", fmt::format("{},debug-threads=on", option_value(config.name))});
+  add({"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"});
+  add({"-machine", machine_option(config.machine)});
+  const char* tcg = config.one_thread ? "tcg,thread=single" : "tcg,thread=multi";
+  add({"-accel", kvm ? "kvm" : tcg, "-cpu", kvm ? "host" : "max"});
+  add({"-smp", std::to_string(config.cpus), "-m", fmt::format("{}M", config.memory_mib)});
+  // Shared RAM: vhost-user needs it, and a dead guest is read through it.
+  const bool ours = wiring && config.share_ram;
+  add({"-object",
+       ours ? fmt::format("memory-backend-file,id=ram,size={}M,share=on,"
+                          "mem-path=/proc/self/fd/{}",
+                          config.memory_mib, wiring->ram_fd)
+            : fmt::format("memory-backend-memfd,id=ram,size={}M,share=on", config.memory_mib)});
+  if (wiring) {
+    add({"-chardev",
+         fmt::format("file,id=console,path=/proc/self/fd/{},append=on", wiring->console_fd)});
+    add({"-serial", "chardev:console"});
+    add({"-chardev", fmt::format("socket,id=qmp,fd={}", wiring->qmp_fd)});
+    add({"-mon", "chardev=qmp,mode=control"});
+    add({"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"});
+  } else {
+    add({"-serial", "mon:stdio"});
+  }
+  add_channel(out, config, wiring);
+  add({"-kernel", config.kernel.string()});
+  if (!config.initrd.empty()) add({"-initrd", config.initrd.string()});
+  add({"-append", config.command_line});
+  return out;
+}
+
+std::string shell_script(const std::string& program, const std::vector<std::string>& arguments) {
+  std::string out = shell_quoted(program);
+  for (const std::string& argument : arguments)
+    out += (argument.starts_with('-') ? " \\\n  " : " ") + shell_quoted(argument);
+  return out + "\n";
+}
+
+}  // namespace ktrial::vm

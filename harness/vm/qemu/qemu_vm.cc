@@ -1,0 +1,281 @@
+#include "harness/vm/qemu/qemu_vm.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "harness/vm/qemu/argv.h"
+#include "harness/vm/qemu/qmp.h"
+#include "harness/vm/qemu/qmp_answers.h"
+#include "harness/vm/qemu/registers.h"
+#include "harness/vm/ram_dump.h"
+
+namespace ktrial::vm {
+namespace asio = boost::asio;
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+namespace {
+
+struct SocketPair {
+  Fd ours, theirs;
+};
+Result<SocketPair> socket_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return fail_errno("socketpair", errno);
+  return SocketPair{Fd(ends[0]), Fd(ends[1])};
+}
+
+constexpr int kConsolePipe = 1 << 20;     // bytes; less room only makes the guest wait sooner
+constexpr std::size_t kLastWords = 4096;  // bytes of QEMU's stderr worth keeping
+
+// Reads a descriptor to its end, handing out what comes.
+class Drain : public std::enable_shared_from_this<Drain> {
+ public:
+  using Handler = std::function<void(std::string_view)>;
+  Drain(asio::io_context& io, Fd fd, Handler on_bytes, std::function<void()> on_end)
+      : stream_(io, fd.release()), on_bytes_(std::move(on_bytes)), on_end_(std::move(on_end)) {}
+  void run() {
+    stream_.async_read_some(asio::buffer(buffer_),
+                            [self = shared_from_this()](auto error, std::size_t size) {
+                              if (!self->on_bytes_) return;
+                              if (size > 0) self->on_bytes_({self->buffer_.data(), size});
+                              if (!self->on_bytes_) return;
+                              if (error) return self->on_end_();
+                              self->run();
+                            });
+  }
+  void stop() {
+    on_bytes_ = nullptr;
+    on_end_ = nullptr;
+    boost::system::error_code ignored;
+    stream_.close(ignored);
+  }
+
+ private:
+  asio::posix::stream_descriptor stream_;
+  std::array<char, 65536> buffer_;
+  Handler on_bytes_;
+  std::function<void()> on_end_;
+};
+
+class QemuVm final : public Vm {
+ public:
+  QemuVm(asio::io_context& io, const QemuInstall& qemu, const VmConfig& config)
+      : io_(io), qemu_(qemu), config_(config) {}
+  ~QemuVm() override { destroy(); }
+
+  Status start(Sink sink) override;
+  Result<Fd> take_port(const std::string& port_name) override;
+  Result<std::vector<VcpuSample>> sample_vcpus(milliseconds patience) override;
+  Status pause(milliseconds patience) override;
+  Status resume(milliseconds patience) override;
+  Result<GuestRam> ram(milliseconds patience) override;
+  Status inject_nmi(milliseconds patience) override;
+  Result<std::string> status(milliseconds patience) override;
+  void destroy() override;
+  pid_t process() const override { return child_ ? child_->pid() : 0; }
+  std::vector<pid_t> vcpu_threads() const override { return vcpu_threads_; }
+  std::string shell_command() const override {
+    return shell_script(qemu_.program.string(), qemu_arguments(config_, std::nullopt));
+  }
+
+ private:
+  void on_qmp_event(const std::string& event, const json& data);
+  void on_part_ended();
+  Status make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& console, Fd& qmp);
+
+  asio::io_context& io_;
+  const QemuInstall qemu_;
+  const VmConfig config_;
+  Sink sink_;
+  Fd ram_;
+  std::optional<Child> child_;
+  std::unique_ptr<Qmp> qmp_;
+  std::shared_ptr<Drain> console_, errors_;
+  std::map<std::string, Fd> ports_;
+  std::string last_words_;
+  std::vector<pid_t> vcpu_threads_;
+  std::optional<ExitStatus> exit_status_;
+  int open_parts_ = 0;   // child, console, stderr: Exited is told when all have ended
+  bool paused_ = false;  // by us
+};
+
+Status QemuVm::make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& console, Fd& qmp) {
+  auto give = [&](Fd fd) {
+    theirs.push_back(std::move(fd));
+    return theirs.back().get();
+  };
+  ram_.reset(::memfd_create("ktrial-ram", MFD_CLOEXEC));
+  if (!ram_) return fail_errno("memfd_create", errno);
+  if (::ftruncate(ram_.get(), static_cast<off_t>(config_.memory_mib) << 20) != 0)
+    return fail_errno("guest RAM of " + std::to_string(config_.memory_mib) + " MiB", errno);
+  wiring.ram_fd = ram_.get();
+  // A pipe: QEMU's UART waits for room in it. Into a full socket it drops characters.
+  int console_pipe[2];
+  if (::pipe2(console_pipe, O_CLOEXEC) != 0) return fail_errno("pipe", errno);
+  console.reset(console_pipe[0]);
+  wiring.console_fd = give(Fd(console_pipe[1]));
+  ::fcntl(console.get(), F_SETPIPE_SZ, kConsolePipe);  // as much as a user may have
+  SocketPair qmp_pair = KTRIAL_TRY(socket_pair());
+  wiring.qmp_fd = give(std::move(qmp_pair.theirs));
+  qmp = std::move(qmp_pair.ours);
+  if (auto* serial = std::get_if<VirtioSerialPorts>(&config_.channel)) {
+    for (const std::string& port : serial->names) {
+      SocketPair pair = KTRIAL_TRY(socket_pair());
+      wiring.port_fds.push_back(give(std::move(pair.theirs)));
+      ports_[port] = std::move(pair.ours);
+    }
+  }
+  return {};
+}
+
+Status QemuVm::start(Sink sink) {
+  sink_ = std::move(sink);
+  QemuWiring wiring;
+  std::vector<Fd> theirs;  // closed on our side when QEMU has them
+  Fd console, qmp;
+  KTRIAL_TRY(make_wiring(wiring, theirs, console, qmp));
+  int error_pipe[2];
+  if (::pipe2(error_pipe, O_CLOEXEC) != 0) return fail_errno("pipe", errno);
+  Fd error_read(error_pipe[0]), error_write(error_pipe[1]);
+
+  Child::Options options{.program = qemu_.program,
+                         .arguments = qemu_arguments(config_, wiring),
+                         .inherit = {wiring.ram_fd, wiring.console_fd, wiring.qmp_fd},
+                         .standard_error = error_write.get()};
+  options.inherit.insert(options.inherit.end(), wiring.port_fds.begin(), wiring.port_fds.end());
+  child_.emplace(KTRIAL_TRY(Child::start(io_, options)));
+
+  open_parts_ = 3;
+  child_->on_exit([this](ExitStatus status) {
+    exit_status_ = status;
+    on_part_ended();
+  });
+  console_ = std::make_shared<Drain>(
+      io_, std::move(console),
+      [this](std::string_view bytes) { sink_(ConsoleBytes{std::string(bytes)}); },
+      [this] { on_part_ended(); });
+  console_->run();
+  errors_ = std::make_shared<Drain>(
+      io_, std::move(error_read),
+      [this](std::string_view bytes) {
+        last_words_.append(bytes);
+        if (last_words_.size() > kLastWords) last_words_.erase(0, last_words_.size() - kLastWords);
+      },
+      [this] { on_part_ended(); });
+  errors_->run();
+  qmp_ = std::make_unique<Qmp>(
+      io_, std::move(qmp),
+      [this](const std::string& event, const json& data) { on_qmp_event(event, data); });
+  return {};
+}
+
+void QemuVm::on_part_ended() {
+  if (--open_parts_ > 0 || !exit_status_) return;
+  while (!last_words_.empty() && last_words_.back() == '\n') last_words_.pop_back();
+  sink_(Exited{*exit_status_, last_words_});
+}
+
+void QemuVm::on_qmp_event(const std::string& event, const json& data) {
+  if (event == "SHUTDOWN") {
+    if (data.value("guest", false)) sink_(GuestShutdown{data.value("reason", "guest-shutdown")});
+  } else if (auto stopped = stop_told_by(event, data, paused_)) {
+    sink_(std::move(*stopped));
+  }
+}
+
+Result<Fd> QemuVm::take_port(const std::string& port_name) {
+  auto it = ports_.find(port_name);
+  if (it == ports_.end() || !it->second)
+    return fail(ErrorKind::internal, "no virtio-serial port " + port_name);
+  return std::move(it->second);
+}
+
+Result<std::vector<VcpuSample>> QemuVm::sample_vcpus(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  if (vcpu_threads_.empty()) {
+    vcpu_threads_ = thread_ids(KTRIAL_TRY(qmp_->execute("query-cpus-fast", nullptr, patience)));
+  }
+  const bool was_paused = paused_;
+  KTRIAL_TRY(pause(patience));
+  auto text = qmp_->human("info registers -a", patience);
+  if (!was_paused) KTRIAL_TRY(resume(patience));
+  if (!text) return std::unexpected(text.error());
+  return parse_registers(*text);
+}
+
+Status QemuVm::pause(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  if (paused_) return {};
+  paused_ = true;  // before the event comes
+  auto stopped = qmp_->execute("stop", nullptr, patience);
+  if (!stopped) paused_ = false;
+  KTRIAL_TRY(std::move(stopped));
+  return {};
+}
+
+Status QemuVm::resume(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  if (!paused_) return {};
+  KTRIAL_TRY(qmp_->execute("cont", nullptr, patience));
+  paused_ = false;
+  return {};
+}
+
+Result<GuestRam> QemuVm::ram(milliseconds patience) {
+  if (!ram_ || !qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  if (!config_.share_ram)
+    return dump_ram([&](const auto& command, const json& arguments,
+                        milliseconds wait) { return qmp_->execute(command, arguments, wait); },
+                    config_.memory_mib << 20, config_.machine, patience);
+  Fd copy(::fcntl(ram_.get(), F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail_errno("guest RAM", errno);
+  return GuestRam{std::move(copy), config_.memory_mib << 20, config_.machine};
+}
+
+Status QemuVm::inject_nmi(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  KTRIAL_TRY(qmp_->execute("inject-nmi", nullptr, patience));
+  return {};
+}
+
+Result<std::string> QemuVm::status(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  json answer = KTRIAL_TRY(qmp_->execute("query-status", nullptr, patience));
+  return answer.value("status", "unknown");
+}
+
+// Order: the process first, so that no callback finds half a machine; then the
+// streams, whose handlers refer to us.
+void QemuVm::destroy() {
+  if (child_) child_->kill();
+  qmp_.reset();
+  if (console_) console_->stop();
+  if (errors_) errors_->stop();
+  console_.reset();
+  errors_.reset();
+  child_.reset();
+  ports_.clear();
+  ram_.reset();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Vm>> make_qemu_vm(asio::io_context& io, const QemuInstall& qemu,
+                                         const VmConfig& config) {
+  return std::make_unique<QemuVm>(io, qemu, config);
+}
+
+}  // namespace ktrial::vm
