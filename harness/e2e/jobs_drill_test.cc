@@ -95,7 +95,7 @@ TEST_F(JobsDrill, TheSameVerdictsWhoeverRunsTheMachines) {
   ASSERT_TRUE(
       write_file_atomically(root() / "m.toml", "workload = 'mmcid-vfork'\n[matrix]\nkernel = ['" +
                                                    std::string(kFixedKernel) + "', '" + kBadKernel +
-                                                   "']\ncpus = [2, 4]\n"));
+                                                   "']\ncpus = [3, 4]\n"));
   const auto verdicts = [&](const std::vector<std::string>& more) {
     std::vector<std::string> words = {
         "run", (root() / "m.toml").string(), "--jobs", "3", "--format", "json"};
@@ -104,7 +104,8 @@ TEST_F(JobsDrill, TheSameVerdictsWhoeverRunsTheMachines) {
     const auto result = running.wait(std::chrono::minutes(30));
     EXPECT_EQ(result.exit, 1) << result.err;
     std::map<std::string, std::string> out;
-    for (const auto& trial : result.json()["trials"])
+    auto json = result.json();
+    for (const auto& trial : json["trials"])
       out[trial["cell"]] =
           trial["outcome"].get<std::string>() + " " + trial["culprit"].get<std::string>();
     for (const auto& [cell, verdict] : out)
