@@ -2,10 +2,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <test_paths.h>
 
 #include <string>
-
-#include <test_paths.h>
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"

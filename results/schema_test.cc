@@ -1,7 +1,7 @@
 // The documents that this folder writes, against docs/schema.
-#include <algorithm>
-
 #include <test_paths.h>
+
+#include <algorithm>
 
 #include "results/schema_check.h"
 #include "results/store/json.h"

@@ -46,7 +46,8 @@ int main() {
   if (!channel.problem.empty()) power_off("no channel to the host: " + channel.problem);
 
   init::Beats beats(channel.beat, kSecond);
-  init::Agent agent(channel.control, {.alone = true, .each_second = [&] { beats.cover_online_cpus(); }});
+  init::Agent agent(channel.control,
+                    {.alone = true, .each_second = [&] { beats.cover_online_cpus(); }});
   agent.send(init::make_hello(command_line));
   mlockall(MCL_CURRENT | MCL_FUTURE);  // a beat shall not wait for a page
   setpriority(PRIO_PROCESS, 0, -10);   // be heard among thousands of workload threads

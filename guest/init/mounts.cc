@@ -40,7 +40,7 @@ constexpr Mount kRest[] = {
 
 // Of the initramfs: mounted file systems are not looked into.
 bool holds_files(const char* path) {
-  struct stat self {}, parent {};
+  struct stat self{}, parent{};
   if (stat(path, &self) != 0 || stat("/", &parent) != 0 || self.st_dev != parent.st_dev)
     return false;
   std::error_code error;

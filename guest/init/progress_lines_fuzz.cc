@@ -31,8 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   require(whole == split && whole_lines.malformed() == split_lines.malformed());
   for (const auto& message : whole) {
-    const std::string line = std::to_string(message.done) + " " + std::to_string(message.total) +
-                             " " + message.text;
+    const std::string line =
+        std::to_string(message.done) + " " + std::to_string(message.total) + " " + message.text;
     require(init::parse_progress(line) == message);
   }
   return 0;

@@ -41,10 +41,10 @@ struct VcpuState {
   VcpuClass what = VcpuClass::unknown;
   // Where it is; of a waiting one: who called the wait.
   std::string function;
-  std::string waits_in;         // function that waits for another CPU; empty: it does not
-  bool interrupts_off = false;   // at every look
-  bool inside_schedule = false;  // holds a run queue's lock
-  std::string task;              // "comm/pid"; empty: unknown
+  std::string waits_in;            // function that waits for another CPU; empty: it does not
+  bool interrupts_off = false;     // at every look
+  bool inside_schedule = false;    // holds a run queue's lock
+  std::string task;                // "comm/pid"; empty: unknown
   double ran_s = 0, waited_s = 0;  // by the host, between the first and the last look
   std::vector<StackFrame> stack;   // at the last look
 };
@@ -67,7 +67,7 @@ std::optional<Culprit> find_culprit(const std::vector<VcpuState>& vcpus);
 inline constexpr double kProofSeconds = 1.0;
 
 struct BlockedTask {
-  std::string task;  // "comm/pid"
+  std::string task;   // "comm/pid"
   std::string state;  // "D", "D vfork": why it is shown
   std::vector<StackFrame> stack;
 };

@@ -12,9 +12,7 @@ Look kernel(unsigned cpu, std::initializer_list<const char*> functions, bool irq
     look.stack.push_back({function, std::string(function) + "+0x1/0x2", true});
   return look;
 }
-Look user(unsigned cpu) {
-  return {.registers = {.cpu = cpu, .rip = 0x400000, .user_mode = true}};
-}
+Look user(unsigned cpu) { return {.registers = {.cpu = cpu, .rip = 0x400000, .user_mode = true}}; }
 Look halted(unsigned cpu) {
   Look look = kernel(cpu, {"pv_native_safe_halt", "default_idle", "do_idle"}, true);
   look.registers.halted = true;
@@ -27,12 +25,14 @@ Look mm_get_cid(unsigned cpu) {
   return kernel(cpu, {"mm_get_cid", "__schedule", "schedule", "do_nanosleep"});
 }
 Look rq_lock(unsigned cpu) {
-  return kernel(cpu, {"native_queued_spin_lock_slowpath", "_raw_spin_lock", "raw_spin_rq_lock_nested",
-                      "sched_balance_rq", "__schedule"});
+  return kernel(cpu, {"native_queued_spin_lock_slowpath", "_raw_spin_lock",
+                      "raw_spin_rq_lock_nested", "sched_balance_rq", "__schedule"});
 }
 Look ipi(unsigned cpu) {
-  return kernel(cpu, {"smp_call_function_many_cond", "on_each_cpu_cond_mask", "flush_tlb_mm_range",
-                      "zap_pte_range"}, true);
+  return kernel(cpu,
+                {"smp_call_function_many_cond", "on_each_cpu_cond_mask", "flush_tlb_mm_range",
+                 "zap_pte_range"},
+                true);
 }
 
 TEST(ClassifyTest, EachKindOfVcpu) {
@@ -63,9 +63,9 @@ TEST(ClassifyTest, ASpinLoopMayCallAround) {
 
 TEST(ClassifyTest, TicksThatStrikeALoopAreNotWhatItDoes) {
   const Look plain = kernel(0, {"my_loop", "my_driver"}, true);
-  const Look struck = kernel(0, {"update_load_avg", "task_tick_fair", "sched_tick",
-                                 "sysvec_apic_timer_interrupt", "asm_sysvec_apic_timer_interrupt",
-                                 "my_loop", "my_driver"});
+  const Look struck =
+      kernel(0, {"update_load_avg", "task_tick_fair", "sched_tick", "sysvec_apic_timer_interrupt",
+                 "asm_sysvec_apic_timer_interrupt", "my_loop", "my_driver"});
   auto state = classify({plain, struck, plain, struck}, ran(0, 2));
   EXPECT_EQ(state.what, VcpuClass::spinning);
   EXPECT_EQ(state.function, "my_loop");
@@ -74,8 +74,10 @@ TEST(ClassifyTest, TicksThatStrikeALoopAreNotWhatItDoes) {
   EXPECT_EQ(state.what, VcpuClass::spinning_irqs_off);
   EXPECT_EQ(state.function, "update_load_avg");
   // Who waits goes on waiting while a tick strikes it.
-  const Look waits = kernel(1, {"smp_call_function_many_cond", "on_each_cpu_cond_mask",
-                                "flush_tlb_mm_range", "zap_pte_range"}, true);
+  const Look waits = kernel(1,
+                            {"smp_call_function_many_cond", "on_each_cpu_cond_mask",
+                             "flush_tlb_mm_range", "zap_pte_range"},
+                            true);
   const Look waits_struck =
       kernel(1, {"account_user_time", "sysvec_apic_timer_interrupt",
                  "asm_sysvec_apic_timer_interrupt", "smp_call_function_many_cond",
@@ -85,10 +87,10 @@ TEST(ClassifyTest, TicksThatStrikeALoopAreNotWhatItDoes) {
 }
 
 TEST(CulpritTest, TheOneInsideTheSchedulerHoldsTheOthersUp) {
-  const auto culprit = find_culprit({classify(thrice(rq_lock(0)), ran(0, 2)),
-                                     classify(thrice(ipi(1)), ran(1, 2)),
-                                     classify(thrice(kernel(2, {"innocent_spin"})), ran(2, 2)),
-                                     classify(thrice(mm_get_cid(3)), ran(3, 2))});
+  const auto culprit =
+      find_culprit({classify(thrice(rq_lock(0)), ran(0, 2)), classify(thrice(ipi(1)), ran(1, 2)),
+                    classify(thrice(kernel(2, {"innocent_spin"})), ran(2, 2)),
+                    classify(thrice(mm_get_cid(3)), ran(3, 2))});
   ASSERT_TRUE(culprit);
   EXPECT_EQ(culprit->cpu, 3u);
   EXPECT_EQ(culprit->function, "mm_get_cid");
@@ -112,23 +114,24 @@ TEST(CulpritTest, TooLittleTimeIsNoProof) {
 }
 
 TEST(CulpritTest, VictimsOfAStarvedVcpuAreNotToBlame) {
-  EXPECT_FALSE(find_culprit({classify(thrice(ipi(0)), ran(0, 3)),
-                             classify(thrice(mm_get_cid(1)), ran(1, 0, 3))}));
+  EXPECT_FALSE(find_culprit(
+      {classify(thrice(ipi(0)), ran(0, 3)), classify(thrice(mm_get_cid(1)), ran(1, 0, 3))}));
 }
 
 TEST(CulpritTest, ADeadlockIsNamedByWhoCalledTheWait) {
-  const Look abba = kernel(0, {"native_queued_spin_lock_slowpath", "_raw_spin_lock", "take_a_then_b"});
-  const auto culprit = find_culprit({classify(thrice(abba), ran(0, 3)),
-                                     classify(thrice(halted(1)), ran(1, 0))});
+  const Look abba =
+      kernel(0, {"native_queued_spin_lock_slowpath", "_raw_spin_lock", "take_a_then_b"});
+  const auto culprit =
+      find_culprit({classify(thrice(abba), ran(0, 3)), classify(thrice(halted(1)), ran(1, 0))});
   ASSERT_TRUE(culprit);
   EXPECT_EQ(culprit->function, "take_a_then_b");
   EXPECT_FALSE(culprit->proven);
 }
 
 TEST(CulpritTest, AHealthyGuestHasNone) {
-  EXPECT_FALSE(find_culprit({classify(thrice(user(0)), ran(0, 1)),
-                             classify(thrice(halted(1)), ran(1, 0)),
-                             classify({kernel(2, {"a"}, true), kernel(2, {"b"}, true)}, ran(2, 1))}));
+  EXPECT_FALSE(
+      find_culprit({classify(thrice(user(0)), ran(0, 1)), classify(thrice(halted(1)), ran(1, 0)),
+                    classify({kernel(2, {"a"}, true), kernel(2, {"b"}, true)}, ran(2, 1))}));
   EXPECT_FALSE(find_culprit({}));
 }
 

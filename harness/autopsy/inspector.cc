@@ -28,12 +28,11 @@ class Structures {
   const std::string& orc_trouble() const { return orc_trouble_; }
 
  private:
-  Structures(const introspect::Kernel& kernel, introspect::Btf btf,
-             std::vector<std::string>& notes)
+  Structures(const introspect::Kernel& kernel, introspect::Btf btf, std::vector<std::string>& notes)
       : btf_(std::move(btf)), symbols_(with_modules(kernel)), view_{kernel, symbols_, btf_} {
     auto modules = introspect::read_modules(view_);
-    auto orc = introspect::OrcTables::open(
-        view_, modules ? *modules : std::vector<introspect::Module>{});
+    auto orc =
+        introspect::OrcTables::open(view_, modules ? *modules : std::vector<introspect::Module>{});
     if (orc)
       orc_ = std::move(*orc);
     else
@@ -68,8 +67,8 @@ class RamInspector final : public Inspector {
 
   std::vector<StackFrame> stack(const vm::VcpuSample& at) override {
     if (!structures_) return to_frames({{at.rip, true}});
-    return to_frames(introspect::unwind(structures_->view(), structures_->orc(),
-                                        {at.rip, at.rsp, at.rbp}));
+    return to_frames(
+        introspect::unwind(structures_->view(), structures_->orc(), {at.rip, at.rsp, at.rbp}));
   }
 
   std::string task(unsigned cpu) override {
@@ -93,9 +92,9 @@ class RamInspector final : public Inspector {
       if (out.size() >= kMaxBlocked) break;
       std::string state(1, task.state);
       if (task.vfork_child) state += ", a vfork child";
-      out.push_back({task.label(), state,
-                     to_frames(introspect::unwind_sleeping(structures_->view(),
-                                                           structures_->orc(), task))});
+      out.push_back(
+          {task.label(), state,
+           to_frames(introspect::unwind_sleeping(structures_->view(), structures_->orc(), task))});
     }
     return out;
   }
@@ -124,7 +123,9 @@ class RamInspector final : public Inspector {
             {"types", types_trouble_},
             {"tasks", structures_ ? tasks_trouble() : types_trouble_},
             {"stacks", structures_ ? structures_->orc_trouble() : types_trouble_},
-            {"log", !log ? log.error().message : log->empty() ? "it is empty" : ""}};
+            {"log", !log           ? log.error().message
+                    : log->empty() ? "it is empty"
+                                   : ""}};
   }
 
   const introspect::KernelView* view() const override {

@@ -12,7 +12,8 @@ std::string stack_text(const std::vector<StackFrame>& stack) {
   std::string out;
   for (std::size_t i = 0; i < stack.size() && i < kMaxFrames; ++i)
     out += fmt::format("    {}{}\n", stack[i].certain ? "  " : "? ", stack[i].text);
-  if (stack.size() > kMaxFrames) out += fmt::format("      ... {} more\n", stack.size() - kMaxFrames);
+  if (stack.size() > kMaxFrames)
+    out += fmt::format("      ... {} more\n", stack.size() - kMaxFrames);
   return out;
 }
 

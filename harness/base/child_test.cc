@@ -55,7 +55,8 @@ TEST(ChildTest, ReportsExitStatusAndSignal) {
 
 TEST(ChildTest, MissingProgramIsAnError) {
   boost::asio::io_context io;
-  auto child = Child::start(io, {.program = "/nonexistent/program", .arguments = {}, .inherit = {}});
+  auto child =
+      Child::start(io, {.program = "/nonexistent/program", .arguments = {}, .inherit = {}});
   ASSERT_FALSE(child);
   EXPECT_NE(child.error().message.find("/nonexistent/program"), std::string::npos);
 }

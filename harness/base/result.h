@@ -43,9 +43,9 @@ void take(std::expected<void, E>&) {}
 #define KTRIAL_JOIN(a, b) KTRIAL_JOIN_(a, b)
 #define KTRIAL_JOIN_(a, b) a##b
 // `result` is a name of its own: one KTRIAL_TRY may be an argument of another.
-#define KTRIAL_TRY_AS(result, ...)                                                       \
-  __extension__({                                                                        \
-    auto result = (__VA_ARGS__);                                                         \
-    if (!result) return std::unexpected(std::move(result).error());                      \
-    ::ktrial::detail::take(result);                                                      \
+#define KTRIAL_TRY_AS(result, ...)                                  \
+  __extension__({                                                   \
+    auto result = (__VA_ARGS__);                                    \
+    if (!result) return std::unexpected(std::move(result).error()); \
+    ::ktrial::detail::take(result);                                 \
   })

@@ -35,9 +35,10 @@ double log_of(double x) { return std::log(std::max(x, 1e-9)); }
 Status check(const Rates& given) {
   const double p = given.with_bug.value_or(1), q = given.without_bug.value_or(0);
   if (!(q >= 0 && q < p && p <= 1))
-    return usage_error(fmt::format("fail rates {} with the bug and {} without it: 0 <= without < "
-                                   "with <= 1 must hold",
-                                   p, q));
+    return usage_error(
+        fmt::format("fail rates {} with the bug and {} without it: 0 <= without < "
+                    "with <= 1 must hold",
+                    p, q));
   if (rate_prior(given).empty())
     return usage_error(fmt::format("no fail rate that is considered is above {}, the rate without "
                                    "the bug",

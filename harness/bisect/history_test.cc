@@ -41,9 +41,10 @@ TEST(PackageHistoryTest, ABadEndThatIsOlderMeansTheFix) {
 }
 
 TEST(PackageHistoryTest, EndsThatMakeNoSenseAreUsageErrors) {
-  for (const auto& [good, bad, message] :
-       {std::tuple{"6.18.5", "6.18.5", "same package"}, {"6.17.1", "6.18.5", "6.17.1"},
-        {"6.18.5", "6.19.6", "2 packages"}, {"", "6.18.5", "no package"}}) {
+  for (const auto& [good, bad, message] : {std::tuple{"6.18.5", "6.18.5", "same package"},
+                                           {"6.17.1", "6.18.5", "6.17.1"},
+                                           {"6.18.5", "6.19.6", "2 packages"},
+                                           {"", "6.18.5", "no package"}}) {
     const auto history = between(good, bad);
     ASSERT_FALSE(history) << good << " " << bad;
     EXPECT_EQ(history.error().kind, ErrorKind::usage);

@@ -71,8 +71,9 @@ Result<Journal> Journal::open(const fs::path& folder, const Engine& engine) {
   const std::string text = KTRIAL_TRY(read_file(file));
   Log log = KTRIAL_TRY(parse_log(text, file.string()));
   if (print_header(log.header) != print_header(header_of(engine)))
-    return usage_error(file.string() + ": the log of another bisection: its ends, the commits "
-                                       "between them or its settings are others",
+    return usage_error(file.string() +
+                           ": the log of another bisection: its ends, the commits "
+                           "between them or its settings are others",
                        "give the command line that began it, or another --state folder");
   journal.past_ = std::move(log.events);
   // What a dying process wrote half of must not grow together with the next line.
@@ -97,8 +98,7 @@ Status Journal::open_log() {
 Status Journal::write_session() const {
   const json session{{"argv", argv_},
                      {"wanted", {{"signature", wanted_.signature}, {"title", wanted_.title}}}};
-  return write_file(kSession,
-                    session.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  return write_file(kSession, session.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 Status Journal::set_wanted(Wanted wanted) {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "harness/bisect/engine.h"
-#include "harness/bisect/lab.h"
 #include "harness/bisect/journal.h"
+#include "harness/bisect/lab.h"
 
 namespace ktrial::bisect {
 

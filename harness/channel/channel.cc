@@ -15,9 +15,12 @@ namespace ktrial::channel {
 
 const char* name(Kind kind) {
   switch (kind) {
-    case Kind::vhost_vsock: return "vhost-vsock";
-    case Kind::vhost_user_vsock: return "vhost-user-vsock";
-    case Kind::virtio_serial: return "virtio-serial";
+    case Kind::vhost_vsock:
+      return "vhost-vsock";
+    case Kind::vhost_user_vsock:
+      return "vhost-user-vsock";
+    case Kind::virtio_serial:
+      return "virtio-serial";
   }
   std::abort();
 }
@@ -67,9 +70,12 @@ Result<std::unique_ptr<Channel>> make_channel(boost::asio::io_context& io, Kind 
                                               const std::filesystem::path& scratch) {
   if (auto error = why_unusable(kind)) return std::unexpected(std::move(*error));
   switch (kind) {
-    case Kind::vhost_vsock: return make_vhost_vsock(io);
-    case Kind::vhost_user_vsock: return make_vhost_user_vsock(io, scratch);
-    case Kind::virtio_serial: return make_virtio_serial(io);
+    case Kind::vhost_vsock:
+      return make_vhost_vsock(io);
+    case Kind::vhost_user_vsock:
+      return make_vhost_user_vsock(io, scratch);
+    case Kind::virtio_serial:
+      return make_virtio_serial(io);
   }
   std::abort();
 }

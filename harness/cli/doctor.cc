@@ -74,8 +74,9 @@ void check_channels(Checkup& checkup) {
                                  (version.empty() ? "" : " (" + version + ")"));
     if (channel::vsock_daemon_loses_large_writes(version))
       checkup.say(Level::optional_missing,
-                  version + " loses a stream on which a guest of Linux 6.12.117, 6.17 or later "
-                            "writes more than 28 KiB at once; ktrial's own agent writes less",
+                  version +
+                      " loses a stream on which a guest of Linux 6.12.117, 6.17 or later "
+                      "writes more than 28 KiB at once; ktrial's own agent writes less",
                   "a program of yours that uses vsock in the guest has to write at most 16 KiB at "
                   "once; what the host writes may be larger");
   }
@@ -106,7 +107,7 @@ void check_space(Checkup& checkup, const std::filesystem::path& cache) {
   while (!std::filesystem::exists(folder, error) && folder.has_parent_path() &&
          folder != folder.parent_path())
     folder = folder.parent_path();
-  struct statvfs info {};
+  struct statvfs info{};
   if (::statvfs(folder.c_str(), &info) != 0) return;
   const double gib =
       static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize) / (1u << 30);

@@ -1,12 +1,8 @@
-// Every source file is as .clang-format wants it, but for those that were not when this test came:
-// unformatted.txt names them, and only ever gets shorter.
+// Every source file is as .clang-format wants it.
 #include <gmock/gmock.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <set>
-
 #include <test_paths.h>
+
+#include <set>
 
 #include "harness/base/child.h"
 #include "harness/base/command.h"
@@ -46,22 +42,7 @@ Files badly_formatted(const Files& files) {
 
 TEST(FormatTest, SourcesAreAsClangFormatWantsThem) {
   if (!find_program("clang-format-19")) GTEST_SKIP() << "clang-format-19 is not installed";
-  const fs::path list = kRoot / "harness/dev/unformatted.txt";
-  const Files bad = badly_formatted(sources());
-  if (std::getenv("KTRIAL_UPDATE_GOLDENS") != nullptr) {
-    std::string names;
-    for (const std::string& name : bad) names += name + "\n";
-    ASSERT_TRUE(write_file_atomically(list, names));
-  }
-  const auto text = read_file(list);
-  ASSERT_TRUE(text) << text.error().message;
-  Files exempt;
-  for (const std::string_view name : split(*text, '\n')) exempt.emplace(name);
-  Files unexpected, mended;
-  std::ranges::set_difference(bad, exempt, std::inserter(unexpected, unexpected.end()));
-  std::ranges::set_difference(exempt, bad, std::inserter(mended, mended.end()));
-  EXPECT_THAT(unexpected, IsEmpty()) << "run: clang-format-19 -i FILE";
-  EXPECT_THAT(mended, IsEmpty()) << "take these out of harness/dev/unformatted.txt";
+  EXPECT_THAT(badly_formatted(sources()), IsEmpty()) << "run: clang-format-19 -i FILE";
 }
 
 // A check that finds nothing proves nothing.

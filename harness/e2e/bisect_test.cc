@@ -31,7 +31,8 @@ TEST_F(BisectTest, GitBisectRunTakesTheExitCodesAsTheyAre) {
   REQUIRE_KERNEL(kKernel);
   fs::create_directory(repository());
   git({"init", "-q"});
-  for (int i = 1; i <= 8; ++i) commit(i < 6 ? "/bin/true" : "/bin/false", "change " + std::to_string(i));
+  for (int i = 1; i <= 8; ++i)
+    commit(i < 6 ? "/bin/true" : "/bin/false", "change " + std::to_string(i));
   git({"bisect", "start", "HEAD", "HEAD~7"});
   const std::string test = std::string("exec ") + KTRIAL_PROGRAM + " run -- $(cat program)";
   program_ = "/usr/bin/env";
@@ -48,8 +49,8 @@ TEST_F(BisectTest, GitBisectRunStopsWhenKtrialCannotWork) {
   for (int i = 1; i <= 4; ++i) commit("/bin/true", "change " + std::to_string(i));
   git({"bisect", "start", "HEAD", "HEAD~3"});
   program_ = "/usr/bin/env";
-  const auto result = run({"git", "-C", repository().string(), "bisect", "run", KTRIAL_PROGRAM, "run",
-                           "--kernel", "deb:linux-image-nowhere", "--offline"});
+  const auto result = run({"git", "-C", repository().string(), "bisect", "run", KTRIAL_PROGRAM,
+                           "run", "--kernel", "deb:linux-image-nowhere", "--offline"});
   EXPECT_NE((result.out + result.err).find("exit code 128"), std::string::npos)
       << result.out << result.err;
   EXPECT_EQ(result.out.find("is the first bad commit"), std::string::npos) << result.out;

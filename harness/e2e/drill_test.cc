@@ -66,13 +66,13 @@ class DrillTest : public E2eTest {
     return exits;
   }
   Running start_storm(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments = {"run",    "--workload", "fork-storm", "--duration",
-                                          "20s",    "--format",   "json"};
+    std::vector<std::string> arguments = {"run", "--workload", "fork-storm", "--duration",
+                                          "20s", "--format",   "json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     Running running = start(arguments);
-    EXPECT_TRUE(eventually(
-        [&] { return running.err().find("agent answered") != std::string::npos; },
-        std::chrono::seconds(240)))
+    EXPECT_TRUE(
+        eventually([&] { return running.err().find("agent answered") != std::string::npos; },
+                   std::chrono::seconds(240)))
         << running.err();
     return running;
   }
@@ -83,9 +83,11 @@ class DrillTest : public E2eTest {
   // The thread of a vCPU.
   static pid_t vcpu_thread(pid_t process, int cpu) {
     std::error_code error;
-    for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(process) + "/task", error))
-      if (read_file(task.path() / "comm", 64).value_or("").starts_with(
-              "CPU " + std::to_string(cpu) + "/"))
+    for (const auto& task :
+         fs::directory_iterator("/proc/" + std::to_string(process) + "/task", error))
+      if (read_file(task.path() / "comm", 64)
+              .value_or("")
+              .starts_with("CPU " + std::to_string(cpu) + "/"))
         return std::atoi(task.path().filename().c_str());
     return 0;
   }

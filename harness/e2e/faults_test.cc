@@ -155,11 +155,11 @@ TEST_F(FaultTest, AGuestThatIsLostAtBootIsBootedOnceMore) {
   REQUIRE_DIRECT_QEMU("libvirt starts QEMU by itself");
   REQUIRE_KERNEL(kKernel);
   ASSERT_TRUE(write_script(root() / "qemu",
-                                    "#!/bin/sh\n"
-                                    "case \"$*\" in *-kernel*) mkdir " +
-                                        (root() / "first").string() +
-                                        " 2>/dev/null && exec qemu-system-x86_64 \"$@\" -S;; esac\n"
-                                        "exec qemu-system-x86_64 \"$@\"\n"));
+                           "#!/bin/sh\n"
+                           "case \"$*\" in *-kernel*) mkdir " +
+                               (root() / "first").string() +
+                               " 2>/dev/null && exec qemu-system-x86_64 \"$@\" -S;; esac\n"
+                               "exec qemu-system-x86_64 \"$@\"\n"));
   environment_["KTRIAL_QEMU"] = root() / "qemu";
   environment_.try_emplace("KTRIAL_TIMEOUT_SCALE", "0.4");  // it is waited for
   const auto result = run({"run", "--workload", "smoke", "--accel", "tcg", "--format", "json"});

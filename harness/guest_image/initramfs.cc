@@ -124,7 +124,7 @@ struct ContentWriter {
   }
   Status operator()(const HostFile& content) {
     Fd file = KTRIAL_TRY(open_file(content.path, O_RDONLY));
-    struct stat info {};
+    struct stat info{};
     if (::fstat(file.get(), &info) != 0) return fail_errno("stat " + content.path.string(), errno);
     if (!S_ISREG(info.st_mode))
       return fail(ErrorKind::environment, content.path.string() + " is not a regular file");

@@ -234,7 +234,7 @@ class Packer {
         continue;
       }
       const fs::path next = current / part;
-      struct stat info {};
+      struct stat info{};
       if (::lstat(next.c_str(), &info) != 0)
         return fail_errno(next.string(), errno, ErrorKind::usage);
       if (!S_ISLNK(info.st_mode)) {

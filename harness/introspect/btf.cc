@@ -9,8 +9,25 @@ namespace ktrial::introspect {
 namespace {
 
 enum Kind : std::uint32_t {
-  kInt = 1, kPointer, kArray, kStruct, kUnion, kEnum, kForward, kTypedef, kVolatile, kConst,
-  kRestrict, kFunction, kPrototype, kVariable, kSection, kFloat, kDeclTag, kTypeTag, kEnum64,
+  kInt = 1,
+  kPointer,
+  kArray,
+  kStruct,
+  kUnion,
+  kEnum,
+  kForward,
+  kTypedef,
+  kVolatile,
+  kConst,
+  kRestrict,
+  kFunction,
+  kPrototype,
+  kVariable,
+  kSection,
+  kFloat,
+  kDeclTag,
+  kTypeTag,
+  kEnum64,
 };
 
 constexpr std::size_t kHeader = 24, kRecord = 12, kMember = 12;
@@ -19,14 +36,33 @@ constexpr int kMaxDepth = 16;  // of anonymous members and of typedef chains
 // Bytes that follow a type's record; SIZE_MAX: an unknown kind.
 std::size_t extra_bytes(std::uint32_t kind, std::uint32_t count) {
   switch (kind) {
-    case kInt: case kVariable: case kDeclTag: return 4;
-    case kArray: return 12;
-    case kStruct: case kUnion: return kMember * count;
-    case kEnum: case kPrototype: return 8 * count;
-    case kSection: case kEnum64: return 12 * count;
-    case kPointer: case kForward: case kTypedef: case kVolatile: case kConst: case kRestrict:
-    case kFunction: case kFloat: case kTypeTag: return 0;
-    default: return SIZE_MAX;
+    case kInt:
+    case kVariable:
+    case kDeclTag:
+      return 4;
+    case kArray:
+      return 12;
+    case kStruct:
+    case kUnion:
+      return kMember * count;
+    case kEnum:
+    case kPrototype:
+      return 8 * count;
+    case kSection:
+    case kEnum64:
+      return 12 * count;
+    case kPointer:
+    case kForward:
+    case kTypedef:
+    case kVolatile:
+    case kConst:
+    case kRestrict:
+    case kFunction:
+    case kFloat:
+    case kTypeTag:
+      return 0;
+    default:
+      return SIZE_MAX;
   }
 }
 

@@ -18,9 +18,9 @@ class Btf {
   static Result<Btf> parse(std::string bytes);
 
   struct Field {
-    std::uint64_t offset = 0;     // bytes from the start of the outermost struct
-    std::uint32_t bit = 0;        // of a bit field: its first bit, counted from `offset`
-    std::uint32_t bits = 0;       // of a bit field: its width; 0: no bit field
+    std::uint64_t offset = 0;  // bytes from the start of the outermost struct
+    std::uint32_t bit = 0;     // of a bit field: its first bit, counted from `offset`
+    std::uint32_t bits = 0;    // of a bit field: its width; 0: no bit field
   };
   // `path`: "member" or "member.inner"; members of anonymous structs and unions are found
   // by their own name. The error names what this kernel does not have.

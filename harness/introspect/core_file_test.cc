@@ -33,7 +33,8 @@ class CoreFileTest : public testing::Test {
   static std::shared_ptr<FakeMemory> sample() {
     FakeKernel fake(0x2000000);
     const std::uint64_t base = FakeKernel::kLinked + 0x2000000;
-    fake.add_kallsyms({{base, 'T', "_text", ""}, {base + 0x20000, 'B', "_end", ""}}, KallsymsForm::base_relative);
+    fake.add_kallsyms({{base, 'T', "_text", ""}, {base + 0x20000, 'B', "_end", ""}},
+                      KallsymsForm::base_relative);
     return fake.finish();
   }
   Result<TempDir> folder = TempDir::create();

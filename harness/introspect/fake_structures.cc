@@ -21,7 +21,8 @@ constexpr std::uint32_t kFunction = 256;  // bytes
 // struct orc_entry as of 6.4.
 std::string orc(int sp_offset, int bp_offset, unsigned sp, unsigned bp, unsigned type) {
   const std::uint32_t offsets = static_cast<std::uint16_t>(sp_offset) |
-                                static_cast<std::uint32_t>(static_cast<std::uint16_t>(bp_offset)) << 16;
+                                static_cast<std::uint32_t>(static_cast<std::uint16_t>(bp_offset))
+                                    << 16;
   const std::uint32_t bits = sp | bp << 4 | type << 8;
   return le32(offsets) + le32(bits).substr(0, 2);
 }
@@ -96,16 +97,26 @@ void FakeStructures::add_types() {
   const auto info = types.add_struct("thread_info", 8, {{"cpu", 0}});
   const auto anonymous = types.add_struct("", 8, {{"__state", 0}, {"exit_state", 32}});
   types.add_struct("task_struct", kTaskSize,
-                   {{"tasks", 8 * kTasks}, {"pid", 8 * kPid}, {"tgid", 8 * kTgid},
-                    {"comm", 8 * kComm}, {"", 8 * kState, 0, anonymous}, {"mm", 8 * kMm},
-                    {"vfork_done", 8 * kVforkDone}, {"thread", 8 * kSp, 0, thread},
-                    {"thread_info", 8 * kCpu, 0, info}, {"signal", 8 * kSignal},
+                   {{"tasks", 8 * kTasks},
+                    {"pid", 8 * kPid},
+                    {"tgid", 8 * kTgid},
+                    {"comm", 8 * kComm},
+                    {"", 8 * kState, 0, anonymous},
+                    {"mm", 8 * kMm},
+                    {"vfork_done", 8 * kVforkDone},
+                    {"thread", 8 * kSp, 0, thread},
+                    {"thread_info", 8 * kCpu, 0, info},
+                    {"signal", 8 * kSignal},
                     {"thread_node", 8 * kThreadNode}});
   types.add_struct("signal_struct", 16, {{"thread_head", 0}});
   types.add_struct("inactive_task_frame", 56, {{"bp", 8 * 40}, {"ret_addr", 8 * 48}});
   types.add_struct("orc_entry", 6,
-                   {{"sp_offset", 0, 16}, {"bp_offset", 16, 16}, {"sp_reg", 32, 4},
-                    {"bp_reg", 36, 4}, {"type", 40, 3}, {"signal", 43, 1}});
+                   {{"sp_offset", 0, 16},
+                    {"bp_offset", 16, 16},
+                    {"sp_reg", 32, 4},
+                    {"bp_reg", 36, 4},
+                    {"type", 40, 3},
+                    {"signal", 43, 1}});
   btf = types.bytes();
 }
 

@@ -41,8 +41,8 @@ bool Image::find(std::string_view what, const std::function<bool(std::uint64_t)>
   for (const Piece& piece : pieces_) {
     const std::byte* from = piece.bytes.data();
     const std::byte* const end = from + piece.bytes.size();
-    while (auto* hit = static_cast<const std::byte*>(::memmem(
-               from, static_cast<std::size_t>(end - from), what.data(), what.size()))) {
+    while (auto* hit = static_cast<const std::byte*>(
+               ::memmem(from, static_cast<std::size_t>(end - from), what.data(), what.size()))) {
       if (use(piece.begin + static_cast<std::uint64_t>(hit - piece.bytes.data()))) return true;
       from = hit + 1;
     }

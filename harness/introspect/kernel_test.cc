@@ -34,8 +34,7 @@ std::vector<Symbol> sample(std::uint64_t offset, KallsymsForm form) {
   return symbols;
 }
 
-std::shared_ptr<FakeMemory> sample_memory(std::uint64_t offset, KallsymsForm form,
-                                          int levels = 5) {
+std::shared_ptr<FakeMemory> sample_memory(std::uint64_t offset, KallsymsForm form, int levels = 5) {
   FakeKernel fake(offset, levels);
   fake.add_kallsyms(sample(offset, form), form);
   return fake.finish();

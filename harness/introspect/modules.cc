@@ -8,15 +8,15 @@ namespace ktrial::introspect {
 
 namespace {
 
-constexpr std::size_t kNameLength = 56;            // MODULE_NAME_LEN on 64-bit
+constexpr std::size_t kNameLength = 56;             // MODULE_NAME_LEN on 64-bit
 constexpr std::size_t kMaxModuleSymbols = 1 << 16;  // of one module
 constexpr std::size_t kSymbolLength = 512;
 
 Result<Module> read_module(const KernelView& kernel, std::uint64_t address) {
   const Btf& btf = kernel.btf;
   Module module;
-  module.name = KTRIAL_TRY(read_string(
-      kernel.memory, address + KTRIAL_TRY(btf.offset("module", "name")), kNameLength));
+  module.name = KTRIAL_TRY(
+      read_string(kernel.memory, address + KTRIAL_TRY(btf.offset("module", "name")), kNameLength));
   // Since 6.4 an array of memory areas whose first is the text; before, one core area.
   if (btf.has("module", "mem")) {
     const std::uint64_t mem = address + KTRIAL_TRY(btf.offset("module", "mem"));
@@ -62,8 +62,8 @@ Status add_symbols(const KernelView& kernel, std::uint64_t address, std::vector<
   const std::uint64_t count = KTRIAL_TRY(read_value<std::uint32_t>(
       kernel.memory, table + KTRIAL_TRY(btf.offset("mod_kallsyms", "num_symtab"))));
   for (std::uint64_t i = 1; i < std::min<std::uint64_t>(count, kMaxModuleSymbols); ++i) {
-    const auto symbol = KTRIAL_TRY(
-        read_value<Elf64_Sym>(kernel.memory, symtab + i * sizeof(Elf64_Sym)));
+    const auto symbol =
+        KTRIAL_TRY(read_value<Elf64_Sym>(kernel.memory, symtab + i * sizeof(Elf64_Sym)));
     // The kernel overwrites st_info with nm's letter in some versions: go by the address.
     if (symbol.st_value < module.text || symbol.st_value - module.text >= module.text_size)
       continue;

@@ -113,7 +113,10 @@ std::optional<OrcEntry> OrcTables::find(const KernelView& kernel, std::uint64_t 
       auto relative = read_value<std::int32_t>(kernel.memory, at);
       if (!relative) return std::nullopt;
       const std::uint64_t ip = at + static_cast<std::uint64_t>(std::int64_t{*relative});
-      if (ip <= address) low = middle + 1; else high = middle;
+      if (ip <= address)
+        low = middle + 1;
+      else
+        high = middle;
     }
     if (low == 0) return std::nullopt;
     auto entry = read(kernel, table.entries + layout_.size * (low - 1));

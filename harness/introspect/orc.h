@@ -13,7 +13,17 @@
 namespace ktrial::introspect {
 
 enum class OrcRegister : std::uint8_t {
-  undefined, prev_sp, ax, dx, di, bp, sp, r10, r13, bp_indirect, sp_indirect,
+  undefined,
+  prev_sp,
+  ax,
+  dx,
+  di,
+  bp,
+  sp,
+  r10,
+  r13,
+  bp_indirect,
+  sp_indirect,
 };
 enum class OrcType : std::uint8_t { undefined, end, call, regs, regs_partial };
 

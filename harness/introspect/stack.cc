@@ -66,13 +66,17 @@ class Unwinder {
   std::optional<std::uint64_t> frame_address(const Cursor& at, const OrcEntry& entry) const {
     const std::uint64_t offset = static_cast<std::uint64_t>(std::int64_t{entry.sp_offset});
     switch (entry.sp_register) {
-      case OrcRegister::sp: return at.sp + offset;
-      case OrcRegister::bp: return at.bp_known ? std::optional(at.bp + offset) : std::nullopt;
+      case OrcRegister::sp:
+        return at.sp + offset;
+      case OrcRegister::bp:
+        return at.bp_known ? std::optional(at.bp + offset) : std::nullopt;
       case OrcRegister::sp_indirect:
         if (auto value = word(at.sp)) return *value + offset;
         return std::nullopt;
-      case OrcRegister::bp_indirect: return at.bp_known ? word(at.bp + offset) : std::nullopt;
-      default: return std::nullopt;  // registers that a sample does not hold
+      case OrcRegister::bp_indirect:
+        return at.bp_known ? word(at.bp + offset) : std::nullopt;
+      default:
+        return std::nullopt;  // registers that a sample does not hold
     }
   }
 
@@ -82,9 +86,12 @@ class Unwinder {
     Cursor next{.ip = *ip, .sp = frame, .bp = at.bp, .bp_known = at.bp_known, .exact = false};
     const std::uint64_t offset = static_cast<std::uint64_t>(std::int64_t{entry.bp_offset});
     std::optional<std::uint64_t> bp;
-    if (entry.bp_register == OrcRegister::prev_sp) bp = word(frame + offset);
-    else if (entry.bp_register == OrcRegister::bp && at.bp_known) bp = word(at.bp + offset);
-    else return next;
+    if (entry.bp_register == OrcRegister::prev_sp)
+      bp = word(frame + offset);
+    else if (entry.bp_register == OrcRegister::bp && at.bp_known)
+      bp = word(at.bp + offset);
+    else
+      return next;
     next.bp_known = bp.has_value();
     next.bp = bp.value_or(0);
     return next;
@@ -131,8 +138,7 @@ class Unwinder {
 
 std::vector<Frame> unwind(const KernelView& kernel, const OrcTables* orc,
                           const Registers& registers) {
-  return Unwinder(kernel, orc).run(
-      {.ip = registers.rip, .sp = registers.rsp, .bp = registers.rbp});
+  return Unwinder(kernel, orc).run({.ip = registers.rip, .sp = registers.rsp, .bp = registers.rbp});
 }
 
 // struct inactive_task_frame: what switch_to() left on the stack.

@@ -39,8 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string types = pristine.fake.btf;
   for (; size >= 11; data += 11, size -= 11) {
     const std::size_t at = data[0] | data[1] << 8 | (data[2] & 0x7f) << 16;
-    if (data[2] & 0x80) std::memcpy(&types[at % (types.size() - 8)], data + 3, 8);
-    else std::memcpy(&memory->bytes()[at % (memory->bytes().size() - 8)], data + 3, 8);
+    if (data[2] & 0x80)
+      std::memcpy(&types[at % (types.size() - 8)], data + 3, 8);
+    else
+      std::memcpy(&memory->bytes()[at % (memory->bytes().size() - 8)], data + 3, 8);
   }
   const auto kernel = Kernel::open(memory, {});
   const auto btf = Btf::parse(types);

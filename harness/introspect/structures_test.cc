@@ -23,7 +23,8 @@ TEST(BtfTest, MembersAreFoundThroughAnonymousStructs) {
   EXPECT_EQ(btf->offset("outer", "n.c"), 24u);
   EXPECT_EQ(btf->size("outer"), 32u);
   EXPECT_FALSE(btf->has("outer", "b"));
-  EXPECT_THAT(btf->offset("outer", "n.z").error().message, HasSubstr("struct outer with a member n.z"));
+  EXPECT_THAT(btf->offset("outer", "n.z").error().message,
+              HasSubstr("struct outer with a member n.z"));
   EXPECT_THAT(btf->size("none").error().message, HasSubstr("struct none"));
 }
 

@@ -8,15 +8,16 @@
 namespace ktrial::introspect {
 
 namespace {
-bool is_global(const Symbol& symbol) { return std::isupper(static_cast<unsigned char>(symbol.type)); }
+bool is_global(const Symbol& symbol) {
+  return std::isupper(static_cast<unsigned char>(symbol.type));
+}
 // No function is larger; an address further past the last symbol belongs to nothing.
 constexpr std::uint64_t kFarthest = 1u << 20;
 }  // namespace
 
 SymbolTable::SymbolTable(std::vector<Symbol> symbols) : symbols_(std::move(symbols)) {
-  std::stable_sort(symbols_.begin(), symbols_.end(), [](const Symbol& a, const Symbol& b) {
-    return a.address < b.address;
-  });
+  std::stable_sort(symbols_.begin(), symbols_.end(),
+                   [](const Symbol& a, const Symbol& b) { return a.address < b.address; });
   by_name_.reserve(symbols_.size());
   for (std::size_t i = 0; i < symbols_.size(); ++i) {
     auto [it, added] = by_name_.try_emplace(symbols_[i].name, i);

@@ -14,9 +14,9 @@ struct Task {
   std::uint64_t address = 0;  // of its task_struct
   int pid = 0, tgid = 0;      // of the initial namespace
   std::string comm;
-  char state = '?';           // as in /proc/PID/stat: R S D T t X Z P I
-  bool kernel_thread = false;  // no memory of its own
-  bool vfork_child = false;    // somebody waits in vfork for it
+  char state = '?';             // as in /proc/PID/stat: R S D T t X Z P I
+  bool kernel_thread = false;   // no memory of its own
+  bool vfork_child = false;     // somebody waits in vfork for it
   std::optional<unsigned> cpu;  // where it runs or ran last
   std::uint64_t sp = 0;         // saved stack pointer of one that does not run
   std::string label() const;    // "comm/pid"

@@ -81,13 +81,15 @@ void check_list(const TaskList& list, std::map<int, Word> theirs) {
       ADD_FAILURE() << "the guest has no task " << task.label();
       continue;
     }
-    EXPECT_TRUE(same_name(word.mapped().comm, task.comm)) << word.mapped().comm << " / " << task.comm;
+    EXPECT_TRUE(same_name(word.mapped().comm, task.comm))
+        << word.mapped().comm << " / " << task.comm;
     same_state += word.mapped().state == task.state;
     if (task.comm.starts_with("test ")) {
       EXPECT_EQ(word.mapped().state, task.state) << task.label();
     }
   }
-  for (const auto& [pid, word] : theirs) ADD_FAILURE() << "not found in RAM: " << word.comm << "/" << pid;
+  for (const auto& [pid, word] : theirs)
+    ADD_FAILURE() << "not found in RAM: " << word.comm << "/" << pid;
   EXPECT_GE(same_state, kAgreed * all);
 }
 

@@ -47,8 +47,8 @@ inline constexpr std::chrono::hours kInUse{1};
 
 // Removes entries until the rest fits into `bound` bytes; what was removed.
 // Entries younger than kInUse before `now`, or locked by another ktrial, stay.
-std::vector<CacheEntry> trim_cache(const std::filesystem::path& cache_dir, std::uint64_t bound,
-                                   std::filesystem::file_time_type now =
-                                       std::filesystem::file_time_type::clock::now());
+std::vector<CacheEntry> trim_cache(
+    const std::filesystem::path& cache_dir, std::uint64_t bound,
+    std::filesystem::file_time_type now = std::filesystem::file_time_type::clock::now());
 
 }  // namespace ktrial::kernel

@@ -26,8 +26,7 @@ TEST_F(SelftestE2eTest, AStallAnOopsACrashAndNothingAreToldApart) {
 TEST_F(SelftestE2eTest, OfASilentStallOnANewKernelRamTellsAll) {
   constexpr char kNew[] = "deb:linux-binary-7.3.4+deb13-cloud-amd64";
   if (const std::string why = why_not(kNew); !why.empty()) GTEST_SKIP() << why;
-  const auto output = selftest(
-      {"--kernel", kNew, "--only", "hard_lockup_all", "--format", "json"});
+  const auto output = selftest({"--kernel", kNew, "--only", "hard_lockup_all", "--format", "json"});
   EXPECT_EQ(output.exit_status, 0) << output.out << output.err;
   const auto document = nlohmann::json::parse(output.out, nullptr, false);
   ASSERT_TRUE(document.is_object()) << output.out;

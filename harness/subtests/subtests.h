@@ -30,10 +30,10 @@ enum class Format { none, tap, igt };
 
 struct Summary {
   Format format = Format::none;
-  std::vector<Subtest> tests;   // leaves only, in the order of their results
-  std::size_t not_kept = 0;     // beyond kMaxTests
-  std::size_t missing = 0;      // planned at the outermost level, but without a result
-  std::string bailed_out;       // "Bail out!": why the program gave up
+  std::vector<Subtest> tests;  // leaves only, in the order of their results
+  std::size_t not_kept = 0;    // beyond kMaxTests
+  std::size_t missing = 0;     // planned at the outermost level, but without a result
+  std::string bailed_out;      // "Bail out!": why the program gave up
 };
 
 inline constexpr std::size_t kMaxTests = 20000, kMaxName = 256, kMaxReason = 512;

@@ -110,8 +110,8 @@ class FormatReader {
                            {.type = "unsigned char", .name = "preempt_count", .size = 1},
                            {.type = "int", .name = "pid", .size = 4, .is_signed = true}};
     for (Field field : entry) {
-      field.offset = static_cast<std::uint32_t>(
-          KTRIAL_TRY(kernel_.btf.offset("trace_entry", field.name)));
+      field.offset =
+          static_cast<std::uint32_t>(KTRIAL_TRY(kernel_.btf.offset("trace_entry", field.name)));
       field.name = "common_" + field.name;
       out.push_back(std::move(field));
     }

@@ -171,7 +171,7 @@ Result<std::string> lines_of(const Trace& trace, Progress& progress) {
       deadly.insert(progress.type);
       continue;
     }
-    struct stat info {};
+    struct stat info{};
     if (::fstat(out.get(), &info) != 0) return fail_errno("fstat", errno);
     std::string text(static_cast<std::size_t>(info.st_size), '\0');
     std::size_t at = 0;

@@ -16,10 +16,8 @@ History two_cpus() {
   out.source = "RAM";
   out.names = {{1, "a<&\"b>"}, {2, "child"}};
   out.running = {{1, 0}};
-  out.moments = {switch_at(0, 1000000, 0, 1),
-                 fork_at(0, 2000000, 1, 2),
-                 switch_at(1, 3000000, 0, 2),
-                 switch_at(0, 9000000, 1, 0)};
+  out.moments = {switch_at(0, 1000000, 0, 1), fork_at(0, 2000000, 1, 2),
+                 switch_at(1, 3000000, 0, 2), switch_at(0, 9000000, 1, 0)};
   return out;
 }
 

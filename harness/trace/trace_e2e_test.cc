@@ -33,10 +33,12 @@ constexpr char k612[] = "deb:linux-image-6.12.117+deb12-cloud-amd64";
 constexpr char k618[] = "deb:linux-image-6.18.15+deb13-cloud-amd64";
 constexpr char k619[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
 const Case kCases[] = {
-    {"v612", k612, "2m"},          {"v612_wrapped", k612, "64k"}, {"v618", k618, "2m"},
-    {"v618_wrapped", k618, "64k"}, {"v619", k619, "2m"},          {"v619_wrapped", k619, "64k"},
-    {"v510", k510, "2m"},          {"v510_wrapped", k510, "64k"}, {"v70", k70, "2m"},
-    {"v70_wrapped", k70, "64k"},   {"v72", k72, "2m"},            {"v73", k73, "2m"},
+    {"v612", k612, "2m"},        {"v612_wrapped", k612, "64k"},
+    {"v618", k618, "2m"},        {"v618_wrapped", k618, "64k"},
+    {"v619", k619, "2m"},        {"v619_wrapped", k619, "64k"},
+    {"v510", k510, "2m"},        {"v510_wrapped", k510, "64k"},
+    {"v70", k70, "2m"},          {"v70_wrapped", k70, "64k"},
+    {"v72", k72, "2m"},          {"v73", k73, "2m"},
     {"v73_wrapped", k73, "64k"},
 };
 #else

@@ -54,9 +54,9 @@ struct DeadlinePassed {
 struct Interrupted {
   int signal = 0;
 };
-using Ending = std::variant<ConsoleReport, AgentResult, ChannelLost, ProtocolError,
-                            HeartbeatSilence, ProgressSilence, VmStopped, VmEnded, DeadlinePassed,
-                            Interrupted>;
+using Ending =
+    std::variant<ConsoleReport, AgentResult, ChannelLost, ProtocolError, HeartbeatSilence,
+                 ProgressSilence, VmStopped, VmEnded, DeadlinePassed, Interrupted>;
 
 struct Evidence {
   Ending ending;
@@ -78,10 +78,10 @@ struct Evidence {
   subtests::Summary subtests;  // of the program's output, or of the console (KUnit)
 
   std::map<std::string, std::uint64_t> counters_before, counters_after;
-  autopsy::HostEvidence host;  // over the time without progress
+  autopsy::HostEvidence host;                  // over the time without progress
   std::map<unsigned, double> last_beat_ago_s;  // by CPU, seen from the end of the wait
-  double slowdown = 1;           // that the host showed during boot, beyond the plan's scale
-  autopsy::Autopsy autopsy;      // looks == 0: none was taken
+  double slowdown = 1;       // that the host showed during boot, beyond the plan's scale
+  autopsy::Autopsy autopsy;  // looks == 0: none was taken
   std::vector<console::Finding> findings_from_log;  // of the log read from RAM
 };
 

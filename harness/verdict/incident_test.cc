@@ -51,7 +51,8 @@ TEST(IncidentTest, WhatWeProvokedIsMarked) {
   auto evidence = wedge();
   evidence.ending = HeartbeatSilence{{0}, 3, 20};
   evidence.provoked_from = 1;
-  EXPECT_EQ(incident_of(evidence).chain[4], "console line 40, after our NMI: BUG: soft lockup in b");
+  EXPECT_EQ(incident_of(evidence).chain[4],
+            "console line 40, after our NMI: BUG: soft lockup in b");
 }
 
 TEST(IncidentTest, AStallWithoutAnAutopsySaysWhy) {

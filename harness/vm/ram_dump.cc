@@ -48,8 +48,7 @@ Result<Target> dump(const Monitor& monitor, std::uint64_t address, std::uint64_t
                     milliseconds patience) {
   Target target = KTRIAL_TRY(Target::create());
   const milliseconds needed(1000 * (bytes >> 20) / kSlowest);
-  KTRIAL_TRY(monitor("pmemsave",
-                     {{"val", address}, {"size", bytes}, {"filename", target.name()}},
+  KTRIAL_TRY(monitor("pmemsave", {{"val", address}, {"size", bytes}, {"filename", target.name()}},
                      std::max(patience, needed)));
   struct stat info{};
   if (::fstat(target.fd().get(), &info) != 0) return fail_errno("guest RAM", errno);

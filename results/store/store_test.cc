@@ -4,12 +4,11 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <test_paths.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <fstream>
-
-#include <test_paths.h>
 
 #include "harness/base/file.h"
 #include "results/report/report.h"
@@ -260,7 +259,7 @@ TEST(StoreFaultTest, AFullDiskIsAClearErrorAndLeavesNothingHalf) {
   ASSERT_TRUE(run);
   ASSERT_TRUE(run->add_trial(trial(0)));
   // A file size limit fails a write as a full disk does.
-  struct rlimit old {};
+  struct rlimit old{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
   auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
   struct rlimit small = old;

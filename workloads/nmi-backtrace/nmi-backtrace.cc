@@ -115,11 +115,11 @@ class Trial {
   const Sum& finish() {
     hotplug_.stop();
     if (sum_.lost + sum_.disturbed == sum_.rounds && sum_.rounds > 0)
-      cannot_run("none of %llu rounds could be judged: lines were lost in %llu (log_buf_len=), the "
-                 "kernel reported a stall in %llu",
-                 static_cast<unsigned long long>(sum_.rounds),
-                 static_cast<unsigned long long>(sum_.lost),
-                 static_cast<unsigned long long>(sum_.disturbed));
+      cannot_run(
+          "none of %llu rounds could be judged: lines were lost in %llu (log_buf_len=), the "
+          "kernel reported a stall in %llu",
+          static_cast<unsigned long long>(sum_.rounds), static_cast<unsigned long long>(sum_.lost),
+          static_cast<unsigned long long>(sum_.disturbed));
     return sum_;
   }
   std::uint64_t cycles() const { return hotplug_.cycles(); }

@@ -61,7 +61,7 @@ bool later(const timespec& a, const timespec& b) {
 }
 
 timespec touched(int file) {
-  struct stat status {};
+  struct stat status{};
   ::futimens(file, nullptr);
   ::fstat(file, &status);
   return status.st_mtim;
@@ -80,7 +80,7 @@ void remove_later_files(const std::filesystem::path& directory, const timespec& 
   std::error_code error;
   for (auto at = std::filesystem::recursive_directory_iterator(directory, error);
        !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
-    struct stat status {};
+    struct stat status{};
     if (::lstat(at->path().c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
         later(status.st_mtim, time))
       ::unlink(at->path().c_str());

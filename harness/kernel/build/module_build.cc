@@ -42,9 +42,9 @@ std::string kernel_compiler(const std::string& config) {
 Status find_less(Compiler& compiler, const std::string& config, const ResolveOptions& options) {
   static constexpr char kOption[] = "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=";
   if (!config.contains(kOption)) return {};
-  const auto tried = KTRIAL_TRY(run_command(
-      {compiler.program, "-fmin-function-alignment=16", "-E", "-x", "c", "/dev/null"},
-      {.stop = options.stop}));
+  const auto tried = KTRIAL_TRY(
+      run_command({compiler.program, "-fmin-function-alignment=16", "-E", "-x", "c", "/dev/null"},
+                  {.stop = options.stop}));
   if (!tried.ok()) compiler.less.push_back(kOption);
   return {};
 }

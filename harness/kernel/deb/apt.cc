@@ -63,7 +63,7 @@ std::vector<AptSource> read_sources(const std::map<std::string, fs::path>& paths
 std::string quoted(const fs::path& path) { return "\"" + path.string() + "\""; }
 
 std::string modification_time(const fs::path& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return "-";
   return std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
 }

@@ -46,7 +46,7 @@ void on_limit(int) {
 
 void watch_for_limits() {
   static const bool installed = [] {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_limit;
     action.sa_flags = SA_RESTART;
     return ::sigaction(limit_signal(), &action, nullptr) == 0;
@@ -96,7 +96,7 @@ LibvirtConnection::Limit::Limit(std::optional<Parts> parts, Patience patience, s
                          : Target{true, -1, children_of(::getpid(), thread), thread};
   g_expired = false;
   g_target = &timer_->target;
-  struct sigevent event {};
+  struct sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = limit_signal();
   timer_->set = ::timer_create(CLOCK_MONOTONIC, &event, &timer_->id) == 0;

@@ -62,7 +62,7 @@ Result<Fd> LocalProcess::open_ram(std::uint64_t bytes) const {
     std::error_code ignored;
     if (!fs::read_symlink(entry.path(), ignored).string().starts_with("/memfd:")) continue;
     Fd fd(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat info {};
+    struct stat info{};
     if (fd && ::fstat(fd.get(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) == bytes)
       return fd;
   }

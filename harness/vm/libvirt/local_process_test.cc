@@ -47,7 +47,7 @@ std::string words(std::initializer_list<std::string> list) {
 // Whether this process has a memfd of that size open.
 bool holds_memfd(std::uint64_t bytes) {
   for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
-    struct stat info {};
+    struct stat info{};
     std::error_code ignored;
     if (fs::read_symlink(entry.path(), ignored).string().starts_with("/memfd:") &&
         ::stat(entry.path().c_str(), &info) == 0 &&
