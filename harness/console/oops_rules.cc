@@ -173,7 +173,7 @@ constexpr Rule kRules[] = {
     {WARN_AT R"([\w./-]+)" WARN_FUNCTION, warning, "WARNING", Pick::head, 1, Role::warn},
     {R"(WARNING: kernel stack (regs|frame pointer) at .* has bad ('\w+' )?value)", warning,
      R"(WARNING: kernel stack \1 has bad \2value)"},
-    {R"(WARNING: (\S+)$)", warning, R"(WARNING: \1)"},
+    {R"(WARNING: (\w[^\s`]*)$)", warning, R"(WARNING: \1)"},
 
     // Panics
     {R"(Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: (\S+))", panic,
@@ -271,6 +271,9 @@ void read_details(std::string_view body, Head& head) {
 const Rule& reboot_rule() {
   static constexpr Rule rule{"", reboot, "unexpected kernel reboot"};
   return rule;
+}
+bool is_catch_all(const Rule& rule) {
+  return rule.kind == bug && rule.pick == Pick::none && rule.role == Role::other;
 }
 std::span<const Rule> oops_rules() { return kRules; }
 

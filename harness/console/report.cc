@@ -77,14 +77,32 @@ void Report::push(Frame frame) {
   frames.push_back(std::move(frame));
 }
 
+// A trap's report starts with "CPU: ... Comm:", its stack with "Call Trace:" or a pointer.
+void Report::disown_frames() {
+  const bool trap = head_.rule->role != Role::start || head_.rule->pick == Pick::pointer;
+  if (!trap || stack_announced_ || stacks_.size() != 1 || stacks_[0].role != StackRole::main)
+    return;
+  for (const Frame& frame : stacks_[0].frames)
+    if (frame.pointer && !frame.symbol.empty()) return;
+  stacks_[0].role = StackRole::orphan;
+}
+
 bool Report::same_writer(const Line& line) const {
   return caller_type_ == 0 || line.caller_type == 0 ||
          (line.caller_type == caller_type_ && line.caller == caller_);
 }
 
+bool Report::entangle(const Line& line) {
+  constexpr std::uint64_t kAtOnce = 3;
+  const bool waits = head_.rule->pick != Pick::none && head_.rule->pick != Pick::head;
+  if (waits && line.caller_type == 0 && !traced_ && stacks_.empty() && lines_seen_ <= kAtOnce)
+    entangled_ = true;
+  return entangled();
+}
+
 void Report::add(const Line& line) {
-  ++lines_seen_;
-  if (head_.rule->kind == Kind::rust_panic && lines_seen_ == 1)
+  if (!line.body.empty()) ++lines_seen_;
+  if (head_.rule->kind == Kind::rust_panic && lines_seen_ == 1 && !line.body.empty())
     head_.title = std::string(line.body);
   keep_text(line);
   const bool told = (stall() || same_writer(line)) && read(line);
@@ -114,6 +132,7 @@ bool Report::read(const Line& line) {
       R"(^(?:Allocated by|Freed by|Uninit was|Local variable|Last potentially|Second to last|Allocated:|Freed:|kfence-#|page last |Originally allocated|Memory state|freed by|allocated by))");
   static const RE2 chain(R"(^-> #\d+ )");
   static const RE2 at_lock(R"(at: (?:\[<[0-9a-f]+>\] )?(\S.*)$)");
+  static const RE2 held(R"(^ *#\d+: )");
   static const RE2 access(R"(^(?:Read|Write) (?:of size|at addr))");
   static const RE2 task_dump(R"(^Task dump for CPU (\d+))");
   static const RE2 last_function(R"(^ *last function: (\S+))");
@@ -129,6 +148,7 @@ bool Report::read(const Line& line) {
     return true;
   }
   if (find(body, cpu_line, &cpu, &text)) {
+    disown_frames();
     if (stacks_.empty() || !stacks_.back().frames.empty())
       start_stack(next_role_ == StackRole::alloc_or_free ? StackRole::main : next_role_);
     next_role_ = StackRole::main;
@@ -144,7 +164,7 @@ bool Report::read(const Line& line) {
     if (head_.task.empty()) head_.task = text;
     return true;
   }
-  if (find(body, chain)) {
+  if (find(body, chain) || body.ends_with("state was registered at:")) {
     start_stack(StackRole::lock_chain);
     return true;
   }
@@ -179,6 +199,7 @@ bool Report::read(const Line& line) {
     return true;
   }
   if (find(body, at_lock, &text)) {
+    if (head_.rule->kind == Kind::lockdep && find(body, held)) return true;  // not what it is about
     if (std::string symbol = first_symbol(text); !symbol.empty() && lock_sites_.size() < 16)
       lock_sites_.push_back(symbol);
     return true;
@@ -189,6 +210,7 @@ bool Report::read(const Line& line) {
     return true;
   }
   if (find(body, trace)) {
+    stack_announced_ = true;
     bool traced = false;
     if (!stacks_.empty())
       for (const Frame& frame : stacks_.back().frames) traced = traced || !frame.pointer;
@@ -200,7 +222,7 @@ bool Report::read(const Line& line) {
     start_stack(StackRole::main);
     return true;
   }
-  if (body.find("disabled at:") != body.npos) {
+  if (body.find("abled at") != body.npos && body.ends_with(':')) {
     expects_other_site_ = true;
     return true;
   }
