@@ -27,7 +27,7 @@ std::string_view first_word(std::string_view text) {
 // The message without stamp and wrapping.
 std::string_view message_of(std::string_view text) {
   if (!starts_with_stamp(text)) text = text.substr(peel(text).body);
-  std::vector<Line> messages;
+  thread_local std::vector<Line> messages;
   parse_line(text, 0, messages);
   text = messages.back().body;
   if (messages.back().kernel) text.remove_prefix(peel_after_stamp(text));
@@ -91,10 +91,10 @@ bool Folding::may_go_on(std::string_view line) const {
   if (line.size() > kMaxBroken) return false;
   if (fills_terminal(line)) return is_proved(line);
   if (narrow() && line.size() + kLongWord > last_blank_) return is_proved(line);
+  if (line.size() > kMaxMargin + 40) return false;
   static const RE2 somewhere(
-      "BUG|WARNING|INFO|PANIC|general|[Kk]ernel|nable "
-      "to|Oops|error|opcode|UBSAN|usercopy|Unhandled");
-  if (line.size() > kMaxMargin + 40 || !partial_match(line, somewhere)) return false;
+      "BUG|WARNING|INFO|PANIC|general|[Kk]ernel|able to|Oops|error|opcode|UBSAN|copy|Unhandled");
+  if (!starts_with_stamp(line) && !partial_match(line, somewhere)) return false;
   const std::string_view message = message_of(line);
   return has_head_words(message) && is_unfinished(message);
 }

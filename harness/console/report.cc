@@ -138,16 +138,21 @@ bool Report::read(const Line& line) {
   static const RE2 last_function(R"(^ *last function: (\S+))");
   static const RE2 old_task(R"(^(\S+) +[RDSIZTX]\s*(?:running task|[0-9a-f]{8,}|\d+)\s+.*\d)");
 
+  if (body.empty()) return false;
+  // Most lines are frames: a look at the first byte spares them the patterns.
+  const auto starts = [first = body.front()](std::string_view with) {
+    return with.find(first) != with.npos;
+  };
   int cpu = -1;
   std::string text;
-  if (find(body, nmi, &cpu, &text)) {
+  if (starts("N") && find(body, nmi, &cpu, &text)) {
     start_stack(StackRole::nmi);
     next_role_ = StackRole::main;
     current().cpu = cpu;
     current().idle = !text.empty();
     return true;
   }
-  if (find(body, cpu_line, &cpu, &text)) {
+  if (starts("C") && find(body, cpu_line, &cpu, &text)) {
     disown_frames();
     if (stacks_.empty() || !stacks_.back().frames.empty())
       start_stack(next_role_ == StackRole::alloc_or_free ? StackRole::main : next_role_);
@@ -159,25 +164,25 @@ bool Report::read(const Line& line) {
     if (head_.task.empty()) head_.task = text;
     return true;
   }
-  if (find(body, old_cpu_line, &text)) {
+  if (starts("P") && find(body, old_cpu_line, &text)) {
     current().task = text;
     if (head_.task.empty()) head_.task = text;
     return true;
   }
-  if (find(body, chain) || body.ends_with("state was registered at:")) {
+  if ((starts("-") && find(body, chain)) || body.ends_with("state was registered at:")) {
     start_stack(StackRole::lock_chain);
     return true;
   }
-  if (find(body, access)) {
+  if (starts("RW") && find(body, access)) {
     if (access_.empty()) access_ = body.starts_with("Write") ? "Write" : "Read";
     return true;
   }
-  if (find(body, alloc)) {
+  if (starts("AFULSMOkpfa") && find(body, alloc)) {
     // A bad page's own report has no better stack than the one that allocated it.
     start_stack(head_.rule->kind == Kind::bad_page ? StackRole::main : StackRole::alloc_or_free);
     return true;
   }
-  if (int dumped = -1; find(body, task_dump, &dumped)) {
+  if (int dumped = -1; starts("T") && find(body, task_dump, &dumped)) {
     next_role_ = StackRole::main;
     start_stack(StackRole::main);
     current().cpu = dumped;
@@ -198,7 +203,7 @@ bool Report::read(const Line& line) {
     start_stack(StackRole::other_task);
     return true;
   }
-  if (find(body, at_lock, &text)) {
+  if (body.find("at: ") != body.npos && find(body, at_lock, &text)) {
     if (head_.rule->kind == Kind::lockdep && find(body, held)) return true;  // not what it is about
     if (std::string symbol = first_symbol(text); !symbol.empty() && lock_sites_.size() < 16)
       lock_sites_.push_back(symbol);
@@ -209,7 +214,7 @@ bool Report::read(const Line& line) {
     expects_lock_site_ = true;
     return true;
   }
-  if (find(body, trace)) {
+  if (starts("CBSbT") && find(body, trace)) {
     stack_announced_ = true;
     bool traced = false;
     if (!stacks_.empty())
