@@ -139,6 +139,13 @@ INSTANTIATE_TEST_SUITE_P(
                                     .kind = Kind::host_starved,
                                     .reason = "the host starved vCPU 1"};
               },
+              Status::skipped},
+        Wrong{"StarvedHostWhereNoVerdictIsExpected", "early_hang",
+              [](Planted& p) {
+                p.record.verdict = {.outcome = Outcome::inconclusive,
+                                    .kind = Kind::host_starved,
+                                    .reason = "the host starved vCPU 0"};
+              },
               Status::skipped}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
