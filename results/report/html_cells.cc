@@ -185,8 +185,8 @@ data matrix_of(const CampaignRecord& campaign) {
       }
       row_list.push_back(object{{"name", row}, {"cells", std::move(cells)}});
     }
-    group_list.push_back(object{{"name", some(one_line(name, 160))},
-                                {"rows", std::move(row_list)}});
+    group_list.push_back(
+        object{{"name", some(one_line(name, 160))}, {"rows", std::move(row_list)}});
   }
   std::string corner;
   for (const std::string& axis : layout.rows)
