@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "harness/bundle/report.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
@@ -14,10 +15,21 @@ namespace ktrial::cli {
 namespace {
 
 struct ReportFlags {
-  std::string run = "last", format = "text", results;
-  bool list = false, declare_dead = false;
+  std::string run = "last", format = "text", results, bundle;
+  bool list = false, declare_dead = false, no_kernel = false, with_memory = false;
+  int trial = -1;
   std::size_t most = 20;
 };
+
+Result<int> write_bundle(const ReportFlags& flags, const results::RunRecord& record) {
+  bundle::WriteOptions options{.kernel = !flags.no_kernel, .memory = flags.with_memory};
+  if (flags.trial >= 0) options.trial = flags.trial;
+  const auto written = KTRIAL_TRY(
+      bundle::write_bundle(record, options, bundle::secrets_of_this_host(), flags.bundle));
+  to_stdout("{}", flags.format == "json" ? bundle::json_of(written, flags.bundle)
+                                         : bundle::text_of(written, flags.bundle));
+  return 0;
+}
 
 Result<int> report(const ReportFlags& flags) {
   auto store = KTRIAL_TRY(results::Store::open(results_dir(flags.results)));
@@ -29,6 +41,7 @@ Result<int> report(const ReportFlags& flags) {
   }
   const auto record =
       KTRIAL_TRY(flags.declare_dead ? store.declare_dead(flags.run) : store.load(flags.run));
+  if (!flags.bundle.empty()) return write_bundle(flags, record);
   to_stdout("{}",
             json ? results::report_json(record) : results::report_text(record, text_options()));
   return 0;
@@ -54,9 +67,23 @@ void add_report(CLI::App& app, Action& action) {
   command->add_option("--format", flags->format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  auto* bundle = command
+                     ->add_option("--bundle", flags->bundle,
+                                  "Writes one trial, whole, into a file for `ktrial replay`")
+                     ->excludes(list);
+  command->add_option("--trial", flags->trial, "Of --bundle [the failure that names the run]")
+      ->needs(bundle)
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--no-kernel", flags->no_kernel, "Of --bundle: its reference and hash alone")
+      ->needs(bundle);
+  command
+      ->add_flag("--with-memory", flags->with_memory,
+                 "Of --bundle: with the guest's memory (vmcore of `run --core`)")
+      ->needs(bundle);
   command->add_option("--results", flags->results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command->footer(
-      "Examples:\n  ktrial report\n  ktrial report --list\n  ktrial report last --format json\n\n"
+      "Examples:\n  ktrial report\n  ktrial report --list\n  ktrial report last --format json\n"
+      "  ktrial report last --bundle bug.ktrial\n\n"
       "Exit status: 0 when the run could be shown, whatever its outcome.");
   command->callback([&action, flags] { action = [flags] { return report(*flags); }; });
 }
