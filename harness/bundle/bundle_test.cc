@@ -81,7 +81,7 @@ class BundleTest : public testing::Test {
   std::map<std::string, std::string> read(Stage stage = Stage::memory) {
     std::map<std::string, std::string> out;
     const auto manifest =
-        read_bundle(file(), stage, [&](const Member& member, std::string_view bytes) {
+        read_bundle_file(file(), stage, [&](const Member& member, std::string_view bytes) {
           out[member.name] += bytes;
           return Status();
         });

@@ -11,7 +11,7 @@ constexpr std::size_t kMostLine = 1024;
 // One log, line by line.
 class Lines {
  public:
-  explicit Lines(std::string_view text) : rest_(text) {}
+  explicit Lines(std::string_view log) : rest_(log) {}
   // The next line that is something; false: the end.
   bool next() {
     for (;;) {

@@ -161,7 +161,7 @@ Result<Manifest> read_bundle(std::string_view bytes, Stage stage, const Take& ta
   return Reading(reader.get(), stage, take).run();
 }
 
-Result<Manifest> read_bundle(const fs::path& file, Stage stage, const Take& take) {
+Result<Manifest> read_bundle_file(const fs::path& file, Stage stage, const Take& take) {
   auto fd = open_file(file, O_RDONLY | O_NONBLOCK);  // a FIFO would wait for its writer
   if (!fd) {
     fd.error().kind = ErrorKind::usage;
@@ -182,7 +182,7 @@ Result<Manifest> read_bundle(const fs::path& file, Stage stage, const Take& take
 
 Result<Manifest> unpack_bundle(const fs::path& file, Stage stage, const fs::path& folder) {
   Folder files(folder);
-  return read_bundle(file, stage, [&](const Member& member, std::string_view bytes) {
+  return read_bundle_file(file, stage, [&](const Member& member, std::string_view bytes) {
     return files.take(member, bytes);
   });
 }

@@ -16,7 +16,7 @@ using Take = std::function<Status(const Member& member, std::string_view bytes)>
 // Up to the last member of `stage`; what follows is not looked at. ErrorKind::usage for a bundle
 // that is none, damaged or hostile. Memory is bounded by a block, and by the manifest's limit.
 Result<Manifest> read_bundle(std::string_view bytes, Stage stage, const Take& take);
-Result<Manifest> read_bundle(const std::filesystem::path& file, Stage stage, const Take& take);
+Result<Manifest> read_bundle_file(const std::filesystem::path& file, Stage stage, const Take& take);
 
 // Into `folder`, which exists and is empty. Files are made, never replaced, and nothing is written
 // anywhere else.
