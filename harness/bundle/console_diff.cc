@@ -35,10 +35,11 @@ class Lines {
 
 std::string normalised(std::string_view line) {
   // In this order: a stamp, the thread or CPU that printed, what a terminal is told; then values.
+  // A number of six digits is one that was measured.
   static const RE2 kEscape("\x1b(\\[[0-9;?]*[A-Za-z]|.)"), kStamp(R"(^(<\d+>)?\[ *\d+\.\d+\] ?)"),
       kCaller(R"(^\[ *[TC]\d+\] ?)"), kAddress(R"(\b(0x)?[0-9a-fA-F]{8,16}\b)"),
       kHex(R"(\b0x[0-9a-fA-F]+\b)"), kMeasured(R"(\b(lpj|tsc_early_khz)=\d+)"),
-      kReal(R"(\b\d+\.\d+\b)"),
+      kReal(R"(\b(\d+\.\d+|\d{6,})\b)"),
       kAmount(R"(\b\d+ ?(ns|us|usecs|usec|ms|msecs|msec|s|secs|KHz|kHz|MHz|Hz)\b)");
   std::string out(line.substr(0, kMostLine));
   RE2::GlobalReplace(&out, kEscape, "");
