@@ -22,7 +22,7 @@ TEST_F(ReplayTest, ABundleFailsInTheSameWayElsewhere) {
   REQUIRE_KERNEL(kKernel);
   REQUIRE_DIRECT_QEMU("a replay is QEMU's, whoever ran the first trial");
   const auto first = run({"run", "--cpus", "1", "--format", "json", "--", "/bin/sh", "-c",
-                          "echo ok 1 - fine; echo not ok 2 - broken; echo 1..2"});
+                          "echo TAP version 13; echo 1..2; echo ok 1 fine; echo not ok 2 broken"});
   ASSERT_EQ(first.exit, 1) << first.out << first.err;
   const std::string signature = first.json()["signature"], file = root() / "bug.ktrial";
   const auto written = run({"report", "last", "--bundle", file, "--format", "json"});
