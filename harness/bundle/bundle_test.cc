@@ -202,7 +202,7 @@ TEST_F(BundleTest, IsJudgedAndComparedAsItsRunIs) {
 
 TEST(SecretsTest, BlotsOutWordsAndPaths) {
   std::vector<Secret> secrets;
-  add_secret(secrets, {"home folder", "home/ann", true});
+  add_secret(secrets, {"home folder", "people/ann", true});
   add_secret(secrets, {"user name", "ann"});
   add_host_name(secrets, "tower.lan");
   for (const char* role : {"root", "test", "kernel", "42", "", "me"})
@@ -213,14 +213,14 @@ TEST(SecretsTest, BlotsOutWordsAndPaths) {
     Matter matter = Matter::text;
   };
   for (const Row& row :
-       std::initializer_list<Row>{{"/home/ann/linux", "/home/xxx/linux"},
-                                  {"home/ann", "home/xxx"},
-                                  {"/home/anna annex planner", "/home/anna annex planner"},
+       std::initializer_list<Row>{{"/people/ann/linux", "/people/xxx/linux"},
+                                  {"people/ann", "people/xxx"},
+                                  {"/people/anna annex planner", "/people/anna annex planner"},
                                   {"ann@tower.lan ANN", "xxx@xxxxxxxxx ANN"},
                                   {"tower tower.lan.", "xxxxx xxxxxxxxx."},
                                   {"ann_x annann ann", "ann_x annann xxx"},
                                   {"/srv/ann/x ann", "/srv/xxx/x ann", Matter::files},
-                                  {"home/ann/x", "home/xxx/x", Matter::files}}) {
+                                  {"people/ann/x", "people/xxx/x", Matter::files}}) {
     std::string text = row.text;
     blot_out(text, secrets, row.matter);
     EXPECT_EQ(text, row.out);

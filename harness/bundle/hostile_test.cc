@@ -208,7 +208,7 @@ const JobCase kJobs[] = {
     {"Branch",
      [](Draft& d, run::Job& j) {
        d.manifest.kernel.reference = j.spec.kernel = "git:HEAD";
-       j.build.tree = "/home/alice/linux";
+       j.build.tree = "/people/alice/linux";
      },
      "holds no kernel"},
     {"MoreMemoryThanThereIs", [](Draft&, run::Job& j) { j.spec.memory_mib = spec::kMaxMemoryMib; },
@@ -226,7 +226,7 @@ const JobCase kJobs[] = {
     {"Compiler",
      [](Draft&, run::Job& j) {
        j.build = {
-           .tree = "/home/alice/linux", .fragments = {"/etc/shadow"}, .compiler = "/tmp/evil"};
+           .tree = "/people/alice/linux", .fragments = {"/etc/shadow"}, .compiler = "/tmp/evil"};
      },
      nullptr},
     {"PlacesOfThisHost",
