@@ -49,6 +49,8 @@ WordRule no_x86_words() {
           {"harness/kernel/elf.cc", "the names of all of ELF's machines"},
           {"harness/kernel/image.cc", "says whose image that is which no row boots"},
           {"harness/console/", "reads the reports of every architecture"},
+          {"harness/bundle/console_diff.cc", "lines that differ from boot to boot"},
+          {"harness/bundle/difference.cc", "words that differ from host to host"},
           {"workloads/", "guest code: compiled for one processor"},
       }};
 }
