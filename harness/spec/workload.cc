@@ -98,6 +98,23 @@ void read_parameters(Table& root, WorkloadInfo& info) {
   }
 }
 
+// "overcommit=2": one setting each, that the workload takes.
+void read_races(Table& root, WorkloadInfo& info) {
+  std::vector<std::string> settings;
+  root.read("races", settings);
+  for (const std::string& text : settings) {
+    const auto setting = parse_setting(text);
+    const auto known = setting ? std::ranges::find(info.parameters, setting->first, &Parameter::name)
+                               : info.parameters.end();
+    const std::string wrong = known == info.parameters.end() ? "is no setting of this workload"
+                                                             : problem_with(*known, setting->second);
+    if (wrong.empty())
+      info.races.push_back(*setting);
+    else
+      root.problems().add(*root.find("races"), "races", in_quotes(text) + " " + wrong);
+  }
+}
+
 void read_host(Table& root, WorkloadInfo& info) {
   const toml::node* node = root.find("host");
   if (!node) return;
@@ -138,6 +155,7 @@ Result<WorkloadInfo> parse_workload(std::string_view toml, std::string_view file
   root.read("name", info.name);
   root.read("summary", info.summary);
   root.read("stresses", info.stresses);
+  root.read("touches", info.touches);
   root.read("kconfig", info.kconfig);
   root.read("modules", info.modules);
   root.read("min_cpus", info.min_cpus, 1, kMaxCpus);
@@ -150,6 +168,7 @@ Result<WorkloadInfo> parse_workload(std::string_view toml, std::string_view file
   root.read("default_duration_s", duration, 0.1, 86400);
   if (duration > 0) info.default_duration_s = duration;
   read_parameters(root, info);
+  read_races(root, info);
   read_host(root, info);
   root.finish();
   if (!problems.empty()) return std::unexpected(problems.error());
