@@ -24,20 +24,16 @@ class Structures {
     return std::unique_ptr<Structures>(new Structures(kernel, std::move(btf), notes));
   }
   const introspect::KernelView& view() const { return view_; }
-  const introspect::OrcTables* orc() const { return orc_ ? &*orc_ : nullptr; }
-  const std::string& orc_trouble() const { return orc_trouble_; }
+  const introspect::Unwinder& unwinder() const { return *unwinder_; }
 
  private:
   Structures(const introspect::Kernel& kernel, introspect::Btf btf, std::vector<std::string>& notes)
       : btf_(std::move(btf)), symbols_(with_modules(kernel)), view_{kernel, symbols_, btf_} {
     auto modules = introspect::read_modules(view_);
-    auto orc =
-        introspect::OrcTables::open(view_, modules ? *modules : std::vector<introspect::Module>{});
-    if (orc)
-      orc_ = std::move(*orc);
-    else
-      orc_trouble_ = orc.error().message;
-    if (!orc_) notes.push_back("stacks are guesses: " + orc_trouble_);
+    unwinder_ =
+        kernel.isa().unwinder(view_, modules ? *modules : std::vector<introspect::Module>{});
+    const std::string trouble = unwinder_->trouble();
+    if (!trouble.empty()) notes.push_back("stacks are guesses: " + trouble);
   }
   introspect::SymbolTable with_modules(const introspect::Kernel& kernel) const {
     auto more = introspect::read_module_symbols({kernel, kernel.symbols(), btf_});
@@ -50,8 +46,7 @@ class Structures {
   introspect::Btf btf_;
   introspect::SymbolTable symbols_;
   introspect::KernelView view_;
-  std::optional<introspect::OrcTables> orc_;
-  std::string orc_trouble_;
+  std::unique_ptr<introspect::Unwinder> unwinder_;
 };
 
 class RamInspector final : public Inspector {
@@ -67,8 +62,7 @@ class RamInspector final : public Inspector {
 
   std::vector<StackFrame> stack(const vm::VcpuSample& at) override {
     if (!structures_) return to_frames({{at.rip, true}});
-    return to_frames(
-        introspect::unwind(structures_->view(), structures_->orc(), {at.rip, at.rsp, at.rbp}));
+    return to_frames(structures_->unwinder().running({at.rip, at.rsp, at.rbp}));
   }
 
   std::string task(unsigned cpu) override {
@@ -92,9 +86,7 @@ class RamInspector final : public Inspector {
       if (out.size() >= kMaxBlocked) break;
       std::string state(1, task.state);
       if (task.vfork_child) state += ", a vfork child";
-      out.push_back(
-          {task.label(), state,
-           to_frames(introspect::unwind_sleeping(structures_->view(), structures_->orc(), task))});
+      out.push_back({task.label(), state, to_frames(structures_->unwinder().sleeping(task))});
     }
     return out;
   }
@@ -122,7 +114,7 @@ class RamInspector final : public Inspector {
     return {{"symbols", no_symbols ? no_symbols->message : ""},
             {"types", types_trouble_},
             {"tasks", structures_ ? tasks_trouble() : types_trouble_},
-            {"stacks", structures_ ? structures_->orc_trouble() : types_trouble_},
+            {"stacks", structures_ ? structures_->unwinder().trouble() : types_trouble_},
             {"log", !log           ? log.error().message
                     : log->empty() ? "it is empty"
                                    : ""}};

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "harness/bisect/theory.h"
+#include "harness/stats/compare.h"
 
 namespace ktrial::bisect {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 constexpr double kOverheadGiven = 1.3, kOverheadUnknown = 1.9;
 // A clean end that fails is told from the failing one at this level.
 constexpr double kEndsDiffer = 0.05;
+
+stats::Tally judged(const Counts& counts) { return {counts.fails, counts.fails + counts.passes}; }
 
 }  // namespace
 
@@ -132,8 +135,7 @@ std::optional<Step> Engine::check_ends() const {
     return TestCommit{clean, static_cast<int>(settings_.clean_end_runs - at_clean.runs()),
                       Purpose::check_end};
   if (at_clean.fails > 0 && settings_.clean_end_runs > 0 &&
-      fisher_p_value(at_failing.fails, at_failing.fails + at_failing.passes, at_clean.fails,
-                     at_clean.fails + at_clean.passes) > kEndsDiffer)
+      stats::fisher(judged(at_clean), judged(at_failing)) > kEndsDiffer)
     return EndsAgree{true, fmt::format("{} failed too, in {} of {} runs", graph().id(clean),
                                        at_clean.fails, at_clean.runs())};
   return std::nullopt;
@@ -251,11 +253,10 @@ Evidence Engine::evidence(Index commit) const {
   Evidence out{.culprit = belief().counts(commit), .parents = {}};
   for (const Index parent : graph().parents(commit)) out.parents.add(belief().counts(parent));
   if (graph().parents(commit).empty()) out.parents = belief().counts(graph().old_end());
-  const auto judged = [](const Counts& counts) { return counts.fails + counts.passes; };
   const bool bug = settings_.direction == Direction::bug;
   const Counts& failing = bug ? out.culprit : out.parents;
   const Counts& clean = bug ? out.parents : out.culprit;
-  out.p_value = fisher_p_value(failing.fails, judged(failing), clean.fails, judged(clean));
+  out.p_value = stats::fisher(judged(clean), judged(failing));
   return out;
 }
 

@@ -41,20 +41,4 @@ double confirmation_floor(double p, double q, double confidence) {
   return (1 - 2 * wrong) * std::log2((1 - wrong) / wrong) / per_run;
 }
 
-double fisher_p_value(std::int64_t fails, std::int64_t runs, std::int64_t parent_fails,
-                      std::int64_t parent_runs) {
-  auto log_choose = [](double n, double k) {
-    return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1);
-  };
-  const double all = static_cast<double>(runs + parent_runs);
-  const double all_fails = static_cast<double>(fails + parent_fails);
-  double sum = 0;
-  for (std::int64_t k = fails; k <= std::min(runs, fails + parent_fails); ++k)
-    sum +=
-        std::exp(log_choose(static_cast<double>(runs), static_cast<double>(k)) +
-                 log_choose(static_cast<double>(parent_runs), all_fails - static_cast<double>(k)) -
-                 log_choose(all, all_fails));
-  return std::min(sum, 1.0);
-}
-
 }  // namespace ktrial::bisect

@@ -4,8 +4,6 @@
 // All logarithms are of base 2; nothing here allocates or fails.
 #pragma once
 
-#include <cstdint>
-
 namespace ktrial::bisect {
 
 double binary_entropy(double x);        // bits; 0 outside (0, 1)
@@ -26,10 +24,5 @@ double lower_bound(double bits, double build_cost, double run_cost, double p, do
 // Passes (in runs) at the parent of the culprit that `confidence` needs at least (change of
 // measure, Wald's lower bound): (1-2d) log2((1-d)/d) / D(q||p).
 double confirmation_floor(double p, double q, double confidence);
-
-// Fisher's exact test, one-sided: the chance of at least `fails` fails among `runs` when the
-// `fails + parent_fails` fails fell on all runs of both commits at random.
-double fisher_p_value(std::int64_t fails, std::int64_t runs, std::int64_t parent_fails,
-                      std::int64_t parent_runs);
 
 }  // namespace ktrial::bisect

@@ -41,14 +41,5 @@ TEST(TheoryTest, LowerBoundAndFloorMatchHandFigures) {
   EXPECT_EQ(confirmation_floor(1, 0, 0.95), 0);  // one pass settles it: any exposure will do
 }
 
-TEST(TheoryTest, FisherMatchesTablesCountedByHand) {
-  // 3 of 4 against 1 of 4: (C(4,3)C(4,1) + C(4,4)C(4,0)) / C(8,4) = 17/70.
-  EXPECT_NEAR(fisher_p_value(3, 4, 1, 4), 17.0 / 70, 1e-12);
-  EXPECT_NEAR(fisher_p_value(2, 2, 0, 2), 1.0 / 6, 1e-12);
-  EXPECT_NEAR(fisher_p_value(0, 5, 0, 9), 1, 1e-12);
-  EXPECT_NEAR(fisher_p_value(0, 0, 0, 0), 1, 1e-12);
-  EXPECT_LT(fisher_p_value(9, 31, 0, 46), 1e-3);
-}
-
 }  // namespace
 }  // namespace ktrial::bisect

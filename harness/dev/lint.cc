@@ -26,6 +26,7 @@ constexpr Folder kFolders[] = {
     {"guest/wire", 0, Side::shared},
     {"results", 1, Side::host},
     {"harness/spec", 1, Side::host},
+    {"harness/stats", 1, Side::host},
     {"harness/kernel", 2, Side::host},
     {"harness/guest_image", 3, Side::host},
     {"harness/vm", 3, Side::host},

@@ -2,8 +2,6 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <sys/procfs.h>
-#include <sys/user.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "harness/base/file.h"
+#include "harness/introspect/isas.h"
 
 namespace ktrial::introspect {
 namespace fs = std::filesystem;
@@ -40,37 +39,13 @@ void append_note(std::string& out, std::string_view name, std::uint32_t type,
   }
 }
 
-std::string make_notes(const Kernel* kernel, std::span<const vm::VcpuSample> registers) {
+std::string make_notes(const Isa& isa, const Kernel* kernel,
+                       std::span<const vm::VcpuSample> registers) {
   std::string out;
-  for (const vm::VcpuSample& cpu : registers) {
-    constexpr std::uint64_t kInterruptFlag = 1u << 9;
-    user_regs_struct regs{};
-    regs.rip = cpu.rip;
-    regs.rsp = cpu.rsp;
-    regs.rbp = cpu.rbp;
-    regs.eflags = cpu.interrupts_enabled ? kInterruptFlag : 0;
-    regs.cs = cpu.user_mode ? 0x33 : 0x10;  // __USER_CS, __KERNEL_CS
-    regs.ss = cpu.user_mode ? 0x2b : 0x18;
-    elf_prstatus status{};
-    static_assert(sizeof status.pr_reg == sizeof regs);
-    std::memcpy(&status.pr_reg, &regs, sizeof regs);
-    status.pr_pid = static_cast<pid_t>(cpu.cpu) + 1;
-    append_note(out, "CORE", NT_PRSTATUS, bytes_of(status));
-  }
+  for (const vm::VcpuSample& cpu : registers)
+    append_note(out, "CORE", NT_PRSTATUS, isa.prstatus(cpu));
   if (kernel != nullptr) append_note(out, "VMCOREINFO", 0, kernel->info().text());
   return out;
-}
-
-// Where the kernel maps all of physical memory.
-std::uint64_t direct_map(const Kernel& kernel) {
-  const auto variable = kernel.symbols().address("page_offset_base");
-  if (variable) {
-    const auto base = read_value<std::uint64_t>(kernel, *variable);
-    if (base && *base != 0) return *base;
-  }
-  // Documentation/arch/x86/x86_64/mm.rst
-  const bool five_levels = kernel.info().number("pgtable_l5_enabled").value_or(0) != 0;
-  return five_levels ? 0xff11000000000000 : 0xffff888000000000;
 }
 
 Elf64_Phdr load(std::uint64_t offset, std::uint64_t virtual_address, const Range& physical) {
@@ -107,20 +82,21 @@ std::vector<Elf64_Phdr> image_load(const Kernel& kernel, std::span<const Placed>
 std::vector<Elf64_Phdr> make_loads(const Kernel* kernel, std::span<const Placed> ram) {
   std::vector<Elf64_Phdr> out;
   if (kernel != nullptr) out = image_load(*kernel, ram);
-  const std::uint64_t base = kernel != nullptr ? direct_map(*kernel) : 0;
+  const std::uint64_t base =
+      kernel != nullptr ? kernel->isa().direct_map(*kernel, kernel->symbols(), kernel->info()) : 0;
   for (const Placed& range : ram)
     out.push_back(load(range.offset, base + range.physical.begin, range.physical));
   return out;
 }
 
-Elf64_Ehdr make_header(std::size_t program_headers) {
+Elf64_Ehdr make_header(const Isa& isa, std::size_t program_headers) {
   Elf64_Ehdr out{};
   std::memcpy(out.e_ident, ELFMAG, SELFMAG);
   out.e_ident[EI_CLASS] = ELFCLASS64;
   out.e_ident[EI_DATA] = ELFDATA2LSB;
   out.e_ident[EI_VERSION] = EV_CURRENT;
   out.e_type = ET_CORE;
-  out.e_machine = EM_X86_64;
+  out.e_machine = isa.elf_machine;
   out.e_version = EV_CURRENT;
   out.e_phoff = sizeof out;
   out.e_ehsize = sizeof out;
@@ -176,8 +152,9 @@ Status write_memory(int fd, const PhysicalMemory& memory, std::span<const Placed
 
 Status write_to(int fd, const PhysicalMemory& memory, const Kernel* kernel,
                 std::span<const vm::VcpuSample> registers) {
+  const Isa& isa = kernel != nullptr ? kernel->isa() : *isas().front();
   const std::vector<Range> ranges = memory.ram_ranges();
-  const std::string notes = make_notes(kernel, registers);
+  const std::string notes = make_notes(isa, kernel, registers);
   // One header for the notes, one for each range of RAM, maybe one for the image.
   const std::uint64_t notes_at = sizeof(Elf64_Ehdr) + (ranges.size() + 2) * sizeof(Elf64_Phdr);
   std::uint64_t end = page_up(notes_at + notes.size());
@@ -195,7 +172,7 @@ Status write_to(int fd, const PhysicalMemory& memory, const Kernel* kernel,
                         .p_filesz = notes.size(),
                         .p_memsz = notes.size(),
                         .p_align = 0};
-  std::string head(bytes_of(make_header(loads.size() + 1)));
+  std::string head(bytes_of(make_header(isa, loads.size() + 1)));
   head += bytes_of(note);
   for (const Elf64_Phdr& one : loads) head += bytes_of(one);
   head.resize(notes_at);

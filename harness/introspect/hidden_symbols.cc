@@ -12,21 +12,18 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::uint64_t kModulesBegin = 0xffffffffa0000000, kModulesEnd = 0xffffffffff000000;
 constexpr std::uint64_t kModuleAlignment = 64;  // struct module is ____cacheline_aligned
 constexpr std::size_t kNameLength = 56, kMostModules = 4096, kMostEvents = 1u << 14;
-constexpr std::uint64_t kLargestImage = 1ull << 30;  // bytes, KERNEL_IMAGE_SIZE with KASLR
-constexpr std::size_t kFewestUnwound = 1000;         // ORC entries of the smallest kernel
-constexpr std::uint64_t kLastFunction = 4096;        // no longer than that
 constexpr std::uint64_t kMostModuleMemory = 1u << 28;
 
 class Search {
  public:
-  Search(const PageTables& tables, const Image& image, const SymbolTable& symbols)
-      : tables_(tables), image_(image), symbols_(symbols) {}
+  Search(const Isa& isa, const PageTables& tables, const Image& image, const SymbolTable& symbols)
+      : isa_(isa), tables_(tables), image_(image), symbols_(symbols) {}
 
   std::vector<Symbol> run() {
-    find_unwind_tables();
+    for (const Symbol& one : isa_.find_unwind_data(image_, symbols_))
+      add(one.name.c_str(), one.address);
     if (!find_types()) return std::move(found_);
     find_init_task();
     find_modules();
@@ -46,40 +43,6 @@ class Search {
   bool is_node(std::uint64_t node) const {
     const std::uint64_t next = word(node), previous = word(node + 8);
     return next != 0 && previous != 0 && word(next + 8) == node && word(previous) == node;
-  }
-
-  // .orc_unwind_ip: numbers that, each added to its own place, are ascending addresses of
-  // code, of .init.text too, which is freed after boot. The longest run of them. Then comes
-  // .orc_unwind.
-  void find_unwind_tables() {
-    const auto text = symbols_.address("_stext");
-    if (!text) return;
-    std::uint64_t longest = 0, run = 0, end = 0;
-    for (const Image::Piece& piece : image_.pieces()) {
-      std::uint64_t before = 0;
-      for (std::size_t i = 0; i + 4 <= piece.bytes.size(); i += 4) {
-        std::int32_t relative;
-        std::memcpy(&relative, piece.bytes.data() + i, sizeof relative);
-        const std::uint64_t at = piece.begin + i;
-        const std::uint64_t ip = at + static_cast<std::uint64_t>(std::int64_t{relative});
-        const bool is_text = ip >= *text && ip < *text + kLargestImage && relative != 0;
-        run = is_text ? (ip >= before ? run + 1 : 1) : 0;
-        before = is_text ? ip : 0;
-        if (run > longest) {
-          longest = run;
-          end = at + 4;
-        }
-      }
-    }
-    if (longest < kFewestUnwound) return;
-    add("__start_orc_unwind_ip", end - 4 * longest);
-    add("__stop_orc_unwind_ip", end);
-    add("__start_orc_unwind", end);
-    // It lies in .rodata: between .text and .init.text.
-    std::uint64_t last = *text;
-    for (const Symbol& symbol : symbols_.all())
-      if (symbol.address < end) last = std::max(last, symbol.address);
-    add("_etext", last + kLastFunction);
   }
 
   // The largest BTF section: those of modules are small.
@@ -133,7 +96,7 @@ class Search {
     const auto list = btf_->offset("module", "list"), name = btf_->offset("module", "name");
     if (!list || !name) return;
     std::uint64_t scanned = 0;
-    for (const Range& range : tables_.mapped(kModulesBegin, kModulesEnd)) {
+    for (const Range& range : tables_.mapped(isa_.modules.begin, isa_.modules.end)) {
       for (std::uint64_t at = range.begin; at < range.end; at += kModuleAlignment) {
         if ((scanned += kModuleAlignment) > kMostModuleMemory) return;
         const std::uint64_t node = at + *list;
@@ -185,6 +148,7 @@ class Search {
     if (!calls.contains(node) && image_.at(node, 16)) add("ftrace_events", node);
   }
 
+  const Isa& isa_;
   const PageTables& tables_;
   const Image& image_;
   const SymbolTable& symbols_;
@@ -194,9 +158,9 @@ class Search {
 
 }  // namespace
 
-std::vector<Symbol> find_hidden_symbols(const PageTables& tables, const Image& image,
-                                        const SymbolTable& symbols) {
-  return Search(tables, image, symbols).run();
+std::vector<Symbol> find_hidden_symbols(const Isa& isa, const PageTables& tables,
+                                        const Image& image, const SymbolTable& symbols) {
+  return Search(isa, tables, image, symbols).run();
 }
 
 }  // namespace ktrial::introspect

@@ -4,14 +4,15 @@
 #include <vector>
 
 #include "harness/introspect/image.h"
+#include "harness/introspect/isa.h"
 #include "harness/introspect/symbols.h"
 
 namespace ktrial::introspect {
 
 // Those that the readers of this folder and of harness/trace ask for, as far as they were
-// found: __start_BTF, __stop_BTF, init_task, _etext, __start_orc_unwind_ip,
-// __stop_orc_unwind_ip, __start_orc_unwind, modules, global_trace and ftrace_events.
-std::vector<Symbol> find_hidden_symbols(const PageTables& tables, const Image& image,
-                                        const SymbolTable& symbols);
+// found: __start_BTF, __stop_BTF, init_task, modules, global_trace, ftrace_events, and the
+// unwinder's.
+std::vector<Symbol> find_hidden_symbols(const Isa& isa, const PageTables& tables,
+                                        const Image& image, const SymbolTable& symbols);
 
 }  // namespace ktrial::introspect

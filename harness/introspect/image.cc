@@ -6,15 +6,13 @@
 namespace ktrial::introspect {
 
 namespace {
-// KERNEL_IMAGE_SIZE with KASLR: modules lie above.
-constexpr std::uint64_t kBegin = 0xffffffff80000000, kEnd = 0xffffffffc0000000;
 constexpr std::uint64_t kMost = 256u << 20, kBlock = 64u << 10;
 }  // namespace
 
-Image Image::read(const PageTables& tables) {
+Image Image::read(const PageTables& tables, Range area) {
   Image out;
   std::uint64_t left = kMost;
-  for (const Range& range : tables.mapped(kBegin, kEnd)) {
+  for (const Range& range : tables.mapped(area.begin, area.end)) {
     bool whole = false;  // the last piece goes on here
     for (std::uint64_t at = range.begin; at < range.end && left > 0;) {
       const std::uint64_t size = std::min({kBlock, left, range.end - at});

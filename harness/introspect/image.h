@@ -16,9 +16,8 @@ namespace ktrial::introspect {
 
 class Image {
  public:
-  // All that is mapped where kernel images are (Documentation/arch/x86/x86_64/mm.rst), at most
-  // 256 MiB.
-  static Image read(const PageTables& tables);
+  // All that is mapped of `area`, where images of this processor are; at most 256 MiB.
+  static Image read(const PageTables& tables, Range area);
 
   struct Piece {
     std::uint64_t begin;

@@ -186,7 +186,7 @@ class IntrospectE2eTest : public testing::TestWithParam<Case> {
 
   // The tables of kallsyms, searched for as if VMCOREINFO did not name them.
   void check_search() {
-    const Image image = Image::read(kernel_->page_tables());
+    const Image image = Image::read(kernel_->page_tables(), kernel_->isa().image);
     auto found = search_kallsyms(image, kernel_->info().symbols());
     ASSERT_TRUE(found) << found.error().message;
     EXPECT_TRUE(our_symbols(SymbolTable(std::move(*found))) == our_symbols(kernel_->symbols()));

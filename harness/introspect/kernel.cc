@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "harness/introspect/hidden_symbols.h"
+#include "harness/introspect/isas.h"
 #include "harness/introspect/kallsyms.h"
 #include "harness/introspect/kallsyms_search.h"
 #include "harness/introspect/symbol_cache.h"
@@ -13,10 +14,10 @@ namespace {
 constexpr std::uint64_t kLongestBtf = 64u << 20;  // Debian's is 5 MiB
 
 // Without CONFIG_KALLSYMS_ALL there are those of functions only.
-SymbolTable with_hidden(const PageTables& tables, std::vector<Symbol> symbols) {
+SymbolTable with_hidden(const Isa& isa, const PageTables& tables, std::vector<Symbol> symbols) {
   SymbolTable table(std::move(symbols));
   if (table.address("init_task")) return table;
-  const auto hidden = find_hidden_symbols(tables, Image::read(tables), table);
+  const auto hidden = find_hidden_symbols(isa, tables, Image::read(tables, isa.image), table);
   if (hidden.empty()) return table;
   std::vector<Symbol> all = table.all();
   all.insert(all.end(), hidden.begin(), hidden.end());
@@ -27,17 +28,22 @@ SymbolTable with_hidden(const PageTables& tables, std::vector<Symbol> symbols) {
 Result<std::unique_ptr<Kernel>> Kernel::open(std::shared_ptr<const PhysicalMemory> memory,
                                              const std::filesystem::path& cache_dir) {
   std::unique_ptr<PageTables> tables;
+  const Isa* isa = nullptr;
   // Only page tables that map themselves tell the true note from its look-alikes.
   auto has_tables = [&](const VmCoreInfo& info) {
-    auto found = PageTables::of_kernel(memory, info);
-    if (found) tables = std::move(*found);
-    return found.has_value();
+    for (const Isa* candidate : isas())
+      if (auto found = candidate->page_tables(memory, info)) {
+        tables = std::move(*found);
+        isa = candidate;
+        return true;
+      }
+    return false;
   };
   VmCoreInfo info = KTRIAL_TRY(find_vmcoreinfo(*memory, has_tables));
-  std::unique_ptr<Kernel> kernel(new Kernel(memory, std::move(info), std::move(tables)));
+  std::unique_ptr<Kernel> kernel(new Kernel(*isa, memory, std::move(info), std::move(tables)));
   auto symbols = kernel->find_symbols(cache_dir);
   if (symbols)
-    kernel->symbols_ = with_hidden(*kernel->tables_, std::move(*symbols));
+    kernel->symbols_ = with_hidden(*isa, *kernel->tables_, std::move(*symbols));
   else
     kernel->symbols_error_ = std::move(symbols).error();
   return kernel;
@@ -51,8 +57,9 @@ Result<std::vector<Symbol>> Kernel::find_symbols(const std::filesystem::path& ca
     if (cached && (!told || cached->size() == KTRIAL_TRY(kallsyms_count(*this, info_))))
       return std::move(*cached);
   }
-  auto symbols = KTRIAL_TRY(told ? read_kallsyms(*this, info_)
-                                 : search_kallsyms(Image::read(*tables_), info_.symbols()));
+  auto symbols =
+      KTRIAL_TRY(told ? read_kallsyms(*this, info_)
+                      : search_kallsyms(Image::read(*tables_, isa_->image), info_.symbols()));
   // An unwritable cache is no reason to lose an autopsy.
   if (use_cache) (void)save_symbols(cache_dir, info_.build_id(), symbols, info_.kernel_offset());
   return symbols;

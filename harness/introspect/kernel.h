@@ -1,9 +1,10 @@
 // A guest's kernel, opened from its RAM and nothing else: VMCOREINFO, then its
-// page tables, then its symbols. The guest should be paused meanwhile.
+// page tables (whose form tells the processor), then its symbols. The guest should be paused
+// meanwhile.
 //
 //   auto ram = RamFile::open(KTRIAL_TRY(vm.ram(patience)));
 //   auto kernel = Kernel::open(std::move(*ram), cache_folder);
-//   kernel->symbols().describe(rip); read_log(*kernel, kernel->info()); ...
+//   kernel->symbols().describe(ip); read_log(*kernel, kernel->info()); ...
 #pragma once
 
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "harness/introspect/address_space.h"
+#include "harness/introspect/isa.h"
 #include "harness/introspect/memory.h"
 #include "harness/introspect/page_tables.h"
 #include "harness/introspect/symbols.h"
@@ -35,6 +37,7 @@ class Kernel final : public AddressSpace {
   // why, symbols_error() tells.
   const SymbolTable& symbols() const { return symbols_; }
   const std::optional<Error>& symbols_error() const { return symbols_error_; }
+  const Isa& isa() const { return *isa_; }
   const PageTables& page_tables() const { return *tables_; }
   const PhysicalMemory& memory() const { return *memory_; }
 
@@ -42,11 +45,15 @@ class Kernel final : public AddressSpace {
   Result<std::string> btf_bytes() const;
 
  private:
-  Kernel(std::shared_ptr<const PhysicalMemory> memory, VmCoreInfo info,
+  Kernel(const Isa& isa, std::shared_ptr<const PhysicalMemory> memory, VmCoreInfo info,
          std::unique_ptr<PageTables> tables)
-      : memory_(std::move(memory)), info_(std::move(info)), tables_(std::move(tables)) {}
+      : isa_(&isa),
+        memory_(std::move(memory)),
+        info_(std::move(info)),
+        tables_(std::move(tables)) {}
   Result<std::vector<Symbol>> find_symbols(const std::filesystem::path& cache_dir) const;
 
+  const Isa* isa_;
   std::shared_ptr<const PhysicalMemory> memory_;
   VmCoreInfo info_;
   std::unique_ptr<PageTables> tables_;

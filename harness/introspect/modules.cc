@@ -14,7 +14,7 @@ constexpr std::size_t kSymbolLength = 512;
 
 Result<Module> read_module(const KernelView& kernel, std::uint64_t address) {
   const Btf& btf = kernel.btf;
-  Module module;
+  Module module{.address = address};
   module.name = KTRIAL_TRY(
       read_string(kernel.memory, address + KTRIAL_TRY(btf.offset("module", "name")), kNameLength));
   // Since 6.4 an array of memory areas whose first is the text; before, one core area.
@@ -28,12 +28,6 @@ Result<Module> read_module(const KernelView& kernel, std::uint64_t address) {
     module.text = KTRIAL_TRY(kernel.pointer(core, "module_layout", "base"));
     module.text_size = KTRIAL_TRY(read_value<std::uint32_t>(
         kernel.memory, core + KTRIAL_TRY(btf.offset("module_layout", "text_size"))));
-  }
-  if (btf.has("module", "arch.num_orcs")) {
-    module.orc_count = KTRIAL_TRY(read_value<std::uint32_t>(
-        kernel.memory, address + KTRIAL_TRY(btf.offset("module", "arch.num_orcs"))));
-    module.orc_ips = KTRIAL_TRY(kernel.pointer(address, "module", "arch.orc_unwind_ip"));
-    module.orc_entries = KTRIAL_TRY(kernel.pointer(address, "module", "arch.orc_unwind"));
   }
   return module;
 }

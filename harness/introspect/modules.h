@@ -1,4 +1,4 @@
-// Loaded modules: their symbols, and where their unwind tables are.
+// Loaded modules and their symbols.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,8 @@ namespace ktrial::introspect {
 
 struct Module {
   std::string name;
+  std::uint64_t address = 0;              // of its struct module
   std::uint64_t text = 0, text_size = 0;  // bytes
-  // ORC tables; entries == 0: none.
-  std::uint64_t orc_ips = 0, orc_entries = 0, orc_count = 0;
 };
 
 // Broken list: what was read until then. At most kMaxModules.

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "harness/introspect/orc.h"
 #include "harness/introspect/tasks.h"
 
 namespace ktrial::introspect {
@@ -17,17 +16,21 @@ struct Frame {
 };
 
 struct Registers {
-  std::uint64_t rip = 0, rsp = 0, rbp = 0;
+  std::uint64_t ip = 0, sp = 0, fp = 0;  // instruction, stack, frame
 };
 
 inline constexpr std::size_t kMaxFrames = 64;
 
-// Innermost first. Goes on through interrupts and exceptions to what they interrupted, and
-// ends in user mode. `orc` may be null: then all but the first frame are guesses.
-std::vector<Frame> unwind(const KernelView& kernel, const OrcTables* orc,
-                          const Registers& registers);
-// Of a task that does not run.
-std::vector<Frame> unwind_sleeping(const KernelView& kernel, const OrcTables* orc,
-                                   const Task& task);
+class Unwinder {
+ public:
+  virtual ~Unwinder() = default;
+  // Innermost first. Goes on through interrupts and exceptions to what they interrupted, and
+  // ends in user mode.
+  virtual std::vector<Frame> running(const Registers& registers) const = 0;
+  // Of a task that does not run.
+  virtual std::vector<Frame> sleeping(const Task& task) const = 0;
+  // Why all but the first frame are guesses; empty: they are not.
+  virtual std::string trouble() const { return ""; }
+};
 
 }  // namespace ktrial::introspect

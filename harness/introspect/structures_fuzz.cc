@@ -5,7 +5,7 @@
 
 #include "harness/introspect/fake_structures.h"
 #include "harness/introspect/kernel.h"
-#include "harness/introspect/stack.h"
+#include "harness/introspect/x86_64/stack.h"
 
 namespace {
 
@@ -48,17 +48,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto btf = Btf::parse(types);
   if (!kernel || !btf) return 0;
   const KernelView view{**kernel, pristine.symbols, *btf};
-  const auto orc = OrcTables::open(view, {});
-  const OrcTables* tables = orc ? &*orc : nullptr;
+  const auto unwinder = (*kernel)->isa().unwinder(view, {});
   if (const auto list = read_tasks(view)) {
     check(list->tasks.size() <= kMaxTasks);
-    for (const Task& task : list->tasks)
-      check(unwind_sleeping(view, tables, task).size() <= kMaxFrames);
+    for (const Task& task : list->tasks) check(unwinder->sleeping(task).size() <= kMaxFrames);
   }
   (void)current_task(view, 1);
   for (std::uint64_t sp : {pristine.spin, pristine.interrupted})
     for (const char* function : {"spin", "handler"})
-      check(unwind(view, tables, {pristine.fake.function(function, 0x10), sp, sp}).size() <=
+      check(unwinder->running({pristine.fake.function(function, 0x10), sp, sp}).size() <=
             kMaxFrames);
   return 0;
 }

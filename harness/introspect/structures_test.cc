@@ -4,7 +4,7 @@
 #include "harness/introspect/fake_structures.h"
 #include "harness/introspect/kernel.h"
 #include "harness/introspect/modules.h"
-#include "harness/introspect/stack.h"
+#include "harness/introspect/x86_64/stack.h"
 
 namespace ktrial::introspect {
 namespace {
@@ -128,36 +128,39 @@ TEST_F(StructuresTest, AListThatLeavesMemoryEndsAndSaysSo) {
 TEST_F(StructuresTest, TheEntriesTellWhichNumberTheStackPointerHas) {
   fake = FakeStructures(3);
   const std::uint64_t sp = fake.spin_stack();
-  const auto orc = OrcTables::open(view(), {});
-  ASSERT_TRUE(orc) << orc.error().message;
-  const auto frames = unwind(view(), &*orc, {fake.function("spin", 0x10), sp, 0});
+  const auto unwinder = x86_64::make_unwinder(view(), {});
+  EXPECT_EQ(unwinder->trouble(), "");
+  const auto frames = unwinder->running({fake.function("spin", 0x10), sp, 0});
   EXPECT_THAT(names(frames), ElementsAre("spin", "caller", "start"));
 }
 
 TEST_F(StructuresTest, EntriesThatNameNoStackPointerAreAnError) {
   fake = FakeStructures(6);
-  EXPECT_THAT(OrcTables::open(view(), {}).error().message, HasSubstr("no stack pointer"));
+  EXPECT_THAT(x86_64::make_unwinder(view(), {})->trouble(), HasSubstr("no stack pointer"));
 }
 
 TEST_F(StructuresTest, UnwindsCallsToTheEnd) {
   const std::uint64_t sp = fake.spin_stack();
-  const auto orc = OrcTables::open(view(), {});
-  ASSERT_TRUE(orc) << orc.error().message;
-  const auto frames = unwind(view(), &*orc, {fake.function("spin", 0x10), sp, 0});
+  const auto unwinder = x86_64::make_unwinder(view(), {});
+  EXPECT_EQ(unwinder->trouble(), "");
+  const auto frames = unwinder->running({fake.function("spin", 0x10), sp, 0});
   EXPECT_THAT(names(frames), ElementsAre("spin", "caller", "start"));
 }
 
 TEST_F(StructuresTest, UnwindsThroughAnInterrupt) {
   const std::uint64_t sp = fake.interrupted_stack();
-  const auto orc = OrcTables::open(view(), {});
-  ASSERT_TRUE(orc);
-  const auto frames = unwind(view(), &*orc, {fake.function("handler", 0x10), sp, 0});
+  const auto unwinder = x86_64::make_unwinder(view(), {});
+  EXPECT_EQ(unwinder->trouble(), "");
+  const auto frames = unwinder->running({fake.function("handler", 0x10), sp, 0});
   EXPECT_THAT(names(frames), ElementsAre("handler", "spin", "caller", "start"));
 }
 
 TEST_F(StructuresTest, WithoutTablesTheRestIsAGuess) {
   const std::uint64_t sp = fake.spin_stack();
-  const auto frames = unwind(view(), nullptr, {fake.function("spin", 0x10), sp, 0});
+  std::erase_if(fake.symbols, [](const Symbol& s) { return s.name == "__start_orc_unwind"; });
+  const auto unwinder = x86_64::make_unwinder(view(), {});
+  EXPECT_THAT(unwinder->trouble(), HasSubstr("__start_orc_unwind"));
+  const auto frames = unwinder->running({fake.function("spin", 0x10), sp, 0});
   EXPECT_THAT(names(frames), ElementsAre("spin", "? caller", "? start"));
 }
 
@@ -167,16 +170,16 @@ TEST_F(StructuresTest, ASleeperIsUnwoundFromItsSwitchFrame) {
   const std::uint64_t sp = stack - 56;
   fake.kernel.put_word(sp + 48, fake.function("spin", 0x40));
   fake.kernel.put_word(fake.worker + 64, sp);
-  const auto orc = OrcTables::open(view(), {});
-  ASSERT_TRUE(orc);
+  const auto unwinder = x86_64::make_unwinder(view(), {});
+  EXPECT_EQ(unwinder->trouble(), "");
   const auto task = read_task(view(), fake.worker);
   ASSERT_TRUE(task);
-  EXPECT_THAT(names(unwind_sleeping(view(), &*orc, *task)), ElementsAre("spin", "caller", "start"));
+  EXPECT_THAT(names(unwinder->sleeping(*task)), ElementsAre("spin", "caller", "start"));
 }
 
 TEST_F(StructuresTest, AKernelWithoutOrcOrModulesSaysSo) {
   std::erase_if(fake.symbols, [](const Symbol& s) { return s.name == "__start_orc_unwind"; });
-  EXPECT_THAT(OrcTables::open(view(), {}).error().message, HasSubstr("__start_orc_unwind"));
+  EXPECT_THAT(x86_64::make_unwinder(view(), {})->trouble(), HasSubstr("__start_orc_unwind"));
   EXPECT_THAT(read_modules(view()).error().message, HasSubstr("modules"));
   EXPECT_TRUE(read_module_symbols(view()).empty());
 }

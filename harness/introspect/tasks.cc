@@ -59,7 +59,6 @@ Result<Task> read_task(const KernelView& kernel, std::uint64_t address) {
   // Kernel threads use the same member for something else.
   task.vfork_child =
       !task.kernel_thread && KTRIAL_TRY(kernel.pointer(address, "task_struct", "vfork_done")) != 0;
-  task.sp = KTRIAL_TRY(kernel.pointer(address, "task_struct", "thread.sp"));
   for (const char* member : {"thread_info.cpu", "cpu"})
     if (btf.has("task_struct", member)) {
       task.cpu = KTRIAL_TRY(word_at(kernel, address, member));

@@ -18,7 +18,6 @@ struct Task {
   bool kernel_thread = false;   // no memory of its own
   bool vfork_child = false;     // somebody waits in vfork for it
   std::optional<unsigned> cpu;  // where it runs or ran last
-  std::uint64_t sp = 0;         // saved stack pointer of one that does not run
   std::string label() const;    // "comm/pid"
 };
 

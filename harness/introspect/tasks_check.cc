@@ -93,7 +93,7 @@ void check_list(const TaskList& list, std::map<int, Word> theirs) {
   EXPECT_GE(same_state, kAgreed * all);
 }
 
-void check_stacks(const KernelView& kernel, const OrcTables& orc, const TaskList& list,
+void check_stacks(const KernelView& kernel, const Unwinder& unwinder, const TaskList& list,
                   const std::map<int, std::vector<std::string>>& theirs) {
   std::size_t compared = 0, same = 0;
   std::string differing;
@@ -102,7 +102,7 @@ void check_stacks(const KernelView& kernel, const OrcTables& orc, const TaskList
     if (task.state == 'R' || task.state == 'Z' || word == theirs.end()) continue;
     std::vector<std::string> ours;
     bool certain = true;
-    for (const Frame& frame : unwind_sleeping(kernel, &orc, task)) {
+    for (const Frame& frame : unwinder.sleeping(task)) {
       ours.push_back(kernel.symbols.function(frame.address));
       certain = certain && frame.certain;
     }
@@ -136,9 +136,9 @@ void check_tasks(const Kernel& kernel, const SymbolTable& symbols, const std::st
 
   const auto modules = read_modules(all);
   ASSERT_TRUE(modules) << modules.error().message;
-  const auto orc = OrcTables::open(view, *modules);
-  ASSERT_TRUE(orc) << orc.error().message;
-  check_stacks(view, *orc, *list, parse_stacks(stacks));
+  const auto unwinder = kernel.isa().unwinder(view, *modules);
+  EXPECT_EQ(unwinder->trouble(), "");
+  check_stacks(view, *unwinder, *list, parse_stacks(stacks));
   for (unsigned cpu : {0u, 1u}) {
     const auto current = current_task(view, cpu);
     ASSERT_TRUE(current) << current.error().message;

@@ -67,7 +67,8 @@ SymbolTable without_data_symbols(const Kernel& kernel) {
     // scripts/kallsyms.c, symbol_valid(): the ends of text are left out, too.
     if (is_text && one.name != "_etext" && one.name != "_einittext") functions.push_back(one);
   }
-  const auto hidden = find_hidden_symbols(kernel.page_tables(), Image::read(kernel.page_tables()),
+  const auto hidden = find_hidden_symbols(kernel.isa(), kernel.page_tables(),
+                                          Image::read(kernel.page_tables(), kernel.isa().image),
                                           SymbolTable(functions));
   functions.insert(functions.end(), hidden.begin(), hidden.end());
   return SymbolTable(std::move(functions));

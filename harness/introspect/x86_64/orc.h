@@ -10,7 +10,7 @@
 #include "harness/introspect/kernel_view.h"
 #include "harness/introspect/modules.h"
 
-namespace ktrial::introspect {
+namespace ktrial::introspect::x86_64 {
 
 enum class OrcRegister : std::uint8_t {
   undefined,
@@ -53,6 +53,7 @@ class OrcTables {
     // What a number in the bit fields stands for. They were given anew between 7.0 and 7.3.
     const std::array<OrcRegister, 16>* registers = nullptr;
   };
+  static Result<std::optional<Table>> table_of(const KernelView& kernel, const Module& module);
   Status find_numbering(const KernelView& kernel);
   Result<std::array<std::uint8_t, 8>> bytes_at(const KernelView& kernel, std::uint64_t at) const;
   Result<OrcEntry> read(const KernelView& kernel, std::uint64_t at) const;
@@ -60,4 +61,4 @@ class OrcTables {
   Layout layout_;
 };
 
-}  // namespace ktrial::introspect
+}  // namespace ktrial::introspect::x86_64

@@ -1,10 +1,10 @@
-#include "harness/introspect/orc.h"
+#include "harness/introspect/x86_64/orc.h"
 
 #include <algorithm>
 #include <cstring>
 #include <span>
 
-namespace ktrial::introspect {
+namespace ktrial::introspect::x86_64 {
 
 namespace {
 
@@ -43,6 +43,19 @@ Status OrcTables::find_numbering(const KernelView& kernel) {
   return {};
 }
 
+// struct mod_arch_specific (arch/x86/include/asm/module.h). Nothing: the module has no table.
+Result<std::optional<OrcTables::Table>> OrcTables::table_of(const KernelView& kernel,
+                                                            const Module& module) {
+  if (!kernel.btf.has("module", "arch.num_orcs")) return std::nullopt;
+  const std::uint64_t at =
+      module.address + KTRIAL_TRY(kernel.btf.offset("module", "arch.num_orcs"));
+  const std::uint64_t count = KTRIAL_TRY(read_value<std::uint32_t>(kernel.memory, at));
+  if (count == 0) return std::nullopt;
+  return Table{module.text, module.text + module.text_size,
+               KTRIAL_TRY(kernel.pointer(module.address, "module", "arch.orc_unwind_ip")),
+               KTRIAL_TRY(kernel.pointer(module.address, "module", "arch.orc_unwind")), count};
+}
+
 Result<OrcTables> OrcTables::open(const KernelView& kernel, const std::vector<Module>& modules) {
   OrcTables out;
   const std::uint64_t ips = KTRIAL_TRY(kernel.symbol("__start_orc_unwind_ip"));
@@ -53,9 +66,7 @@ Result<OrcTables> OrcTables::open(const KernelView& kernel, const std::vector<Mo
   if (ips_end <= ips) return fail(ErrorKind::protocol, "the ORC table is empty");
   out.tables_.push_back({begin, end, ips, entries, (ips_end - ips) / 4});
   for (const Module& module : modules)
-    if (module.orc_count > 0)
-      out.tables_.push_back({module.text, module.text + module.text_size, module.orc_ips,
-                             module.orc_entries, module.orc_count});
+    if (auto table = KTRIAL_TRY(table_of(kernel, module))) out.tables_.push_back(*table);
 
   Layout& layout = out.layout_;
   layout.size = KTRIAL_TRY(kernel.btf.size("orc_entry"));
@@ -126,4 +137,4 @@ std::optional<OrcEntry> OrcTables::find(const KernelView& kernel, std::uint64_t 
   return std::nullopt;
 }
 
-}  // namespace ktrial::introspect
+}  // namespace ktrial::introspect::x86_64

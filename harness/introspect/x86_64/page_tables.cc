@@ -1,4 +1,4 @@
-#include "harness/introspect/page_tables.h"
+#include "harness/introspect/x86_64/page_tables.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "harness/introspect/vmcoreinfo.h"
 
-namespace ktrial::introspect {
+namespace ktrial::introspect::x86_64 {
 
 namespace {
 
@@ -24,25 +24,25 @@ bool is_kernel_address(std::uint64_t address, int levels) {
 
 }  // namespace
 
-PageTables::PageTables(std::shared_ptr<const PhysicalMemory> memory, std::uint64_t root, int levels)
+Tables::Tables(std::shared_ptr<const PhysicalMemory> memory, std::uint64_t root, int levels)
     : memory_(std::move(memory)), root_(root & kAddressMask), levels_(levels == 5 ? 5 : 4) {}
 
-Result<std::unique_ptr<PageTables>> PageTables::of_kernel(
-    std::shared_ptr<const PhysicalMemory> memory, const VmCoreInfo& info) {
+Result<std::unique_ptr<PageTables>> Tables::of_kernel(std::shared_ptr<const PhysicalMemory> memory,
+                                                      const VmCoreInfo& info) {
   const std::uint64_t directory = KTRIAL_TRY(info.symbol("swapper_pg_dir"));
   // phys_base is where the image was put less where it was linked to be: may be negative.
   const std::uint64_t root = directory - kImageMap + KTRIAL_TRY(info.number("phys_base"));
   const bool five = info.number("pgtable_l5_enabled").value_or(0) != 0;
-  auto tables = std::make_unique<PageTables>(std::move(memory), root, five ? 5 : 4);
+  auto tables = std::make_unique<Tables>(std::move(memory), root, five ? 5 : 4);
   const Place place = KTRIAL_TRY(tables->translate(directory));
   if (place.physical != root)
     return fail(ErrorKind::protocol,
                 fmt::format("kernel {}: its page tables at {:#x} map themselves to {:#x}",
                             info.release(), root, place.physical));
-  return tables;
+  return std::unique_ptr<PageTables>(std::move(tables));
 }
 
-Result<PageTables::Leaf> PageTables::walk(std::uint64_t address) const {
+Result<Tables::Leaf> Tables::walk(std::uint64_t address) const {
   std::uint64_t table = root_;
   for (int level = levels_; level >= 1; --level) {
     const int shift = 12 + 9 * (level - 1);
@@ -65,8 +65,8 @@ Result<PageTables::Leaf> PageTables::walk(std::uint64_t address) const {
 }
 
 // `base`: what the table's first entry maps, without the sign's bits.
-void PageTables::add_mapped(std::uint64_t table, int level, std::uint64_t base, Range wanted,
-                            std::vector<Range>& out) const {
+void Tables::add_mapped(std::uint64_t table, int level, std::uint64_t base, Range wanted,
+                        std::vector<Range>& out) const {
   std::array<std::uint64_t, 512> entries;
   if (!memory_->read(table, std::as_writable_bytes(std::span(entries)))) return;
   const int shift = 12 + 9 * (level - 1);
@@ -85,7 +85,7 @@ void PageTables::add_mapped(std::uint64_t table, int level, std::uint64_t base, 
   }
 }
 
-std::vector<Range> PageTables::mapped(std::uint64_t begin, std::uint64_t end) const {
+std::vector<Range> Tables::mapped(std::uint64_t begin, std::uint64_t end) const {
   // Only the bits that the tables translate, so that the last address is no wrap.
   const std::uint64_t sign = ~0ull << (12 + 9 * levels_);
   std::vector<Range> out;
@@ -94,7 +94,7 @@ std::vector<Range> PageTables::mapped(std::uint64_t begin, std::uint64_t end) co
   return out;
 }
 
-Result<PageTables::Place> PageTables::translate(std::uint64_t address) const {
+Result<PageTables::Place> Tables::translate(std::uint64_t address) const {
   if (!is_kernel_address(address, levels_))
     return fail(ErrorKind::protocol, fmt::format("{:#x} is no kernel address", address));
   Leaf& leaf = remembered_[address >> 12 & (remembered_.size() - 1)];
@@ -103,7 +103,7 @@ Result<PageTables::Place> PageTables::translate(std::uint64_t address) const {
   return Place{leaf.physical + offset, leaf.size - offset};
 }
 
-Status PageTables::read(std::uint64_t address, std::span<std::byte> out) const {
+Status Tables::read(std::uint64_t address, std::span<std::byte> out) const {
   while (!out.empty()) {
     const Place place = KTRIAL_TRY(translate(address));
     const std::size_t n = std::min<std::uint64_t>(out.size(), place.bytes);
@@ -114,4 +114,4 @@ Status PageTables::read(std::uint64_t address, std::span<std::byte> out) const {
   return {};
 }
 
-}  // namespace ktrial::introspect
+}  // namespace ktrial::introspect::x86_64

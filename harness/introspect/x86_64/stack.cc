@@ -1,8 +1,8 @@
-#include "harness/introspect/stack.h"
+#include "harness/introspect/x86_64/stack.h"
 
 #include <optional>
 
-namespace ktrial::introspect {
+namespace ktrial::introspect::x86_64 {
 
 namespace {
 
@@ -16,9 +16,10 @@ struct Cursor {
   bool exact = true;  // ip is the instruction itself, not a return address
 };
 
-class Unwinder {
+// One stack.
+class Walk {
  public:
-  Unwinder(const KernelView& kernel, const OrcTables* orc) : kernel_(kernel), orc_(orc) {}
+  Walk(const KernelView& kernel, const OrcTables* orc) : kernel_(kernel), orc_(orc) {}
 
   std::vector<Frame> run(Cursor at) {
     while (frames_.size() < kMaxFrames) {
@@ -134,21 +135,40 @@ class Unwinder {
   std::vector<Frame> frames_;
 };
 
+class OrcUnwinder final : public Unwinder {
+ public:
+  OrcUnwinder(const KernelView& kernel, Result<OrcTables> orc)
+      : kernel_(kernel), orc_(std::move(orc)) {}
+
+  std::vector<Frame> running(const Registers& at) const override {
+    return Walk(kernel_, orc()).run({.ip = at.ip, .sp = at.sp, .bp = at.fp});
+  }
+
+  // struct inactive_task_frame: what switch_to() left on the stack.
+  std::vector<Frame> sleeping(const Task& task) const override {
+    const auto sp = kernel_.pointer(task.address, "task_struct", "thread.sp");
+    const auto size = kernel_.btf.size("inactive_task_frame");
+    if (!sp || !size) return {};
+    const auto bp = kernel_.pointer(*sp, "inactive_task_frame", "bp");
+    const auto ip = kernel_.pointer(*sp, "inactive_task_frame", "ret_addr");
+    if (!bp || !ip) return {};
+    return Walk(kernel_, orc()).run({.ip = *ip, .sp = *sp + *size, .bp = *bp, .exact = false});
+  }
+
+  std::string trouble() const override { return orc_ ? "" : orc_.error().message; }
+
+ private:
+  const OrcTables* orc() const { return orc_ ? &*orc_ : nullptr; }
+
+  KernelView kernel_;
+  Result<OrcTables> orc_;
+};
+
 }  // namespace
 
-std::vector<Frame> unwind(const KernelView& kernel, const OrcTables* orc,
-                          const Registers& registers) {
-  return Unwinder(kernel, orc).run({.ip = registers.rip, .sp = registers.rsp, .bp = registers.rbp});
+std::unique_ptr<Unwinder> make_unwinder(const KernelView& kernel,
+                                        const std::vector<Module>& modules) {
+  return std::make_unique<OrcUnwinder>(kernel, OrcTables::open(kernel, modules));
 }
 
-// struct inactive_task_frame: what switch_to() left on the stack.
-std::vector<Frame> unwind_sleeping(const KernelView& kernel, const OrcTables* orc,
-                                   const Task& task) {
-  auto size = kernel.btf.size("inactive_task_frame");
-  auto bp = size ? kernel.pointer(task.sp, "inactive_task_frame", "bp") : size;
-  auto ip = size ? kernel.pointer(task.sp, "inactive_task_frame", "ret_addr") : size;
-  if (!size || !bp || !ip) return {};
-  return Unwinder(kernel, orc).run({.ip = *ip, .sp = task.sp + *size, .bp = *bp, .exact = false});
-}
-
-}  // namespace ktrial::introspect
+}  // namespace ktrial::introspect::x86_64
