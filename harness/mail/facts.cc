@@ -21,7 +21,8 @@ void weigh(const Paragraph& paragraph, Facts& facts) {
   static const RE2 kWord(R"(([A-Za-z_][A-Za-z0-9_]{2,63}))");
   for (const auto& [offset, sentence] : sentences(paragraph.text)) {
     const bool acquits = partial_match(sentence, kAcquits);
-    const bool matters = !acquits && partial_match(sentence, kMatters) && !partial_match(sentence, kNo);
+    const bool matters =
+        !acquits && partial_match(sentence, kMatters) && !partial_match(sentence, kNo);
     if (!acquits && !matters) continue;
     re2::StringPiece rest = as_piece(sentence);
     for (std::string word; RE2::FindAndConsume(&rest, kWord, &word);) {
@@ -66,7 +67,8 @@ std::vector<Version> versions_in(std::string_view text) {
   // Other programs have versions, too, and so have firmware and clocks.
   static const RE2 kOther(
       R"((?i)(qemu|gcc|clang|llvm|lld|binutils|glibc|libc|mesa|bios|python|rustc?|systemd|openssh|docker|podman|stress-ng|firmware|ovmf|gnu ld|ubuntu|fedora|rhel|centos|debian|android|proxmox|virtualbox|edk2|busybox|pahole|v?smbios|socat|version [\w.]+ of)[ -]?(emulator |emu |version )?\(?v?$)");
-  static const RE2 kUnit(R"((?i)^\s?(%|[kmg]?hz|[kmg]i?b|s\b|ms|sec|us\b|ns\b|x\b|times|hours|min|days|V\b|W\b))");
+  static const RE2 kUnit(
+      R"((?i)^\s?(%|[kmg]?hz|[kmg]i?b|s\b|ms|sec|us\b|ns\b|x\b|times|hours|min|days|V\b|W\b))");
   std::vector<Version> out;
   re2::StringPiece rest = as_piece(text);
   std::string_view v, version;
@@ -83,12 +85,14 @@ std::vector<Version> versions_in(std::string_view text) {
     const std::size_t end = at + version.size();
     if (before == '.' || before == '/' || before == '=' || before == ':' || before == '@') continue;
     if (before == '-' && v.empty()) continue;
-    if (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) || text[end] == '/' || text[end] == ':')) continue;
+    if (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) ||
+                              text[end] == '/' || text[end] == ':'))
+      continue;
     const std::size_t from = begin > 32 ? begin - 32 : 0;
     if (partial_match(text.substr(from, begin - from), kOther)) continue;
     if (partial_match(text.substr(end, 8), kUnit)) continue;
-    const bool full = !v.empty() || std::ranges::count(version, '.') >= 2 ||
-                      version.find("-rc") != version.npos;
+    const bool full =
+        !v.empty() || std::ranges::count(version, '.') >= 2 || version.find("-rc") != version.npos;
     out.push_back({std::string(version), begin, end, full});
   }
   return out;
@@ -101,11 +105,13 @@ std::vector<std::string> command_line_tokens(std::string_view text) {
   std::vector<std::string> out;
   bool assigned = false;
   for (std::string_view word : split(text, ' ')) {
-    const bool last = word.size() > 1 && (word.ends_with('"') || word.ends_with('`') || word.ends_with('\''));
+    const bool last =
+        word.size() > 1 && (word.ends_with('"') || word.ends_with('`') || word.ends_with('\''));
     word = trimmed(word, "\"`'\t ");
     std::string_view clean = word;
     const bool stop = clean.ends_with('.') || clean.ends_with(';') || clean.ends_with(',');
-    while (clean.ends_with('.') || clean.ends_with(';') || clean.ends_with(',') || clean.ends_with(')'))
+    while (clean.ends_with('.') || clean.ends_with(';') || clean.ends_with(',') ||
+           clean.ends_with(')'))
       clean.remove_suffix(1);
     const bool is_assigned = full_match(clean, kAssigned);
     if (clean.empty() || clean.size() > 400 || (!is_assigned && !full_match(clean, kFlag))) break;
@@ -136,17 +142,20 @@ void read_words(const Scan& scan, Facts& facts) {
       }
     }
   };
-  static const RE2 kCpu(R"((?i)\bcpu[=#: -]{1,2}(\d{1,3})\b|\b[\w<>-]+-\d+\s+(\d{1,3})[d.][.nNIpb]{0,2})");
+  static const RE2 kCpu(
+      R"((?i)\bcpu[=#: -]{1,2}(\d{1,3})\b|\b[\w<>-]+-\d+\s+(\d{1,3})[d.][.nNIpb]{0,2})");
   note(scan.message->subject, WordPlace::subject, scan.message->first_line);
   for (const Sheet& sheet : scan.sheets) {
     if (sheet.role == PartRole::config || sheet.role == PartRole::log) continue;
     for (const Row& row : sheet.rows) {
       if (scan.foreign(row.quotes)) continue;
       if (row.kind == RowKind::prose) note(row.text, WordPlace::prose, row.number);
-      if (row.kind == RowKind::diff && (row.text.starts_with('+') || row.text.starts_with('-') || row.text.starts_with("@@")))
+      if (row.kind == RowKind::diff &&
+          (row.text.starts_with('+') || row.text.starts_with('-') || row.text.starts_with("@@")))
         note(row.text, WordPlace::patch, row.number);
       std::string one, two;
-      if (row.kind != RowKind::diff && RE2::PartialMatch(as_piece(row.text.substr(0, 200)), kCpu, &one, &two))
+      if (row.kind != RowKind::diff &&
+          RE2::PartialMatch(as_piece(row.text.substr(0, 200)), kCpu, &one, &two))
         if (const auto cpu = to_number<int>(one.empty() ? two : one); cpu && *cpu < 256)
           facts.highest_cpu = std::max(facts.highest_cpu, *cpu);
     }

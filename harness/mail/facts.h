@@ -42,9 +42,9 @@ struct Source {
 };
 
 struct Patch {
-  std::string text;                     // as `git apply` takes it
-  std::vector<std::string> files;       // that it touches
-  std::vector<std::string> functions;   // that it names: in hunk heads and changed lines
+  std::string text;                    // as `git apply` takes it
+  std::vector<std::string> files;      // that it touches
+  std::vector<std::string> functions;  // that it names: in hunk heads and changed lines
   std::uint64_t line = 0;
 };
 
@@ -80,11 +80,11 @@ struct Facts {
 };
 
 // The rules. Each adds what it finds.
-void read_kernels(const Scan& scan, Facts& facts);   // release, release_good, release_bad, tree
-void read_machine(const Scan& scan, Facts& facts);   // arch, cpus, hypervisor, cmdline
-void read_configs(const Scan& scan, Facts& facts);   // config
-void read_work(const Scan& scan, Facts& facts);      // workload, reproducer
-void read_commits(const Scan& scan, Facts& facts);   // patch, fixes, bisected
+void read_kernels(const Scan& scan, Facts& facts);  // release, release_good, release_bad, tree
+void read_machine(const Scan& scan, Facts& facts);  // arch, cpus, hypervisor, cmdline
+void read_configs(const Scan& scan, Facts& facts);  // config
+void read_work(const Scan& scan, Facts& facts);     // workload, reproducer
+void read_commits(const Scan& scan, Facts& facts);  // patch, fixes, bisected
 void read_words(const Scan& scan, Facts& facts);
 
 // What the log around a finding says: release, taint, command line, CPUs, machine.

@@ -1,6 +1,7 @@
 #include "harness/mail/mime.h"
 
 #include <gmime/gmime.h>
+
 #include <algorithm>
 #include <memory>
 #include <mutex>
@@ -99,7 +100,8 @@ class Walk {
 
   void object(GMimeObject* part, std::size_t index, int depth) {
     if (depth > Limits::kDepth || ++parts_ > Limits::kParts) {
-      if (!deep_) out_[index].notes.push_back("parts in parts, too many to read: some are left out");
+      if (!deep_)
+        out_[index].notes.push_back("parts in parts, too many to read: some are left out");
       deep_ = true;
       return;
     }
@@ -121,7 +123,8 @@ class Walk {
       return of != nullptr && g_mime_content_type_is_type(of, "text", "plain");
     };
     bool has_plain = false;
-    for (int i = 0; i < count; ++i) has_plain = has_plain || plain(g_mime_multipart_get_part(parts, i));
+    for (int i = 0; i < count; ++i)
+      has_plain = has_plain || plain(g_mime_multipart_get_part(parts, i));
     for (int i = 0; i < count; ++i) {
       GMimeObject* const part = g_mime_multipart_get_part(parts, i);
       // The same said twice.
@@ -136,9 +139,10 @@ class Walk {
     GMimeStream* const stream = content ? g_mime_data_wrapper_get_stream(content) : nullptr;
     if (stream == nullptr) return {};
     const std::string_view all = piece_.bytes;
-    const std::size_t from = std::min<std::size_t>(all.size(), std::max<gint64>(stream->bound_start, 0));
-    const std::size_t to = stream->bound_end < 0 ? all.size()
-                                                 : std::min<std::size_t>(all.size(), stream->bound_end);
+    const std::size_t from =
+        std::min<std::size_t>(all.size(), std::max<gint64>(stream->bound_start, 0));
+    const std::size_t to =
+        stream->bound_end < 0 ? all.size() : std::min<std::size_t>(all.size(), stream->bound_end);
     return all.substr(from, to > from ? to - from : 0);
   }
 
@@ -152,13 +156,16 @@ class Walk {
     Part part;
     const char* const name = g_mime_part_get_filename(mime);
     const char* const disposition = g_mime_object_get_disposition(GMIME_OBJECT(mime));
-    part.attachment = name != nullptr || (disposition != nullptr && std::string_view(disposition) == "attachment");
-    if (part.attachment) part.name = harmless_name(name ? std::string_view(name).substr(0, 4096) : "");
+    part.attachment = name != nullptr ||
+                      (disposition != nullptr && std::string_view(disposition) == "attachment");
+    if (part.attachment)
+      part.name = harmless_name(name ? std::string_view(name).substr(0, 4096) : "");
     const std::string_view bytes = raw(mime);
     part.first_line = line_at(static_cast<std::size_t>(bytes.data() - piece_.bytes.data()));
     const Flow flow{.flowed = parameter(type, "format") == "flowed",
                     .delete_space = parameter(type, "delsp") == "yes"};
-    const std::size_t room = std::min(Limits::kPart, Limits::kText - std::min(Limits::kText, used_));
+    const std::size_t room =
+        std::min(Limits::kPart, Limits::kText - std::min(Limits::kText, used_));
     if (is("text", "html"))
       page(bytes, g_mime_part_get_content_encoding(mime), room, part, index);
     else
@@ -257,7 +264,8 @@ std::string harmless_name(std::string_view name) {
   const std::size_t at = path.find_last_of("/\\");
   std::string out = path.substr(at == path.npos ? 0 : at + 1).substr(0, 80);
   for (char& c : out)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_' && c != '+')
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_' &&
+        c != '+')
       c = '_';
   while (out.starts_with('.') || out.starts_with('-')) out.erase(0, 1);
   return out.empty() ? "attachment" : out;

@@ -15,12 +15,12 @@ namespace ktrial::mail {
 namespace {
 
 constexpr std::array<std::string_view, 13> kHidden = {
-    "script", "style", "noscript", "nav",    "footer", "aside",   "template",
-    "svg",    "select", "button",  "option", "iframe", "textarea"};
+    "script", "style",  "noscript", "nav",    "footer", "aside",   "template",
+    "svg",    "select", "button",   "option", "iframe", "textarea"};
 constexpr std::array<std::string_view, 28> kBlocks = {
-    "p",     "div",   "br",     "li",    "ul",      "ol",      "tr",      "table", "hr",      "h1",
-    "h2",    "h3",    "h4",     "h5",    "h6",      "section", "article", "dl",    "dt",      "dd",
-    "header", "main", "form",   "tbody", "thead",   "body",    "summary", "details"};
+    "p",      "div",  "br",   "li",    "ul",    "ol",      "tr",      "table",  "hr", "h1",
+    "h2",     "h3",   "h4",   "h5",    "h6",    "section", "article", "dl",     "dt", "dd",
+    "header", "main", "form", "tbody", "thead", "body",    "summary", "details"};
 
 template <class List>
 bool has(const List& list, std::string_view name) {
@@ -159,7 +159,8 @@ void on_start(void* page, const xmlChar* name, const xmlChar**) {
 }
 void on_end(void* page, const xmlChar* name) { static_cast<Page*>(page)->end(text_of(name)); }
 void on_text(void* page, const xmlChar* text, int size) {
-  static_cast<Page*>(page)->text({reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)});
+  static_cast<Page*>(page)->text(
+      {reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)});
 }
 
 }  // namespace
@@ -183,7 +184,8 @@ void read_page(std::string_view html, std::uint64_t first_line, std::size_t room
   // Line by line: the parser then knows where it stands.
   while (!html.empty()) {
     const std::size_t end = html.find('\n');
-    const std::size_t size = std::min({end == html.npos ? html.size() : end + 1, html.size(), std::size_t{1} << 16});
+    const std::size_t size =
+        std::min({end == html.npos ? html.size() : end + 1, html.size(), std::size_t{1} << 16});
     htmlParseChunk(parser.get(), html.data(), static_cast<int>(size), 0);
     html.remove_prefix(size);
   }

@@ -121,7 +121,8 @@ std::vector<Candidate> candidates_of(const Scan& scan) {
       one.severity = console::severity_of(finding.kind);
       read_log(sheet, &finding, one.log);
     }
-    if (sheet.findings.empty() && std::ranges::any_of(sheet.rows, [](const Row& row) { return row.kind == RowKind::log; })) {
+    if (sheet.findings.empty() &&
+        std::ranges::any_of(sheet.rows, [](const Row& row) { return row.kind == RowKind::log; })) {
       Candidate one;
       read_log(sheet, nullptr, one.log);
       one.failure.foreign = true;
@@ -138,11 +139,14 @@ namespace {
 constexpr auto kSingle = std::to_array<std::string_view>(
     {"release", "tree", "arch", "cpus", "hypervisor", "taint", "patch", "bisected"});
 
-bool is_single(std::string_view field) { return std::ranges::find(kSingle, field) != kSingle.end(); }
+bool is_single(std::string_view field) {
+  return std::ranges::find(kSingle, field) != kSingle.end();
+}
 
 // The one that is reported, first.
 void order(std::vector<Candidate>& candidates) {
-  const bool told = std::ranges::any_of(candidates, [](const Candidate& c) { return c.subject > 0; });
+  const bool told =
+      std::ranges::any_of(candidates, [](const Candidate& c) { return c.subject > 0; });
   std::ranges::stable_sort(candidates, {}, [&](const Candidate& c) {
     // Where the subject is silent, a log's warnings come after what killed the machine.
     const bool mild = !told && is_mild(c.severity);
@@ -162,13 +166,14 @@ void read_subject(Understanding& out) {
 
 // What a text says of a failure that left no log.
 Kind kind_in_words(const Understanding& out) {
-  static constexpr auto kKinds = std::to_array<Kind>(
-      {Kind::soft_lockup, Kind::hard_lockup, Kind::rcu_stall, Kind::hung_task, Kind::kasan,
-       Kind::null_dereference, Kind::gpf, Kind::list_corruption, Kind::lockdep, Kind::panic,
-       Kind::workqueue_lockup});
+  static constexpr auto kKinds =
+      std::to_array<Kind>({Kind::soft_lockup, Kind::hard_lockup, Kind::rcu_stall, Kind::hung_task,
+                           Kind::kasan, Kind::null_dereference, Kind::gpf, Kind::list_corruption,
+                           Kind::lockdep, Kind::panic, Kind::workqueue_lockup});
   for (const Kind kind : kKinds)
     if (partial_match(out.subject, *words_of(kind)) && kind != Kind::hung_task) return kind;
-  static const RE2 kDead(R"((?i)\b(goes|went|is|gone) dead\b|\b(guest|machine|system|vm|box|laptop|kernel)\b.{0,24}\b(freezes?|froze|hangs?|hung|locks? up|stalls?|dead)\b|\bhangs?\b|\bfreezes?\b)");
+  static const RE2 kDead(
+      R"((?i)\b(goes|went|is|gone) dead\b|\b(guest|machine|system|vm|box|laptop|kernel)\b.{0,24}\b(freezes?|froze|hangs?|hung|locks? up|stalls?|dead)\b|\bhangs?\b|\bfreezes?\b)");
   return partial_match(out.subject, kDead) ? Kind::silent_stall : Kind::none;
 }
 
@@ -178,7 +183,8 @@ void add_failure_facts(Understanding& out, std::vector<Fact>& facts) {
   if (!out.failures.empty()) {
     const Failure& reported = out.failures.front();
     if (reported.kind != Kind::none)
-      facts.push_back({"kind", std::string(results::name(reported.kind)), reported.line, 100, reported.where});
+      facts.push_back(
+          {"kind", std::string(results::name(reported.kind)), reported.line, 100, reported.where});
     if (!reported.culprit.empty())
       facts.push_back({"culprit", reported.culprit, reported.line, 100, reported.where});
   } else if (const Kind kind = kind_in_words(out); kind != Kind::none) {
@@ -217,16 +223,20 @@ void add_bad_release(std::vector<Fact>& facts) {
   if (!release || !good) return;
   Fact bad = *release;
   bad.field = "release_bad";
-  const auto same = [&](const Fact& fact) { return fact.field == bad.field && fact.value == bad.value; };
-  std::erase_if(facts, [&](const Fact& fact) { return fact.field == "release_good" && fact.value == bad.value; });
+  const auto same = [&](const Fact& fact) {
+    return fact.field == bad.field && fact.value == bad.value;
+  };
+  std::erase_if(facts, [&](const Fact& fact) {
+    return fact.field == "release_good" && fact.value == bad.value;
+  });
   if (std::ranges::none_of(facts, same)) facts.push_back(bad);
 }
 
 std::size_t place_of(std::string_view field) {
   static constexpr auto kOrder = std::to_array<std::string_view>(
       {"signature", "kind", "culprit", "release", "release_good", "release_bad", "tree", "arch",
-       "cpus", "hypervisor", "cmdline", "config", "taint", "workload", "reproducer", "patch", "fixes",
-       "bisected"});
+       "cpus", "hypervisor", "cmdline", "config", "taint", "workload", "reproducer", "patch",
+       "fixes", "bisected"});
   return static_cast<std::size_t>(std::ranges::find(kOrder, field) - kOrder.begin());
 }
 
@@ -266,7 +276,8 @@ void combine(std::vector<Facts> prose, std::vector<Candidate> candidates, Unders
     }
   }
   // An attached program is whole; what stands in the text is often a short form.
-  std::ranges::stable_partition(out.sources, [](const Source& source) { return source.name != "inline"; });
+  std::ranges::stable_partition(out.sources,
+                                [](const Source& source) { return source.name != "inline"; });
   facts = settle(std::move(facts));
   add_bad_release(facts);
   add_failure_facts(out, facts);

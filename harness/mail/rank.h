@@ -13,8 +13,8 @@ struct Understanding;
 struct Candidate {
   Failure failure;
   Facts log;
-  int age = 0;       // of its mail in the thread; what is quoted is older
-  int subject = 0;   // how much the subject speaks of it
+  int age = 0;         // of its mail in the thread; what is quoted is older
+  int subject = 0;     // how much the subject speaks of it
   bool aside = false;  // told as something else
   int severity = 0;
 };

@@ -22,13 +22,21 @@ void read_bisection(std::string_view text, std::uint64_t line, int age, Facts& f
   };
   static const Rule kRules[] = {
       {R"((?i)first bad commit:?\s*(?:is|was|seems to be)?:?\s*\[?)" SHA, 90},
-      {SHA R"((?i)\]?\s*(?:\("[^"]*"\)\s*)?(?:is|as|was) the (?:first bad|culprit|offending|guilty))", 90},
+      {SHA
+       R"((?i)\]?\s*(?:\("[^"]*"\)\s*)?(?:is|as|was) the (?:first bad|culprit|offending|guilty))",
+       90},
       {R"((?i)#regzbot\s+(?:\^\s*)?introduced:?\s*)" SHA, 84},
-      {R"((?i)\bbisect\w*\b[^.]{0,120}?\b(?:to|ends?(?: up)? (?:at|in|with|on)|says?|blames?|points? (?:to|at)|landed (?:on|at)|found|finds|identified|leads? (?:me )?to|led (?:me )?to|gives?|gave|is|shows?|result\w*|yields?|commit)\b[^0-9a-f.]{0,48}?(?:commit\s+)?)" SHA, 86},
-      {R"((?i)\b(?:introduced|caused|broken|broke|brought|regressed) (?:by|in|with|since)\b\s*(?:the )?(?:commit|change|patch)?[\s:]*)" SHA, 72},
-      {R"((?i)\b(?:culprit|offending|guilty|first bad|bad)(?: commit)?\s*(?:is|was|seems to be|:)\s*(?:commit )?)" SHA, 78},
-      {R"((?i)\b(?:regression|started|happens|broken) (?:since|from|after|with) (?:commit )?)" SHA, 70},
-      {R"((?i)\brevert(?:ing|ed|s)?\b[^.]{0,40}?)" SHA R"((?i)[^.]{0,80}\b(?:fix\w*|help\w*|solve\w*|away|gone|resolve\w*|cure\w*|disappear\w*)\b)", 66},
+      {R"((?i)\bbisect\w*\b[^.]{0,120}?\b(?:to|ends?(?: up)? (?:at|in|with|on)|says?|blames?|points? (?:to|at)|landed (?:on|at)|found|finds|identified|leads? (?:me )?to|led (?:me )?to|gives?|gave|is|shows?|result\w*|yields?|commit)\b[^0-9a-f.]{0,48}?(?:commit\s+)?)" SHA,
+       86},
+      {R"((?i)\b(?:introduced|caused|broken|broke|brought|regressed) (?:by|in|with|since)\b\s*(?:the )?(?:commit|change|patch)?[\s:]*)" SHA,
+       72},
+      {R"((?i)\b(?:culprit|offending|guilty|first bad|bad)(?: commit)?\s*(?:is|was|seems to be|:)\s*(?:commit )?)" SHA,
+       78},
+      {R"((?i)\b(?:regression|started|happens|broken) (?:since|from|after|with) (?:commit )?)" SHA,
+       70},
+      {R"((?i)\brevert(?:ing|ed|s)?\b[^.]{0,40}?)" SHA
+       R"((?i)[^.]{0,80}\b(?:fix\w*|help\w*|solve\w*|away|gone|resolve\w*|cure\w*|disappear\w*)\b)",
+       66},
       // Test robots: "commit: SHA ("title")".
       {R"((?i)^\s*commit:?\s+)" SHA R"(\s*\(")", 64}};
 #undef SHA
@@ -41,7 +49,8 @@ void read_bisection(std::string_view text, std::uint64_t line, int age, Facts& f
 
 void read_paragraphs(const Scan& scan, const Sheet& sheet, Facts& facts) {
   static const RE2 kSha(R"(^\W{0,3}(?:commit )?[0-9a-f]{8,40}\b)");
-  static const RE2 kFixed(R"((?i)\b(?:already )?fixed (?:by|in|with) (?:the )?(?:commit )?([0-9a-f]{10,40})\b)");
+  static const RE2 kFixed(
+      R"((?i)\b(?:already )?fixed (?:by|in|with) (?:the )?(?:commit )?([0-9a-f]{10,40})\b)");
   for (std::size_t i = 0; i < sheet.paragraphs.size(); ++i) {
     const Paragraph& paragraph = sheet.paragraphs[i];
     if (scan.foreign(paragraph.quotes)) continue;
@@ -50,7 +59,8 @@ void read_paragraphs(const Scan& scan, const Sheet& sheet, Facts& facts) {
     std::uint64_t line = paragraph.line_of(0);
     if (static const RE2 kFixes(R"(^\W*Fixes:)"); partial_match(text, kFixes)) continue;
     // A commit on a line of its own, behind what is said of it.
-    if (i + 1 < sheet.paragraphs.size() && partial_match(sheet.paragraphs[i + 1].text.substr(0, 64), kSha)) {
+    if (i + 1 < sheet.paragraphs.size() &&
+        partial_match(sheet.paragraphs[i + 1].text.substr(0, 64), kSha)) {
       text += " " + sheet.paragraphs[i + 1].text;
       line = sheet.paragraphs[i + 1].line_of(0);
     }
@@ -104,7 +114,8 @@ void read_patch(const Scan& scan, const Sheet& sheet, Facts& facts) {
       continue;
     }
     re2::StringPiece rest = as_piece(code), function;
-    while (RE2::FindAndConsume(&rest, kFunction, &function)) note(patch.functions, as_view(function), 128);
+    while (RE2::FindAndConsume(&rest, kFunction, &function))
+      note(patch.functions, as_view(function), 128);
   }
   if (!hunk) return;
   facts.add("patch", "yes", patch.line, 80);
@@ -115,7 +126,8 @@ void read_patch(const Scan& scan, const Sheet& sheet, Facts& facts) {
 
 void read_commits(const Scan& scan, Facts& facts) {
   for (const Sheet& sheet : scan.sheets) {
-    if (sheet.role == PartRole::log || sheet.role == PartRole::config || sheet.role == PartRole::source)
+    if (sheet.role == PartRole::log || sheet.role == PartRole::config ||
+        sheet.role == PartRole::source)
       continue;
     if (!sheet.part->attachment) read_paragraphs(scan, sheet, facts);
     read_tags(scan, sheet, facts);

@@ -49,13 +49,17 @@ void judge_versions(const Paragraph& paragraph, int age, Facts& facts) {
 void read_keys(const Paragraph& paragraph, int age, Facts& facts) {
   KeyValue kv;
   if (!key_value(paragraph.text, kv)) return;
-  static const RE2 kGood(R"(^(last |known )*(good|works|working|ok|tested good)( kernels?| versions?| commit| releases?)?$)");
-  static const RE2 kBad(R"(^(first |known )*(bad|broken|fails|failing)( kernels?| versions?| commit| releases?)?$)");
-  static const RE2 kRelease(R"(^(linux )?(kernel|kernel version|kernel release|version|release|uname( -[ra])?|linux version|kernel-version|tested on|affected version)$)");
+  static const RE2 kGood(
+      R"(^(last |known )*(good|works|working|ok|tested good)( kernels?| versions?| commit| releases?)?$)");
+  static const RE2 kBad(
+      R"(^(first |known )*(bad|broken|fails|failing)( kernels?| versions?| commit| releases?)?$)");
+  static const RE2 kRelease(
+      R"(^(linux )?(kernel|kernel version|kernel release|version|release|uname( -[ra])?|linux version|kernel-version|tested on|affected version)$)");
   const std::uint64_t line = paragraph.line_of(0);
   const std::string_view value = kv.value;
   const auto each = [&](std::string_view field) {
-    for (const Version& version : versions_in(value)) facts.add(field, version.text, line, 80 - age);
+    for (const Version& version : versions_in(value))
+      facts.add(field, version.text, line, 80 - age);
   };
   if (full_match(kv.key, kGood)) each("release_good");
   if (full_match(kv.key, kBad)) each("release_bad");
@@ -66,8 +70,10 @@ void read_keys(const Paragraph& paragraph, int age, Facts& facts) {
 
 void read_releases(const Paragraph& paragraph, int age, Facts& facts) {
   static const RE2 kUname(R"(\bLinux (?:version )?(?:\S+ )?(\d+\.\d+\.\d[\w.+~-]*) (?:\(|#\d))");
-  static const RE2 kKernelBefore(R"((?i)\b(kernel|linux|release|version)( is| was| version| release)?[\s:`"'(]*$)");
-  static const RE2 kOnBefore(R"((?i)\b(on|with|in|running|using|under|booted|booting|to|of|after|since updating to|'s)\s+(linux |kernel |the |plain |vanilla )*[`"'(]?$)");
+  static const RE2 kKernelBefore(
+      R"((?i)\b(kernel|linux|release|version)( is| was| version| release)?[\s:`"'(]*$)");
+  static const RE2 kOnBefore(
+      R"((?i)\b(on|with|in|running|using|under|booted|booting|to|of|after|since updating to|'s)\s+(linux |kernel |the |plain |vanilla )*[`"'(]?$)");
   static const RE2 kTask(R"(\bnext-(\d{8})\b|linux-next specific files for (\d{8}))");
   std::string_view release, other;
   if (partial_match(paragraph.text, kUname, &release))
@@ -93,7 +99,8 @@ void read_tree(const Paragraph& paragraph, int age, Facts& facts) {
   static const RE2 kWords(
       R"(\b(linux-next|linux-stable-rc|stable-rc|linux-stable|net-next|bpf-next|mm-unstable|mm-stable|mm-everything|tip tree|tip/[a-z/]+|mainline|Linus'?s? (?:git )?(?:tree|master)|torvalds/linux|(?:the )?stable (?:tree|kernel|queue)|upstream (?:kernel|master|tree))\b)");
   static const RE2 kUrl(R"((?i)((?:https?|git)://git\.[\w./~-]+\.git\b))");
-  static const RE2 kDistribution(R"(\b(Debian|Ubuntu|Fedora|openSUSE|Arch Linux|Gentoo|RHEL|CentOS|NixOS|Alpine|Proxmox)(?:'s)? (?:package|kernel|`?\d+\.\d))");
+  static const RE2 kDistribution(
+      R"(\b(Debian|Ubuntu|Fedora|openSUSE|Arch Linux|Gentoo|RHEL|CentOS|NixOS|Alpine|Proxmox)(?:'s)? (?:package|kernel|`?\d+\.\d))");
   std::string_view value;
   const std::uint64_t line = paragraph.line_of(0);
   if (key_value(paragraph.text, kv) && full_match(kv.key, kKey)) {
@@ -106,17 +113,20 @@ void read_tree(const Paragraph& paragraph, int age, Facts& facts) {
   if (partial_match(paragraph.text, kWords, &value)) {
     static const RE2 kStable(R"(^(the )?stable )");
     static const RE2 kLinus(R"(^(Linus|torvalds|upstream))");
-    const std::string name = partial_match(value, kStable)  ? "linux-stable"
-                             : partial_match(value, kLinus) ? "mainline (" + std::string(value) + ")"
-                                                            : std::string(value);
+    const std::string name = partial_match(value, kStable) ? "linux-stable"
+                             : partial_match(value, kLinus)
+                                 ? "mainline (" + std::string(value) + ")"
+                                 : std::string(value);
     facts.add("tree", name, line, 65 - age);
   }
-  if (partial_match(paragraph.text, kDistribution, &value)) facts.add("tree", value, line, 62 - age);
+  if (partial_match(paragraph.text, kDistribution, &value))
+    facts.add("tree", value, line, 62 - age);
 }
 
 void read_subject(const Scan& scan, Facts& facts) {
   const std::string& subject = scan.message->subject;
-  static const RE2 kTree(R"(\b(linux-next|stable-rc/linux-[\d.]+y|linux-[\d.]+\.y|net-next|bpf-next|\[linux-[a-z]+:\S+\]|mm-unstable)\b)");
+  static const RE2 kTree(
+      R"(\b(linux-next|stable-rc/linux-[\d.]+y|linux-[\d.]+\.y|net-next|bpf-next|\[linux-[a-z]+:\S+\]|mm-unstable)\b)");
   for (const Version& version : versions_in(subject))
     if (version.full) facts.add("release", version.text, scan.message->first_line, 65 - scan.index);
   std::string_view tree;

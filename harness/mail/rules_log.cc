@@ -44,11 +44,14 @@ std::string taint_flags(std::string_view flags) {
   return out.empty() ? "none" : out;
 }
 
-void read_header(std::string_view text, std::uint64_t line, const std::string& where, Facts& facts) {
+void read_header(std::string_view text, std::uint64_t line, const std::string& where,
+                 Facts& facts) {
   // print_tainted() and dump_stack_print_info(): "Comm: x Tainted: G        W   6.16.0 #7 PREEMPT".
   static const RE2 kClean(R"(Not tainted,?\s+(\d[\w.+~-]*))");
-  static const RE2 kTainted(R"(Tainted: (?:\[[A-Z]\]=\S+,?\s*)?([A-Z][A-Z ]*?)\s+(\d+\.\d[\w.+~-]*))");
-  static const RE2 kAfter(R"(^(?:\[[^\]]*\] *)*(\d+\.\d[\w.+~-]*) #\d+ (?:Not tainted|Tainted: ([A-Z ]+)))");
+  static const RE2 kTainted(
+      R"(Tainted: (?:\[[A-Z]\]=\S+,?\s*)?([A-Z][A-Z ]*?)\s+(\d+\.\d[\w.+~-]*))");
+  static const RE2 kAfter(
+      R"(^(?:\[[^\]]*\] *)*(\d+\.\d[\w.+~-]*) #\d+ (?:Not tainted|Tainted: ([A-Z ]+)))");
   static const RE2 kJustClean(R"(Not tainted\b)");
   std::string_view release, flags;
   if (partial_match(text, kClean, &release)) {
@@ -72,8 +75,10 @@ void read_architecture(std::string_view text, std::uint64_t line, const std::str
     RE2 pattern;
   };
   static const Sign kSigns[] = {
-      {"x86_64", R"(\bRIP: 00[13]\d:|\bR[A-D]X: [0-9a-f]{16}|entry_SYSCALL_64|\basm_(sysvec|exc)_|\bret_from_fork_asm\b|\.x86_64 #|-amd64 #|\bdo_syscall_64|__x64_sys_|arch/x86/)"},
-      {"arm64", R"(\bpstate: [0-9a-f]{8}|\bel0t_64_|\bel1h_64_|ESR = 0x|\bx29: [0-9a-f]{16}|__arm64_sys_|arch/arm64/)"},
+      {"x86_64",
+       R"(\bRIP: 00[13]\d:|\bR[A-D]X: [0-9a-f]{16}|entry_SYSCALL_64|\basm_(sysvec|exc)_|\bret_from_fork_asm\b|\.x86_64 #|-amd64 #|\bdo_syscall_64|__x64_sys_|arch/x86/)"},
+      {"arm64",
+       R"(\bpstate: [0-9a-f]{8}|\bel0t_64_|\bel1h_64_|ESR = 0x|\bx29: [0-9a-f]{16}|__arm64_sys_|arch/arm64/)"},
       {"riscv64", R"(\bepc : [0-9a-f]{16}|\bbadaddr: [0-9a-f]{16}|__riscv_sys_)"},
       {"ppc64le", R"(\bNIP:? +\[?[0-9a-f]{16}|\bGPR00: [0-9a-f]{16})"},
       {"s390x", R"(\bKrnl PSW : |__s390x_sys_)"},
@@ -85,11 +90,12 @@ void read_architecture(std::string_view text, std::uint64_t line, const std::str
       return facts.add("arch", sign.architecture, line, kOfReport, where);
 }
 
-void read_machine_line(std::string_view text, std::uint64_t line, int weight, const std::string& where,
-                       Facts& facts) {
+void read_machine_line(std::string_view text, std::uint64_t line, int weight,
+                       const std::string& where, Facts& facts) {
   static const RE2 kHardware(R"((?:Hardware name|DMI|Machine model): (.+))");
   static const RE2 kDetected(R"(Hypervisor detected: (\w[\w -]*))");
-  static const RE2 kCpus(R"(\bncpus=(\d+)|Brought up \d+ nodes?, (\d+) CPUs?|\bSLUB: .*CPUs=(\d+)|Total of (\d+) processors activated)");
+  static const RE2 kCpus(
+      R"(\bncpus=(\d+)|Brought up \d+ nodes?, (\d+) CPUs?|\bSLUB: .*CPUs=(\d+)|Total of (\d+) processors activated)");
   std::string_view value;
   if (partial_match(text, kHardware, &value)) {
     const std::string_view known = machine_named(value);
@@ -97,7 +103,8 @@ void read_machine_line(std::string_view text, std::uint64_t line, int weight, co
     static const RE2 kPc(R"(Standard PC \((Q35|i440FX))");
     if (partial_match(value, kPc)) facts.add("arch", "x86_64", line, weight - 5, where);
   }
-  if (partial_match(text, kDetected, &value)) facts.add("hypervisor", value, line, weight - 1, where);
+  if (partial_match(text, kDetected, &value))
+    facts.add("hypervisor", value, line, weight - 1, where);
   std::string_view n[4];
   if (partial_match(text, kCpus, &n[0], &n[1], &n[2], &n[3]))
     for (const std::string_view number : n) facts.add("cpus", number, line, weight, where);
@@ -112,11 +119,13 @@ void read_boot(const Sheet& sheet, std::size_t until, Facts& facts) {
     const Row& row = sheet.rows[i];
     std::string_view value;
     const std::string where = where_of(sheet, i);
-    if (!command && row.text.find("ommand line: ") != row.text.npos && partial_match(row.text, kCommand, &value)) {
+    if (!command && row.text.find("ommand line: ") != row.text.npos &&
+        partial_match(row.text, kCommand, &value)) {
       command = true;
       for (const std::string_view token : split(value, ' '))
         facts.add("cmdline", token, row.number, kOfBoot, where);
-    } else if (row.text.find("Linux version ") != row.text.npos && partial_match(row.text, kVersion, &value)) {
+    } else if (row.text.find("Linux version ") != row.text.npos &&
+               partial_match(row.text, kVersion, &value)) {
       version = true;
       facts.add("release", value, row.number, kOfBoot, where);
     } else if (row.kind == RowKind::log) {

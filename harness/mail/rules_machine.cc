@@ -39,10 +39,22 @@ void read_architecture(std::string_view text, std::uint64_t line, int age, Facts
 }
 
 int number_of(std::string_view word) {
-  static constexpr auto kWords = std::to_array<std::pair<std::string_view, int>>(
-      {{"one", 1}, {"single", 1}, {"two", 2}, {"dual", 2}, {"three", 3}, {"four", 4}, {"quad", 4},
-       {"five", 5}, {"six", 6}, {"eight", 8}, {"ten", 10}, {"twelve", 12}, {"sixteen", 16},
-       {"thirty-two", 32}, {"sixty-four", 64}});
+  static constexpr auto kWords =
+      std::to_array<std::pair<std::string_view, int>>({{"one", 1},
+                                                       {"single", 1},
+                                                       {"two", 2},
+                                                       {"dual", 2},
+                                                       {"three", 3},
+                                                       {"four", 4},
+                                                       {"quad", 4},
+                                                       {"five", 5},
+                                                       {"six", 6},
+                                                       {"eight", 8},
+                                                       {"ten", 10},
+                                                       {"twelve", 12},
+                                                       {"sixteen", 16},
+                                                       {"thirty-two", 32},
+                                                       {"sixty-four", 64}});
   std::string lower(word);
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
   for (const auto& [name, number] : kWords)
@@ -58,7 +70,8 @@ void read_cpus(std::string_view sentence, std::uint64_t line, int age, Facts& fa
   static const RE2 kCpus(
       R"((?i)\b(\d{1,4}|one|single|two|dual|three|four|quad|five|six|eight|ten|twelve|sixteen|thirty-two|sixty-four)[ -]?(?:x )?(?:virtual |logical |physical |online |hardware )?(?:v?cpus?|cores?|processors?)\b( or more)?)");
   static const RE2 kThreads(R"((?i)\b(\d{1,4}) (?:hardware )?threads\b)");
-  static const RE2 kMachine(R"((?i)\b(laptop|desktop|workstation|server|machine|box|ryzen|epyc|xeon|core i\d|intel|amd|gb|gib|host)\b)");
+  static const RE2 kMachine(
+      R"((?i)\b(laptop|desktop|workstation|server|machine|box|ryzen|epyc|xeon|core i\d|intel|amd|gb|gib|host)\b)");
   static const RE2 kCount(R"((?i)\b(?:CPU\(s\)|nproc|cpus?|vcpus?|--cpus)\s*[:=]?\s*(\d{1,4})\b)");
   if (partial_match(sentence, kNot)) return;
   std::string_view number, more;
@@ -138,8 +151,10 @@ void read_machine(const Scan& scan, Facts& facts) {
 void read_configs(const Scan& scan, Facts& facts) {
   static const RE2 kOption(R"((CONFIG_[A-Z0-9_]{2,60})(=(?:[ymn]\b|\d+|"[^"]{0,60}"))?)");
   // Without it the failure is not seen.
-  static const RE2 kNeeded(R"((?i)\b(could not|couldn't|cannot|can't|not see|does not|doesn't|goes away|gone|disappears|never)\b)");
-  static const RE2 kOn(R"((?i)\b(enabled?|set|with|needs?|requires?|on|built|having|turned on|depends)\b)");
+  static const RE2 kNeeded(
+      R"((?i)\b(could not|couldn't|cannot|can't|not see|does not|doesn't|goes away|gone|disappears|never)\b)");
+  static const RE2 kOn(
+      R"((?i)\b(enabled?|set|with|needs?|requires?|on|built|having|turned on|depends)\b)");
   static const RE2 kOff(R"((?i)\b(disabled?|without|not set|off|unset|turned off)\b)");
   for (const Sheet& sheet : scan.sheets) {
     if (sheet.role == PartRole::config)

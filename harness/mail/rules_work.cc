@@ -24,7 +24,8 @@ std::string_view tail(std::string_view text, std::size_t size) {
 
 void add_workload(std::string_view text, std::uint64_t line, int weight, Facts& facts) {
   std::string command = bare_command(text);
-  while (command.ends_with(',') || (command.ends_with('.') && !command.ends_with(".."))) command.pop_back();
+  while (command.ends_with(',') || (command.ends_with('.') && !command.ends_with("..")))
+    command.pop_back();
   facts.add("workload", command, line, weight);
 }
 
@@ -46,13 +47,15 @@ void read_inline(const Paragraph& paragraph, int age, Facts& facts) {
       R"((?i)\b(?:run(?: it)?(?: with)?|reproduce(?:d|s|r)?(?: (?:it|this))?(?: (?:with|by|using))?|trigger(?:ed)?(?: it)?(?: (?:with|by))?|command|steps|script): +(\S.*)$)");
   std::string_view command;
   if (partial_match(paragraph.text, kAfter, &command) && looks_like_command(command))
-    add_workload(command,
-                 paragraph.line_of(static_cast<std::size_t>(command.data() - paragraph.text.data())),
-                 76 - age, facts);
+    add_workload(
+        command,
+        paragraph.line_of(static_cast<std::size_t>(command.data() - paragraph.text.data())),
+        76 - age, facts);
 }
 
 void read_tests(const Paragraph& paragraph, int age, Facts& facts) {
-  static const RE2 kKey(R"(^(test|tests|test ?case|test name|test ?suite|test_suite|workload|benchmark|job|suite)$)");
+  static const RE2 kKey(
+      R"(^(test|tests|test ?case|test name|test ?suite|test_suite|workload|benchmark|job|suite)$)");
   static const RE2 kNamed(
       R"((?i)\b(kselftest[-/ :][a-z][\w/.-]+|ltp[-/][a-z][\w/.-]+|(?:xfs(?:tests)? |fstests |blktests )?(?:generic|xfs|btrfs|ext4|overlay|block|nvme|zbd)/\d{3}|selftests?: \S+: \S+|tools/testing/selftests/\w[\w/.-]+))");
   KeyValue kv;
@@ -70,9 +73,11 @@ void read_paragraphs(const Scan& scan, const Sheet& sheet, Facts& facts) {
     if (scan.foreign(paragraph.quotes)) continue;
     const int age = std::clamp(scan.age(paragraph.quotes), 0, 20);
     static const RE2 kPrompt(R"(^(\[?[\w.-]+@[\w.-]+[^$#%]{0,60}[$#%]|[$#]) \S)");
-    const bool prompt = partial_match(paragraph.text, kPrompt) && !paragraph.text.starts_with("#syz");
+    const bool prompt =
+        partial_match(paragraph.text, kPrompt) && !paragraph.text.starts_with("#syz");
     if ((paragraph.verbatim || prompt) && looks_like_command(paragraph.text)) {
-      add_workload(paragraph.text, paragraph.line_of(0), (is_cue(tail(last, 80)) ? 80 : 70) - age, facts);
+      add_workload(paragraph.text, paragraph.line_of(0), (is_cue(tail(last, 80)) ? 80 : 70) - age,
+                   facts);
       continue;
     }
     read_quoted(paragraph, age, facts);

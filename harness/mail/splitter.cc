@@ -39,7 +39,8 @@ bool has_mail_head(std::string_view text) {
 }  // namespace
 
 Form form_of(std::string_view begin) {
-  static const RE2 kPage(R"((?is)^\s*(<!--.*?-->\s*|<\?xml[^>]*>\s*)*<(!doctype html|html|head|body)\b)");
+  static const RE2 kPage(
+      R"((?is)^\s*(<!--.*?-->\s*|<\?xml[^>]*>\s*)*<(!doctype html|html|head|body)\b)");
   if (has_mail_head(begin)) return Form::mail;
   const std::string_view start = begin.substr(0, 16384);
   if (partial_match(start, kPage) || start.starts_with("<!-- MHonArc")) return Form::page;

@@ -64,8 +64,9 @@ void mark_code(std::vector<Row>& rows) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].kind == RowKind::diff || !rows[i].text.starts_with("#include ")) continue;
     std::size_t from = i, last = i;
-    while (from > 0 && (rows[from - 1].text.starts_with("//") || rows[from - 1].text.starts_with("#") ||
-                        rows[from - 1].text.starts_with("/*") || rows[from - 1].text.starts_with(" *")))
+    while (from > 0 &&
+           (rows[from - 1].text.starts_with("//") || rows[from - 1].text.starts_with("#") ||
+            rows[from - 1].text.starts_with("/*") || rows[from - 1].text.starts_with(" *")))
       --from;
     int depth = 0;
     for (std::size_t j = i; j < rows.size() && rows[j].kind != RowKind::log; ++j) {
@@ -88,7 +89,8 @@ void find_reports(Sheet& sheet) {
   analyzer.finish();
   sheet.findings = analyzer.findings();
   for (const console::Finding& finding : sheet.findings)
-    for (std::uint64_t i = finding.first_line; i <= finding.last_line && i <= sheet.rows.size(); ++i) {
+    for (std::uint64_t i = finding.first_line; i <= finding.last_line && i <= sheet.rows.size();
+         ++i) {
       Row& row = sheet.rows[i - 1];
       if (i == finding.first_line || looks_kernel(row.text)) row.kind = RowKind::log;
     }
@@ -229,7 +231,8 @@ std::vector<std::pair<std::size_t, std::string_view>> sentences(std::string_view
 }
 
 bool key_value(std::string_view text, KeyValue& out) {
-  static const RE2 kLine(R"(^\s*(?:[-*•]\s+)?\*{0,2}([A-Za-z#][A-Za-z0-9 _./#()-]{1,30}?)\*{0,2}\s*(?::|=>)\*{0,2}\s+(\S.*)$)");
+  static const RE2 kLine(
+      R"(^\s*(?:[-*•]\s+)?\*{0,2}([A-Za-z#][A-Za-z0-9 _./#()-]{1,30}?)\*{0,2}\s*(?::|=>)\*{0,2}\s+(\S.*)$)");
   static const RE2 kTable(R"(^\s*\|\s*([A-Za-z][A-Za-z0-9 _./-]{1,30}?)\s*\|\s*(\S.*?)\s*\|?\s*$)");
   std::string_view key, value;
   if (!partial_match(text, kLine, &key, &value) && !partial_match(text, kTable, &key, &value))

@@ -32,7 +32,8 @@ std::string bare_subject(std::string_view subject) {
 // What a page or a saved thread says of itself: "Subject: x" in its first lines.
 void read_own_head(Message& message) {
   static const RE2 kField(R"(^\s*(?:- )?(Subject|From|Date|Message-ID|In-Reply-To):\s+(\S.*))");
-  static const RE2 kDate(R"((\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* (\d{4}))");
+  static const RE2 kDate(
+      R"((\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* (\d{4}))");
   static const RE2 kIso(R"(\b((?:19|20)\d\d-[01]\d-[0-3]\d)\b)");
   static const RE2 kReply(R"((?i)^\s*(re|aw|sv)\s*:)");
   static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -41,7 +42,8 @@ void read_own_head(Message& message) {
     for (const TextLine& line : part.lines) {
       if (++seen > 120) return;
       std::string_view name, value;
-      if (!partial_match(line.text.substr(0, 600), kField, &name, &value)) continue;
+      if (!partial_match(std::string_view(line.text).substr(0, 600), kField, &name, &value))
+        continue;
       value = trimmed(value);
       if (name == "Subject" && message.subject.empty()) message.subject = value;
       if (name == "Subject" && partial_match(value, kReply)) message.reply = true;
@@ -51,8 +53,8 @@ void read_own_head(Message& message) {
       if (partial_match(value, kDate, &day, &month, &year)) {
         const auto at = kMonths.find(month) / 3 + 1;
         char out[32];
-        std::snprintf(out, sizeof out, "%.*s-%02d-%02d", 4, std::string(year).c_str(), static_cast<int>(at),
-                      to_number<int>(day).value_or(1));
+        std::snprintf(out, sizeof out, "%.*s-%02d-%02d", 4, std::string(year).c_str(),
+                      static_cast<int>(at), to_number<int>(day).value_or(1));
         message.date = out;
       } else if (partial_match(value, kIso, &day)) {
         message.date = day;
@@ -105,7 +107,8 @@ struct Thread {
   std::vector<std::string> notes;
   bool failed() const {
     return std::ranges::any_of(mails, [](const Read& mail) {
-      return std::ranges::any_of(mail.candidates, [](const Candidate& c) { return !c.failure.foreign; });
+      return std::ranges::any_of(mail.candidates,
+                                 [](const Candidate& c) { return !c.failure.foreign; });
     });
   }
   std::size_t facts() const {
@@ -219,7 +222,8 @@ class Reader::Impl {
         best = &thread;
     const auto failed = std::ranges::count_if(threads_, [](const Thread& t) { return t.failed(); });
     if (best && threads_.size() > 1)
-      notes.push_back(std::to_string(threads_.size()) + (more_threads_ ? " threads and more, " : " threads, ") +
+      notes.push_back(std::to_string(threads_.size()) +
+                      (more_threads_ ? " threads and more, " : " threads, ") +
                       std::to_string(failed) + " of them with a failure; taken: " + best->subject);
     return best;
   }

@@ -40,7 +40,8 @@ Unpacked unpack(std::string_view bytes, std::size_t limit) {
       out.cut = true;
       return out;
     }
-    out.bytes.append(buffer.data(), std::min(static_cast<std::size_t>(n), limit - out.bytes.size()));
+    out.bytes.append(buffer.data(),
+                     std::min(static_cast<std::size_t>(n), limit - out.bytes.size()));
   }
 }
 

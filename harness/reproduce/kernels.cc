@@ -55,14 +55,17 @@ Release release_of(const kernel::PackagedKernel& package) {
 std::string mainline_at(std::string_view date) {
   // Tags of torvalds/linux.
   static constexpr auto kReleases = std::to_array<std::pair<std::string_view, std::string_view>>(
-      {{"2020-12-13", "5.10"}, {"2021-02-14", "5.11"}, {"2021-04-25", "5.12"}, {"2021-06-27", "5.13"},
-       {"2021-08-29", "5.14"}, {"2021-10-31", "5.15"}, {"2022-01-09", "5.16"}, {"2022-03-20", "5.17"},
-       {"2022-05-22", "5.18"}, {"2022-07-31", "5.19"}, {"2022-10-02", "6.0"},  {"2022-12-11", "6.1"},
-       {"2023-02-19", "6.2"},  {"2023-04-23", "6.3"},  {"2023-06-25", "6.4"},  {"2023-08-27", "6.5"},
-       {"2023-10-29", "6.6"},  {"2024-01-07", "6.7"},  {"2024-03-10", "6.8"},  {"2024-05-12", "6.9"},
-       {"2024-07-14", "6.10"}, {"2024-09-15", "6.11"}, {"2024-11-17", "6.12"}, {"2025-01-19", "6.13"},
-       {"2025-03-24", "6.14"}, {"2025-05-25", "6.15"}, {"2025-07-27", "6.16"}, {"2025-09-28", "6.17"},
-       {"2025-11-30", "6.18"}, {"2026-02-08", "6.19"}, {"2026-04-12", "7.0"}});
+      {{"2020-12-13", "5.10"}, {"2021-02-14", "5.11"}, {"2021-04-25", "5.12"},
+       {"2021-06-27", "5.13"}, {"2021-08-29", "5.14"}, {"2021-10-31", "5.15"},
+       {"2022-01-09", "5.16"}, {"2022-03-20", "5.17"}, {"2022-05-22", "5.18"},
+       {"2022-07-31", "5.19"}, {"2022-10-02", "6.0"},  {"2022-12-11", "6.1"},
+       {"2023-02-19", "6.2"},  {"2023-04-23", "6.3"},  {"2023-06-25", "6.4"},
+       {"2023-08-27", "6.5"},  {"2023-10-29", "6.6"},  {"2024-01-07", "6.7"},
+       {"2024-03-10", "6.8"},  {"2024-05-12", "6.9"},  {"2024-07-14", "6.10"},
+       {"2024-09-15", "6.11"}, {"2024-11-17", "6.12"}, {"2025-01-19", "6.13"},
+       {"2025-03-24", "6.14"}, {"2025-05-25", "6.15"}, {"2025-07-27", "6.16"},
+       {"2025-09-28", "6.17"}, {"2025-11-30", "6.18"}, {"2026-02-08", "6.19"},
+       {"2026-04-12", "7.0"}});
   std::string out;
   for (const auto& [day, release] : kReleases)
     if (day <= date) out = release;
@@ -102,16 +105,20 @@ KernelChoice choose_kernel(const mail::Understanding& report,
   }
   if (!wanted.known()) return out;
   std::vector<Release> good;
-  for (const mail::Fact* fact : report.find_all("release_good")) good.push_back(parse_release(fact->value));
+  for (const mail::Fact* fact : report.find_all("release_good"))
+    good.push_back(parse_release(fact->value));
   double nearest = std::numeric_limits<double>::infinity();
   const kernel::PackagedKernel* best = nullptr;
   for (const kernel::PackagedKernel& package : packages) {
     const Release had = release_of(package);
     if (!had.known() || !same_flavour(wanted, package.package)) continue;
-    const bool is_good = std::ranges::any_of(
-        good, [&](const Release& one) { return compare(one, had) == 0 && compare(one, wanted) != 0; });
+    const bool is_good = std::ranges::any_of(good, [&](const Release& one) {
+      return compare(one, had) == 0 && compare(one, wanted) != 0;
+    });
     // What the report calls good cannot show it; of equals, what is here already.
-    const double away = distance(wanted, had) + (is_good ? 1e6 : 0) + (package.cached ? 0 : 0.01) +
+    const bool itself = !out.wanted.empty() && package.package.ends_with("-" + out.wanted);
+    const double away = (itself ? -1 : distance(wanted, had)) + (is_good ? 1e6 : 0) +
+                        (package.cached ? 0 : 0.01) +
                         (out.wanted.find(had.rest) == std::string::npos ? 0.05 : 0);
     if (away < nearest) {
       nearest = away;
@@ -121,7 +128,8 @@ KernelChoice choose_kernel(const mail::Understanding& report,
   if (best == nullptr) return out;
   out.reference = best->reference();
   const Release had = release_of(*best);
-  if (compare(had, wanted) != 0)
+  const bool itself = !out.wanted.empty() && best->package.ends_with("-" + out.wanted);
+  if (compare(had, wanted) != 0 && !itself)
     out.differs.push_back(fmt::format("it is {}, not {}: {}", had.text(), wanted.text(),
                                       had.major == wanted.major && had.minor == wanted.minor
                                           ? "another patch level of the same series"

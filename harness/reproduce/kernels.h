@@ -26,10 +26,10 @@ int compare(const Release& a, const Release& b);
 Release release_of(const kernel::PackagedKernel& package);
 
 struct KernelChoice {
-  std::string reference;              // "deb:PACKAGE=VERSION"; empty: none can be had
-  std::string wanted;                 // the report's release; empty: not told
-  std::string why;                    // how it was chosen
-  std::vector<std::string> differs;   // from the reported one
+  std::string reference;             // "deb:PACKAGE=VERSION"; empty: none can be had
+  std::string wanted;                // the report's release; empty: not told
+  std::string why;                   // how it was chosen
+  std::vector<std::string> differs;  // from the reported one
 };
 KernelChoice choose_kernel(const mail::Understanding& report,
                            std::span<const kernel::PackagedKernel> packages);
@@ -37,7 +37,8 @@ KernelChoice choose_kernel(const mail::Understanding& report,
 // Mainline's newest release at a date "2026-03-10": "6.19". Empty: before 5.10, or no date.
 std::string mainline_at(std::string_view date);
 
-// A kernel that the report calls good, or the nearest before `bad` that can be had: for a bisection.
+// A kernel that the report calls good, or the nearest before `bad` that can be had: for a
+// bisection.
 struct Ends {
   std::string good;   // a version as `bisect --good` takes it; empty: none
   bool told = false;  // by the report

@@ -14,7 +14,8 @@ using results::Kind;
 std::string bare(std::string_view function) {
   std::string out = results::strip_function(function);
   // As the source names it: "__x64_sys_mount", "__se_sys_mount", "__do_sys_mount" are "sys_mount".
-  for (const std::string_view prefix : {"__x64_", "__ia32_", "__se_", "__arm64_", "__do_", "__riscv_"})
+  for (const std::string_view prefix :
+       {"__x64_", "__ia32_", "__se_", "__arm64_", "__do_", "__riscv_"})
     if (out.starts_with(prefix) && out.find("sys_") != out.npos) out.erase(0, prefix.size());
   return out;
 }
@@ -37,7 +38,8 @@ std::vector<Seen> seen_in(const results::TrialRecord& trial) {
   out.push_back({verdict.kind, bare(verdict.culprit), title_function(verdict.title), {}});
   for (const results::Finding& finding : trial.findings) {
     Seen one{finding.kind, bare(finding.culprit), title_function(finding.title), {}};
-    for (const std::string& frame : mail::frames_in(finding.excerpt)) one.frames.push_back(bare(frame));
+    for (const std::string& frame : mail::frames_in(finding.excerpt))
+      one.frames.push_back(bare(frame));
     out.front().frames.insert(out.front().frames.end(), one.frames.begin(), one.frames.end());
     out.push_back(std::move(one));
   }
@@ -72,15 +74,17 @@ std::string kinds_text(Kind reported, Kind seen) {
 Match compare(const mail::Failure& reported, const Seen& seen) {
   // "(of syzbot's title alone)": no kind is known then.
   const bool kind_known = reported.kind != none;
-  if (kind_known && (family_of(reported.kind).empty() ? reported.kind != seen.kind
-                                                      : family_of(reported.kind) != family_of(seen.kind)))
+  if (kind_known &&
+      (family_of(reported.kind).empty() ? reported.kind != seen.kind
+                                        : family_of(reported.kind) != family_of(seen.kind)))
     return {Same::no, fmt::format("kind {}, reported was {}", results::name(seen.kind),
                                   results::name(reported.kind))};
   const std::string kinds = kind_known ? kinds_text(reported.kind, seen.kind) : "kind not told";
   const std::string culprit = bare(reported.culprit), function = title_function(reported.title);
   if (!culprit.empty() && (culprit == seen.culprit || culprit == seen.function))
     return {Same::yes, fmt::format("{}; {} is to blame in both", kinds, culprit)};
-  if (culprit.empty() && !function.empty() && (function == seen.function || function == seen.culprit))
+  if (culprit.empty() && !function.empty() &&
+      (function == seen.function || function == seen.culprit))
     return {Same::yes, fmt::format("{}; in {} both times", kinds, function)};
   const auto frames = shared(reported, seen);
   const std::size_t inner = std::min<std::size_t>(reported.frames.size(), 8);
@@ -149,7 +153,8 @@ Match match(const Expected& expected, const results::TrialRecord& trial) {
   bool first = true;
   for (const Seen& seen : seen_in(trial)) {
     std::vector<Match> tried;
-    for (const mail::Failure& reported : expected.failures) tried.push_back(compare(reported, seen));
+    for (const mail::Failure& reported : expected.failures)
+      tried.push_back(compare(reported, seen));
     if (expected.failures.empty() && expected.kind != none)
       tried.push_back(compare({.kind = expected.kind}, seen));
     for (Match& one : tried) {

@@ -1,8 +1,8 @@
 // Whether a failure that was seen is the one that was reported. Pure.
 //
 // The same kind of trouble, at the same place: kinds have families, because one stall is a soft
-// lockup here and an RCU stall there, and a bad pointer an oops without KASAN; functions are compared
-// as results::make_signature() names them, without what compilers and versions add.
+// lockup here and an RCU stall there, and a bad pointer an oops without KASAN; functions are
+// compared as results::make_signature() names them, without what compilers and versions add.
 #pragma once
 
 #include <string>
@@ -14,9 +14,9 @@
 namespace ktrial::reproduce {
 
 enum class Same {
-  yes,       // kind and place agree
-  likely,    // the kind agrees, and the report names no place that could be compared
-  no,        // another failure
+  yes,     // kind and place agree
+  likely,  // the kind agrees, and the report names no place that could be compared
+  no,      // another failure
 };
 
 struct Match {

@@ -16,7 +16,7 @@ struct Sighting {
   std::string what;  // "the culprit", "in the stack"
   std::uint64_t line = 0;
 };
-constexpr double kCulprit = 8, kStack = 4, kPatch = 3, kSubject = 3, kProse = 1.5;
+constexpr double kCulprit = 8, kStack = 4, kPatch = 3, kSubject = 3, kCommand = 3, kProse = 1.5;
 constexpr double kAcquitted = 0.1, kStressed = 2;
 
 using Names = std::map<std::string, Sighting, std::less<>>;
@@ -30,6 +30,22 @@ std::string lower(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
   return out;
+}
+
+// What was run when it failed; acquitted or not, it took part.
+void note_command(const mail::Fact& fact, const mail::Understanding& report, Names& names) {
+  std::string word;
+  for (const char c : lower(fact.value) + " ") {
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '_') {
+      word += c;
+      continue;
+    }
+    const auto seen = report.words.find(word);
+    const bool acquitted = seen != report.words.end() && seen->second.acquitted;
+    if (word.size() > 2)
+      note(names, word, {kCommand * (acquitted ? 0.5 : 1), "in what was run", fact.line});
+    word.clear();
+  }
 }
 
 Names names_of(const mail::Understanding& report) {
@@ -49,6 +65,7 @@ Names names_of(const mail::Understanding& report) {
     }
     note(out, word, sight);
   }
+  for (const mail::Fact* fact : report.find_all("workload")) note_command(*fact, report, out);
   if (report.failures.empty()) return out;
   const mail::Failure& reported = report.failures.front();
   for (const std::string& frame : reported.frames)
@@ -106,8 +123,8 @@ std::vector<Suspect> rank_workloads(const mail::Understanding& report,
       if (!match || !counted.insert(match->name).second) continue;
       const double weight = match->seen.weight / declarers[pattern];
       suspect.score += weight;
-      reasons.emplace_back(weight, fmt::format("{}: {}, line {}", match->name, match->seen.what,
-                                               match->seen.line));
+      reasons.emplace_back(
+          weight, fmt::format("{}: {}, line {}", match->name, match->seen.what, match->seen.line));
     }
     std::ranges::stable_sort(reasons, std::greater{}, &std::pair<double, std::string>::first);
     for (auto& [weight, text] : reasons)

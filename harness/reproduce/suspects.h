@@ -1,5 +1,5 @@
-// Which workload may show a report's failure: what it declares to touch (workload.toml) against what
-// the stacks, the patch and the text show. Pure.
+// Which workload may show a report's failure: what it declares to touch (workload.toml) against
+// what the stacks, the patch and the text show. Pure.
 #pragma once
 
 #include <span>

@@ -104,10 +104,12 @@ void read_races(Table& root, WorkloadInfo& info) {
   root.read("races", settings);
   for (const std::string& text : settings) {
     const auto setting = parse_setting(text);
-    const auto known = setting ? std::ranges::find(info.parameters, setting->first, &Parameter::name)
-                               : info.parameters.end();
-    const std::string wrong = known == info.parameters.end() ? "is no setting of this workload"
-                                                             : problem_with(*known, setting->second);
+    const auto known = setting
+                           ? std::ranges::find(info.parameters, setting->first, &Parameter::name)
+                           : info.parameters.end();
+    const std::string wrong = known == info.parameters.end()
+                                  ? "is no setting of this workload"
+                                  : problem_with(*known, setting->second);
     if (wrong.empty())
       info.races.push_back(*setting);
     else
