@@ -63,7 +63,7 @@ std::string where_of(const Sheet& sheet, std::size_t row) {
 
 std::vector<Version> versions_in(std::string_view text) {
   static const RE2 kVersion(
-      R"(\b(v?)((?:2\.6|[3-9]|1\d)\.\d{1,3}(?:\.\d{1,3})?(?:-rc\d{1,2})?(?:[-+~][A-Za-z0-9][A-Za-z0-9.+~_-]*)?\+?))");
+      R"(\b(v?)(next-20\d{6}\b|(?:2\.6|[3-9]|1\d)\.\d{1,3}(?:\.\d{1,3})?(?:-rc\d{1,2})?(?:[-+~][A-Za-z0-9][A-Za-z0-9.+~_-]*)?\+?))");
   // Other programs have versions, too, and so have firmware and clocks.
   static const RE2 kOther(
       R"((?i)(qemu|gcc|clang|llvm|lld|binutils|glibc|libc|mesa|bios|python|rustc?|systemd|openssh|docker|podman|stress-ng|firmware|ovmf|gnu ld|ubuntu|fedora|rhel|centos|debian|android|proxmox|virtualbox|edk2|busybox|pahole|v?smbios|socat|version [\w.]+ of)[ -]?(emulator |emu |version )?\(?v?$)");

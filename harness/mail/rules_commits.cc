@@ -65,6 +65,12 @@ void read_paragraphs(const Scan& scan, const Sheet& sheet, Facts& facts) {
       line = sheet.paragraphs[i + 1].line_of(0);
     }
     read_bisection(text, line, age, facts);
+    static const RE2 kKey(
+        R"(^(bisected( to| commit(-id)?)?|first bad( commit)?|culprit|regression commit)$)");
+    static const RE2 kValue(R"(^\W{0,3}(?:commit )?([0-9a-f]{8,40})\b)");
+    if (KeyValue kv; key_value(paragraph.text, kv) && full_match(kv.key, kKey))
+      if (std::string_view named; partial_match(kv.value, kValue, &named) && is_sha(named))
+        facts.add("bisected", named, line, 88 - age);
     std::string_view sha;
     if (partial_match(text, kFixed, &sha) && is_sha(sha)) facts.add("fixes", sha, line, 60);
   }

@@ -29,6 +29,18 @@ Judged judge(std::string_view before, std::string_view after) {
   return Judged::no;
 }
 
+// "Since we went from 6.18 to 6.19 they freeze."
+void judge_change(const Paragraph& paragraph, int age, Facts& facts) {
+  static const RE2 kChange(
+      R"((?i)\b(?:since|after|when)\b[^.]{0,80}\bfrom (?:kernel |linux )?v?(\d+\.\d[\w.+-]*)(?: \([^)]*\))? to (?:kernel |linux )?v?(\d+\.\d[\w.+-]*))");
+  std::string_view good, bad;
+  if (!partial_match(paragraph.text, kChange, &good, &bad)) return;
+  const std::uint64_t line =
+      paragraph.line_of(static_cast<std::size_t>(good.data() - paragraph.text.data()));
+  facts.add("release_good", trimmed(good, ".,"), line, 60 - age);
+  facts.add("release_bad", trimmed(bad, ".,"), line, 60 - age);
+}
+
 void judge_versions(const Paragraph& paragraph, int age, Facts& facts) {
   for (const auto& [offset, sentence] : sentences(paragraph.text)) {
     const auto versions = versions_in(sentence);
@@ -105,7 +117,7 @@ void read_tree(const Paragraph& paragraph, int age, Facts& facts) {
   const std::uint64_t line = paragraph.line_of(0);
   if (key_value(paragraph.text, kv) && full_match(kv.key, kKey)) {
     const std::string_view first = kv.value.substr(0, kv.value.find_first_of(" \t"));
-    static const RE2 kName(R"(^((https?|git|ssh)://\S+|[a-z][\w./-]{2,60})$)");
+    static const RE2 kName(R"(^((https?|git|ssh)://\S+|[A-Za-z][\w./-]{2,60})$)");
     if ((kv.key != "url" || first.find("git") != first.npos) && full_match(first, kName))
       facts.add("tree", first, line, 90 - age);
   }
@@ -143,6 +155,7 @@ void read_kernels(const Scan& scan, Facts& facts) {
       if (scan.foreign(paragraph.quotes)) continue;
       const int age = std::clamp(scan.age(paragraph.quotes), 0, 20);
       judge_versions(paragraph, age, facts);
+      judge_change(paragraph, age, facts);
       read_keys(paragraph, age, facts);
       read_releases(paragraph, age, facts);
       read_tree(paragraph, age, facts);

@@ -49,7 +49,7 @@ void read_header(std::string_view text, std::uint64_t line, const std::string& w
   // print_tainted() and dump_stack_print_info(): "Comm: x Tainted: G        W   6.16.0 #7 PREEMPT".
   static const RE2 kClean(R"(Not tainted,?\s+(\d[\w.+~-]*))");
   static const RE2 kTainted(
-      R"(Tainted: (?:\[[A-Z]\]=\S+,?\s*)?([A-Z][A-Z ]*?)\s+(\d+\.\d[\w.+~-]*))");
+      R"(Tainted: (?:\[[A-Z]\]=\S+,?\s*)?([A-Z][A-Z ]*?)[\s-]+(\d+\.\d[\w.+~-]*))");
   static const RE2 kAfter(
       R"(^(?:\[[^\]]*\] *)*(\d+\.\d[\w.+~-]*) #\d+ (?:Not tainted|Tainted: ([A-Z ]+)))");
   static const RE2 kJustClean(R"(Not tainted\b)");

@@ -29,7 +29,7 @@ void read_architecture(std::string_view text, std::uint64_t line, int age, Facts
   static const RE2 kQemu(R"(qemu-system-(\w+))");
   KeyValue kv;
   std::string_view name;
-  if (key_value(text, kv) && (kv.key == "arch" || kv.key == "architecture") &&
+  if (key_value(text, kv) && (kv.key.starts_with("arch") || kv.key == "hardware") &&
       partial_match(kv.value, kNames, &name))
     facts.add("arch", architecture_named(name), line, 85 - age);
   if (partial_match(text, kQemu, &name))

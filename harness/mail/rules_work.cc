@@ -57,7 +57,7 @@ void read_tests(const Paragraph& paragraph, int age, Facts& facts) {
   static const RE2 kKey(
       R"(^(test|tests|test ?case|test name|test ?suite|test_suite|workload|benchmark|job|suite)$)");
   static const RE2 kNamed(
-      R"((?i)\b(kselftest[-/ :][a-z][\w/.-]+|ltp[-/][a-z][\w/.-]+|(?:xfs(?:tests)? |fstests |blktests )?(?:generic|xfs|btrfs|ext4|overlay|block|nvme|zbd)/\d{3}|selftests?: \S+: \S+|tools/testing/selftests/\w[\w/.-]+))");
+      R"((?i)\b(kselftest[-/ :][a-z][\w/.-]+|ltp[-/][a-z][\w/.-]+|(?:xfs(?:tests)? |fstests |blktests )?(?:generic|xfs|btrfs|ext4|overlay|block|nvme|zbd)/\d{3}|selftests?: \S+: \S+|tools/testing/selftests/\w[\w/.-]+|\bLTP(?: tests?| test ?case)? [a-z][a-z_]*\d\d\b))");
   KeyValue kv;
   if (key_value(paragraph.text, kv) && full_match(kv.key, kKey) && kv.value.size() < 200 &&
       kv.value.find("://") == kv.value.npos)
@@ -75,9 +75,12 @@ void read_paragraphs(const Scan& scan, const Sheet& sheet, Facts& facts) {
     static const RE2 kPrompt(R"(^(\[?[\w.-]+@[\w.-]+[^$#%]{0,60}[$#%]|[$#]) \S)");
     const bool prompt =
         partial_match(paragraph.text, kPrompt) && !paragraph.text.starts_with("#syz");
-    if ((paragraph.verbatim || prompt) && looks_like_command(paragraph.text)) {
-      add_workload(paragraph.text, paragraph.line_of(0), (is_cue(tail(last, 80)) ? 80 : 70) - age,
-                   facts);
+    // "1. modprobe foo", of a list of steps.
+    std::string_view text = paragraph.text;
+    static const RE2 kItem(R"(^(\d{1,2}[.)]|[-*+])\s+)");
+    const bool item = consume(text, kItem);
+    if ((paragraph.verbatim || prompt || item) && looks_like_command(text)) {
+      add_workload(text, paragraph.line_of(0), (is_cue(tail(last, 80)) ? 80 : 70) - age, facts);
       continue;
     }
     read_quoted(paragraph, age, facts);

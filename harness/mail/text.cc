@@ -239,7 +239,8 @@ bool key_value(std::string_view text, KeyValue& out) {
     return false;
   out.key = std::string(key);
   std::ranges::transform(out.key, out.key.begin(), [](unsigned char c) { return std::tolower(c); });
-  out.value = trimmed(value, " \t\r\n`");
+  out.key.erase(0, out.key.find_first_not_of("# "));  // "# good: [...]" of a bisection's log
+  out.value = trimmed(value, " \t\r\n`|");
   return true;
 }
 
