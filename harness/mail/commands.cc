@@ -209,6 +209,8 @@ bool looks_like_command(std::string_view text) {
   static const RE2 kEnglish(
       R"(^(for|while|make|watch|find|cat|echo|check|stress|perf|mount|ip|bridge|reboot|bash|docker|podman|timeout|node|yes|python|java|tee|ab|sh|rm|cp|tar)$)");
   if (rest.empty()) return !partial_match(first, kEnglish);
+  static const RE2 kScript(R"(^[\w./-]+\.(sh|py|pl)\b)");
+  if (partial_match(rest, kScript)) return true;
   if (partial_match(rest, kArguments)) return true;
   static const RE2 kPlain(R"(^[\w.:-]+(\s+[\w.:/-]+){0,4}$)");
   return !partial_match(

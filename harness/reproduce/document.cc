@@ -345,7 +345,7 @@ std::string result_text(const Story& story) {
     out += fmt::format("  cheapest      {}\n", shell(command));
   const auto next = bisect_commands(story);
   for (std::size_t i = 0; i < next.size(); ++i)
-    out += fmt::format("  {:<13} {}\n", i == 0 ? "who brought it" : "who mended it", next[i]);
+    out += fmt::format("  {:<13} {}\n", i == 0 ? "brought by" : "mended by", next[i]);
   if (!story.mail_file.empty()) out += fmt::format("  mail          {}\n", story.mail_file);
   if (story.fix) out += "\n" + fix_text(story);
   if (const std::string mail = mail_text(story); !mail.empty()) out += "\n--- mail ---\n" + mail;

@@ -197,7 +197,7 @@ TEST(DesignTest, SettingsComeFromReportAndFlags) {
     EXPECT_EQ(setting.spec.command, overrides.spec.command);
     EXPECT_EQ(setting.spec.kernel, ".");
   }
-  const auto inject = design_of(read("insmod ktrial_inject.ko fault=soft_lockup cpu=1\n"));
+  const auto inject = design_of(read("    insmod ktrial_inject.ko fault=soft_lockup cpu=1\n"));
   ASSERT_FALSE(inject.settings.empty());
   EXPECT_EQ(inject.settings[0].spec.parameters.at("fault"), "soft_lockup");
   EXPECT_FALSE(inject.unknown.empty());
@@ -320,8 +320,19 @@ TEST(FixTest, KnowsWhatHelps) {
   EXPECT_EQ(fix_of(1, 1).end, FixEnd::not_fixed);  // no pair tells them apart
   EXPECT_EQ(fix_of(0.5, 0.5).end, FixEnd::not_fixed);
   EXPECT_EQ(fix_of(0, 0).end, FixEnd::not_failed);
-  EXPECT_EQ(fix_of(0.6, 0.2).end, FixEnd::better);
   EXPECT_EQ(fix_of(1, 0, 100).end, FixEnd::not_known);
+}
+
+TEST(FixTest, RarerIsNotGone) {
+  int with = 0;
+  auto engine = engine_of([&](const run::Job& job, int) {
+    return job.spec.kernel == "old" || with++ == 0 ? silent() : passed();
+  });
+  const auto out =
+      try_fix({}, "old", "new", expected_of(read(kStall)), {}, engine, {.budget_s = 1e6}, kQuiet);
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->end, FixEnd::better);
+  EXPECT_EQ(out->with.fails, 1);
 }
 
 Story story_of(const mail::Understanding& report, const Experiment& experiment) {
