@@ -76,7 +76,7 @@ TEST(SplitterTest, CutsAnMboxHoweverItComes) {
     ASSERT_EQ(pieces.size(), 2u) << step;
     EXPECT_EQ(pieces[0].first_line, 2u);
     EXPECT_NE(pieces[0].bytes.find("\nFrom the start"), std::string::npos);
-    EXPECT_EQ(pieces[1].first_line, 12u);
+    EXPECT_EQ(pieces[1].first_line, 13u);
   }
 }
 

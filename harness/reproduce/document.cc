@@ -308,15 +308,18 @@ std::vector<std::string> bisect_commands(const Story& story) {
   if (!story.search || !story.search->setting) return {};
   const Setting& setting = experiment.settings[*story.search->setting];
   if (!setting.spec.kernel.starts_with("deb:") || experiment.ends.good.empty()) return {};
-  const std::string package = setting.spec.kernel.substr(4, setting.spec.kernel.find('=') - 4);
-  const Release bad =
-      release_of({.package = package,
-                  .version = setting.spec.kernel.substr(setting.spec.kernel.find('=') + 1)});
+  const std::string name = setting.spec.kernel.substr(4);
+  const std::string package = name.substr(0, name.find('='));
+  // Without a version the package's own name says which it is.
+  const std::string bad =
+      name == package
+          ? package
+          : release_of({.package = package, .version = name.substr(package.size() + 1)}).text();
   std::vector<std::string> run = command_line(setting.spec);
   run.erase(run.begin(), run.begin() + 4);  // ktrial run --kernel K
   const auto line = [&](const std::string& good) {
     std::vector<std::string> out{"ktrial", "bisect", "--packages", "linux-image-*-cloud-amd64",
-                                 "--good", good,     "--bad",      bad.text()};
+                                 "--good", good,     "--bad",      bad};
     out.insert(out.end(), run.begin(), run.end());
     return shell(out);
   };
