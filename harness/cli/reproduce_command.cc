@@ -108,7 +108,7 @@ class Command {
     report_ = KTRIAL_TRY(understand(flags_.reports));
     overrides_ = KTRIAL_TRY(overrides_of(flags_, invocation_));
     const auto payload = KTRIAL_TRY(trial::find_payload());
-    workloads_ = KTRIAL_TRY(spec::list_workloads(payload / "workloads"));
+    workloads_ = KTRIAL_TRY(spec::list_hinted_workloads(payload / "workloads"));
     if (overrides_.workload)
       KTRIAL_TRY(spec::find_workload(payload / "workloads", flags_.trial.workload));
     std::vector<kernel::PackagedKernel> packages;
@@ -237,7 +237,7 @@ class Command {
   double budget_s_ = 600;
   mail::Understanding report_;
   reproduce::Overrides overrides_;
-  std::vector<spec::WorkloadInfo> workloads_;
+  std::vector<spec::HintedWorkload> workloads_;
 };
 
 }  // namespace

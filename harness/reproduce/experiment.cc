@@ -91,8 +91,9 @@ class Designer {
   }
 
  private:
-  const spec::WorkloadInfo* find(const std::string& name) const {
-    const auto found = std::ranges::find(lab_.workloads, name, &spec::WorkloadInfo::name);
+  const spec::HintedWorkload* find(const std::string& name) const {
+    const auto found = std::ranges::find_if(
+        lab_.workloads, [&](const spec::HintedWorkload& one) { return one.info.name == name; });
     return found == lab_.workloads.end() ? nullptr : &*found;
   }
 
@@ -107,13 +108,14 @@ class Designer {
     machines(spec, 1, argv.front(), prior);
   }
 
-  void workload(const spec::TrialSpec& base, const spec::WorkloadInfo& info, double prior) {
+  void workload(const spec::TrialSpec& base, const spec::HintedWorkload& hinted, double prior) {
+    const spec::WorkloadInfo& info = hinted.info;
     spec::TrialSpec spec = base;
     spec.workload = info.name;
     if (!overrides_.workload) take_parameters(report_, info, spec);
     if (!overrides_.cpus) spec.cpus = std::max(spec.cpus, info.min_cpus);
     machines(spec, info.min_cpus, info.name, prior);
-    for (const auto& [key, value] : info.races) {
+    for (const auto& [key, value] : hinted.races) {
       spec::TrialSpec one = spec;
       if (one.parameters.contains(key)) continue;
       one.set_parameter(key, value, "workload.toml: races");

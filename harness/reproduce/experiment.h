@@ -9,7 +9,7 @@
 #include "harness/reproduce/match.h"
 #include "harness/reproduce/suspects.h"
 #include "harness/spec/spec.h"
-#include "harness/spec/workload.h"
+#include "harness/spec/workload_hints.h"
 
 namespace ktrial::reproduce {
 
@@ -55,7 +55,7 @@ struct Overrides {
   bool workload = false, cpus = false, memory = false;  // given as flags
 };
 struct Lab {
-  std::span<const spec::WorkloadInfo> workloads;
+  std::span<const spec::HintedWorkload> workloads;
   std::span<const kernel::PackagedKernel> packages;
   std::vector<std::string> fragments;  // names of optional ones: "kasan", ...
   int cores = 1;                       // of the host

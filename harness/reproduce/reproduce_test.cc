@@ -33,21 +33,19 @@ constexpr char kStall[] =
     "[   22.213948]  __schedule+0xf40/0xfa0\n[   22.214305]  schedule+0x27/0xd0\n[   22.218424]  "
     "</TASK>\n";
 
-std::vector<spec::WorkloadInfo> workloads() {
-  std::vector<spec::WorkloadInfo> out(4);
-  out[0] = {.name = "mmcid-vfork",
-            .stresses = {"sched/mm_cid", "vfork"},
-            .touches = {"mm_get_cid", "*mm_cid*"}};
-  out[0].min_cpus = 3;
-  out[0].races = {{"extra", "8"}};
-  out[0].parameters = {
+std::vector<spec::HintedWorkload> workloads() {
+  std::vector<spec::HintedWorkload> out(4);
+  out[0] = {.info = {.name = "mmcid-vfork", .stresses = {"sched/mm_cid", "vfork"}},
+            .touches = {"mm_get_cid", "*mm_cid*"},
+            .races = {{"extra", "8"}}};
+  out[0].info.min_cpus = 3;
+  out[0].info.parameters = {
       {.name = "extra", .type = spec::ParameterType::integer, .default_value = "2"}};
-  out[1] = {.name = "vfork-storm", .stresses = {"vfork", "sched/mm_cid"}};
-  out[2] = {.name = "vsock-listen",
-            .stresses = {"vsock", "vfork", "sched/mm_cid"},
+  out[1] = {.info = {.name = "vfork-storm", .stresses = {"vfork", "sched/mm_cid"}}};
+  out[2] = {.info = {.name = "vsock-listen", .stresses = {"vsock", "vfork", "sched/mm_cid"}},
             .touches = {"*vsock*"}};
-  out[3] = {.name = "inject", .stresses = {"the detectors"}, .touches = {"ktrial_*"}};
-  out[3].parameters = {{.name = "fault", .choices = {"none", "soft_lockup"}}};
+  out[3] = {.info = {.name = "inject", .stresses = {"the detectors"}}, .touches = {"ktrial_*"}};
+  out[3].info.parameters = {{.name = "fault", .choices = {"none", "soft_lockup"}}};
   return out;
 }
 

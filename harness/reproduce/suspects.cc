@@ -76,10 +76,10 @@ Names names_of(const mail::Understanding& report) {
 }
 
 // What a workload declares, as names: of "sched/mm_cid" the last part; not phrases.
-std::set<std::string> declared(const spec::WorkloadInfo& workload) {
+std::set<std::string> declared(const spec::HintedWorkload& workload) {
   std::set<std::string> out;
   for (const std::string& name : workload.touches) out.insert(lower(name));
-  for (const std::string& area : workload.stresses) {
+  for (const std::string& area : workload.info.stresses) {
     const std::string last = lower(area.substr(area.rfind('/') + 1));
     if (last.size() > 3 && last.find(' ') == last.npos) out.insert(last);
   }
@@ -108,14 +108,14 @@ std::optional<Match> find(const Names& names, const std::string& pattern) {
 }  // namespace
 
 std::vector<Suspect> rank_workloads(const mail::Understanding& report,
-                                    std::span<const spec::WorkloadInfo> workloads) {
+                                    std::span<const spec::HintedWorkload> workloads) {
   const Names names = names_of(report);
   std::map<std::string, int> declarers;
   for (const auto& workload : workloads)
     for (const std::string& name : declared(workload)) ++declarers[name];
   std::vector<Suspect> out;
   for (const auto& workload : workloads) {
-    Suspect& suspect = out.emplace_back(Suspect{.workload = workload.name});
+    Suspect& suspect = out.emplace_back(Suspect{.workload = workload.info.name});
     std::vector<std::pair<double, std::string>> reasons;
     std::set<std::string> counted;  // a word speaks once
     for (const std::string& pattern : declared(workload)) {

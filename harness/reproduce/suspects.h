@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "harness/mail/understand.h"
-#include "harness/spec/workload.h"
+#include "harness/spec/workload_hints.h"
 
 namespace ktrial::reproduce {
 
@@ -20,6 +20,6 @@ struct Suspect {
 // All workloads, the most promising first. What many declare says little for each of them; what the
 // report acquits ("vsock changes nothing") says next to nothing.
 std::vector<Suspect> rank_workloads(const mail::Understanding& report,
-                                    std::span<const spec::WorkloadInfo> workloads);
+                                    std::span<const spec::HintedWorkload> workloads);
 
 }  // namespace ktrial::reproduce

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "harness/base/result.h"
@@ -36,10 +35,7 @@ struct WorkloadInfo {
   std::string name;
   std::string summary;
   std::vector<std::string> stresses;  // kernel areas
-  // Functions and words (glob(7), lower case) that a report has when this may show its failure.
-  std::vector<std::string> touches;
-  std::vector<std::pair<std::string, std::string>> races;  // settings that widen a race, each alone
-  std::vector<std::string> kconfig;                        // "CONFIG_X=y" that the kernel must have
+  std::vector<std::string> kconfig;   // "CONFIG_X=y" that the kernel must have
   std::vector<std::string> modules;  // loaded before it starts, when the kernel has them as modules
   int min_cpus = 1;
   bool needs_vsock = false;
