@@ -110,7 +110,7 @@ Steady steady(const std::vector<Look>& looks) {
 bool steady_address(const std::vector<Look>& looks) {
   return std::ranges::all_of(looks, [&](const Look& look) {
     return look.stack.empty() && !look.registers.user_mode && !look.registers.halted &&
-           look.registers.rip == looks.front().registers.rip;
+           look.registers.ip == looks.front().registers.ip;
   });
 }
 
@@ -171,7 +171,7 @@ int rank(const VcpuState& vcpu) {
 
 }  // namespace
 
-std::optional<Culprit> find_culprit(const std::vector<VcpuState>& vcpus) {
+std::optional<Culprit> find_culprit(const std::vector<VcpuState>& vcpus, double proof_s) {
   const VcpuState* worst = nullptr;
   bool others_innocent = true;
   for (const VcpuState& vcpu : vcpus) {
@@ -184,7 +184,7 @@ std::optional<Culprit> find_culprit(const std::vector<VcpuState>& vcpus) {
   if (worst == nullptr) return std::nullopt;
   const bool waits = worst->what == VcpuClass::waiting;
   if (waits && !others_innocent) return std::nullopt;
-  return Culprit{worst->cpu, worst->function, worst->task, !waits && worst->ran_s >= kProofSeconds};
+  return Culprit{worst->cpu, worst->function, worst->task, !waits && worst->ran_s >= proof_s};
 }
 
 }  // namespace ktrial::autopsy

@@ -7,12 +7,12 @@ namespace ktrial::autopsy {
 namespace {
 
 Look kernel(unsigned cpu, std::initializer_list<const char*> functions, bool irqs = false) {
-  Look look{.registers = {.cpu = cpu, .rip = 0xffffffff81000000, .interrupts_enabled = irqs}};
+  Look look{.registers = {.cpu = cpu, .ip = 0xffffffff81000000, .interrupts_enabled = irqs}};
   for (const char* function : functions)
     look.stack.push_back({function, std::string(function) + "+0x1/0x2", true});
   return look;
 }
-Look user(unsigned cpu) { return {.registers = {.cpu = cpu, .rip = 0x400000, .user_mode = true}}; }
+Look user(unsigned cpu) { return {.registers = {.cpu = cpu, .ip = 0x400000, .user_mode = true}}; }
 Look halted(unsigned cpu) {
   Look look = kernel(cpu, {"pv_native_safe_halt", "default_idle", "do_idle"}, true);
   look.registers.halted = true;

@@ -101,7 +101,7 @@ class Examination {
       if (inspector_) state.task = inspector_->task(cpu);
       autopsy_.vcpus.push_back(std::move(state));
     }
-    autopsy_.culprit = find_culprit(autopsy_.vcpus);
+    autopsy_.culprit = find_culprit(autopsy_.vcpus, subject_.proof_s);
   }
 
   bool needs_more() const {

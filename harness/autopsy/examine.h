@@ -48,8 +48,9 @@ struct Subject {
   // The host is suspect: go on looking until a vCPU ran long enough in one place to be
   // proven guilty, or moved, or the patience below is over.
   bool wants_proof = false;
-  std::chrono::milliseconds proof_patience{20000};
-  std::chrono::milliseconds monitor_patience{5000};  // one answer of the VMM
+  double proof_s = kProofSeconds;  // what counts as one
+  std::chrono::milliseconds proof_patience{};
+  std::chrono::milliseconds monitor_patience{};  // one answer of the VMM
 };
 
 // Leaves the guest paused, unless it ended. Costs well under two seconds, more only

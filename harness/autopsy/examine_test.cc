@@ -20,8 +20,8 @@ class ScriptedVm : public vm::Vm {
   Result<std::vector<vm::VcpuSample>> sample_vcpus(milliseconds) override {
     EXPECT_TRUE(paused) << "looks need a paused machine";
     ++looks;
-    return std::vector<vm::VcpuSample>{{.cpu = 0, .rip = 1, .interrupts_enabled = true},
-                                       {.cpu = 1, .rip = 2, .interrupts_enabled = false}};
+    return std::vector<vm::VcpuSample>{{.cpu = 0, .ip = 1, .interrupts_enabled = true},
+                                       {.cpu = 1, .ip = 2, .interrupts_enabled = false}};
   }
   Status pause(milliseconds) override {
     if (broken) return fail(ErrorKind::environment, "QMP does not answer");

@@ -146,7 +146,7 @@ std::vector<HostTrouble> HostWatch::troubles() const {
   return out;
 }
 
-std::string host_explains(const HostEvidence& evidence, int cpu) {
+std::string host_explains(const HostEvidence& evidence, int cpu, double share) {
   if (evidence.window_s <= 0) return "";
   // A third of the window lost is more than any healthy trial shows, and a
   // kernel that stalls by itself keeps its vCPUs running or idle, not waiting.
@@ -163,7 +163,7 @@ std::string host_explains(const HostEvidence& evidence, int cpu) {
                        evidence.unborn_s, evidence.window_s);
   for (const VcpuUse& use : evidence.vcpus) {
     if (cpu >= 0 && use.cpu != static_cast<unsigned>(cpu)) continue;
-    if (use.waited_s > 2 * much)
+    if (use.waited_s > share * evidence.window_s)
       return fmt::format("host starved vCPU {} for {:.0f} s: it ran {:.1f} s of {:.0f} s", use.cpu,
                          use.waited_s, use.ran_s, evidence.window_s);
   }

@@ -90,7 +90,10 @@ class HostWatch {
 // Says how the host explains that `cpu` (-1: the whole guest) made no progress
 // in the window, e.g. "host starved vCPU 1: it ran 0.3 s and waited 20.6 s of
 // 21 s". Empty: the host gave it time, the guest is to blame.
-std::string host_explains(const HostEvidence& evidence, int cpu = -1);
+// `share`: of the window, what a vCPU has to have waited.
+inline constexpr double kStarvingShare = 2.0 / 3, kStarvingShareAtBoot = 1.0 / 3;
+std::string host_explains(const HostEvidence& evidence, int cpu = -1,
+                          double share = kStarvingShare);
 // How many times slower the vCPUs went than on a host of their own: time wanted over
 // time given, over all of them; 1 when nothing is known.
 double contention(const HostEvidence& evidence);

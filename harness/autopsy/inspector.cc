@@ -61,8 +61,8 @@ class RamInspector final : public Inspector {
   }
 
   std::vector<StackFrame> stack(const vm::VcpuSample& at) override {
-    if (!structures_) return to_frames({{at.rip, true}});
-    return to_frames(structures_->unwinder().running({at.rip, at.rsp, at.rbp}));
+    if (!structures_) return to_frames({{at.ip, true}});
+    return to_frames(structures_->unwinder().running({at.ip, at.sp, at.fp}));
   }
 
   std::string task(unsigned cpu) override {

@@ -11,6 +11,7 @@
 #include "harness/kernel/kernel.h"
 #include "harness/kernel/lock.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/validate.h"
 
 namespace ktrial::bundle {
 namespace fs = std::filesystem;

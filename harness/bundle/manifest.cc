@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "results/store/json.h"
 #include "results/store/json_fields.h"
 
 namespace ktrial::bundle {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "results/report/report.h"
+#include "results/store/json.h"
 #include "results/store/json_fields.h"
 
 namespace ktrial::bundle {

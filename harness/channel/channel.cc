@@ -9,7 +9,7 @@
 #include "harness/base/child.h"
 #include "harness/base/command.h"
 #include "harness/base/text.h"
-#include "harness/channel/streams.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::channel {
 
@@ -53,8 +53,8 @@ std::optional<Error> why_unusable(Kind kind) {
 }
 
 std::string vsock_daemon_version() {
-  const auto output =
-      run_command({"vhost-device-vsock", "--version"}, {.timeout = std::chrono::seconds(10)});
+  const auto output = run_command({"vhost-device-vsock", "--version"},
+                                  {.timeout = spec::host_wait(spec::HostWait::program_version)});
   return output && output->ok() ? std::string(trimmed(output->out)) : "";
 }
 
@@ -64,20 +64,6 @@ bool vsock_daemon_loses_large_writes(std::string_view version) {
   if (parts.size() < 2) return false;
   const auto major = to_number<int>(parts[0]), minor = to_number<int>(parts[1]);
   return major && minor && *major == 0 && *minor <= 3;
-}
-
-Result<std::unique_ptr<Channel>> make_channel(boost::asio::io_context& io, Kind kind,
-                                              const std::filesystem::path& scratch) {
-  if (auto error = why_unusable(kind)) return std::unexpected(std::move(*error));
-  switch (kind) {
-    case Kind::vhost_vsock:
-      return make_vhost_vsock(io);
-    case Kind::vhost_user_vsock:
-      return make_vhost_user_vsock(io, scratch);
-    case Kind::virtio_serial:
-      return make_virtio_serial(io);
-  }
-  std::abort();
 }
 
 }  // namespace ktrial::channel

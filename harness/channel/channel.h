@@ -66,8 +66,4 @@ class Channel {
   virtual Result<Dial> dial_guest(std::uint32_t port) = 0;
 };
 
-// `scratch` is a private directory for sockets; it outlives the channel.
-Result<std::unique_ptr<Channel>> make_channel(boost::asio::io_context& io, Kind kind,
-                                              const std::filesystem::path& scratch);
-
 }  // namespace ktrial::channel

@@ -1,5 +1,3 @@
-#include "harness/channel/channel.h"
-
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -10,6 +8,8 @@
 
 #include "guest/wire/wire.h"
 #include "harness/base/file.h"
+#include "harness/channel/listening.h"
+#include "harness/channel/make_channel.h"
 #include "harness/vm/fake_vm.h"
 
 namespace ktrial::channel {
@@ -132,6 +132,36 @@ TEST(VsockDaemonTest, TheVersionsThatLoseLargeWritesAreKnown) {
     EXPECT_TRUE(vsock_daemon_loses_large_writes(bad)) << bad;
   for (const char* unknown : {"vhost-device-vsock 0.4.0", "vhost-device-vsock 1.0.0", "", "x", "0"})
     EXPECT_FALSE(vsock_daemon_loses_large_writes(unknown)) << unknown;
+}
+
+TEST(ListeningTest, ASocketThatIsBoundDoesNotListenYet) {
+  const std::string head = "Num       RefCount Protocol Flags    Type St Inode Path\n";
+  const std::string row = "0000000000000000: 00000002 00000000 ";
+  const std::string bound = head + row + "00000000 0001 01    17 /tmp/x/vhost\n";
+  const std::string listening = head + row + "00010000 0001 01 17654 /tmp/x/vhost\n";
+  EXPECT_FALSE(listens_in(bound, "/tmp/x/vhost"));
+  EXPECT_TRUE(listens_in(listening, "/tmp/x/vhost"));
+  EXPECT_FALSE(listens_in(listening, "/x/vhost")) << "another path that ends so";
+  EXPECT_FALSE(listens_in(listening, "/tmp/x/vhost2"));
+  EXPECT_FALSE(listens_in(head, "/tmp/x/vhost"));
+  EXPECT_FALSE(listens_in("/tmp/x/vhost", "/tmp/x/vhost"));
+}
+
+// A guest's QEMU was refused when it connected between the daemon's bind() and listen().
+TEST(ListeningTest, TheKernelTellsWhetherItMayBeConnected) {
+  const auto folder = TempDir::create();
+  ASSERT_TRUE(folder);
+  const auto path = folder->path() / "s";
+  EXPECT_FALSE(listens(path));
+  const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_TRUE(std::filesystem::exists(path));
+  EXPECT_FALSE(listens(path));
+  ASSERT_EQ(::listen(fd.get(), 1), 0);
+  EXPECT_TRUE(listens(path));
 }
 
 }  // namespace

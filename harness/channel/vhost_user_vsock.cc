@@ -13,7 +13,10 @@
 
 #include "guest/wire/wire.h"
 #include "harness/base/child.h"
+#include "harness/channel/listening.h"
 #include "harness/channel/streams.h"
+#include "harness/spec/parse.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::channel {
 namespace asio = boost::asio;
@@ -78,14 +81,15 @@ Status VhostUserVsock::start() {
                           device_socket_.string(), "--uds-path", host_socket_.string()},
             .inherit = {}})));
   // The daemon says nothing when it listens, and a trial connection would be
-  // taken for QEMU's: its socket's appearance is the only sign.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  std::error_code ignored;
-  while (!fs::exists(device_socket_, ignored)) {
+  // taken for QEMU's: the kernel's list of sockets is the only sign.
+  const auto patience = spec::host_wait(spec::HostWait::vsock_daemon_start);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!listens(device_socket_)) {
     if (auto status = daemon_->poll())
       return fail(ErrorKind::environment, "vhost-device-vsock " + status->text());
     if (std::chrono::steady_clock::now() > deadline)
-      return fail(ErrorKind::environment, "vhost-device-vsock did not make its socket in 10 s");
+      return fail(ErrorKind::environment,
+                  "vhost-device-vsock does not listen after " + spec::format_duration(patience));
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return {};

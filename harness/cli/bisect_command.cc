@@ -22,6 +22,7 @@
 #include "harness/engine/local_engine.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
+#include "harness/spec/validate.h"
 #include "results/report/report.h"
 
 namespace ktrial::cli {
@@ -191,14 +192,13 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
             flags.good, flags.bad, folder.string());
 
   Display display({.output_to_stderr = true, .several = flags.at_once > 1});
-  const auto trials =
-      KTRIAL_TRY(engine::local_engine({.at_a_time = flags.at_once, .patience = spec::job_end()},
-                                      [&](engine::JobId job, const run::Event& event) {
-                                        if (!flags.verbose) return;
-                                        display.hear(job, event);
-                                        if (std::holds_alternative<run::Ended>(event.what))
-                                          display.end(job, "");
-                                      }));
+  const auto trials = KTRIAL_TRY(engine::local_engine(
+      {.at_a_time = flags.at_once, .patience = spec::host_wait(spec::HostWait::job_end)},
+      [&](engine::JobId job, const run::Event& event) {
+        if (!flags.verbose) return;
+        display.hear(job, event);
+        if (std::holds_alternative<run::Ended>(event.what)) display.end(job, "");
+      }));
   std::error_code ignored;
   const run::Job job{.spec = specs.front(),
                      .build = run::to_values(KTRIAL_TRY(git_options(flags.build))),

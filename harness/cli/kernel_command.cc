@@ -2,9 +2,11 @@
 
 #include <memory>
 
+#include "harness/arch/arch.h"
 #include "harness/base/stop_on_signal.h"
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/kernel_documents.h"
 #include "harness/cli/output.h"
 #include "harness/kernel/build/kconfig.h"
 #include "harness/kernel/cache.h"
@@ -18,7 +20,7 @@ namespace ktrial::cli {
 namespace {
 
 struct KernelFlags {
-  std::string pattern = "linux-image-*-cloud-amd64", format = "text";
+  std::string pattern = arch::native().kernel_packages, format = "text";
   std::vector<std::string> references;
   bool cached = false, offline = false;
 };
@@ -42,14 +44,7 @@ Result<int> list(const KernelFlags& flags) {
   const std::uint64_t bound = KTRIAL_TRY(kernel::cache_bound());
   auto kernels = KTRIAL_TRY(kernel::list_packages(flags.pattern, options));
   if (flags.format == "json") {
-    auto document = results::Json{{"kernels", results::Json::array()}};
-    for (const auto& kernel : kernels)
-      document["kernels"].push_back({{"reference", kernel.reference()},
-                                     {"package", kernel.package},
-                                     {"version", kernel.version},
-                                     {"bytes", kernel.size},
-                                     {"cached", kernel.cached}});
-    to_stdout("{}", results::dump(results::document(document)));
+    to_stdout("{}", results::dump(list_document(kernels)));
     return 0;
   }
   for (const auto& kernel : kernels)
@@ -63,13 +58,6 @@ Result<int> list(const KernelFlags& flags) {
             options.cache_dir.string());
   return 0;
 }
-
-// What came with a kernel, or what its lack costs.
-struct Companion {
-  const char* name;
-  std::string path;  // empty: it did not come
-  const char* cost;
-};
 
 std::vector<Companion> companions(const kernel::Kernel& kernel,
                                   const kernel::ResolveOptions& options) {
@@ -85,11 +73,11 @@ std::vector<Companion> companions(const kernel::Kernel& kernel,
        "no fault can be planted by a module: `ktrial selftest` skips most faults"}};
 }
 
-void print_kernel(const std::string& reference, const kernel::Kernel& kernel,
-                  const kernel::ResolveOptions& options) {
+void print_kernel(const FetchedKernel& fetched) {
+  const auto& [reference, kernel, companions] = fetched;
   to_stdout("{}\n  release   {} ({})\n  source    {}\n  image     {}\n  sha256    {}\n", reference,
-            kernel.release, kernel.arch, kernel.source, kernel.image.string(), kernel.sha256);
-  for (const Companion& one : companions(kernel, options))
+            kernel.release, kernel.arch->name, kernel.source, kernel.image.string(), kernel.sha256);
+  for (const Companion& one : companions)
     to_stdout("  {:<9} {}\n", one.name,
               one.path.empty() ? fmt::format("missing: {}", one.cost) : one.path);
   // Symbols are read out of the guest's memory; no file is needed.
@@ -99,23 +87,14 @@ void print_kernel(const std::string& reference, const kernel::Kernel& kernel,
 Result<int> get(const KernelFlags& flags) {
   const StopOnSignal stop;
   const auto options = KTRIAL_TRY(options_of(flags, stop));
-  auto document = results::Json{{"kernels", results::Json::array()}};
+  std::vector<FetchedKernel> fetched;
   for (const std::string& text : flags.references) {
     const auto reference = KTRIAL_TRY(kernel::parse_reference(text));
     const auto kernel = KTRIAL_TRY(kernel::resolve(reference, options));
-    if (flags.format == "text") {
-      print_kernel(text, kernel, options);
-      continue;
-    }
-    results::Json one{
-        {"reference", text},       {"release", kernel.release},      {"arch", kernel.arch},
-        {"source", kernel.source}, {"image", kernel.image.string()}, {"sha256", kernel.sha256}};
-    for (const Companion& companion : companions(kernel, options))
-      one[companion.name] =
-          companion.path.empty() ? results::Json() : results::Json(companion.path);
-    document["kernels"].push_back(std::move(one));
+    fetched.push_back({text, kernel, companions(kernel, options)});
+    if (flags.format == "text") print_kernel(fetched.back());
   }
-  if (flags.format == "json") to_stdout("{}", results::dump(results::document(document)));
+  if (flags.format == "json") to_stdout("{}", results::dump(get_document(fetched)));
   return 0;
 }
 
@@ -123,7 +102,7 @@ void add_list(CLI::App& parent, Action& action) {
   auto* command = parent.add_subcommand("list", "Debian's kernel packages, oldest first");
   auto flags = std::make_shared<KernelFlags>();
   command->add_option("PATTERN", flags->pattern,
-                      "Package names, a glob [linux-image-*-cloud-amd64]");
+                      "Package names, a glob [" + arch::native().kernel_packages + "]");
   command->add_flag("--cached", flags->cached, "Only what is in the cache; no network");
   command->add_option("--format", flags->format, "text or json [text]")
       ->check(CLI::IsMember({"text", "json"}));
@@ -164,12 +143,7 @@ Result<int> build(const BuildCommandFlags& flags) {
   }
   const auto& built = std::get<kernel::Built>(finished);
   if (flags.format == "json") {
-    to_stdout("{}", results::dump(results::document(
-                        {{"kernel", built.directory.string()},
-                         {"commit", built.commit},
-                         {"cached", built.cached},
-                         {"compiled", built.compiled},
-                         {"seconds", static_cast<double>(built.took.count()) / 1000}})));
+    to_stdout("{}", results::dump(build_document(built)));
     return 0;
   }
   to_stderr("ktrial: {} {}\n", built.commit,
@@ -206,25 +180,24 @@ Result<std::filesystem::path> config_of(const CheckFlags& flags) {
 Result<int> check(const CheckFlags& flags) {
   const auto config = KTRIAL_TRY(config_of(flags));
   const auto payload = KTRIAL_TRY(trial::find_payload());
-  auto document = results::Json{{"config", config.string()}, {"workloads", results::Json::array()}};
+  std::vector<WorkloadLacks> lacks;
   bool complete = true;
   for (const auto& info : KTRIAL_TRY(spec::list_workloads(payload / "workloads"))) {
     if (!flags.workloads.empty() &&
         std::ranges::find(flags.workloads, info.name) == flags.workloads.end())
       continue;
-    const auto missing = KTRIAL_TRY(kernel::check_config(config, info.kconfig, info.name));
+    auto missing = KTRIAL_TRY(kernel::check_config(config, info.kconfig, info.name));
     complete = complete && missing.empty();
-    results::Json lacks = results::Json::array();
-    for (const auto& one : missing) lacks.push_back(kernel::describe(one));
     if (flags.format == "text") {
       to_stdout("{:<16} {}\n", info.name, missing.empty() ? "ok" : "cannot run:");
       for (const auto& one : missing) to_stdout("  {}\n", kernel::describe(one));
     }
-    document["workloads"].push_back({{"name", info.name}, {"missing", std::move(lacks)}});
+    lacks.emplace_back(info.name, std::move(missing));
   }
   for (const std::string& name : flags.workloads)
     KTRIAL_TRY(spec::find_workload(payload / "workloads", name));  // says what is near
-  if (flags.format == "json") to_stdout("{}", results::dump(results::document(document)));
+  if (flags.format == "json")
+    to_stdout("{}", results::dump(check_document(config.string(), lacks)));
   return complete ? 0 : 1;
 }
 

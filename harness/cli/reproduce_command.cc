@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include "harness/arch/arch.h"
 #include "harness/base/file.h"
 #include "harness/base/stop_on_signal.h"
 #include "harness/cli/build_flags.h"
@@ -20,6 +21,7 @@
 #include "harness/reproduce/document.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
+#include "harness/spec/validate.h"
 #include "harness/trial/plan.h"
 
 namespace ktrial::cli {
@@ -58,7 +60,7 @@ std::vector<kernel::PackagedKernel> packages_for(const mail::Understanding& repo
   const auto cache = kernel::default_cache_dir();
   if (!cache) return {};
   const auto list = [&](bool offline) {
-    return kernel::known_packages("linux-image-*-cloud-amd64",
+    return kernel::known_packages(arch::native().kernel_packages,
                                   {.cache_dir = *cache, .offline = offline, .stop = stop});
   };
   auto here = list(true).value_or(std::vector<kernel::PackagedKernel>());
@@ -172,7 +174,7 @@ class Command {
     (void)finish_output();  // what is lost is said at the end
     Display display({.output_to_stderr = true});
     const auto engine = KTRIAL_TRY(engine::local_engine(
-        {.at_a_time = 1, .patience = spec::job_end()},
+        {.at_a_time = 1, .patience = spec::host_wait(spec::HostWait::job_end)},
         [&](engine::JobId job_id, const run::Event& event) {
           if (flags_.verbose || std::holds_alternative<run::Building>(event.what))
             display.hear(job_id, event);

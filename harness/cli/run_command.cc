@@ -15,6 +15,7 @@
 #include "harness/run/run.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
+#include "harness/spec/validate.h"
 #include "results/report/batch.h"
 #include "results/report/report.h"
 
@@ -85,7 +86,7 @@ Result<int> run_several(const std::vector<run::Job>& jobs, int at_a_time, Displa
   options.several = true;
   Display display(options);
   const auto engine = KTRIAL_TRY(engine::local_engine(
-      {.at_a_time = at_a_time, .patience = spec::job_end()},
+      {.at_a_time = at_a_time, .patience = spec::host_wait(spec::HostWait::job_end)},
       [&](engine::JobId job, const run::Event& event) { display.hear(job, event); }));
   const auto outcome = campaign::run_batch(
       *engine, jobs,
@@ -120,8 +121,8 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   auto& f = *flags;
   command->add_option(
       "--kernel", f.kernel,
-      "Image, build tree, git:REV (with --tree), deb:PACKAGE[=VERSION], deb:FILE, or host "
-      "[deb:linux-image-cloud-amd64]");
+      "Image, build tree, git:REV (with --tree), deb:PACKAGE[=VERSION], deb:FILE, or host [" +
+          arch::native().default_kernel + "]");
   add_trial_options(*command, f.trial);
   add_build_options(*command, f.build);
   command->add_option("--repeat", f.repeat, "Trials [1]")->check(CLI::Range(1, spec::kMaxRepeat));

@@ -71,11 +71,12 @@ Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
                      .working_dir = std::filesystem::current_path(error)};
   Display display({.output_to_stderr = true});
   selftest::Dating dating;
-  const auto engine = KTRIAL_TRY(engine::local_engine({.at_a_time = 1, .patience = spec::job_end()},
-                                                      [&](engine::JobId, const run::Event& event) {
-                                                        dating.hear(event);
-                                                        if (flags.verbose) display.hear(0, event);
-                                                      }));
+  const auto engine = KTRIAL_TRY(
+      engine::local_engine({.at_a_time = 1, .patience = spec::host_wait(spec::HostWait::job_end)},
+                           [&](engine::JobId, const run::Event& event) {
+                             dating.hear(event);
+                             if (flags.verbose) display.hear(0, event);
+                           }));
   const auto report = selftest::run_selftest(options, selftest::trial_runner(job, *engine, dating));
   display.done();
   if (!report) return std::unexpected(report.error());

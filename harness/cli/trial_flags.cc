@@ -46,6 +46,13 @@ std::filesystem::path results_dir(const std::string& flag) {
   return flag.empty() ? results::Store::default_dir() : std::filesystem::path(flag);
 }
 
+// "q35 or microvm [q35]"
+static std::string machine_help() {
+  std::string out;
+  for (const std::string& name : arch::machine_names()) out += (out.empty() ? "" : " or ") + name;
+  return out + " [" + arch::native().machine("")->name + "]";
+}
+
 void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("SPEC", f.spec_file, "Spec file (TOML); flags win over it");
   command.add_option("--workload", f.workload,
@@ -73,7 +80,7 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
                      "libvirt URI [qemu:///system for root, else qemu:///session]");
   command.add_option("--channel", f.channel,
                      "auto, vhost-vsock, vhost-user-vsock or virtio-serial [auto]");
-  command.add_option("--machine", f.machine, "q35 or microvm [q35]");
+  command.add_option("--machine", f.machine, machine_help());
   command.add_option("--append", f.append, "More kernel command line");
   command.add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command.add_option("--format", f.format, "text or json [text]")

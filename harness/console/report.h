@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/console/analyzer.h"
+#include "harness/console/finding.h"
 #include "harness/console/frames.h"
 #include "harness/console/line.h"
 #include "harness/console/oops_rules.h"

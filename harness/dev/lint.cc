@@ -1,12 +1,9 @@
 #include "harness/dev/lint.h"
 
 #include <algorithm>
-#include <fstream>
-#include <functional>
-#include <map>
-#include <optional>
 #include <regex>
-#include <sstream>
+
+#include "harness/dev/lint_files.h"
 
 namespace ktrial::dev {
 namespace fs = std::filesystem;
@@ -23,6 +20,7 @@ struct Folder {
 // clang-format off
 constexpr Folder kFolders[] = {
     {"harness/base", 0, Side::host},
+    {"harness/arch", 0, Side::host},
     {"guest/wire", 0, Side::shared},
     {"results", 1, Side::host},
     {"harness/spec", 1, Side::host},
@@ -60,42 +58,6 @@ const Folder* folder_of(const std::string& path) {
   for (const Folder& folder : kFolders)
     if (path.starts_with(std::string(folder.name) + "/")) return &folder;
   return nullptr;
-}
-
-bool is_code(const fs::path& path) {
-  static const std::set<std::string> kEndings = {".cc", ".h", ".c", ".cpp", ".hpp", ".S"};
-  return kEndings.contains(path.extension());
-}
-
-bool below_testdata(const std::string& path) {
-  return path.find("/testdata/") != std::string::npos || path.starts_with("testdata/");
-}
-
-// Every regular file of the tree by its path below root; no build output, no .git.
-std::vector<std::string> files_of(const fs::path& root) {
-  std::vector<std::string> out;
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(root, error), end; !error && it != end;
-       it.increment(error)) {
-    const std::string name = it->path().filename();
-    const bool skip = name == ".git" || name == ".cache" || (name == "build" && it.depth() == 0);
-    if (it->is_directory() && skip) it.disable_recursion_pending();
-    if (it->is_regular_file() && !it->is_symlink() && !skip)
-      out.push_back(fs::relative(it->path(), root).string());
-  }
-  std::ranges::sort(out);
-  return out;
-}
-
-std::vector<std::string> lines_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::vector<std::string> out;
-  for (std::string line; std::getline(in, line);) out.push_back(std::move(line));
-  return out;
-}
-
-std::string at(const std::string& file, std::size_t line) {
-  return file + ":" + std::to_string(line + 1) + ": ";
 }
 
 // Why `from` may not include `to`; empty: it may.

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ktrial::dev {
@@ -23,5 +24,22 @@ Findings check_portability(const std::filesystem::path& root);
 // an entry that is not needed any more is reported too.
 Findings check_lengths(const std::filesystem::path& root, std::size_t limit,
                        const std::set<std::string>& allowed);
+
+// No units that include each other in a circle: a unit is the header and the source of one name.
+// Each circle once, as a path with the places of its includes.
+Findings check_cycles(const std::filesystem::path& root);
+
+// Words that product code may hold in few places only.
+struct WordRule {
+  std::string pattern;  // ECMAScript
+  std::string what;     // is wrong
+  // Beginnings of paths where it may stand, each with the reason.
+  std::vector<std::pair<std::string, std::string>> exceptions;
+};
+// Comments, texts for people and tests are exempt. An exception that is not needed any more is
+// reported, too.
+Findings check_words(const std::filesystem::path& root, const WordRule& rule);
+WordRule no_x86_words();         // but where the code is about x86
+WordRule no_waits_of_seconds();  // but in spec/timeouts
 
 }  // namespace ktrial::dev

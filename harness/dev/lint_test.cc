@@ -26,6 +26,14 @@ TEST(LintTest, NoFileOver400Lines) {
   EXPECT_THAT(check_lengths(kRoot, 400, kLongFiles), IsEmpty());
 }
 
+TEST(LintTest, NoIncludeCircles) { EXPECT_THAT(check_cycles(kRoot), IsEmpty()); }
+TEST(LintTest, X86IsNamedWhereItIsMeant) {
+  EXPECT_THAT(check_words(kRoot, no_x86_words()), IsEmpty());
+}
+TEST(LintTest, WaitsAreInSpecTimeouts) {
+  EXPECT_THAT(check_words(kRoot, no_waits_of_seconds()), IsEmpty());
+}
+
 // That the rules bite.
 class LintRuleTest : public testing::Test {
  protected:
@@ -105,6 +113,45 @@ TEST_F(LintRuleTest, LongFilesAndStaleExceptionsAreFound) {
   put("c.cc", "1\n2\n3\n4\n");
   EXPECT_THAT(check_lengths(root(), 3, {"c.cc", "a.cc"}),
               ElementsAre(HasSubstr("b.cc: 4 lines"), HasSubstr("a.cc: is on the list")));
+}
+
+TEST_F(LintRuleTest, CirclesOfUnitsAreFoundWithTheirPath) {
+  put("a/one.h", "#include \"a/two.h\"\n");
+  put("a/two.h", "");
+  put("a/two.cc", "#include \"a/two.h\"\n\n#include \"three.h\"\n");
+  put("a/three.h", "#include \"a/one.h\"\n");
+  put("a/user.cc", "#include \"a/one.h\"\n");
+  EXPECT_THAT(check_cycles(root()),
+              ElementsAre("circle of includes:\n  a/one.h:1: a/one includes a/two\n"
+                          "  a/two.cc:3: a/two includes a/three\n"
+                          "  a/three.h:1: a/three includes a/one"));
+  put("a/three.h", "");
+  EXPECT_THAT(check_cycles(root()), IsEmpty());
+}
+
+TEST_F(LintRuleTest, WordsAreFoundInCodeNotInTexts) {
+  put("harness/vm/a.cc",
+      "// an x86 word\n/* and\n x86 */ f(\"x86\");\ng(\"one x86 for people\"); h(R\"(x86 too)\");\n"
+      "char c = '\"'; int x86 = 0;\n");
+  put("harness/vm/a_test.cc", "int x86;\n");
+  put("harness/arch/x86.cc", "int x86;\n");
+  const WordRule rule{"x86", "x86", {{"harness/arch/", "its place"}, {"results/", "stale"}}};
+  EXPECT_THAT(check_words(root(), rule),
+              ElementsAre(HasSubstr("harness/vm/a.cc:3: x86"), HasSubstr("harness/vm/a.cc:5: x86"),
+                          HasSubstr("results/: is an exception")));
+}
+
+TEST_F(LintRuleTest, EveryFormOfAWaitIsFound) {
+  put("a.cc",
+      "auto a = std::chrono::seconds(10);\nconstexpr std::chrono::minutes kMax{30};\n"
+      "constexpr milliseconds kWait = 120s;\nmilliseconds patience{5000};\n");
+  put("b.cc",
+      "auto a = std::chrono::milliseconds(50); milliseconds b{0}; auto c = 100ms;\n"
+      "seconds(x); int s1 = 0x10;\n");
+  WordRule rule = no_waits_of_seconds();
+  rule.exceptions.clear();
+  EXPECT_THAT(check_words(root(), rule), ElementsAre(HasSubstr("a.cc:1"), HasSubstr("a.cc:2"),
+                                                     HasSubstr("a.cc:3"), HasSubstr("a.cc:4")));
 }
 
 }  // namespace

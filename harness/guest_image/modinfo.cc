@@ -31,10 +31,11 @@ std::string normalise_module_name(std::string_view name) {
   return result;
 }
 
-Result<ModuleInfo> read_modinfo(std::string_view module_file) {
+Result<ModuleInfo> read_modinfo(std::string_view module_file, const arch::Arch& arch) {
   const kernel::ElfHeader header = KTRIAL_TRY(kernel::read_elf_header(module_file));
-  if (header.machine != EM_X86_64 || !header.is_64bit_little_endian)
-    return usage_error("a module for " + kernel::machine_name(header.machine) + ", not for x86_64");
+  if (header.machine != arch.elf_machine || !header.is_64bit_little_endian)
+    return usage_error("a module for " + kernel::machine_name(header.machine) + ", not for " +
+                       arch.name);
   if (header.type != ET_REL) return usage_error("an ELF file, but not a kernel module");
   const auto section = KTRIAL_TRY(kernel::find_section(header, module_file, ".modinfo"));
   if (!section) return usage_error("not a kernel module: it has no .modinfo section");

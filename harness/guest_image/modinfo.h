@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/arch/arch.h"
 #include "harness/base/result.h"
 
 namespace ktrial::guest_image {
@@ -17,9 +18,10 @@ struct ModuleInfo {
   std::vector<std::string> pre_softdeps;  // likewise: to be loaded first if they exist
 };
 
-// Reads an uncompressed .ko of any architecture we can boot (x86_64).
+// Reads an uncompressed .ko of this architecture.
 // ErrorKind::usage when it is not one or is corrupt; the caller names the file.
-Result<ModuleInfo> read_modinfo(std::string_view module_file);
+Result<ModuleInfo> read_modinfo(std::string_view module_file,
+                                const arch::Arch& arch = arch::native());
 
 // Module names are equal up to '-' and '_': the '_' form.
 std::string normalise_module_name(std::string_view name);

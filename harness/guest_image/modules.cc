@@ -118,7 +118,7 @@ class Resolver {
     const fs::path& file = index_.at(name);
     auto contents = kernel::read_maybe_compressed(file);
     if (!contents) return broken(needed_by, "module " + name + ": " + contents.error().message);
-    auto info = read_modinfo(*contents);
+    auto info = read_modinfo(*contents, *kernel_.arch);
     if (!info) return broken(needed_by, file.string() + ": " + info.error().message);
     if (info->vermagic_release != kernel_.release)
       return broken(needed_by, file.string() + " is built for kernel \"" + info->vermagic_release +

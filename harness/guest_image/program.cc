@@ -14,9 +14,11 @@
 #include <set>
 #include <sstream>
 
+#include "harness/arch/arch.h"
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/kernel/elf.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::guest_image {
 namespace fs = std::filesystem;
@@ -28,12 +30,10 @@ constexpr std::size_t kScriptLine = 256;  // BINPRM_BUF_SIZE, include/uapi/linux
 constexpr std::size_t kMaxHead = 64 * 1024;
 
 // Where glibc looks without a cache or RPATH; the guest has no ld.so.cache.
-constexpr std::string_view kDefaultLibraryDirs[] = {"/lib/x86_64-linux-gnu",
-                                                    "/usr/lib/x86_64-linux-gnu",
-                                                    "/lib",
-                                                    "/usr/lib",
-                                                    "/lib64",
-                                                    "/usr/lib64"};
+std::vector<std::string> default_library_dirs() {
+  const std::string& triplet = arch::native().triplet;
+  return {"/lib/" + triplet, "/usr/lib/" + triplet, "/lib", "/usr/lib", "/lib64", "/usr/lib64"};
+}
 
 // A path in PATH, or nothing.
 std::optional<fs::path> find_in_path(const std::string& name) {
@@ -152,10 +152,10 @@ class Packer {
 
   Status add_elf(const fs::path& path, int fd, const std::string& head) {
     const kernel::ElfHeader header = KTRIAL_TRY(kernel::read_elf_header(head));
-    if (header.machine != EM_X86_64)
-      return usage_error(
-          "a program for " + kernel::machine_name(header.machine) + ", but the guest is x86_64",
-          "build it for x86_64");
+    if (const arch::Arch& guest = arch::native(); header.machine != guest.elf_machine)
+      return usage_error("a program for " + kernel::machine_name(header.machine) +
+                             ", but the guest is " + guest.name,
+                         "build it for " + guest.name);
     if (!header.is_64bit_little_endian || (header.type != ET_EXEC && header.type != ET_DYN))
       return usage_error("an ELF file, but not a 64-bit program");
     for (const kernel::ElfSegment& segment : KTRIAL_TRY(kernel::read_segments(header, head))) {
@@ -199,7 +199,7 @@ class Packer {
 
   Result<CommandOutput> list(std::vector<std::string> argv) {
     CommandOptions options;
-    options.timeout = std::chrono::seconds(30);
+    options.timeout = spec::host_wait(spec::HostWait::library_list);
     options.environment = {{"LD_PRELOAD", ""}, {"LD_AUDIT", ""}};
     options.stop = stop_;
     return run_command(argv, options);
@@ -209,9 +209,9 @@ class Packer {
   // guest's loader does not look: a link from /usr/lib leads it there.
   Status make_findable(const Library& library) {
     const fs::path path(library.path);
+    const std::vector<std::string> known = default_library_dirs();
     if (library.name.empty() || library.name.contains('/') ||
-        std::ranges::find(kDefaultLibraryDirs, path.parent_path().string()) !=
-            std::end(kDefaultLibraryDirs))
+        std::ranges::find(known, path.parent_path().string()) != known.end())
       return {};
     const std::string link = "/usr/lib/" + library.name;
     entries_.try_emplace(link, Entry{link, Symlink{library.path}, 0777});

@@ -21,7 +21,7 @@ std::vector<std::string> names(const std::vector<Module>& modules) {
 TEST(ResolveE2eTest, CloudKernelHasAWorkingVsockClosure) {
   auto dir = TempDir::create();
   ASSERT_TRUE(dir);
-  auto kernel = kernel::resolve(*kernel::parse_reference(kernel::kDefaultReference),
+  auto kernel = kernel::resolve(*kernel::parse_reference(kernel::default_reference()),
                                 {.cache_dir = dir->path()});
   if (!kernel && kernel.error().kind == ErrorKind::environment)
     GTEST_SKIP() << "no Debian mirror from here: " << kernel.error().message;
@@ -37,7 +37,7 @@ TEST(ResolveE2eTest, CloudKernelHasAWorkingVsockClosure) {
   EXPECT_TRUE(write_initramfs(module_entries(found->modules), dir->path() / "initramfs"));
 
   // A second time needs neither network nor apt.
-  EXPECT_TRUE(kernel::resolve(*kernel::parse_reference(kernel::kDefaultReference),
+  EXPECT_TRUE(kernel::resolve(*kernel::parse_reference(kernel::default_reference()),
                               {.cache_dir = dir->path(), .offline = true}));
 }
 

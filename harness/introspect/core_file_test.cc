@@ -47,8 +47,8 @@ class CoreFileTest : public testing::Test {
 TEST_F(CoreFileTest, HoldsTheMemoryTheNoteAndTheRegisters) {
   auto kernel = Kernel::open(memory, {});
   ASSERT_TRUE(kernel);
-  const vm::VcpuSample cpus[] = {{.cpu = 0, .rip = 0x1234, .rsp = 0x5678},
-                                 {.cpu = 1, .rip = 0x4321, .user_mode = true}};
+  const vm::VcpuSample cpus[] = {{.cpu = 0, .ip = 0x1234, .sp = 0x5678},
+                                 {.cpu = 1, .ip = 0x4321, .user_mode = true}};
   write(kernel->get(), cpus);
   ASSERT_EQ(headers.size(), 3u);
   // The notes: the CPUs in order, then VMCOREINFO as it lies in memory.
@@ -59,8 +59,8 @@ TEST_F(CoreFileTest, HoldsTheMemoryTheNoteAndTheRegisters) {
     const auto status = at<elf_prstatus>(bytes, note + 20);
     user_regs_struct registers;
     std::memcpy(&registers, &status.pr_reg, sizeof registers);
-    EXPECT_EQ(registers.rip, cpu.rip);
-    EXPECT_EQ(registers.rsp, cpu.rsp);
+    EXPECT_EQ(registers.rip, cpu.ip);
+    EXPECT_EQ(registers.rsp, cpu.sp);
     note += 20 + sizeof(elf_prstatus);
   }
   EXPECT_EQ(bytes.substr(note + 12, 11), std::string("VMCOREINFO\0", 11));

@@ -60,13 +60,11 @@ const Case kCases[] = {
 };
 #else
 const Case kCases[] = {
-    {"kaslr", kernel::kDefaultReference, {}},
-    {"nokaslr_no5lvl", kernel::kDefaultReference, {.append = "nokaslr no5lvl pti=on"}},
-    {"kaslr_large", kernel::kDefaultReference, {.memory_mib = kLarge}},
-    {"dumped", kernel::kDefaultReference, {.share_ram = false}},
-    {"microvm_large",
-     kernel::kDefaultReference,
-     {.memory_mib = kLarge, .machine = vm::Machine::microvm}},
+    {"kaslr", kernel::default_reference(), {}},
+    {"nokaslr_no5lvl", kernel::default_reference(), {.append = "nokaslr no5lvl pti=on"}},
+    {"kaslr_large", kernel::default_reference(), {.memory_mib = kLarge}},
+    {"dumped", kernel::default_reference(), {.share_ram = false}},
+    {"microvm_large", kernel::default_reference(), {.memory_mib = kLarge, .machine = "microvm"}},
     // The newest of the suites when this was written; what comes later is drift_test's.
     {"v73_kaslr", k73, {}},
 };

@@ -7,30 +7,23 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "harness/vm/ram_dump.h"
-
 namespace ktrial::introspect {
 
-namespace {
-
-constexpr std::uint64_t kFourGiB = 1ull << 32;
-
-}  // namespace
-
-Result<std::unique_ptr<RamFile>> RamFile::open(Fd file, std::uint64_t bytes, vm::Machine machine) {
+Result<std::unique_ptr<RamFile>> RamFile::open(Fd file, std::uint64_t bytes,
+                                               const arch::Machine& machine) {
   struct stat info;
   if (::fstat(file.get(), &info) != 0) return fail_errno("guest RAM", errno);
   if (info.st_size < 0 || static_cast<std::uint64_t>(info.st_size) < bytes)
     return fail(ErrorKind::environment,
                 fmt::format("guest RAM: the file has {} bytes, not {}", info.st_size, bytes));
-  const std::uint64_t low = vm::low_memory(bytes, machine);
-  std::vector<Region> regions = {{{0, low}, 0}};
-  if (bytes > low) regions.push_back({{kFourGiB, kFourGiB + (bytes - low)}, low});
+  const std::uint64_t low = machine.low_memory(bytes);
+  std::vector<Region> regions = {{{machine.ram_base, machine.ram_base + low}, 0}};
+  if (bytes > low) regions.push_back({{machine.high_base, machine.high_base + (bytes - low)}, low});
   return std::unique_ptr<RamFile>(new RamFile(std::move(file), std::move(regions)));
 }
 
 Result<std::unique_ptr<RamFile>> RamFile::open(vm::GuestRam ram) {
-  return open(std::move(ram.fd), ram.bytes, ram.machine);
+  return open(std::move(ram.fd), ram.bytes, *ram.machine);
 }
 
 Status RamFile::read(std::uint64_t address, std::span<std::byte> out) const {

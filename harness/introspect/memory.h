@@ -36,10 +36,9 @@ class PhysicalMemory {
 
 class RamFile final : public PhysicalMemory {
  public:
-  // `bytes` of RAM in file order, laid out as QEMU's `machine` does it. The
-  // layouts: hw/i386/pc_q35.c (pc_q35_init) and hw/i386/microvm.c
-  // (microvm_memory_init), unchanged from QEMU 5.2 to 10.
-  static Result<std::unique_ptr<RamFile>> open(Fd file, std::uint64_t bytes, vm::Machine machine);
+  // `bytes` of RAM in file order, laid out as QEMU's `machine` does it.
+  static Result<std::unique_ptr<RamFile>> open(Fd file, std::uint64_t bytes,
+                                               const arch::Machine& machine);
   static Result<std::unique_ptr<RamFile>> open(vm::GuestRam ram);
 
   Status read(std::uint64_t address, std::span<std::byte> out) const override;

@@ -30,7 +30,7 @@ std::string read_text(const RamFile& ram, std::uint64_t address) {
 }
 
 TEST(RamFileTest, RamOfOnePartIsTheFile) {
-  auto ram = RamFile::open(sparse_file(kGiB, {0x5000}), kGiB, vm::Machine::q35);
+  auto ram = RamFile::open(sparse_file(kGiB, {0x5000}), kGiB, *arch::native().machine("q35"));
   ASSERT_TRUE(ram);
   EXPECT_THAT((*ram)->ram_ranges(), testing::ElementsAre(Range{0, kGiB}));
   EXPECT_THAT((*ram)->data_ranges(), testing::ElementsAre(Range{0x5000, 0x6000}));
@@ -43,12 +43,12 @@ TEST(RamFileTest, RamOfOnePartIsTheFile) {
 
 TEST(RamFileTest, MachinesSplitTheirRamBelowFourGiB) {
   // q35 leaves out 2 to 4 GiB as soon as RAM would reach 2816 MiB.
-  auto small =
-      RamFile::open(sparse_file(kGiB * 11 / 4 - 4096), kGiB * 11 / 4 - 4096, vm::Machine::q35);
+  auto small = RamFile::open(sparse_file(kGiB * 11 / 4 - 4096), kGiB * 11 / 4 - 4096,
+                             *arch::native().machine("q35"));
   ASSERT_TRUE(small);
   EXPECT_EQ((*small)->ram_ranges().size(), 1u);
-  auto q35 =
-      RamFile::open(sparse_file(5 * kGiB, {2 * kGiB - 4096, 2 * kGiB}), 5 * kGiB, vm::Machine::q35);
+  auto q35 = RamFile::open(sparse_file(5 * kGiB, {2 * kGiB - 4096, 2 * kGiB}), 5 * kGiB,
+                           *arch::native().machine("q35"));
   ASSERT_TRUE(q35);
   EXPECT_THAT((*q35)->ram_ranges(),
               testing::ElementsAre(Range{0, 2 * kGiB}, Range{4 * kGiB, 7 * kGiB}));
@@ -59,7 +59,8 @@ TEST(RamFileTest, MachinesSplitTheirRamBelowFourGiB) {
   EXPECT_EQ(read_text(**q35, 2 * kGiB), "error") << "the PCI hole";
   EXPECT_EQ(read_text(**q35, 2 * kGiB - 2), "error") << "across its edge";
 
-  auto microvm = RamFile::open(sparse_file(5 * kGiB, {3 * kGiB}), 5 * kGiB, vm::Machine::microvm);
+  auto microvm = RamFile::open(sparse_file(5 * kGiB, {3 * kGiB}), 5 * kGiB,
+                               *arch::native().machine("microvm"));
   ASSERT_TRUE(microvm);
   EXPECT_THAT((*microvm)->ram_ranges(),
               testing::ElementsAre(Range{0, 3 * kGiB}, Range{4 * kGiB, 6 * kGiB}));
@@ -71,7 +72,7 @@ TEST(RamFileTest, ReadingHolesFillsNone) {
   struct stat before, after;
   Fd same(::dup(file.get()));
   ASSERT_EQ(::fstat(same.get(), &before), 0);
-  auto ram = RamFile::open(std::move(file), kGiB, vm::Machine::q35);
+  auto ram = RamFile::open(std::move(file), kGiB, *arch::native().machine("q35"));
   ASSERT_TRUE(ram);
   std::vector<std::byte> block(1 << 20);
   for (std::uint64_t at = 0; at < 64ull << 20; at += block.size())
@@ -82,8 +83,8 @@ TEST(RamFileTest, ReadingHolesFillsNone) {
 }
 
 TEST(RamFileTest, AFileTooShortIsAnError) {
-  EXPECT_FALSE(RamFile::open(sparse_file(kGiB - 1), kGiB, vm::Machine::q35));
-  EXPECT_FALSE(RamFile::open(Fd(), kGiB, vm::Machine::q35));
+  EXPECT_FALSE(RamFile::open(sparse_file(kGiB - 1), kGiB, *arch::native().machine("q35")));
+  EXPECT_FALSE(RamFile::open(Fd(), kGiB, *arch::native().machine("q35")));
 }
 
 }  // namespace

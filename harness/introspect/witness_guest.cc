@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <functional>
 
+#include "harness/arch/host_counter.h"
 #include "harness/channel/channel.h"
 #include "harness/guest_image/initramfs.h"
 #include "harness/guest_image/modules.h"
@@ -14,7 +15,6 @@
 #include "harness/kernel/deb/catalog.h"
 #include "harness/spec/timeouts.h"
 #include "harness/vm/qemu/qemu_vm.h"
-#include "harness/vm/tsc.h"
 
 namespace ktrial::introspect {
 namespace asio = boost::asio;
@@ -33,7 +33,7 @@ std::string command_line(const std::string& append) {
   std::string out =
       "console=ttyS0 ignore_loglevel printk.time=1 panic=-1 audit=0 random.trust_cpu=on "
       "tsc=reliable no_timer_check ";
-  if (const unsigned khz = vm::host_tsc_khz(); khz != 0)
+  if (const unsigned khz = arch::host_counter_khz(); khz != 0)
     out += fmt::format("tsc_early_khz={} lpj={} ", khz, khz * 4ull);
   return out + append;
 }
@@ -92,7 +92,7 @@ Status WitnessGuest::start(const kernel::Kernel& kernel, const WitnessConfig& co
                                .command_line = command_line(config.append),
                                .cpus = 2,
                                .memory_mib = config.memory_mib,
-                               .machine = config.machine,
+                               .machine = arch::native().machine(config.machine),
                                .channel = vm::VirtioSerialPorts{{kPort}},
                                .share_ram = config.share_ram};
   const vm::QemuInstall qemu = KTRIAL_TRY(vm::find_qemu());

@@ -18,8 +18,8 @@ namespace ktrial::introspect {
 struct WitnessConfig {
   std::string append = "";  // to the kernel's command line
   std::uint64_t memory_mib = 640;
-  vm::Machine machine = vm::Machine::q35;
-  bool share_ram = true;  // false: it is dumped
+  std::string machine = "";  // the first
+  bool share_ram = true;     // false: it is dumped
 };
 
 // The kernel of a reference, out of the cache or the archive. "newest": the newest cloud kernel

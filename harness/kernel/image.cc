@@ -12,47 +12,25 @@
 
 #include "harness/base/file.h"
 #include "harness/kernel/elf.h"
+#include "harness/kernel/setup_header.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
 
-// The x86 boot protocol's offsets, Documentation/arch/x86/boot.rst.
-constexpr std::size_t kSectorSize = 512;
-constexpr std::size_t kSetupSects = 0x1f1;
-constexpr std::size_t kSysSize = 0x1f4;  // in units of 16 bytes
-constexpr std::size_t kBootFlag = 0x1fe;
-constexpr std::size_t kMagic = 0x202;
-constexpr std::size_t kProtocol = 0x206;
-constexpr std::size_t kKernelVersion = 0x20e;  // offset of a string, from 0x200
-constexpr std::size_t kLoadFlags = 0x211;
-constexpr std::size_t kXLoadFlags = 0x236;
-constexpr std::size_t kHeaderEnd = 0x268;
 constexpr std::size_t kMaxHead = 64 * 1024;  // setup_sects is one byte: 128 KiB at the very most
 
 constexpr std::uint32_t kXenPhys32Entry = 18;  // XEN_ELFNOTE_PHYS32_ENTRY
 constexpr std::uint64_t kMaxSegment = 256u << 20;
-
-template <class T>
-T load(std::string_view bytes, std::size_t offset) {
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
-}
 
 bool has_at(std::string_view bytes, std::size_t offset, std::string_view what) {
   return bytes.size() >= offset + what.size() && bytes.substr(offset, what.size()) == what;
 }
 
 std::unexpected<Error> other_arch(const std::string& arch) {
-  return usage_error("this is a kernel for " + arch + ", not for x86_64",
-                     "ktrial boots x86_64 kernels; check the ARCH= that it was built with");
-}
-
-std::unexpected<Error> truncated(std::uint64_t need, std::uint64_t have) {
-  return usage_error("truncated kernel image: its header speaks of " + std::to_string(need) +
-                         " bytes, the file has " + std::to_string(have),
-                     "copy or download it again");
+  return usage_error(
+      "this is a kernel for " + arch + ", not for " + arch::names(),
+      "ktrial boots kernels for " + arch::names() + "; check the ARCH= that it was built with");
 }
 
 // What a user may hand over by mistake, by its magic bytes.
@@ -88,11 +66,6 @@ std::optional<std::string> foreign_image(std::string_view head) {
   return std::nullopt;
 }
 
-// "6.1.0-50-cloud-amd64 (debian-kernel@...) #1 SMP ...": the first word.
-std::string first_word(std::string_view text) {
-  return std::string(text.substr(0, text.find_first_of(std::string_view(" \n\0", 3))));
-}
-
 Result<std::string> read_range(int fd, std::uint64_t offset, std::size_t size) {
   std::string bytes(size, '\0');
   std::size_t done = 0;
@@ -122,7 +95,8 @@ std::optional<std::string> release_in(std::string_view bytes) {
 
 Result<ImageInfo> probe_vmlinux(int fd, std::string_view head, std::uint64_t file_size) {
   const ElfHeader header = KTRIAL_TRY(read_elf_header(head));
-  if (header.machine != EM_X86_64) return other_arch(machine_name(header.machine));
+  const arch::Arch* arch = arch::of_elf(header.machine);
+  if (arch == nullptr) return other_arch(machine_name(header.machine));
   if (header.type != ET_EXEC && header.type != ET_DYN)
     return usage_error("an ELF object, not a linked kernel", "name the vmlinux or bzImage");
   bool pvh = false;
@@ -141,10 +115,10 @@ Result<ImageInfo> probe_vmlinux(int fd, std::string_view head, std::uint64_t fil
   if (!release)
     return usage_error("an ELF program, not a kernel: there is no \"Linux version\" in it",
                        "name the vmlinux or bzImage");
-  if (!pvh)
+  if (!pvh && arch->elf_needs_pvh)
     return usage_error("vmlinux without a PVH entry, which QEMU needs",
-                       "use arch/x86/boot/bzImage, or build with CONFIG_PVH=y");
-  return ImageInfo{ImageFormat::elf_pvh, *release, "x86_64"};
+                       "use " + arch->image_path + ", or build with CONFIG_PVH=y");
+  return ImageInfo{*release, arch};
 }
 
 Result<ImageInfo> probe_open_image(int fd) {
@@ -156,43 +130,15 @@ Result<ImageInfo> probe_open_image(int fd) {
   const auto size = static_cast<std::uint64_t>(info.st_size);
   const std::string head = KTRIAL_TRY(read_range(fd, 0, std::min<std::uint64_t>(size, kMaxHead)));
   if (is_elf(head)) return probe_vmlinux(fd, head, size);
-  return parse_bzimage(head, size);
+  if (auto arch = foreign_image(head)) return other_arch(*arch);
+  if (!has_setup_header(head)) return not_a_kernel(head);
+  const SetupHeader header = KTRIAL_TRY(parse_setup_header(head, size));
+  const arch::Arch* arch = arch::of_image(arch::ImageKind::setup_header);
+  if (arch == nullptr || !header.is_64bit) return other_arch("i386");
+  return ImageInfo{header.release, arch};
 }
 
 }  // namespace
-
-std::string_view name(ImageFormat format) {
-  return format == ImageFormat::bzimage ? "bzImage" : "vmlinux (PVH)";
-}
-
-Result<ImageInfo> parse_bzimage(std::string_view head, std::uint64_t file_size) {
-  if (auto arch = foreign_image(head)) return other_arch(*arch);
-  if (head.size() < kMagic + 4 || !has_at(head, kMagic, "HdrS")) {
-    // A boot sector without the magic is a bzImage cut within its first KiB.
-    if (has_at(head, kBootFlag, "\x55\xaa") && head.size() < kMagic + 4)
-      return truncated(kHeaderEnd, file_size);
-    return not_a_kernel(head);
-  }
-  if (head.size() < kHeaderEnd) return truncated(kHeaderEnd, file_size);
-  const auto protocol = load<std::uint16_t>(head, kProtocol);
-  if (protocol < 0x20c || (load<std::uint8_t>(head, kLoadFlags) & 1) == 0)
-    return usage_error("an x86 kernel older than Linux 3.8, or a zImage", "use a newer bzImage");
-  if ((load<std::uint16_t>(head, kXLoadFlags) & 1) == 0) return other_arch("i386");
-
-  const std::uint64_t setup_sects = load<std::uint8_t>(head, kSetupSects);
-  const std::uint64_t setup = ((setup_sects == 0 ? 4 : setup_sects) + 1) * kSectorSize;
-  const std::uint64_t need = setup + std::uint64_t{load<std::uint32_t>(head, kSysSize)} * 16;
-  // The size is rounded up to 16 bytes, the file need not be.
-  if (file_size + 15 < need) return truncated(need, file_size);
-
-  const std::uint64_t version = 0x200 + std::uint64_t{load<std::uint16_t>(head, kKernelVersion)};
-  if (version == 0x200 || version >= std::min<std::uint64_t>(setup, head.size()))
-    return usage_error("bzImage whose header names no kernel version", "copy or build it again");
-  std::string release = first_word(head.substr(version, 256));
-  if (release.empty() || !std::ranges::all_of(release, [](char c) { return c > ' ' && c < 127; }))
-    return usage_error("bzImage with a garbled version string", "copy or build it again");
-  return ImageInfo{ImageFormat::bzimage, std::move(release), "x86_64"};
-}
 
 Result<ImageInfo> probe_image(const fs::path& path) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "harness/kernel/image.h"
+#include "harness/kernel/setup_header.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  const auto info = ktrial::kernel::parse_bzimage(bytes, size);
+  const auto info = ktrial::kernel::parse_setup_header(bytes, size);
   if (!info) {
     if (info.error().kind != ktrial::ErrorKind::usage || info.error().message.empty()) std::abort();
     return 0;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/arch/arch.h"
 #include "harness/base/result.h"
 #include "harness/kernel/build/build.h"
 #include "harness/kernel/image.h"
@@ -25,9 +26,7 @@ enum class ModuleLayout {
 struct Kernel {
   std::filesystem::path image;
   std::string release;  // `uname -r` of this kernel
-  std::string arch;     // "x86_64"
-  ImageFormat format = ImageFormat::bzimage;
-  bool pvh = false;  // has a PVH entry: QEMU can start it without a boot stub
+  const arch::Arch* arch = &arch::native();
   std::optional<std::filesystem::path> modules_dir;  // absent: no modules came with the image
   ModuleLayout modules_layout = ModuleLayout::installed;
   // The list of what is built in; it may lie elsewhere than the modules.

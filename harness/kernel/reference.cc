@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
+#include "harness/arch/arch.h"
+
 namespace ktrial::kernel {
+
+std::string_view default_reference() { return arch::native().default_kernel; }
 namespace {
 
 constexpr char kAccepted[] =

@@ -34,7 +34,7 @@ using Reference = std::variant<ImageReference, DebPackageReference, DebFileRefer
                                GitReference>;
 
 // The kernel when the user names none: the distribution's cloud kernel.
-inline constexpr std::string_view kDefaultReference = "deb:linux-image-cloud-amd64";
+std::string_view default_reference();
 
 // Accepts PATH, deb:PACKAGE[=VERSION], deb:FILE (has a '/' or ends in ".deb"),
 // host, git:REV. Looks at the text alone, never at the disk: `host` as a file

@@ -26,7 +26,7 @@ TEST(ReferenceTest, EachFormRoundTrips) {
     EXPECT_EQ(*parsed, expected) << text;
     EXPECT_EQ(to_string(*parsed), text);
   }
-  EXPECT_TRUE(parse_reference(kDefaultReference));
+  EXPECT_TRUE(parse_reference(default_reference()));
 }
 
 TEST(ReferenceTest, NonsenseIsAUsageErrorThatSaysWhatIsAccepted) {

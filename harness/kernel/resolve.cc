@@ -30,8 +30,6 @@ Result<Kernel> probe(const fs::path& path, std::string source) {
   kernel.image = fs::absolute(path, error).lexically_normal();
   kernel.release = info.release;
   kernel.arch = info.arch;
-  kernel.format = info.format;
-  kernel.pvh = info.format == ImageFormat::elf_pvh;
   kernel.source = std::move(source);
   kernel.sha256 = KTRIAL_TRY(sha256_file(path));
   return kernel;
@@ -71,13 +69,18 @@ bool is_build_tree(const fs::path& path) {
 }
 
 Result<Kernel> resolve_build_tree(const fs::path& tree) {
-  for (const char* name : {"arch/x86/boot/bzImage", "vmlinux"}) {
+  std::vector<std::string> names;
+  for (const arch::Arch* row : arch::all()) names.push_back(row->image_path);
+  names.emplace_back("vmlinux");
+  for (const std::string& name : names) {
     if (!has_path(tree / name)) continue;
     Kernel kernel = KTRIAL_TRY(probe(tree / name, "build tree " + tree.string()));
     use_build_tree(kernel, tree);
     return kernel;
   }
-  return usage_error(tree.string() + " is a directory without arch/x86/boot/bzImage or vmlinux",
+  std::string known;
+  for (const std::string& name : names) known += (known.empty() ? "" : " or ") + name;
+  return usage_error(tree.string() + " is a directory without " + known,
                      "name a kernel build tree (run make in it first) or an image file");
 }
 
@@ -88,7 +91,7 @@ Result<Kernel> resolve_image(const ImageReference& reference) {
   fs::path real = fs::canonical(reference.path, error);
   if (error) real = kernel.image;
   const fs::path directory = real.parent_path();
-  // TREE/vmlinux, TREE/arch/x86/boot/bzImage, and arch/x86_64/boot, a symlink.
+  // TREE/vmlinux, TREE/arch/ARCH/boot/IMAGE, also by a symlink.
   for (const fs::path& tree : {directory, directory.parent_path().parent_path().parent_path()})
     if (!kernel.modules_dir && is_build_tree(tree)) use_build_tree(kernel, tree);
   if (directory.filename() == "boot") use_installed_modules(kernel, directory.parent_path());
@@ -104,7 +107,7 @@ Result<Kernel> resolve_host() {
   if (::uname(&names) != 0) return fail_errno("uname", errno);
   const std::string release = names.release;
   const fs::path image = "/boot/vmlinuz-" + release;
-  const std::string instead = "name another kernel, e.g. " + std::string(kDefaultReference);
+  const std::string instead = "name another kernel, e.g. " + std::string(default_reference());
   if (!has_path(image))
     return usage_error("the running kernel (" + release + ") has no image at " + image.string() +
                            ": this may be a container",
@@ -118,6 +121,12 @@ Result<Kernel> resolve_host() {
   return kernel;
 }
 
+bool is_image_name(const std::string& file) {
+  return std::ranges::any_of(arch::all(), [&](const arch::Arch* row) {
+    return file.starts_with(fs::path(row->image_path).filename().string());
+  });
+}
+
 // boot/vmlinuz-RELEASE or (since 7.2) usr/lib/modules/RELEASE/vmlinuz of a
 // package; Debian ships exactly one.
 Result<fs::path> find_image(const UnpackedPackages& packages) {
@@ -126,7 +135,7 @@ Result<fs::path> find_image(const UnpackedPackages& packages) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(directory, error)) {
       const std::string file = entry.path().filename().string();
-      if (file.starts_with("vmlinu") || file.starts_with("bzImage")) images.push_back(entry.path());
+      if (file.starts_with("vmlinu") || is_image_name(file)) images.push_back(entry.path());
     }
   };
   for (const fs::path& root : packages.roots) {

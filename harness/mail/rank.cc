@@ -8,7 +8,7 @@
 #include "harness/base/text.h"
 #include "harness/console/frames.h"
 #include "harness/console/kinds.h"
-#include "harness/mail/understand.h"
+#include "harness/mail/understanding.h"
 
 namespace ktrial::mail {
 namespace {

@@ -3,6 +3,7 @@
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/mail/message.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::reproduce {
 namespace fs = std::filesystem;
@@ -17,8 +18,9 @@ Result<fs::path> compile(const Program& program, const fs::path& folder, std::st
   const fs::path out = folder / "repro";
   const std::vector<std::string> argv{"gcc", "-O1", "-static",       "-w", "-pthread",
                                       "-x",  "c",   source.string(), "-o", out.string()};
-  const auto output =
-      run_command(argv, {.timeout = std::chrono::minutes(2), .max_output = 1u << 20, .stop = stop});
+  const auto output = run_command(argv, {.timeout = spec::host_wait(spec::HostWait::module_build),
+                                         .max_output = 1u << 20,
+                                         .stop = stop});
   if (!output && output.error().kind == ErrorKind::interrupted)
     return std::unexpected(output.error());
   if (!output)

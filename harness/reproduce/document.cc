@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "harness/arch/arch.h"
 #include "harness/base/text.h"
 #include "results/report/report.h"
 #include "results/store/json.h"
@@ -318,7 +319,7 @@ std::vector<std::string> bisect_commands(const Story& story) {
   std::vector<std::string> run = command_line(setting.spec);
   run.erase(run.begin(), run.begin() + 4);  // ktrial run --kernel K
   const auto line = [&](const std::string& good) {
-    std::vector<std::string> out{"ktrial", "bisect", "--packages", "linux-image-*-cloud-amd64",
+    std::vector<std::string> out{"ktrial", "bisect", "--packages", arch::native().kernel_packages,
                                  "--good", good,     "--bad",      bad};
     out.insert(out.end(), run.begin(), run.end());
     return shell(out);

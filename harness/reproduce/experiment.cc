@@ -6,6 +6,7 @@
 #include <array>
 #include <set>
 
+#include "harness/arch/arch.h"
 #include "harness/base/re2.h"
 #include "harness/base/text.h"
 #include "harness/spec/parse.h"
@@ -198,7 +199,7 @@ void note_unknown(const Understanding& report, Experiment& out) {
   ask("cpus", "how many CPUs", "--cpus N");
   if (!report.find("workload") && !report.find("reproducer"))
     out.unknown.push_back({"what the machine was doing", "--workload W, or -- COMMAND"});
-  if (const Fact* arch = report.find("arch"); arch && arch->value != "x86_64")
+  if (const Fact* arch = report.find("arch"); arch && arch->value != arch::native().name)
     out.notes.push_back(
         fmt::format("the report is from {}; what runs here is x86_64: a failure of that "
                     "architecture's own code cannot be seen",

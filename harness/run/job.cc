@@ -8,6 +8,7 @@
 #include "harness/base/file.h"
 #include "harness/run/text_bytes.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/validate.h"
 
 namespace ktrial::run {
 namespace fs = std::filesystem;
@@ -193,9 +194,6 @@ Complaint decode(const Json& json, spec::Vmm& value) {
 }
 Complaint decode(const Json& json, spec::ChannelKind& value) {
   return decode_name(json, value, spec::parse_channel);
-}
-Complaint decode(const Json& json, spec::Machine& value) {
-  return decode_name(json, value, spec::parse_machine);
 }
 template <class T>
 Complaint decode(const Json& json, std::optional<T>& value) {

@@ -74,7 +74,7 @@ class Draw {
     vmm = static_cast<spec::Vmm>(number(0, 1));
     if (vmm == spec::Vmm::libvirt) connect = text();
     channel = static_cast<spec::ChannelKind>(number(0, 3));
-    machine = static_cast<spec::Machine>(number(0, 1));
+    machine = coin() ? arch::native().machines.back().name : "";
     axes = list([&] { return std::pair(text(), text()); });
     do append = text();
     while (append.find_first_of(std::string("\n\0", 2)) != std::string::npos);

@@ -38,7 +38,7 @@ results::SpecSummary summary_of(const spec::TrialSpec& spec) {
   out.accel = name(spec.accel);
   out.vmm = name(spec.vmm);
   out.channel = name(spec.channel);
-  out.machine = name(spec.machine);
+  out.machine = spec.machine.empty() ? arch::native().machine("")->name : spec.machine;
   out.append = spec.append;
   out.trace = spec.trace;
   return out;

@@ -66,7 +66,7 @@ inline void check_command_line(const std::filesystem::path& artifacts) {
 class RealVms : public testing::Test {
  protected:
   void SetUp() override {
-    if (const std::string why = why_not(kernel::kDefaultReference); !why.empty())
+    if (const std::string why = why_not(kernel::default_reference()); !why.empty())
       GTEST_SKIP() << why;
   }
   CommandOutput selftest(std::vector<std::string> arguments) {

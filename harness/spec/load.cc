@@ -8,6 +8,7 @@
 #include "harness/spec/parse.h"
 #include "harness/spec/toml_reader.h"
 #include "harness/spec/trace_request.h"
+#include "harness/spec/validate.h"
 
 namespace ktrial::spec {
 namespace {

@@ -41,7 +41,7 @@ TEST(LoadTest, ReadsEveryKey) {
   want.vmm = Vmm::libvirt;
   want.connect = "qemu:///session";
   want.channel = ChannelKind::virtio_serial;
-  want.machine = Machine::microvm;
+  want.machine = "microvm";
   want.append = "panic_on_warn=1";
   const std::string file = KTRIAL_SOURCE_DIR "/harness/spec/testdata/full.toml";
   EXPECT_EQ(specs->front().parameter_places["threads"], file + ":18: set.threads");

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "harness/base/text.h"
-#include "harness/spec/trace_request.h"
 
 namespace ktrial::spec {
 namespace {
@@ -15,15 +14,18 @@ constexpr std::array<std::string_view, 3> kAccels = {"auto", "kvm", "tcg"};
 constexpr std::array<std::string_view, 2> kVmms = {"qemu", "libvirt"};
 constexpr std::array<std::string_view, 4> kChannels = {"auto", "vhost-vsock", "vhost-user-vsock",
                                                        "virtio-serial"};
-constexpr std::array<std::string_view, 2> kMachines = {"q35", "microvm"};
+
+std::unexpected<Error> not_one_of(std::string_view text, const auto& names) {
+  std::string allowed;
+  for (std::string_view name : names) allowed += (allowed.empty() ? "" : ", ") + std::string(name);
+  return usage_error(in_quotes(text) + " is not one of " + allowed);
+}
 
 template <class E, std::size_t N>
 Result<E> parse_name(const std::array<std::string_view, N>& names, std::string_view text) {
   if (auto it = std::ranges::find(names, text); it != names.end())
     return static_cast<E>(it - names.begin());
-  std::string allowed;
-  for (std::string_view name : names) allowed += (allowed.empty() ? "" : ", ") + std::string(name);
-  return usage_error(in_quotes(text) + " is not one of " + allowed);
+  return not_one_of(text, names);
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -52,7 +54,6 @@ constexpr Unit kUnits[] = {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"
 std::string_view name(Accel accel) { return kAccels[static_cast<std::size_t>(accel)]; }
 std::string_view name(Vmm vmm) { return kVmms[static_cast<std::size_t>(vmm)]; }
 std::string_view name(ChannelKind channel) { return kChannels[static_cast<std::size_t>(channel)]; }
-std::string_view name(Machine machine) { return kMachines[static_cast<std::size_t>(machine)]; }
 
 std::string cell_name(const TrialSpec& spec) {
   std::string out;
@@ -65,8 +66,10 @@ Result<Vmm> parse_vmm(std::string_view text) { return parse_name<Vmm>(kVmms, tex
 Result<ChannelKind> parse_channel(std::string_view text) {
   return parse_name<ChannelKind>(kChannels, text);
 }
-Result<Machine> parse_machine(std::string_view text) {
-  return parse_name<Machine>(kMachines, text);
+Result<std::string> parse_machine(std::string_view text) {
+  const std::vector<std::string> known = arch::machine_names();
+  if (std::ranges::find(known, text) == known.end()) return not_one_of(text, known);
+  return std::string(text);
 }
 
 std::string in_quotes(std::string_view text) {
@@ -164,35 +167,6 @@ std::string suggest(std::string_view text, const std::vector<std::string>& candi
     }
   }
   return best;
-}
-
-Status validate(const TrialSpec& spec) {
-  std::string problems;
-  auto check = [&](bool good, const std::string& problem) {
-    if (!good) problems += (problems.empty() ? "" : "\n") + problem;
-  };
-  auto between = [&](const char* key, int value, int low, int high) {
-    check(value >= low && value <= high, std::string(key) + ": " + std::to_string(value) +
-                                             " is outside " + std::to_string(low) + ".." +
-                                             std::to_string(high));
-  };
-  between("cpus", spec.cpus, 1, kMaxCpus);
-  between("memory", spec.memory_mib, kMinMemoryMib, kMaxMemoryMib);
-  between("repeat", spec.repeat, 1, kMaxRepeat);
-  check(!spec.kernel.empty(), "kernel: is empty; name an image, git:REV, deb:PACKAGE or host");
-  check(!spec.workload.empty() || !spec.command.empty(),
-        "workload: is empty and there is no command");
-  check(spec.command.empty() || spec.parameters.empty(),
-        "set: parameters are a workload's; the command gets its arguments after its name");
-  check(spec.append.find('\n') == std::string::npos && spec.append.find('\0') == std::string::npos,
-        "append: the kernel command line is one line");
-  check(!spec.timeout || spec.timeout->count() > 0, "timeout: 0 leaves no time for a trial");
-  check(!spec.timeout || !spec.duration || *spec.timeout > *spec.duration,
-        "timeout: is not longer than duration; it limits the whole trial, boot included");
-  check(spec.vmm == Vmm::libvirt || spec.connect.empty(), "connect: needs vmm = libvirt");
-  if (const std::string trace = trace_problems(spec); !trace.empty()) check(false, trace);
-  if (problems.empty()) return {};
-  return usage_error(problems);
 }
 
 }  // namespace ktrial::spec

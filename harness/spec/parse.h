@@ -29,16 +29,12 @@ Result<std::pair<std::string, std::string>> parse_setting(std::string_view text)
 Result<Accel> parse_accel(std::string_view text);
 Result<Vmm> parse_vmm(std::string_view text);
 Result<ChannelKind> parse_channel(std::string_view text);
-Result<Machine> parse_machine(std::string_view text);
+Result<std::string> parse_machine(std::string_view text);  // of any architecture
 
 // The candidate that `text` most likely meant, or "" when none is near.
 std::string suggest(std::string_view text, const std::vector<std::string>& candidates);
 
 // 'text' for a message: bounded, control characters masked.
 std::string in_quotes(std::string_view text);
-
-// Bounds of a finished spec, e.g. after flags were applied over a file. All
-// problems are in the one message, a line each.
-Status validate(const TrialSpec& spec);
 
 }  // namespace ktrial::spec

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "harness/arch/arch.h"
+
 namespace ktrial::spec {
 
 using Milliseconds = std::chrono::milliseconds;
@@ -19,16 +21,14 @@ using Milliseconds = std::chrono::milliseconds;
 enum class Accel { automatic, kvm, tcg };
 enum class Vmm { qemu, libvirt };
 enum class ChannelKind { automatic, vhost_vsock, vhost_user_vsock, virtio_serial };
-enum class Machine { q35, microvm };
 
 // The names of the command line: "auto", "vhost-user-vsock", ...
 std::string_view name(Accel accel);
 std::string_view name(Vmm vmm);
 std::string_view name(ChannelKind channel);
-std::string_view name(Machine machine);
 
 struct TrialSpec {
-  std::string kernel = "deb:linux-image-cloud-amd64";  // a reference, not yet resolved
+  std::string kernel = arch::native().default_kernel;  // a reference, not yet resolved
   std::string workload = "mmcid-vfork";                // unused when `command` is given
   std::map<std::string, std::string> parameters;       // --set KEY=VALUE
   // Where each was set, for errors about it: "FILE:LINE: set.KEY" or "--set KEY".
@@ -52,7 +52,7 @@ struct TrialSpec {
   Vmm vmm = Vmm::qemu;
   std::string connect;  // libvirt URI; empty: libvirt's default
   ChannelKind channel = ChannelKind::automatic;
-  Machine machine = Machine::q35;
+  std::string machine;               // of QEMU; empty: the first of the architecture
   std::string append;                // more kernel command line
   std::vector<std::string> command;  // argv after "--"
   // Which cell of a matrix this is: its axes' names and values, in their order; no matrix: empty.

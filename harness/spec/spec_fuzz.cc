@@ -6,6 +6,7 @@
 
 #include "harness/spec/load.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/validate.h"
 #include "harness/spec/workload.h"
 
 namespace {

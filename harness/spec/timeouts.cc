@@ -53,8 +53,37 @@ double load_scale(int vcpus, int host_cores) {
   return std::max(1.0, static_cast<double>(vcpus) / std::max(1, host_cores));
 }
 
-Milliseconds job_end() {
-  return Milliseconds(std::llround(30e3 * environment_scale().value_or(1) * kBuildScale));
+Milliseconds host_wait(HostWait which) {
+  const Milliseconds unscaled = [which]() -> Milliseconds {
+    switch (which) {
+      case HostWait::job_end:
+        return 30s;
+      case HostWait::kvm_first_line:
+      case HostWait::vsock_peer_line:
+        return 5s;
+      case HostWait::program_version:
+        return 20s;
+      case HostWait::library_list:
+        return 30s;
+      case HostWait::vsock_daemon_start:
+      case HostWait::make_end:
+        return 10s;
+      case HostWait::libvirt_start:
+        return 120s;
+      case HostWait::libvirt_call:
+        return 60s;
+      case HostWait::libvirt_send:
+        return 10min;
+      case HostWait::download:
+      case HostWait::git:
+        return 30min;
+      case HostWait::module_build:
+        return 5min;
+    }
+    std::abort();
+  }();
+  const double scale = environment_scale().value_or(1) * kBuildScale;
+  return Milliseconds(std::llround(static_cast<double>(unscaled.count()) * scale));
 }
 
 Timeouts make_timeouts(double scale, const Profile& profile) {

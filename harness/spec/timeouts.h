@@ -63,8 +63,24 @@ Result<double> environment_scale();
 // The scale of a spec: vCPUs over host cores, at least 1.
 double load_scale(int vcpus, int host_cores);
 
-// Of a job that is told to end: its machine's end, and its record. By KTRIAL_TIMEOUT_SCALE alone.
-Milliseconds job_end();
+// What is not a guest's: this host's own programs and daemons, the network.
+enum class HostWait {
+  job_end,             // a job that is told to end: its machine's end, and its record
+  kvm_first_line,      // a kernel under KVM, to its first line
+  program_version,     // PROGRAM --version
+  library_list,        // of a program to be packed, by its loader
+  vsock_daemon_start,  // vhost-device-vsock, until it listens
+  vsock_peer_line,     // one line of a workload in the guest
+  libvirt_start,       // a call that may have libvirtd examine QEMU first
+  libvirt_call,        // any other
+  libvirt_send,        // one file, over a slow line
+  download,            // of one package, or apt's lists
+  git,                 // one command
+  module_build,        // one kernel module
+  make_end,            // make, from its SIGTERM on
+};
+// By KTRIAL_TIMEOUT_SCALE and the build (sanitizers) alone.
+Milliseconds host_wait(HostWait which);
 
 // "watchdog_thresh=5", "rcupdate.rcu_cpu_stall_timeout=20", ...: kernel command line.
 std::vector<std::string> detector_arguments(const Detectors& detectors);

@@ -12,6 +12,7 @@ namespace {
 struct Preset {
   const char* name;
   const char* events;
+  std::string arch::Arch::* more = nullptr;  // that only this architecture has
 };
 // Systems with a star where what they hold differs between kernels.
 constexpr Preset kPresets[] = {
@@ -23,11 +24,8 @@ constexpr Preset kPresets[] = {
      "sched:sched_process_fork,sched:sched_process_exec,sched:sched_process_exit,"
      "sched:sched_process_wait,sched:sched_wakeup_new,task:task_newtask"},
     {"rcu", "rcu:*"},
-    {"ipi",
-     "ipi:*,csd:*,irq_vectors:reschedule_entry,irq_vectors:reschedule_exit,"
-     "irq_vectors:call_function_entry,irq_vectors:call_function_exit,"
-     "irq_vectors:call_function_single_entry,irq_vectors:call_function_single_exit"},
-    {"irq", "irq:*,irq_vectors:local_timer_entry,irq_vectors:local_timer_exit"},
+    {"ipi", "ipi:*,csd:*", &arch::Arch::ipi_events},
+    {"irq", "irq:*", &arch::Arch::timer_events},
     {"mmcid", "mmcid:*"},
 };
 
@@ -132,7 +130,10 @@ Status add_item(TraceRequest& out, std::string_view item) {
   const auto* preset =
       std::ranges::find_if(kPresets, [&](const Preset& p) { return item == p.name; });
   if (preset == std::end(kPresets)) return no_item(item);
-  for (std::string_view name : split(preset->events)) {
+  std::string events = preset->events;
+  if (preset->more != nullptr && !(arch::native().*preset->more).empty())
+    events += "," + arch::native().*preset->more;
+  for (std::string_view name : split(events)) {
     TraceEvent event = KTRIAL_TRY(parse_event(name));
     event.preset = preset->name;
     KTRIAL_TRY(add(out, std::move(event)));

@@ -4,6 +4,7 @@
 
 #include "harness/spec/load.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/validate.h"
 
 namespace ktrial::spec {
 namespace {

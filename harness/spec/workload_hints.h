@@ -8,7 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/spec/workload.h"
+#include "harness/base/result.h"
+#include "harness/spec/workload_info.h"
 
 namespace ktrial::spec {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/subtests/subtests.h"
+#include "harness/subtests/subtest.h"
 
 namespace ktrial::subtests {
 

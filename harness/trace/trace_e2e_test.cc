@@ -42,8 +42,8 @@ const Case kCases[] = {
     {"v73_wrapped", k73, "64k"},
 };
 #else
-const Case kCases[] = {{"whole", kernel::kDefaultReference, "2m"},
-                       {"wrapped", kernel::kDefaultReference, "64k"}};
+const Case kCases[] = {{"whole", kernel::default_reference(), "2m"},
+                       {"wrapped", kernel::default_reference(), "64k"}};
 #endif
 
 // Pointers the guest shows hashed.

@@ -16,13 +16,12 @@ namespace {
 constexpr char kEvents[] =
     "sched:sched_switch,sched:sched_process_fork,sched:sched_process_exec,"
     "sched:sched_process_exit,sched:sched_wakeup_new";
-// A function filter that nothing matches would stand for all functions, from the first
-// instant on. This one every x86-64 kernel has, and calls once at its end.
-constexpr char kRareFunction[] = "__x64_sys_reboot";
 
-std::string function_arguments(const std::vector<std::string>& globs) {
+// A function filter that nothing matches would stand for all functions, from the first
+// instant on. reboot() every kernel has, and calls once at its end.
+std::string function_arguments(const arch::Arch& arch, const std::vector<std::string>& globs) {
   if (globs.empty()) return "";
-  std::string filter = kRareFunction;
+  std::string filter = arch.syscall_prefix + "reboot";
   for (const std::string& glob : globs) filter += "," + glob;
   return fmt::format("ftrace=function ftrace_filter={} ", filter);
 }
@@ -43,7 +42,7 @@ std::string black_box_arguments(const Plan& plan) {
                                 spec::trace_buffer_kib(plan.spec, plan.trace));
   if (!plan.spec.trace_clock.empty()) out += fmt::format("trace_clock={} ", plan.spec.trace_clock);
   if (plan.spec.trace_stop == spec::kStopAtWarning) out += "traceoff_on_warning ";
-  return out + function_arguments(plan.trace.functions);
+  return out + function_arguments(*plan.kernel.arch, plan.trace.functions);
 }
 
 std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,

@@ -7,8 +7,8 @@
 namespace ktrial::trial {
 namespace {
 
-Result<Vmm> direct(boost::asio::io_context& io, std::stop_token stop) {
-  const auto qemu = KTRIAL_TRY(vm::find_qemu(stop));
+Result<Vmm> direct(boost::asio::io_context& io, const arch::Arch& arch, std::stop_token stop) {
+  const auto qemu = KTRIAL_TRY(vm::find_qemu(stop, arch));
   return Vmm{.make = [&io, qemu](
                          const vm::VmConfig& config) { return vm::make_qemu_vm(io, qemu, config); },
              .version = qemu.version,
@@ -33,9 +33,9 @@ Result<Vmm> through_libvirt(boost::asio::io_context& io, const std::string& uri,
 }  // namespace
 
 Result<Vmm> choose_vmm(boost::asio::io_context& io, const spec::TrialSpec& spec,
-                       std::stop_token stop) {
+                       const arch::Arch& arch, std::stop_token stop) {
   if (spec.vmm == spec::Vmm::libvirt) return through_libvirt(io, spec.connect, stop);
-  return direct(io, stop);
+  return direct(io, arch, stop);
 }
 
 }  // namespace ktrial::trial

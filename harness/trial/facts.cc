@@ -36,7 +36,7 @@ std::string fact(const results::Facts& facts, std::string_view key) {
 results::KernelFacts facts_of(const kernel::Kernel& kernel) {
   results::KernelFacts out{.release = kernel.release,
                            .commit = kernel.commit,
-                           .architecture = kernel.arch,
+                           .architecture = kernel.arch->name,
                            .compiler = {},
                            .config_sha256 = {},
                            .image_sha256 = kernel.sha256};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/base/result.h"
+#include "harness/trial/kept.h"
 #include "harness/verdict/evidence.h"
 #include "results/record.h"
 
@@ -15,12 +16,6 @@ namespace ktrial::trial {
 inline constexpr char kEvidenceFile[] = "evidence.json";  // in the trial's folder
 
 Status keep_evidence(const std::filesystem::path& folder, const verdict::Evidence& evidence);
-
-struct KeptEvidence {
-  verdict::Evidence evidence;
-  // What the folder does not hold, and what was taken instead: sentences, for people.
-  std::vector<std::string> assumed;
-};
 
 // The folder may be a stranger's; all that is read is bounded. ErrorKind::usage if the console log
 // is gone: without it nothing can be judged. A trial of a ktrial that kept no evidence.json is

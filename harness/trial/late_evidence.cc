@@ -38,7 +38,9 @@ void take_autopsy(const Scene& scene) {
              return recover_trace(scene, kernel, log);
            },
        .core = scene.plan.spec.core ? scene.artifacts / "vmcore" : std::filesystem::path(),
-       .wants_proof = !autopsy::host_explains(evidence.host).empty(),
+       .wants_proof =
+           !autopsy::host_explains(evidence.host, -1, verdict::starving_share(evidence)).empty(),
+       .proof_s = verdict::proof_seconds(evidence),
        .proof_patience = scene.plan.timeouts.proof,
        .monitor_patience = scene.plan.timeouts.monitor_reply});
   const autopsy::Autopsy& found = evidence.autopsy;

@@ -7,6 +7,7 @@
 
 #include "harness/base/re2.h"
 #include "harness/base/text.h"
+#include "results/store/json.h"
 #include "results/store/json_fields.h"
 
 namespace ktrial::trial {

@@ -5,7 +5,8 @@
 #include <optional>
 #include <string_view>
 
-#include "harness/trial/kept_evidence.h"
+#include "harness/trial/kept.h"
+#include "results/record.h"
 
 namespace ktrial::trial {
 

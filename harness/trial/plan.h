@@ -30,7 +30,7 @@ struct Vmm {
   bool private_sockets = true;  // its QEMU may use sockets in folders of ours
 };
 Result<Vmm> choose_vmm(boost::asio::io_context& io, const spec::TrialSpec& spec,
-                       std::stop_token stop);
+                       const arch::Arch& arch, std::stop_token stop);
 
 struct Plan {
   spec::TrialSpec spec;

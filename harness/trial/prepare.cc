@@ -7,15 +7,17 @@
 #include <thread>
 
 #include "harness/base/file.h"
+#include "harness/channel/make_channel.h"
 #include "harness/guest_image/initramfs.h"
 #include "harness/guest_image/modules.h"
 #include "harness/guest_image/program.h"
 #include "harness/kernel/build/module_build.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/validate.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/command_line.h"
 #include "harness/trial/facts.h"
 #include "harness/trial/plan.h"
-#include "harness/vm/tsc.h"
 
 namespace ktrial::trial {
 namespace fs = std::filesystem;
@@ -23,56 +25,6 @@ namespace fs = std::filesystem;
 namespace {
 
 int host_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
-
-// Timer ticks a second of this kernel; 0: unknown.
-unsigned timer_hz(const kernel::Kernel& kernel) {
-  // Debian's kernels of the last decades; its later packages come without a config.
-  if (!kernel.config) return kernel.release.ends_with("-amd64") ? 250 : 0;
-  const auto config = read_file(*kernel.config);
-  if (!config) return 0;
-  static constexpr std::string_view kKey = "\nCONFIG_HZ=";
-  const std::size_t at = config->find(kKey);
-  if (at == std::string::npos) return 0;
-  return static_cast<unsigned>(std::strtoul(config->c_str() + at + kKey.size(), nullptr, 10));
-}
-
-// The guest kernel's command line: evidence first (KERNEL-side detectors on,
-// everything on the console), speed second, the user's words last, so that they win.
-std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeouts& timeouts,
-                                const kernel::Kernel& kernel, vm::Accel accel) {
-  std::vector<std::string> words = {
-      "console=ttyS0",
-      "ignore_loglevel",
-      "printk.time=1",
-      "printk.devkmsg=on",
-      "panic=-1",           // reset at once: QEMU then ends, and we know
-      "unknown_nmi_panic",  // our NMI turns a silent hang into backtraces ...
-      "panic_print=0x40",   // ... of all CPUs
-      "softlockup_all_cpu_backtrace=1",
-      "sysrq_always_enabled",
-      "audit=0",
-      "random.trust_cpu=on",
-  };
-  if (accel == vm::Accel::tcg) {
-    words.push_back("tsc=reliable");  // else HPET: slow, odd stamps
-    // The IO-APIC timer check counts ticks in real time: on a busy host it panics.
-    words.push_back("no_timer_check");
-    const unsigned tsc_khz = vm::host_tsc_khz();
-    // TCG's TSC is the host's. A kernel that calibrates it against the PIT on a busy
-    // host may be wrong by a factor of thirty: its clock then runs away and every
-    // detector fires. (A microvm has no PIT at all.)
-    if (tsc_khz != 0) words.push_back(fmt::format("tsc_early_khz={}", tsc_khz));
-    // TCG's TSC is not "constant", so every CPU would measure its delay loop, badly
-    // and for a tenth of a second; this is the value that a real TSC gives.
-    if (const unsigned hz = timer_hz(kernel); hz != 0 && tsc_khz != 0)
-      words.push_back(fmt::format("lpj={}", tsc_khz * 1000ULL / hz));
-  }
-  for (std::string& word : spec::detector_arguments(timeouts.detectors))
-    words.push_back(std::move(word));
-  std::string out;
-  for (const std::string& word : words) out += word + " ";
-  return out + spec.append;
-}
 
 std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
                                        const std::map<std::string, std::string>& parameters,
@@ -196,13 +148,18 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   if (plan.trace.any() && traces_itself(plan))
     return usage_error("trace: workload " + plan.workload->name +
                        " switches tracing on and off itself: what it leaves is no trace");
-  plan.vmm = KTRIAL_TRY(choose_vmm(io, spec, options.stop));
+  plan.vmm = KTRIAL_TRY(choose_vmm(io, spec, arch::native(), options.stop));
   const auto reference = KTRIAL_TRY(kernel::parse_reference(spec.kernel));
   plan.kernel = KTRIAL_TRY(kernel::resolve(reference, {.cache_dir = options.cache,
                                                        .offline = options.offline,
                                                        .progress = options.progress,
                                                        .stop = options.stop,
                                                        .git = options.git}));
+  const arch::Arch& arch = *plan.kernel.arch;
+  if (arch.machine(spec.machine) == nullptr)
+    return usage_error("machine: " + spec.machine + " is none of " + arch.name +
+                       ", for which the kernel is");
+  if (&arch != &arch::native()) plan.vmm = KTRIAL_TRY(choose_vmm(io, spec, arch, options.stop));
   auto channel = KTRIAL_TRY(
       choose_channel(spec, plan.workload && plan.workload->needs_vsock, plan.kernel, plan.vmm));
   plan.channel = channel.kind;
@@ -213,6 +170,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
 
   vm::AccelQuery query{.wanted = std::nullopt,
                        .kernel = plan.kernel.image,
+                       .arch = &arch,
                        .kernel_id = plan.kernel.sha256,
                        .cache = options.cache / "accel.json"};
   if (spec.accel == spec::Accel::kvm) query.wanted = vm::Accel::kvm;

@@ -40,8 +40,8 @@ vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel) {
           .memory_mib = static_cast<std::uint64_t>(plan.spec.memory_mib),
           .accel = plan.accel.accel,
           .one_thread = plan.workload && plan.workload->patches_code,
-          .machine =
-              plan.spec.machine == spec::Machine::microvm ? vm::Machine::microvm : vm::Machine::q35,
+          .arch = plan.kernel.arch,
+          .machine = plan.kernel.arch->machine(plan.spec.machine),
           .channel = channel.device()};
 }
 

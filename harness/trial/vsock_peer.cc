@@ -8,13 +8,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <optional>
 
+#include "harness/spec/timeouts.h"
+
 namespace ktrial::trial {
 namespace asio = boost::asio;
 
 namespace {
 constexpr std::size_t kMaxLine = 4096;
 constexpr auto kRefusedPause = std::chrono::milliseconds(50);  // the guest may not listen yet
-constexpr auto kPatience = std::chrono::seconds(5);            // for one line; then a new try
 }  // namespace
 
 struct VsockPeer::State : std::enable_shared_from_this<State> {
@@ -27,7 +28,7 @@ struct VsockPeer::State : std::enable_shared_from_this<State> {
     if (!begun) return again_after_pause();
     stream.emplace(io_context, begun->fd.release());
     inbox.clear();
-    timer.expires_after(kPatience);
+    timer.expires_after(spec::host_wait(spec::HostWait::vsock_peer_line));
     timer.async_wait([self = shared_from_this()](auto error) {
       if (!error && self->stream) self->stream->cancel();
     });

@@ -113,7 +113,7 @@ Blame blame(const Evidence& evidence) {
     // Without memory to read, an NMI's backtrace says where and the registers that it stayed.
     const auto* state = finding->cpu ? state_of(evidence.autopsy, *finding->cpu) : nullptr;
     const bool proven = state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off &&
-                        state->ran_s >= autopsy::kProofSeconds;
+                        state->ran_s >= proof_seconds(evidence);
     return {finding->culprit, proven};
   }
   if (culprit) return {culprit->function, false};
@@ -125,7 +125,9 @@ Blame blame(const Evidence& evidence) {
 // How the host explains a stall of `cpu` (-1: any); empty when it does not, or when
 // somebody is proven guilty all the same.
 std::string excuse(const Evidence& evidence, int cpu) {
-  return blame(evidence).proven ? "" : autopsy::host_explains(evidence.host, cpu);
+  return blame(evidence).proven
+             ? ""
+             : autopsy::host_explains(evidence.host, cpu, starving_share(evidence));
 }
 
 std::optional<Verdict> from_findings(const Evidence& evidence) {
@@ -313,6 +315,14 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
 }
 
 }  // namespace
+
+double starving_share(const Evidence& evidence) {
+  return evidence.phase == Phase::boot ? autopsy::kStarvingShareAtBoot : autopsy::kStarvingShare;
+}
+
+double proof_seconds(const Evidence& evidence) {
+  return evidence.phase == Phase::boot ? autopsy::kBootProofSeconds : autopsy::kProofSeconds;
+}
 
 bool cannot_run(const Evidence& evidence, const wire::Exit& exit) {
   return exit.value == 2 && evidence.workload_protocol;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "results/store/json.h"
 #include "results/store/json_fields.h"
 
 namespace ktrial::verdict {

@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::uint64_t kFourGiB = 1ull << 32;
 constexpr std::uint64_t kSlowest = 32;  // MiB a second that a dump writes at least
 
 // A file with a name only while the VMM writes it.
@@ -71,20 +70,15 @@ Status append(int to, std::uint64_t offset, int from, std::uint64_t bytes) {
 
 }  // namespace
 
-std::uint64_t low_memory(std::uint64_t bytes, Machine machine) {
-  if (machine == Machine::microvm) return std::min<std::uint64_t>(bytes, 0xc0000000);
-  return bytes >= 0xb0000000 ? 0x80000000 : bytes;
-}
-
-Result<GuestRam> dump_ram(const Monitor& monitor, std::uint64_t bytes, Machine machine,
+Result<GuestRam> dump_ram(const Monitor& monitor, std::uint64_t bytes, const arch::Machine& machine,
                           milliseconds patience) {
-  const std::uint64_t low = low_memory(bytes, machine);
-  Target whole = KTRIAL_TRY(dump(monitor, 0, low, patience));
+  const std::uint64_t low = machine.low_memory(bytes);
+  Target whole = KTRIAL_TRY(dump(monitor, machine.ram_base, low, patience));
   if (bytes > low) {
-    Target high = KTRIAL_TRY(dump(monitor, kFourGiB, bytes - low, patience));
+    Target high = KTRIAL_TRY(dump(monitor, machine.high_base, bytes - low, patience));
     KTRIAL_TRY(append(whole.fd().get(), low, high.fd().get(), bytes - low));
   }
-  return GuestRam{std::move(whole.fd()), bytes, machine};
+  return GuestRam{std::move(whole.fd()), bytes, &machine};
 }
 
 }  // namespace ktrial::vm

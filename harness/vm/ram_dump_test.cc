@@ -40,7 +40,7 @@ class RamDumpTest : public testing::Test {
 };
 
 TEST_F(RamDumpTest, IsOneFileInTheOrderOfTheRam) {
-  auto ram = dump_ram(vmm(), 3ull << 30, Machine::q35, {});
+  auto ram = dump_ram(vmm(), 3ull << 30, *arch::native().machine("q35"), {});
   ASSERT_TRUE(ram) << ram.error().message;
   EXPECT_EQ(asked, (std::vector<std::pair<std::uint64_t, std::uint64_t>>{
                        {0, 0x80000000}, {1ull << 32, 0x40000000}}));
@@ -50,7 +50,7 @@ TEST_F(RamDumpTest, IsOneFileInTheOrderOfTheRam) {
 }
 
 TEST_F(RamDumpTest, ACutFileIsAnErrorWithAHint) {
-  auto ram = dump_ram(vmm(1), 64 << 20, Machine::q35, {});
+  auto ram = dump_ram(vmm(1), 64 << 20, *arch::native().machine("q35"), {});
   ASSERT_FALSE(ram);
   EXPECT_NE(ram.error().hint.find(dir->path().string()), std::string::npos);
   EXPECT_TRUE(fs::is_empty(dir->path()));
@@ -58,7 +58,7 @@ TEST_F(RamDumpTest, ACutFileIsAnErrorWithAHint) {
 
 TEST_F(RamDumpTest, NoFolderIsAnError) {
   ASSERT_EQ(::setenv("TMPDIR", (dir->path() / "none").c_str(), 1), 0);
-  EXPECT_FALSE(dump_ram(vmm(), 64 << 20, Machine::q35, {}));
+  EXPECT_FALSE(dump_ram(vmm(), 64 << 20, *arch::native().machine("q35"), {}));
 }
 
 }  // namespace

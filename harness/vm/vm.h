@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "harness/arch/arch.h"
 #include "harness/base/child.h"
 #include "harness/base/fd.h"
 #include "harness/base/result.h"
@@ -22,9 +23,7 @@
 namespace ktrial::vm {
 
 enum class Accel { tcg, kvm };
-enum class Machine { q35, microvm };
 const char* name(Accel accel);
-const char* name(Machine machine);
 
 // How the guest sees the channel to the host.
 struct NoChannelDevice {};
@@ -51,7 +50,8 @@ struct VmConfig {
   // TCG: all vCPUs in one host thread, in turns. With a thread each, QEMU 7.2 may
   // keep the translation of code that another vCPU patched meanwhile.
   bool one_thread = false;
-  Machine machine = Machine::q35;
+  const arch::Arch* arch = &arch::native();
+  const arch::Machine* machine = arch->machine("");  // one of its machines
   ChannelDevice channel;
   bool share_ram = true;  // false: ram() takes a dump; vhost-user devices need it shared
 };
@@ -77,7 +77,7 @@ using VmEvent = std::variant<ConsoleBytes, Stopped, GuestShutdown, Exited>;
 // One register sample of one vCPU.
 struct VcpuSample {
   unsigned cpu = 0;
-  std::uint64_t rip = 0, rsp = 0, rbp = 0;
+  std::uint64_t ip = 0, sp = 0, fp = 0;  // instruction, stack, frame
   bool interrupts_enabled = true;
   bool user_mode = false;
   bool halted = false;
@@ -90,7 +90,7 @@ struct VcpuSample {
 struct GuestRam {
   Fd fd;
   std::uint64_t bytes = 0;
-  Machine machine = Machine::q35;
+  const arch::Machine* machine = arch::native().machine("");
 };
 
 class Vm {

@@ -66,6 +66,8 @@ TEST(QemuArgvTest, ShellScriptQuotesWhatAShellWouldTouch) {
 }
 
 // As printed by QEMU 7.2 under TCG, lines cut to those that are read.
+const arch::RegisterWords& kWords = arch::native().registers;
+
 constexpr char kRegisters[] =
     "\r\nCPU#0\r\nRAX=0000000000000000 RBX=0\r\n"
     "RSI=0000000000000000 RDI=0 RBP=ffffc90000003f08 RSP=ffffc90000003ee0\r\n"
@@ -74,7 +76,7 @@ constexpr char kRegisters[] =
     "\r\nCPU#2\r\nRIP=ffffffff81c0ffee RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n";
 
 TEST(QemuRegistersTest, ReadsEveryCpu) {
-  auto samples = parse_registers(kRegisters);
+  auto samples = parse_registers(kRegisters, kWords);
   ASSERT_EQ(samples.size(), 3u);
   EXPECT_EQ(samples[0], (VcpuSample{0, 0xffffffff81105a55, 0xffffc90000003ee0, 0xffffc90000003f08,
                                     false, false, false}));
@@ -83,8 +85,8 @@ TEST(QemuRegistersTest, ReadsEveryCpu) {
 }
 
 TEST(QemuRegistersTest, GarbageYieldsNothing) {
-  EXPECT_TRUE(parse_registers("").empty());
-  EXPECT_TRUE(parse_registers("CPU#CPU#x RIP= CPU#7 RIP=zz RFL=").empty());
+  EXPECT_TRUE(parse_registers("", kWords).empty());
+  EXPECT_TRUE(parse_registers("CPU#CPU#x RIP= CPU#7 RIP=zz RFL=", kWords).empty());
 }
 
 struct QmpPair {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "results/campaign.h"
-#include "results/report/kcidb.h"
+#include "results/report/kcidb_options.h"
 #include "results/report/report.h"
 
 namespace ktrial::results {

@@ -1,4 +1,5 @@
 #include "results/report/campaign.h"
+#include "results/store/json.h"
 #include "results/store/json_fields.h"
 
 namespace ktrial::results {

@@ -11,6 +11,8 @@
 #include "results/report/fake_campaign.h"
 #include "results/report/fake_reader.h"
 #include "results/report/golden.h"
+#include "results/report/kcidb.h"
+#include "results/report/letter.h"
 #include "results/report/mail.h"
 #include "results/schema_check.h"
 #include "results/store/json.h"

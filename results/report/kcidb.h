@@ -5,13 +5,10 @@
 #include <string>
 
 #include "results/batch.h"
+#include "results/report/kcidb_options.h"
 
 namespace ktrial::results {
 
-struct KcidbOptions {
-  // Who submits: the beginning of every id. [a-z0-9_]+, see kcidb_origin().
-  std::string origin = "ktrial";
-};
 // `text` is an origin as the schema has them.
 bool is_kcidb_origin(std::string_view text);
 

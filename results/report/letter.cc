@@ -1,7 +1,6 @@
 #include "results/report/letter.h"
 
 #include "harness/base/text.h"
-#include "results/report/mail.h"
 #include "results/report/report.h"
 #include "results/report/text.h"
 

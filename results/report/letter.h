@@ -8,6 +8,11 @@
 
 namespace ktrial::results {
 
+// The command as a shell reads it, in lines of at most `columns` that it joins again; the lines
+// begin with `indent`, which they may as long as no word has to be broken.
+std::string shell_lines(const std::vector<std::string>& argv, std::size_t columns,
+                        const std::string& indent);
+
 class Letter {
  public:
   static constexpr std::size_t kColumns = 72;

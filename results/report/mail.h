@@ -19,9 +19,4 @@ struct MailOptions {
 // One failure: the run's own, the most frequent one. Of a batch, the run that tells most.
 std::string batch_mail(const BatchRecord& batch, const MailOptions& options = {});
 
-// The command as a shell reads it, in lines of at most `columns` that it joins again; the lines
-// begin with `indent`, which they may as long as no word has to be broken.
-std::string shell_lines(const std::vector<std::string>& argv, std::size_t columns,
-                        const std::string& indent);
-
 }  // namespace ktrial::results

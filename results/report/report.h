@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "results/record.h"
+#include "results/report/text.h"
 #include "results/store/store.h"
 
 namespace ktrial::results {
@@ -48,10 +49,5 @@ std::string summary_text(const std::vector<FileFindings>& files, const TextOptio
 // Runs, latest first, as Store::list() gives them: {"runs": [...]}, and a table.
 std::string list_json(const std::vector<RunSummary>& runs);
 std::string list_text(const std::vector<RunSummary>& runs, const TextOptions& options = {});
-
-// One line of untrusted text made safe for a terminal.
-std::string printable(std::string_view text);
-// argv as a POSIX shell reads it back.
-std::string shell_quoted(const std::vector<std::string>& argv);
 
 }  // namespace ktrial::results

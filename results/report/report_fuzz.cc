@@ -7,6 +7,7 @@
 #include "results/report/fake_campaign.h"
 #include "results/report/fake_reader.h"
 #include "results/report/html.h"
+#include "results/report/kcidb.h"
 #include "results/report/mail.h"
 #include "results/store/json.h"
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "results/batch.h"
 #include "results/report/campaign.h"
 
 namespace ktrial::results {

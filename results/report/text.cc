@@ -6,7 +6,6 @@
 #include <cstdio>
 
 #include "harness/base/text.h"
-#include "results/report/report.h"
 
 namespace ktrial::results {
 namespace {

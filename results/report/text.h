@@ -1,4 +1,4 @@
-// Pieces of the text report. Internal to this folder.
+// Pieces of the text report.
 #pragma once
 
 #include <string>
@@ -8,6 +8,11 @@
 #include "results/record.h"
 
 namespace ktrial::results {
+
+// One line of untrusted text made safe for a terminal.
+std::string printable(std::string_view text);
+// argv as a POSIX shell reads it back.
+std::string shell_quoted(const std::vector<std::string>& argv);
 
 enum class Ink { bold, dim, good, bad, unsure };
 std::string inked(std::string_view text, Ink ink, bool color);

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "results/store/store.h"
+#include "results/store/summary.h"
 
 struct sqlite3;
 struct sqlite3_stmt;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "results/store/json_fields.h"
+#include "results/store/json_story.h"
 
 namespace ktrial::results {
 namespace {

@@ -3,10 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
-#include "results/store/json.h"
+#include "results/record.h"
 
 namespace ktrial::results {
+
+using Json = nlohmann::ordered_json;  // as in json.h
 
 inline std::string text_of(const Json& object, const char* key) {
   auto it = object.find(key);
@@ -71,9 +76,5 @@ inline Facts facts_of(const Json& object, const char* key) {
   });
   return out;
 }
-
-// The trace's part of a trial's record.
-Json to_json(const TraceStory& story);
-TraceStory story_from_json(const Json& json);
 
 }  // namespace ktrial::results

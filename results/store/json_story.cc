@@ -1,3 +1,5 @@
+#include "results/store/json_story.h"
+
 #include <algorithm>
 
 #include "results/store/json_fields.h"

@@ -19,20 +19,11 @@
 
 #include "harness/base/result.h"
 #include "results/record.h"
+#include "results/store/summary.h"
 
 namespace ktrial::results {
 
 class Index;
-
-// One line of a list of runs.
-struct RunSummary {
-  std::string id;
-  RunState state = RunState::running;
-  Outcome outcome = Outcome::inconclusive;
-  std::string title, signature, kernel, workload, started_at;
-  int passed = 0, failed = 0, inconclusive = 0;  // trials
-  bool operator==(const RunSummary&) const = default;
-};
 
 // A run that this process is making. On destruction without finish() the run is
 // finished as interrupted, with what was committed. Not for several threads.

@@ -10,9 +10,9 @@ namespace ktrial::introspect::x86_64 {
 std::string prstatus(const vm::VcpuSample& cpu) {
   constexpr std::uint64_t kInterruptFlag = 1u << 9;
   user_regs_struct regs{};
-  regs.rip = cpu.rip;
-  regs.rsp = cpu.rsp;
-  regs.rbp = cpu.rbp;
+  regs.rip = cpu.ip;
+  regs.rsp = cpu.sp;
+  regs.rbp = cpu.fp;
   regs.eflags = cpu.interrupts_enabled ? kInterruptFlag : 0;
   regs.cs = cpu.user_mode ? 0x33 : 0x10;  // __USER_CS, __KERNEL_CS
   regs.ss = cpu.user_mode ? 0x2b : 0x18;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <thread>
 
+#include "harness/arch/arch.h"
 #include "harness/base/child.h"
 #include "harness/base/command.h"
 #include "harness/base/file.h"
@@ -178,7 +179,7 @@ class Build {
     std::vector<std::string> arguments = {"-C", source_.string(), "O=" + objects_.string(),
                                           "-j" + std::to_string(jobs)};
     for (std::string& argument : make_arguments()) arguments.push_back(std::move(argument));
-    arguments.insert(arguments.end(), {"bzImage", "modules"});
+    arguments.insert(arguments.end(), {arch::native().make_image, "modules"});
     auto made = run_make({.arguments = arguments,
                           .log = log_,
                           .objects = objects_,

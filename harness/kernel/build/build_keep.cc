@@ -3,6 +3,8 @@
 #include <set>
 #include <string>
 
+#include "harness/arch/arch.h"
+
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
@@ -52,16 +54,19 @@ Status keep_folder(const fs::path& from, const fs::path& to, const fs::path& nam
 // of headers hold the same (scripts/package/builddeb).
 Status keep_headers(const fs::path& source, const fs::path& objects, const fs::path& to) {
   const auto any = [](const fs::path&) { return true; };
-  for (const char* name : {"include", "arch/x86/include", "scripts"})
+  const std::string ours = "arch/" + arch::native().kernel;
+  for (const std::string& name :
+       {std::string("include"), ours + "/include", std::string("scripts")})
     KTRIAL_TRY(keep_folder(source, to, name, Way::link, any));
   std::error_code error;
-  for (const char* folder : {"", "arch/x86"})
+  for (const std::string& folder : {std::string(), ours})
     for (const auto& entry : fs::directory_iterator(source / folder, error))
       if (entry.is_regular_file() && (entry.path().filename().string().starts_with("Makefile") ||
                                       entry.path().filename() == "Kbuild"))
         KTRIAL_TRY(
             keep_file(entry.path(), to / entry.path().lexically_relative(source), Way::link));
-  for (const char* name : {"include", "arch/x86/include", "scripts"})
+  for (const std::string& name :
+       {std::string("include"), ours + "/include", std::string("scripts")})
     KTRIAL_TRY(keep_folder(objects, to, name, Way::copy, is_wanted_header_file));
   return {};
 }
@@ -73,7 +78,7 @@ Status keep_build(const fs::path& source, const fs::path& objects, const fs::pat
     KTRIAL_TRY(keep_headers(source, objects, to));
     std::error_code error;
     for (const char* name :
-         {"arch/x86/boot/bzImage", "vmlinux", "System.map", ".config", "modules.builtin",
+         {arch::native().image_path.c_str(), "vmlinux", "System.map", ".config", "modules.builtin",
           "modules.builtin.modinfo", "modules.order", "Module.symvers", "tools/objtool/objtool"})
       if (fs::exists(objects / name, error))
         KTRIAL_TRY(keep_file(objects / name, to / name, Way::copy));

@@ -14,12 +14,12 @@
 #include "harness/base/child.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::kernel {
 namespace {
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kGrace{10};
 constexpr std::size_t kMaxLine = 4096;  // bytes kept of a line without end
 
 constexpr const char* kInstall = "apt-get install bc bison flex gcc libelf-dev libssl-dev make";
@@ -173,7 +173,7 @@ class MakeProcess {
   bool end_softly() {
     const timespec stopped = file_time_that_passed(log_.get());
     ::kill(-child_->pid(), SIGTERM);
-    const auto deadline = Clock::now() + kGrace;
+    const auto deadline = Clock::now() + spec::host_wait(spec::HostWait::make_end);
     while (!child_->poll() && Clock::now() < deadline) {
       pollfd ready{output_.get(), POLLIN, 0};
       char buffer[1 << 14];

@@ -6,13 +6,13 @@
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
 
 // A checkout of Linux on a slow disk takes minutes; a hanging network mount more.
-constexpr std::chrono::minutes kPatience{30};
 constexpr std::size_t kMaxOutput = 512u << 20;  // bytes; 15,000 commits with paths are 10 MB
 
 bool is_full_hash(std::string_view text) {
@@ -45,8 +45,9 @@ Result<CommandOutput> run_git(const fs::path& directory, const std::vector<std::
                                    "-C",
                                    directory.string()};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  auto output =
-      run_command(argv, {.timeout = kPatience, .max_output = kMaxOutput, .stop = std::move(stop)});
+  auto output = run_command(argv, {.timeout = spec::host_wait(spec::HostWait::git),
+                                   .max_output = kMaxOutput,
+                                   .stop = std::move(stop)});
   if (output && output->exit_status == 127)
     return fail(ErrorKind::environment, "git is not installed", "apt-get install git");
   if (output && output->truncated)

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <set>
 
+#include "harness/arch/arch.h"
 #include "harness/base/command.h"
 #include "harness/kernel/build/build_make.h"
 #include "harness/kernel/build/kconfig.h"
@@ -78,8 +79,8 @@ Status verify(const ConfigRequest& request) {
   if (missing.empty()) return {};
   std::set<std::string> symbols;
   for (const MissingOption& option : missing) symbols.insert(option.wanted.symbol);
-  missing =
-      explain(std::move(missing), config, KTRIAL_TRY(find_options(request.source, "x86", symbols)));
+  missing = explain(std::move(missing), config,
+                    KTRIAL_TRY(find_options(request.source, arch::native().kernel, symbols)));
   if (missing.empty()) return {};
   std::string message = "the kernel does not grant what was asked for:";
   for (std::size_t i = 0; i < std::min(missing.size(), kMaxNamed); ++i)

@@ -10,12 +10,11 @@
 #include "harness/kernel/deb/headers.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/lock.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::chrono::minutes kMaxBuild{5};
 
 struct Compiler {
   std::string program;
@@ -110,7 +109,8 @@ Status make_module(const fs::path& build_directory, const Compiler& compiler,
       "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"};
   argv.insert(argv.end() - 1, compiler.less.begin(), compiler.less.end());
   if (compiler.program.starts_with("clang")) argv.insert(argv.end() - 1, "LLVM=1");
-  auto output = run_command(argv, {.timeout = kMaxBuild, .stop = options.stop});
+  auto output = run_command(
+      argv, {.timeout = spec::host_wait(spec::HostWait::module_build), .stop = options.stop});
   if (!output) {
     if (output.error().kind == ErrorKind::interrupted) return std::unexpected(output.error());
     return fail(ErrorKind::environment, output.error().message, "apt-get install make gcc");

@@ -9,17 +9,17 @@
 #include <map>
 #include <sstream>
 
+#include "harness/arch/arch.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/kernel/deb/apt_messages.h"
 #include "harness/kernel/deb/apt_sources.h"
 #include "harness/kernel/lock.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::chrono::minutes kMaxDownload{30};
 
 // Dir::... values of the machine's apt. It knows them better than we do, and
 // APT_CONFIG in the environment is honoured this way.
@@ -112,6 +112,7 @@ Status Apt::write_configuration() {
     fs::create_directories(root_ / name, error);
     if (error) return fail_errno("create " + (root_ / name).string(), error.value());
   }
+  const fs::path debian = arch::native().debian;
   std::string text =
       "// Written by ktrial. Read after the machine's own configuration.\n"
       "Dir::Etc::sourcelist \"/dev/null\";\n"
@@ -128,10 +129,14 @@ Status Apt::write_configuration() {
       // costs a second.
       "Dir::Cache::pkgcache \"pkgcache.bin\";\n"
       "Dir::Cache::srcpkgcache \"\";\n"
-      // Guests are x86_64, whatever the machine and its foreign architectures.
+      // The guests', whatever the machine and its foreign architectures.
       "#clear APT::Architectures;\n"
-      "APT::Architecture \"amd64\";\n"
-      "APT::Architectures { \"amd64\"; };\n"
+      "APT::Architecture " +
+      quoted(debian) +
+      ";\n"
+      "APT::Architectures { " +
+      quoted(debian) +
+      "; };\n"
       // Hooks of the machine clean up after its own apt, never after ours.
       "#clear APT::Update::Pre-Invoke;\n"
       "#clear APT::Update::Post-Invoke;\n"
@@ -168,8 +173,9 @@ std::vector<std::string> Apt::command(Lists lists, const std::string& program) c
 }
 
 Result<CommandOutput> Apt::run(std::vector<std::string> argv, fs::path directory) {
-  return run_command(argv,
-                     {.timeout = kMaxDownload, .directory = std::move(directory), .stop = stop_});
+  return run_command(argv, {.timeout = spec::host_wait(spec::HostWait::download),
+                            .directory = std::move(directory),
+                            .stop = stop_});
 }
 
 Result<std::optional<AptPackage>> Apt::find(Lists lists, const std::string& name,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "harness/arch/arch.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 
@@ -13,17 +14,16 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kLargest = 64u << 20;  // of a program; objtool has 300 KiB
-constexpr std::string_view kLoader = "ld-linux-x86-64.so.2", kTriplet = "x86_64-linux-gnu";
 constexpr char kBesideScript[] = ".elf";
 
 // Debian 12's libc6 has it in /lib, later ones in /usr/lib.
 Result<fs::path> loader_folder(const fs::path& libc) {
+  const std::string &triplet = arch::native().triplet, &loader = arch::native().loader;
   std::error_code error;
   for (const char* lib : {"usr/lib", "lib"})
-    if (const fs::path folder = libc / lib / kTriplet; fs::exists(folder / kLoader, error))
+    if (const fs::path folder = libc / lib / triplet; fs::exists(folder / loader, error))
       return folder;
-  return fail(ErrorKind::environment,
-              "the libc6 in " + libc.string() + " has no " + std::string(kLoader));
+  return fail(ErrorKind::environment, "the libc6 in " + libc.string() + " has no " + loader);
 }
 
 }  // namespace
@@ -75,9 +75,9 @@ Status run_with_libc(const std::vector<fs::path>& programs, const fs::path& libc
     std::string script = "#!/bin/sh\nhere=$(readlink -f \"$0\")\nlibc=$(dirname \"$here\")/";
     script += to_folder.string();
     script += "\nexec \"$libc/";
-    script += kLoader;
+    script += arch::native().loader;
     script += "\" --library-path \"$libc:/usr/lib/";
-    script += kTriplet;
+    script += arch::native().triplet;
     script += "\" \"$here.elf\" \"$@\"\n";
     KTRIAL_TRY(write_file_atomically(program, script));
     fs::permissions(program, fs::perms(0755), error);

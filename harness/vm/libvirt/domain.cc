@@ -87,13 +87,14 @@ Result<std::string> LibvirtDomain::human(const std::string& line, Patience patie
   return command(line, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, patience);
 }
 
-// Of "info registers": "CR0=80050033 CR2=...". Bit 31 is PG (Intel SDM volume 3, 2.5).
-bool LibvirtDomain::may_run_a_kernel(Patience patience) {
-  static constexpr std::string_view kKey = "CR0=";
+// A kernel pages, firmware does not.
+bool LibvirtDomain::may_run_a_kernel(const arch::RegisterWords& words, Patience patience) {
+  if (words.paging_on == 0) return true;
   const std::string text = human("info registers", patience).value_or("");
-  const auto at = text.find(kKey);
+  const auto at = text.find(words.paging);
   return at == std::string::npos ||
-         (std::strtoul(text.c_str() + at + kKey.size(), nullptr, 16) >> 31 & 1) != 0;
+         (std::strtoul(text.c_str() + at + words.paging.size(), nullptr, 16) & words.paging_on) !=
+             0;
 }
 
 Status LibvirtDomain::copy_range(std::uint64_t address, std::uint64_t bytes, int to,
@@ -113,15 +114,17 @@ Status LibvirtDomain::copy_range(std::uint64_t address, std::uint64_t bytes, int
   return {};
 }
 
-Result<GuestRam> LibvirtDomain::copy_ram(std::uint64_t bytes, Machine machine, Patience patience) {
+Result<GuestRam> LibvirtDomain::copy_ram(std::uint64_t bytes, const arch::Machine& machine,
+                                         Patience patience) {
   Fd copy(::memfd_create("ktrial-ram-copy", MFD_CLOEXEC));
   if (!copy) return fail_errno("memfd_create", errno);
   if (::ftruncate(copy.get(), static_cast<off_t>(bytes)) != 0)
     return fail_errno("a copy of guest RAM", errno);
-  const std::uint64_t low = low_memory(bytes, machine);
-  KTRIAL_TRY(copy_range(0, low, copy.get(), 0, patience));
-  if (bytes > low) KTRIAL_TRY(copy_range(kFourGiB, bytes - low, copy.get(), low, patience));
-  return GuestRam{std::move(copy), bytes, machine};
+  const std::uint64_t low = machine.low_memory(bytes);
+  KTRIAL_TRY(copy_range(machine.ram_base, low, copy.get(), 0, patience));
+  if (bytes > low)
+    KTRIAL_TRY(copy_range(machine.high_base, bytes - low, copy.get(), low, patience));
+  return GuestRam{std::move(copy), bytes, &machine};
 }
 
 }  // namespace ktrial::vm

@@ -28,10 +28,10 @@ class LibvirtDomain {
                                  Patience patience);
   Result<std::string> human(const std::string& line, Patience patience);
   // False only if the boot CPU is known to translate no addresses: firmware runs, after a reset.
-  bool may_run_a_kernel(Patience patience);
+  bool may_run_a_kernel(const arch::RegisterWords& words, Patience patience);
   // The guest's RAM, sent by libvirtd piece by piece into a memfd: seconds. Pause before.
   // Runs the io_context between the pieces.
-  Result<GuestRam> copy_ram(std::uint64_t bytes, Machine machine, Patience patience);
+  Result<GuestRam> copy_ram(std::uint64_t bytes, const arch::Machine& machine, Patience patience);
 
  private:
   LibvirtDomain(boost::asio::io_context& io, LibvirtConnection connection, DomainHandle domain)

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "harness/base/file.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::vm {
 namespace fs = std::filesystem;
@@ -13,9 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::chrono::milliseconds kPatience = 60s;       // one step of a pool's life
-constexpr std::chrono::milliseconds kSendPatience = 600s;  // one file, over a slow line
-constexpr std::size_t kMost = 1u << 30;                    // bytes of a kernel or an initramfs
+constexpr std::size_t kMost = 1u << 30;  // bytes of a kernel or an initramfs
 constexpr std::size_t kPiece = 256u << 10;
 
 // `name` is ours: nothing to escape.
@@ -49,9 +48,11 @@ int send_all(virStreamPtr stream, std::string_view bytes) {
 
 Result<LibvirtFiles> LibvirtFiles::send(LibvirtConnection& connection, const std::string& name,
                                         const std::vector<fs::path>& files) {
-  auto pool = KTRIAL_TRY(connection.call("making a storage pool", kPatience, [&] {
-    return StoragePoolHandle(virStoragePoolDefineXML(connection.get(), pool_xml(name).c_str(), 0));
-  }));
+  auto pool = KTRIAL_TRY(
+      connection.call("making a storage pool", spec::host_wait(spec::HostWait::libvirt_call), [&] {
+        return StoragePoolHandle(
+            virStoragePoolDefineXML(connection.get(), pool_xml(name).c_str(), 0));
+      }));
   LibvirtFiles out(connection, std::move(pool));
   KTRIAL_TRY(out.make_pool());
   for (std::size_t i = 0; i < files.size(); ++i)
@@ -60,25 +61,29 @@ Result<LibvirtFiles> LibvirtFiles::send(LibvirtConnection& connection, const std
 }
 
 Status LibvirtFiles::make_pool() {
-  KTRIAL_TRY(connection_->call("making a storage pool's folder", kPatience,
+  KTRIAL_TRY(connection_->call("making a storage pool's folder",
+                               spec::host_wait(spec::HostWait::libvirt_call),
                                [&] { return virStoragePoolBuild(pool_.get(), 0); }));
-  KTRIAL_TRY(connection_->call("starting a storage pool", kPatience,
+  KTRIAL_TRY(connection_->call("starting a storage pool",
+                               spec::host_wait(spec::HostWait::libvirt_call),
                                [&] { return virStoragePoolCreate(pool_.get(), 0); }));
   return {};
 }
 
 Status LibvirtFiles::send_one(const fs::path& file, const std::string& name) {
   const std::string bytes = KTRIAL_TRY(read_file(file, kMost));
-  volumes_.push_back(KTRIAL_TRY(connection_->call("making a storage volume", kPatience, [&] {
-    return StorageVolHandle(
-        virStorageVolCreateXML(pool_.get(), volume_xml(name, bytes.size()).c_str(), 0));
-  })));
+  volumes_.push_back(KTRIAL_TRY(connection_->call(
+      "making a storage volume", spec::host_wait(spec::HostWait::libvirt_call), [&] {
+        return StorageVolHandle(
+            virStorageVolCreateXML(pool_.get(), volume_xml(name, bytes.size()).c_str(), 0));
+      })));
   const virStorageVolPtr volume = volumes_.back().get();
   const StreamHandle stream(virStreamNew(connection_->get(), 0));
-  KTRIAL_TRY(connection_->call("sending " + file.string(), kSendPatience, [&] {
-    if (!stream || virStorageVolUpload(volume, stream.get(), 0, bytes.size(), 0) < 0) return -1;
-    return send_all(stream.get(), bytes);
-  }));
+  KTRIAL_TRY(connection_->call(
+      "sending " + file.string(), spec::host_wait(spec::HostWait::libvirt_send), [&] {
+        if (!stream || virStorageVolUpload(volume, stream.get(), 0, bytes.size(), 0) < 0) return -1;
+        return send_all(stream.get(), bytes);
+      }));
   char* path = virStorageVolGetPath(volume);
   if (path == nullptr) return fail(ErrorKind::environment, "libvirt names no path for a volume");
   paths_.emplace_back(path);
@@ -88,12 +93,14 @@ Status LibvirtFiles::send_one(const fs::path& file, const std::string& name) {
 
 LibvirtFiles::~LibvirtFiles() {
   if (!pool_) return;
-  (void)connection_->call("removing a storage pool", kPatience, [&] {
-    for (const StorageVolHandle& volume : volumes_) virStorageVolDelete(volume.get(), 0);
-    virStoragePoolDestroy(pool_.get());
-    virStoragePoolDelete(pool_.get(), 0);
-    return virStoragePoolUndefine(pool_.get());
-  });
+  (void)connection_->call("removing a storage pool", spec::host_wait(spec::HostWait::libvirt_call),
+                          [&] {
+                            for (const StorageVolHandle& volume : volumes_)
+                              virStorageVolDelete(volume.get(), 0);
+                            virStoragePoolDestroy(pool_.get());
+                            virStoragePoolDelete(pool_.get(), 0);
+                            return virStoragePoolUndefine(pool_.get());
+                          });
 }
 
 }  // namespace ktrial::vm

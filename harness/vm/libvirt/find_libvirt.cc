@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "harness/spec/timeouts.h"
 #include "harness/vm/libvirt/connection.h"
 #include "harness/vm/libvirt/libvirt_vm.h"
 #include "harness/vm/libvirt/ssh.h"
@@ -11,8 +12,6 @@ namespace ktrial::vm {
 namespace asio = boost::asio;
 
 namespace {
-
-constexpr std::chrono::seconds kPatience(120);  // libvirtd may have to examine QEMU first
 
 std::string version_text(unsigned long version) {  // libvirt's coding: 1e6, 1e3, 1
   return fmt::format("{}.{}.{}", version / 1000000, version / 1000 % 1000, version % 1000);
@@ -29,17 +28,19 @@ std::string default_uri() {
 Result<LibvirtInstall> find_libvirt(asio::io_context& io, const std::string& wanted,
                                     std::stop_token stop) {
   LibvirtInstall out{.uri = without_questions(wanted.empty() ? default_uri() : wanted)};
-  auto connection = KTRIAL_TRY(LibvirtConnection::open(io, out.uri, kPatience, std::move(stop)));
+  auto connection = KTRIAL_TRY(LibvirtConnection::open(
+      io, out.uri, spec::host_wait(spec::HostWait::libvirt_start), std::move(stop)));
   const char* type = virConnectGetType(connection.get());
   if (type == nullptr || std::string_view(type) != "QEMU")
     return usage_error(fmt::format("{} leads to {}, not to QEMU", out.uri, type ? type : "nothing"),
                        "use a URI that begins with qemu, e.g. qemu:///session");
   unsigned long qemu = 0, libvirt = 0;
-  KTRIAL_TRY(connection.call("asking for QEMU's version", kPatience, [&] {
-    return virConnectGetVersion(connection.get(), &qemu) == 0
-               ? virConnectGetLibVersion(connection.get(), &libvirt)
-               : -1;
-  }));
+  KTRIAL_TRY(connection.call("asking for QEMU's version",
+                             spec::host_wait(spec::HostWait::libvirt_start), [&] {
+                               return virConnectGetVersion(connection.get(), &qemu) == 0
+                                          ? virConnectGetLibVersion(connection.get(), &libvirt)
+                                          : -1;
+                             }));
   out.qemu_version = version_text(qemu);
   out.libvirt_version = version_text(libvirt);
   if (char* host = virConnectGetHostname(connection.get())) {
@@ -55,12 +56,16 @@ Result<LibvirtInstall> find_libvirt(asio::io_context& io, const std::string& wan
 }
 
 Result<bool> libvirt_offers_kvm(asio::io_context& io, const LibvirtInstall& libvirt) {
-  auto connection = KTRIAL_TRY(LibvirtConnection::open(io, libvirt.uri, kPatience));
+  auto connection = KTRIAL_TRY(
+      LibvirtConnection::open(io, libvirt.uri, spec::host_wait(spec::HostWait::libvirt_start)));
   char* answer = nullptr;
-  const auto offered = connection.call("asking for KVM", kPatience, [&] {
-    answer = virConnectGetDomainCapabilities(connection.get(), nullptr, "x86_64", "q35", "kvm", 0);
-    return answer != nullptr ? 0 : -1;
-  });
+  const auto offered =
+      connection.call("asking for KVM", spec::host_wait(spec::HostWait::libvirt_start), [&] {
+        const arch::Arch& arch = arch::native();
+        answer = virConnectGetDomainCapabilities(connection.get(), nullptr, arch.name.c_str(),
+                                                 arch.machine("")->name.c_str(), "kvm", 0);
+        return answer != nullptr ? 0 : -1;
+      });
   std::free(answer);
   return offered.has_value();  // the refusal is the answer
 }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "harness/spec/timeouts.h"
 #include "harness/vm/libvirt/domain.h"
 #include "harness/vm/libvirt/files.h"
 #include "harness/vm/libvirt/local_process.h"
@@ -27,8 +28,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr milliseconds kStartPatience = 120s;  // libvirtd may have to examine QEMU first
-constexpr milliseconds kDestroyPatience = 60s;
+milliseconds start_patience() { return spec::host_wait(spec::HostWait::libvirt_start); }
+milliseconds call_patience() { return spec::host_wait(spec::HostWait::libvirt_call); }
 constexpr milliseconds kQuiet = 100ms;  // of a paused guest's console: it has been read
 // A libvirtd that answers no ping for that long is as good as dead.
 constexpr int kPingSeconds = 10, kPings = 6;
@@ -107,7 +108,7 @@ class LibvirtVm final : public Vm {
 };
 
 Status LibvirtVm::create() {
-  owner_ = KTRIAL_TRY(LibvirtConnection::open(io_, libvirt_.uri, kStartPatience));
+  owner_ = KTRIAL_TRY(LibvirtConnection::open(io_, libvirt_.uri, start_patience()));
   virConnectSetKeepAlive(owner_->get(), kPingSeconds, kPings);  // not every transport has it
   std::optional<LibvirtFiles> sent;                             // until QEMU has read them
   std::string xml = xml_;
@@ -120,7 +121,7 @@ Status LibvirtVm::create() {
     if (!config_.initrd.empty()) there.initrd = sent->paths().back();
     xml = KTRIAL_TRY(domain_xml(there, identity_));
   }
-  domain_ = KTRIAL_TRY(owner_->call("starting the domain", kStartPatience, [&] {
+  domain_ = KTRIAL_TRY(owner_->call("starting the domain", start_patience(), [&] {
     return DomainHandle(virDomainCreateXML(owner_->get(), xml.c_str(),
                                            VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_AUTODESTROY));
   }));
@@ -135,7 +136,7 @@ Status LibvirtVm::watch() {
     static_cast<LibvirtVm*>(self)->on_lifecycle(event, detail);
     return 0;
   };
-  lifecycle_watch_ = KTRIAL_TRY(owner_->call("watching the domain", kStartPatience, [&] {
+  lifecycle_watch_ = KTRIAL_TRY(owner_->call("watching the domain", start_patience(), [&] {
     return virConnectDomainEventRegisterAny(owner_->get(), domain_.get(),
                                             VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                             VIR_DOMAIN_EVENT_CALLBACK(lifecycle), this, nullptr);
@@ -147,7 +148,7 @@ Status LibvirtVm::watch() {
     static_cast<LibvirtVm*>(self)->on_monitor_event(
         name, data.is_object() ? std::move(data) : json::object());
   };
-  monitor_watch_ = KTRIAL_TRY(owner_->call("watching QEMU's monitor", kStartPatience, [&] {
+  monitor_watch_ = KTRIAL_TRY(owner_->call("watching QEMU's monitor", start_patience(), [&] {
     return virConnectDomainQemuMonitorEventRegister(owner_->get(), domain_.get(), nullptr, event,
                                                     this, nullptr, 0);
   }));
@@ -157,7 +158,7 @@ Status LibvirtVm::watch() {
 Result<StreamHandle> LibvirtVm::open_stream(
     const std::string& what, const std::function<int(virDomainPtr, virStreamPtr)>& open) {
   StreamHandle stream(virStreamNew(owner_->get(), VIR_STREAM_NONBLOCK));
-  KTRIAL_TRY(owner_->call("opening " + what, kStartPatience,
+  KTRIAL_TRY(owner_->call("opening " + what, start_patience(),
                           [&] { return stream ? open(domain_.get(), stream.get()) : -1; }));
   return stream;
 }
@@ -195,9 +196,9 @@ Status LibvirtVm::open_ports() {
 }
 
 Status LibvirtVm::find_process() {
-  auto* machine = KTRIAL_TRY(monitor(kStartPatience));
+  auto* machine = KTRIAL_TRY(monitor(start_patience()));
   vcpu_threads_ =
-      thread_ids(KTRIAL_TRY(machine->execute("query-cpus-fast", nullptr, kStartPatience)));
+      thread_ids(KTRIAL_TRY(machine->execute("query-cpus-fast", nullptr, start_patience())));
   if (!vcpu_threads_.empty() && libvirt_.local)
     process_ = LocalProcess::find(vcpu_threads_.front(), identity_.uuid);
   // Now: when QEMU is gone, nothing leads to its memory any more.
@@ -213,7 +214,7 @@ Status LibvirtVm::start(Sink sink) {
   KTRIAL_TRY(find_process());
   KTRIAL_TRY(open_console());
   KTRIAL_TRY(open_ports());
-  KTRIAL_TRY(owner_->call("letting the domain run", kStartPatience,
+  KTRIAL_TRY(owner_->call("letting the domain run", start_patience(),
                           [&] { return virDomainResume(domain_.get()); }));
   return {};
 }
@@ -251,11 +252,12 @@ void LibvirtVm::on_monitor_event(const std::string& event, const json& data) {
 void LibvirtVm::end_after_reset() {
   if (!domain_ || exit_) return;
   resetting_ = true;
-  (void)owner_->call("pausing the domain", kDestroyPatience,
+  (void)owner_->call("pausing the domain", call_patience(),
                      [&] { return virDomainSuspend(domain_.get()); });
   // A kernel that booted again has memory of its own: no evidence of the one before.
-  auto machine = monitor(kDestroyPatience);
-  if (process_ && (!machine || (*machine)->may_run_a_kernel(kDestroyPatience)))
+  auto machine = monitor(call_patience());
+  if (process_ &&
+      (!machine || (*machine)->may_run_a_kernel(config_.arch->registers, call_patience())))
     process_->let_ram_go("the guest may have booted again before ktrial paused it");
   on_quiet();
 }
@@ -264,7 +266,7 @@ void LibvirtVm::on_quiet() {
   quiet_.expires_after(kQuiet);
   quiet_.async_wait([this](auto error) {
     if (error || !domain_) return;
-    (void)owner_->call("ending the domain", kDestroyPatience,
+    (void)owner_->call("ending the domain", call_patience(),
                        [&] { return virDomainDestroy(domain_.get()); });
   });
 }
@@ -309,7 +311,7 @@ Result<std::vector<VcpuSample>> LibvirtVm::sample_vcpus(milliseconds patience) {
   auto text = machine->human("info registers -a", patience);
   if (!was_paused) KTRIAL_TRY(resume(patience));
   if (!text) return std::unexpected(text.error());
-  return parse_registers(*text);
+  return parse_registers(*text, config_.arch->registers);
 }
 
 Status LibvirtVm::pause(milliseconds patience) {
@@ -338,7 +340,7 @@ Result<GuestRam> LibvirtVm::ram(milliseconds patience) {
   if (exit_ && !held)
     return fail(ErrorKind::environment, "the guest's memory is gone: " + held.error().message);
   auto* machine = KTRIAL_TRY(monitor(patience));
-  return machine->copy_ram(ram_bytes(), config_.machine, patience);
+  return machine->copy_ram(ram_bytes(), *config_.machine, patience);
 }
 
 Status LibvirtVm::inject_nmi(milliseconds patience) {
@@ -378,7 +380,7 @@ void LibvirtVm::destroy() {
   }
   if (process_ && !exit_) process_->kill();
   if (domain_)
-    (void)owner_->call("ending the domain", kDestroyPatience,
+    (void)owner_->call("ending the domain", call_patience(),
                        [&] { return virDomainDestroy(domain_.get()); });
   domain_.reset();
   owner_.reset();

@@ -2,25 +2,28 @@
 
 #include <fmt/format.h>
 
-#include "harness/base/text.h"
+#include <pugixml.hpp>
+#include <sstream>
+
 #include "harness/vm/qemu/argv.h"
 
 namespace ktrial::vm {
 namespace {
 
-// Text or an attribute's value; what XML cannot write is refused.
-Result<std::string> escaped(const std::string& text, const char* what) {
+// What XML cannot write is refused; the rest pugixml escapes.
+Result<std::string> writable(std::string text, const char* what) {
   for (const char c : text)
     if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t')
       return usage_error(fmt::format("{}: libvirt cannot be given the control character {:#04x}",
                                      what, static_cast<unsigned>(c)),
                          "leave it out, or use --vmm qemu");
-  return xml_escaped(text);
+  return text;
 }
 
 Status check(const VmConfig& config) {
-  if (config.machine != Machine::q35)
-    return usage_error("libvirt knows no machine microvm", "use --machine q35, or --vmm qemu");
+  if (!config.machine->libvirt)
+    return usage_error("libvirt knows no machine " + config.machine->name,
+                       "use --machine " + config.arch->machine("")->name + ", or --vmm qemu");
   if (config.one_thread)
     return usage_error(
         "this workload patches code, which under TCG needs one thread for all vCPUs: libvirt has "
@@ -29,90 +32,119 @@ Status check(const VmConfig& config) {
   return {};
 }
 
-Result<std::string> boot(const VmConfig& config) {
-  std::string out = "  <os>\n    <type arch='x86_64' machine='q35'>hvm</type>\n";
-  out += fmt::format("    <kernel>{}</kernel>\n",
-                     KTRIAL_TRY(escaped(config.kernel.string(), "the kernel's path")));
+using Attributes = std::initializer_list<std::pair<const char*, std::string>>;
+
+pugi::xml_node add(pugi::xml_node parent, const char* name, const Attributes& attributes = {}) {
+  pugi::xml_node node = parent.append_child(name);
+  for (const auto& [key, value] : attributes) node.append_attribute(key) = value.c_str();
+  return node;
+}
+
+void add_text(pugi::xml_node parent, const char* name, const std::string& text,
+              const Attributes& attributes = {}) {
+  add(parent, name, attributes).text() = text.c_str();
+}
+
+Status add_boot(pugi::xml_node domain, const VmConfig& config) {
+  pugi::xml_node os = add(domain, "os");
+  add_text(os, "type", "hvm", {{"arch", config.arch->name}, {"machine", config.machine->name}});
+  add_text(os, "kernel", KTRIAL_TRY(writable(config.kernel.string(), "the kernel's path")));
   if (!config.initrd.empty())
-    out += fmt::format("    <initrd>{}</initrd>\n",
-                       KTRIAL_TRY(escaped(config.initrd.string(), "the initramfs's path")));
-  out += fmt::format("    <cmdline>{}</cmdline>\n  </os>\n",
-                     KTRIAL_TRY(escaped(config.command_line, "the kernel's command line")));
-  return out;
+    add_text(os, "initrd", KTRIAL_TRY(writable(config.initrd.string(), "the initramfs's path")));
+  add_text(os, "cmdline", KTRIAL_TRY(writable(config.command_line, "the kernel's command line")));
+  return {};
 }
 
-// A PCI slot on the root bus: libvirt would put a port of its own before each device.
-std::string pci_slot(int slot) {
-  return fmt::format("<address type='pci' domain='0' bus='0' slot='{}' function='0'/>", slot);
+// Devices that no trial needs are off, as in qemu/argv.cc. A guest that resets goes on
+// to reboot, so that its last words can be read before the machine is ended; libvirt
+// would take the console away first.
+void add_machine(pugi::xml_node domain, const VmConfig& config) {
+  pugi::xml_node features = add(domain, "features");
+  for (const std::string& feature : config.arch->libvirt_features) add(features, feature.c_str());
+  for (const std::string& feature : config.arch->libvirt_features_off)
+    add(features, feature.c_str(), {{"state", "off"}});
+  add(domain, "cpu", {{"mode", config.accel == Accel::kvm ? "host-passthrough" : "maximum"}});
+  pugi::xml_node clock = add(domain, "clock", {{"offset", "utc"}});
+  for (const std::string& timer : config.arch->libvirt_timers_off)
+    add(clock, "timer", {{"name", timer}, {"present", "no"}});
+  add_text(domain, "on_poweroff", "destroy");
+  add_text(domain, "on_reboot", "restart");
+  add_text(domain, "on_crash", "destroy");
 }
 
-Result<std::string> channel_devices(const VmConfig& config) {
-  std::string out;
+// On the root bus: libvirt would put a port of its own before each device.
+void add_slot(pugi::xml_node device, int slot) {
+  add(device, "address",
+      {{"type", "pci"},
+       {"domain", "0"},
+       {"bus", "0"},
+       {"slot", std::to_string(slot)},
+       {"function", "0"}});
+}
+
+Status add_channel(pugi::xml_node devices, const VmConfig& config) {
   if (auto* serial = std::get_if<VirtioSerialPorts>(&config.channel)) {
-    out += fmt::format("    <controller type='virtio-serial' index='0'>{}</controller>\n",
-                       pci_slot(4));
-    for (std::size_t i = 0; i < serial->names.size(); ++i)
-      out += fmt::format(
-          "    <channel type='unix'>\n      <source mode='bind'/>\n"
-          "      <target type='virtio' name='{}'/>\n"
-          "      <address type='virtio-serial' controller='0' bus='0' port='{}'/>\n"
-          "    </channel>\n",
-          KTRIAL_TRY(escaped(serial->names[i], "a port's name")), i + 1);
+    add_slot(add(devices, "controller", {{"type", "virtio-serial"}, {"index", "0"}}), 4);
+    for (std::size_t i = 0; i < serial->names.size(); ++i) {
+      pugi::xml_node channel = add(devices, "channel", {{"type", "unix"}});
+      add(channel, "source", {{"mode", "bind"}});
+      add(channel, "target",
+          {{"type", "virtio"}, {"name", KTRIAL_TRY(writable(serial->names[i], "a port's name"))}});
+      add(channel, "address",
+          {{"type", "virtio-serial"},
+           {"controller", "0"},
+           {"bus", "0"},
+           {"port", std::to_string(i + 1)}});
+    }
   } else if (auto* vhost = std::get_if<VhostVsockDevice>(&config.channel)) {
-    // Not cid auto='yes': who listens for the guest accepts its CID only, and exists before it.
-    out += fmt::format("    <vsock model='virtio'><cid auto='no' address='{}'/>{}</vsock>\n",
-                       vhost->cid, pci_slot(4));
+    pugi::xml_node vsock = add(devices, "vsock", {{"model", "virtio"}});
+    // Not auto='yes': who listens for the guest accepts its CID only, and exists before it.
+    add(vsock, "cid", {{"auto", "no"}, {"address", std::to_string(vhost->cid)}});
+    add_slot(vsock, 4);
   }
-  return out;
+  return {};
 }
 
-Result<std::string> command_line_part(const VmConfig& config) {
+Status add_command_line(pugi::xml_node domain, const VmConfig& config) {
   auto* user = std::get_if<VhostUserVsockDevice>(&config.channel);
-  if (user == nullptr) return "";
+  if (user == nullptr) return {};
   const std::string path =
-      KTRIAL_TRY(escaped(option_value(user->socket.string()), "the vsock socket's path"));
-  return fmt::format(
-      "  <qemu:commandline>\n"
-      "    <qemu:arg value='-chardev'/>\n    <qemu:arg value='socket,id=vsock,path={}'/>\n"
-      "    <qemu:arg value='-device'/>\n    <qemu:arg "
-      "value='vhost-user-vsock-pci,chardev=vsock'/>\n"
-      "  </qemu:commandline>\n",
-      path);
+      KTRIAL_TRY(writable(option_value(user->socket.string()), "the vsock socket's path"));
+  pugi::xml_node line = add(domain, "qemu:commandline");
+  for (const std::string& word :
+       {std::string("-chardev"), "socket,id=vsock,path=" + path, std::string("-device"),
+        std::string("vhost-user-vsock-pci,chardev=vsock")})
+    add(line, "qemu:arg", {{"value", word}});
+  return {};
 }
 
 }  // namespace
 
 Result<std::string> domain_xml(const VmConfig& config, const DomainIdentity& identity) {
   KTRIAL_TRY(check(config));
-  const bool kvm = config.accel == Accel::kvm;
-  std::string out = fmt::format(
-      "<domain type='{}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"
-      "  <name>{}</name>\n  <uuid>{}</uuid>\n"
-      "  <memory unit='MiB'>{}</memory>\n"
-      "  <memoryBacking>\n    <source type='memfd'/>\n    <access mode='shared'/>\n"
-      "  </memoryBacking>\n"
-      "  <vcpu>{}</vcpu>\n",
-      kvm ? "kvm" : "qemu", KTRIAL_TRY(escaped(identity.name, "the domain's name")),
-      KTRIAL_TRY(escaped(identity.uuid, "the domain's UUID")), config.memory_mib, config.cpus);
-  out += KTRIAL_TRY(boot(config));
-  // Devices that no trial needs are off, as in qemu_argv.cc. A guest that resets goes on
-  // to reboot, so that its last words can be read before the machine is ended; libvirt
-  // would take the console away first.
-  out += fmt::format(
-      "  <features>\n    <acpi/>\n    <apic/>\n    <vmport state='off'/>\n  </features>\n"
-      "  <cpu mode='{}'/>\n"
-      "  <clock offset='utc'>\n    <timer name='hpet' present='no'/>\n  </clock>\n"
-      "  <on_poweroff>destroy</on_poweroff>\n  <on_reboot>restart</on_reboot>\n"
-      "  <on_crash>destroy</on_crash>\n"
-      "  <devices>\n"
-      "    <controller type='usb' model='none'/>\n"
-      "    <memballoon model='none'/>\n"
-      "    <serial type='pty'>\n      <target type='isa-serial' port='0'/>\n    </serial>\n",
-      kvm ? "host-passthrough" : "maximum");
-  out += KTRIAL_TRY(channel_devices(config));
-  out += "  </devices>\n";
-  out += KTRIAL_TRY(command_line_part(config));
-  return out + "</domain>\n";
+  pugi::xml_document document;
+  pugi::xml_node domain = add(document, "domain",
+                              {{"type", config.accel == Accel::kvm ? "kvm" : "qemu"},
+                               {"xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0"}});
+  add_text(domain, "name", KTRIAL_TRY(writable(identity.name, "the domain's name")));
+  add_text(domain, "uuid", KTRIAL_TRY(writable(identity.uuid, "the domain's UUID")));
+  add_text(domain, "memory", std::to_string(config.memory_mib), {{"unit", "MiB"}});
+  pugi::xml_node backing = add(domain, "memoryBacking");
+  add(backing, "source", {{"type", "memfd"}});
+  add(backing, "access", {{"mode", "shared"}});
+  add_text(domain, "vcpu", std::to_string(config.cpus));
+  KTRIAL_TRY(add_boot(domain, config));
+  add_machine(domain, config);
+  pugi::xml_node devices = add(domain, "devices");
+  add(devices, "controller", {{"type", "usb"}, {"model", "none"}});
+  add(devices, "memballoon", {{"model", "none"}});
+  add(add(devices, "serial", {{"type", "pty"}}), "target",
+      {{"type", config.arch->libvirt_console}, {"port", "0"}});
+  KTRIAL_TRY(add_channel(devices, config));
+  KTRIAL_TRY(add_command_line(domain, config));
+  std::ostringstream out;
+  document.save(out, "  ", pugi::format_default | pugi::format_no_declaration);
+  return out.str();
 }
 
 }  // namespace ktrial::vm

@@ -51,7 +51,7 @@ TEST(LibvirtXmlTest, VhostUserVsockAloneGoesThroughTheCommandLine) {
 
 TEST(LibvirtXmlTest, WhatLibvirtLacksIsRefused) {
   VmConfig microvm = sample_config();
-  microvm.machine = Machine::microvm;
+  microvm.machine = microvm.arch->machine("microvm");
   VmConfig one_thread = sample_config();
   one_thread.one_thread = true;
   VmConfig control = sample_config();

@@ -54,10 +54,13 @@ std::optional<Failure> why_kvm_fails(Clock& clock, const AccelQuery& query,
   VmConfig config{.name = "ktrial-kvm-probe",
                   .kernel = query.kernel,
                   .initrd = {},
-                  .command_line = "console=ttyS0 earlyprintk=ttyS0 ignore_loglevel panic=-1",
+                  .command_line = "console=" + query.arch->console + " " +
+                                  query.arch->early_console + " ignore_loglevel panic=-1",
                   .cpus = 1,
                   .memory_mib = 256,
                   .accel = Accel::kvm,
+                  .arch = query.arch,
+                  .machine = query.arch->machine(""),
                   .channel = NoChannelDevice{}};
   auto machine = factory(config);
   if (!machine) return Failure{machine.error().message};

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "harness/base/clock.h"
+#include "harness/spec/timeouts.h"
 #include "harness/vm/qemu/qemu_vm.h"
 #include "harness/vm/vm.h"
 
@@ -29,9 +30,11 @@ struct AccelChoice {
 struct AccelQuery {
   std::optional<Accel> wanted;  // nothing: the best that works
   std::filesystem::path kernel;
-  std::string kernel_id;                          // identifies the image's content
-  std::filesystem::path cache;                    // file of remembered answers
-  std::chrono::milliseconds patience{5000};       // to the first kernel line under KVM
+  const arch::Arch* arch = &arch::native();
+  std::string kernel_id;        // identifies the image's content
+  std::filesystem::path cache;  // file of remembered answers
+  // To the first kernel line under KVM.
+  std::chrono::milliseconds patience = spec::host_wait(spec::HostWait::kvm_first_line);
   std::filesystem::path kvm_device = "/dev/kvm";  // empty: the VMM has to know
 };
 

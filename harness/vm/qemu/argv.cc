@@ -7,7 +7,6 @@
 namespace ktrial::vm {
 
 const char* name(Accel accel) { return accel == Accel::kvm ? "kvm" : "tcg"; }
-const char* name(Machine machine) { return machine == Machine::q35 ? "q35" : "microvm"; }
 
 std::string option_value(const std::string& value) {
   std::string out;
@@ -19,14 +18,6 @@ std::string option_value(const std::string& value) {
 }
 
 namespace {
-
-std::string machine_option(Machine machine) {
-  // Devices that no trial needs are off: each costs boot time to probe.
-  if (machine == Machine::q35)
-    return "q35,memory-backend=ram,sata=off,smbus=off,usb=off,vmport=off,hpet=off";
-  // virtio-mmio is a module in distribution kernels that we want to boot, PCI is not.
-  return "microvm,memory-backend=ram,pcie=on,rtc=on,isa-serial=on,pit=on,pic=on";
-}
 
 void add_channel(std::vector<std::string>& out, const VmConfig& config,
                  const std::optional<QemuWiring>& wiring) {
@@ -59,9 +50,9 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   // debug-threads names the vCPU threads, so that host-side facts can be told per vCPU.
   add({"-name", fmt::format("{},debug-threads=on", option_value(config.name))});
   add({"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"});
-  add({"-machine", machine_option(config.machine)});
+  add({"-machine", config.machine->name + ",memory-backend=ram" + config.machine->options});
   const char* tcg = config.one_thread ? "tcg,thread=single" : "tcg,thread=multi";
-  add({"-accel", kvm ? "kvm" : tcg, "-cpu", kvm ? "host" : "max"});
+  add({"-accel", kvm ? "kvm" : tcg, "-cpu", kvm ? "host" : config.arch->cpu});
   add({"-smp", std::to_string(config.cpus), "-m", fmt::format("{}M", config.memory_mib)});
   // Shared RAM: vhost-user needs it, and a dead guest is read through it.
   const bool ours = wiring && config.share_ram;
@@ -73,7 +64,8 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   if (wiring) {
     add({"-chardev",
          fmt::format("file,id=console,path=/proc/self/fd/{},append=on", wiring->console_fd)});
-    add({"-serial", "chardev:console"});
+    const auto& console = config.arch->console_device;
+    out.insert(out.end(), console.begin(), console.end());
     add({"-chardev", fmt::format("socket,id=qmp,fd={}", wiring->qmp_fd)});
     add({"-mon", "chardev=qmp,mode=control"});
     add({"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"});

@@ -4,19 +4,21 @@
 
 #include "harness/base/child.h"
 #include "harness/base/command.h"
+#include "harness/spec/timeouts.h"
 #include "harness/vm/qemu/qemu_vm.h"
 
 namespace ktrial::vm {
 
-Result<QemuInstall> find_qemu(std::stop_token stop) {
+Result<QemuInstall> find_qemu(std::stop_token stop, const arch::Arch& arch) {
   const char* named = std::getenv("KTRIAL_QEMU");
-  const std::string name = named != nullptr && *named != '\0' ? named : "qemu-system-x86_64";
+  const std::string name = named != nullptr && *named != '\0' ? named : arch.qemu;
   auto program = find_program(name);
   if (!program)
     return fail(ErrorKind::environment, name + " is not installed or not executable",
-                "install it with `apt-get install qemu-system-x86`, or set KTRIAL_QEMU");
-  auto output = KTRIAL_TRY(run_command({program->string(), "--version"},
-                                       {.timeout = std::chrono::seconds(20), .stop = stop}));
+                "install it with `apt-get install " + arch.qemu_package + "`, or set KTRIAL_QEMU");
+  auto output = KTRIAL_TRY(
+      run_command({program->string(), "--version"},
+                  {.timeout = spec::host_wait(spec::HostWait::program_version), .stop = stop}));
   int major = 0;
   std::string version;
   if (!RE2::PartialMatch(output.out, R"(QEMU emulator version ((\d+)\.[\d.]+))", &version, &major))

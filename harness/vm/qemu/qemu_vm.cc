@@ -213,7 +213,7 @@ Result<std::vector<VcpuSample>> QemuVm::sample_vcpus(milliseconds patience) {
   auto text = qmp_->human("info registers -a", patience);
   if (!was_paused) KTRIAL_TRY(resume(patience));
   if (!text) return std::unexpected(text.error());
-  return parse_registers(*text);
+  return parse_registers(*text, config_.arch->registers);
 }
 
 Status QemuVm::pause(milliseconds patience) {
@@ -239,7 +239,7 @@ Result<GuestRam> QemuVm::ram(milliseconds patience) {
   if (!config_.share_ram)
     return dump_ram([&](const auto& command, const json& arguments,
                         milliseconds wait) { return qmp_->execute(command, arguments, wait); },
-                    config_.memory_mib << 20, config_.machine, patience);
+                    config_.memory_mib << 20, *config_.machine, patience);
   Fd copy(::fcntl(ram_.get(), F_DUPFD_CLOEXEC, 3));
   if (!copy) return fail_errno("guest RAM", errno);
   return GuestRam{std::move(copy), config_.memory_mib << 20, config_.machine};

@@ -17,8 +17,8 @@ struct QemuInstall {
   std::filesystem::path program;
   std::string version;  // "7.2.22"
 };
-// qemu-system-x86_64 from $KTRIAL_QEMU or PATH, version checked (>= 7.0 needed).
-Result<QemuInstall> find_qemu(std::stop_token stop = {});
+// $KTRIAL_QEMU, or the architecture's from PATH; version checked (>= 7.0 needed).
+Result<QemuInstall> find_qemu(std::stop_token stop = {}, const arch::Arch& arch = arch::native());
 
 Result<std::unique_ptr<Vm>> make_qemu_vm(boost::asio::io_context& io, const QemuInstall& qemu,
                                          const VmConfig& config);

@@ -1,5 +1,5 @@
 // The monitor's `info registers -a` → samples. Pure. The text format is that of
-// x86_cpu_dump_state() in QEMU's target/i386/cpu-dump.c.
+// QEMU's cpu_dump_state() for the guest's processor.
 #pragma once
 
 #include <string_view>
@@ -10,6 +10,6 @@
 namespace ktrial::vm {
 
 // vCPUs whose block cannot be read are left out.
-std::vector<VcpuSample> parse_registers(std::string_view text);
+std::vector<VcpuSample> parse_registers(std::string_view text, const arch::RegisterWords& words);
 
 }  // namespace ktrial::vm

@@ -1,4 +1,4 @@
-#include "harness/vm/tsc.h"
+#include "harness/arch/host_counter.h"
 
 #include <chrono>
 #include <thread>
@@ -7,7 +7,7 @@
 #include <x86intrin.h>
 #endif
 
-namespace ktrial::vm {
+namespace ktrial::arch {
 
 #if defined(__x86_64__) || defined(__i386__)
 namespace {
@@ -36,7 +36,7 @@ Reading read_both() {
 }  // namespace
 #endif
 
-unsigned host_tsc_khz() {
+unsigned host_counter_khz() {
 #if defined(__x86_64__) || defined(__i386__)
   const Reading first = read_both();
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -48,4 +48,4 @@ unsigned host_tsc_khz() {
 #endif
 }
 
-}  // namespace ktrial::vm
+}  // namespace ktrial::arch

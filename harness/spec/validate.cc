@@ -1,0 +1,42 @@
+#include "harness/spec/validate.h"
+
+#include <string>
+
+#include "harness/spec/parse.h"
+#include "harness/spec/trace_request.h"
+
+namespace ktrial::spec {
+
+Status validate(const TrialSpec& spec) {
+  std::string problems;
+  auto check = [&](bool good, const std::string& problem) {
+    if (!good) problems += (problems.empty() ? "" : "\n") + problem;
+  };
+  auto between = [&](const char* key, int value, int low, int high) {
+    check(value >= low && value <= high, std::string(key) + ": " + std::to_string(value) +
+                                             " is outside " + std::to_string(low) + ".." +
+                                             std::to_string(high));
+  };
+  between("cpus", spec.cpus, 1, kMaxCpus);
+  between("memory", spec.memory_mib, kMinMemoryMib, kMaxMemoryMib);
+  between("repeat", spec.repeat, 1, kMaxRepeat);
+  check(!spec.kernel.empty(), "kernel: is empty; name an image, git:REV, deb:PACKAGE or host");
+  check(!spec.workload.empty() || !spec.command.empty(),
+        "workload: is empty and there is no command");
+  check(spec.command.empty() || spec.parameters.empty(),
+        "set: parameters are a workload's; the command gets its arguments after its name");
+  check(spec.append.find('\n') == std::string::npos && spec.append.find('\0') == std::string::npos,
+        "append: the kernel command line is one line");
+  check(!spec.timeout || spec.timeout->count() > 0, "timeout: 0 leaves no time for a trial");
+  check(!spec.timeout || !spec.duration || *spec.timeout > *spec.duration,
+        "timeout: is not longer than duration; it limits the whole trial, boot included");
+  if (!spec.machine.empty())
+    if (const auto known = parse_machine(spec.machine); !known)
+      check(false, "machine: " + known.error().message);
+  check(spec.vmm == Vmm::libvirt || spec.connect.empty(), "connect: needs vmm = libvirt");
+  if (const std::string trace = trace_problems(spec); !trace.empty()) check(false, trace);
+  if (problems.empty()) return {};
+  return usage_error(problems);
+}
+
+}  // namespace ktrial::spec

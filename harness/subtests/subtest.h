@@ -1,0 +1,36 @@
+// What a test program said of its tests.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ktrial::subtests {
+
+enum class Result { pass, fail, skip, crash, timeout };
+std::string_view name(Result result);
+
+struct Subtest {
+  std::string name;  // "suite/test"; at most kMaxName bytes
+  Result result = Result::pass;
+  std::string reason;             // a directive's or the test's own words; may be empty
+  std::optional<double> seconds;  // that it took, where it says so
+  bool operator==(const Subtest&) const = default;
+};
+bool is_bad(Result result);  // fail, crash, timeout
+
+enum class Format { none, tap, igt };
+
+struct Summary {
+  Format format = Format::none;
+  std::vector<Subtest> tests;  // leaves only, in the order of their results
+  std::size_t not_kept = 0;    // beyond kMaxTests
+  std::size_t missing = 0;     // planned at the outermost level, but without a result
+  std::string bailed_out;      // "Bail out!": why the program gave up
+};
+
+inline constexpr std::size_t kMaxTests = 20000, kMaxName = 256, kMaxReason = 512;
+
+}  // namespace ktrial::subtests

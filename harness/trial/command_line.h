@@ -1,0 +1,18 @@
+// The guest kernel's command line.
+#pragma once
+
+#include <string>
+
+#include "harness/kernel/kernel.h"
+#include "harness/spec/spec.h"
+#include "harness/spec/timeouts.h"
+#include "harness/vm/vm.h"
+
+namespace ktrial::trial {
+
+// Evidence first (KERNEL-side detectors on, everything on the console), speed second, the user's
+// words last, so that they win.
+std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeouts& timeouts,
+                                const kernel::Kernel& kernel, vm::Accel accel);
+
+}  // namespace ktrial::trial
