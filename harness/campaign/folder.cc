@@ -8,6 +8,7 @@
 
 #include "harness/base/file.h"
 #include "harness/base/text.h"
+#include "harness/spec/parse.h"
 #include "results/store/json.h"
 #include "results/store/json_fields.h"
 
@@ -58,6 +59,8 @@ Result<Story> parse_journal(std::string_view text, std::string_view file) {
     const auto json = results::parse_json(*line);
     if (!json || !json->is_object()) continue;
     const std::string event = results::text_of(*json, "event");
+    if (const std::string budget = results::text_of(*json, "budget"); !budget.empty())
+      story.budget = budget;
     story.used_s = std::max(story.used_s, results::number_of(*json, "used_s"));
     if (event == "begun") {
       story.id = results::text_of(*json, "campaign");
@@ -91,6 +94,12 @@ Result<Story> load_story(const fs::path& directory) {
   return parse_journal(KTRIAL_TRY(read_file(file, 1u << 30)), file.string());
 }
 
+Result<spec::Plan> load_plan_of(const fs::path& directory, const Story& story) {
+  spec::Plan plan = KTRIAL_TRY(spec::load_plan(directory / kPlan));
+  if (!story.budget.empty()) plan.budget = KTRIAL_TRY(spec::parse_duration(story.budget));
+  return plan;
+}
+
 Result<Folder> Folder::create(const fs::path& results, const Begin& begin) {
   Folder folder;
   const auto now = std::chrono::system_clock::now();
@@ -110,6 +119,7 @@ Result<Folder> Folder::create(const fs::path& results, const Begin& begin) {
   folder.story_.argv = begin.argv;
   folder.story_.working_dir = begin.working_dir;
   folder.story_.pins = begin.pins;
+  folder.story_.budget = begin.budget;
   folder.journal_ = KTRIAL_TRY(locked(folder.directory_));
   Json first{{"event", "begun"},
              {"at", results::to_text(now)},
@@ -118,6 +128,7 @@ Result<Folder> Folder::create(const fs::path& results, const Begin& begin) {
              {"plan", begin.plan_file},
              {"cwd", begin.working_dir.string()},
              {"argv", results::strings(begin.argv)},
+             {"budget", begin.budget},
              {"pins", results::pairs({begin.pins.begin(), begin.pins.end()})}};
   KTRIAL_TRY(write_all(folder.journal_.get(),
                        results::dump_line(results::document(std::move(first))),
@@ -150,9 +161,10 @@ Status Folder::append(double used_s, const char* event, results::Facts values) {
   return {};
 }
 
-Status Folder::session(double used_s, int cores) {
-  return append(used_s, "session",
-                {{"cores", std::to_string(cores)}, {"pid", std::to_string(::getpid())}});
+Status Folder::session(double used_s, int cores, const std::string& budget) {
+  return append(
+      used_s, "session",
+      {{"cores", std::to_string(cores)}, {"pid", std::to_string(::getpid())}, {"budget", budget}});
 }
 Status Folder::submitted(double used_s, std::uint64_t job, const std::string& cell) {
   return append(used_s, "submitted", {{"job", std::to_string(job)}, {"cell", cell}});

@@ -51,6 +51,7 @@ struct Story {
   std::vector<std::string> argv;
   std::filesystem::path working_dir;
   std::map<std::string, std::string> pins;  // git:BRANCH -> git:COMMIT, for the whole night
+  std::string budget;                       // "8h", instead of the plan's; may be empty
   double used_s = 0;                        // of all its sessions
   int cores = 0, sessions = 0;
   bool ended = false;             // it came to its own end
@@ -66,7 +67,8 @@ class Folder {
     std::string name, plan_text, plan_file;
     std::vector<std::string> argv;
     std::filesystem::path working_dir;
-    std::map<std::string, std::string> pins;
+    std::map<std::string, std::string> pins = {};
+    std::string budget = {};
   };
   // A new night. `results` is the store's folder.
   static Result<Folder> create(const std::filesystem::path& results, const Begin& begin);
@@ -78,7 +80,8 @@ class Folder {
   const std::string& id() const { return story_.id; }
 
   // Each is on disk when it returns. `used_s`: of the night, so far.
-  Status session(double used_s, int cores);
+  // `budget`: from now on, instead of the one before; empty: as it was.
+  Status session(double used_s, int cores, const std::string& budget = {});
   Status submitted(double used_s, std::uint64_t job, const std::string& cell);
   Status done(double used_s, std::uint64_t job, const std::string& cell, const std::string& run,
               const std::string& problem);
@@ -99,6 +102,8 @@ std::filesystem::path campaigns_dir(const std::filesystem::path& results);
 Result<std::filesystem::path> find_night(const std::filesystem::path& results,
                                          const std::string& ref);
 Result<Story> load_story(const std::filesystem::path& directory);
+// The plan that the night was begun with.
+Result<spec::Plan> load_plan_of(const std::filesystem::path& directory, const Story& story);
 // A process makes it now.
 bool is_running(const std::filesystem::path& directory);
 

@@ -72,7 +72,7 @@ class Session {
   }
 
   Result<SessionOutcome> run() {
-    KTRIAL_TRY(folder_.session(used_s(), options_.room.vcpus));
+    KTRIAL_TRY(folder_.session(used_s(), options_.room.vcpus, options_.budget));
     recall();
     KTRIAL_TRY(write());
     auto ended = run_night(engine_, jobs_, scheduler_,
@@ -298,7 +298,7 @@ Result<SessionOutcome> run_session(engine::Engine& engine, Folder& folder, resul
 Result<results::CampaignRecord> load_campaign(const results::Store& store,
                                               const fs::path& directory, const std::string& today) {
   const Story story = KTRIAL_TRY(load_story(directory));
-  const spec::Plan plan = KTRIAL_TRY(spec::load_plan(directory / "plan.toml"));
+  const spec::Plan plan = KTRIAL_TRY(load_plan_of(directory, story));
   Night night{.id = story.id,
               .plan_file = story.plan_file,
               .started_at = story.started_at,

@@ -23,6 +23,7 @@ struct Progress {
 struct SessionOptions {
   engine::Room room;
   int at_a_time = 0;
+  std::string budget = {};        // that is new with this session; the plan has it already
   std::function<double()> clock;  // seconds, steady
   std::string today;              // "2027-06-30"
   // A job is handed over: the engine's id for it, as nobody else hands it jobs.
