@@ -29,7 +29,8 @@ TEST_P(GoldenSchemaTest, IsWhatItsSchemaSays) {
 }
 INSTANTIATE_TEST_SUITE_P(Documents, GoldenSchemaTest,
                          testing::Values(Golden{"fail.json", "run"}, Golden{"list.json", "runs"},
-                                         Golden{"analyze.json", "analyze"}),
+                                         Golden{"analyze.json", "analyze"},
+                                         Golden{"campaign.json", "campaign"}),
                          [](const auto& one) { return std::string(one.param.schema); });
 
 TEST(SchemaTest, HoldsForTheFilesOfARun) {

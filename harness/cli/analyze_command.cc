@@ -11,7 +11,7 @@
 #include "harness/console/analyzer.h"
 #include "harness/spec/timeouts.h"
 #include "harness/trial/findings.h"
-#include "results/report/report.h"
+#include "results/report/batch.h"
 
 namespace ktrial::cli {
 namespace {
@@ -69,7 +69,9 @@ Result<std::vector<std::string>> files_of(const std::vector<std::string>& names)
 }
 
 void print(const std::vector<results::FileFindings>& analyzed, const Options& options) {
-  if (options.format == "json")
+  if (options.format == "junit")
+    write_stdout(results::analyze_junit(analyzed));
+  else if (options.format == "json")
     write_stdout(results::analyze_json(analyzed, options.summary));
   else if (options.summary)
     write_stdout(results::summary_text(analyzed, text_options()));
@@ -119,7 +121,7 @@ Result<int> follow(const Options& options) {
   }
   analyzer.finish();
   tell_until(analyzer.findings().size());
-  if (options.format == "json" || options.summary) print({result_of(name, analyzer)}, options);
+  if (options.format != "text" || options.summary) print({result_of(name, analyzer)}, options);
   return options.exit_code && told > 0 ? 1 : 0;
 }
 
@@ -133,8 +135,8 @@ void add_analyze(CLI::App& app, Action& action) {
           "FILE", options->files,
           "Logs, plain or compressed, in any wrapping; folders of them; - is standard input")
       ->required();
-  command->add_option("--format", options->format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
+  command->add_option("--format", options->format, "text, json or junit")
+      ->check(CLI::IsMember({"text", "json", "junit"}))
       ->capture_default_str();
   command->add_flag("--summary", options->summary, "Group equal reports by signature");
   command->add_flag("--follow", options->follow,

@@ -1,82 +1,52 @@
 #include "harness/cli/campaign_document.h"
 
-#include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
-#include "results/store/json.h"
-#include "results/store/json_fields.h"
+#include "results/report/campaign.h"
 
 namespace ktrial::cli {
 namespace {
 
-using results::Json;
+using results::CampaignEvidence;
+using results::CampaignRecord;
 
-std::string campaign_json(const results::CampaignRecord& campaign) {
-  Json cells = Json::array(), signatures = Json::array(), nights = Json::array();
-  for (const auto& cell : campaign.cells) {
-    Json axes = Json::object();
-    for (const auto& [key, value] : cell.axes) axes[key] = value;
-    cells.push_back({{"axes", std::move(axes)},
-                     {"trials", cell.trials()},
-                     {"pass", cell.pass},
-                     {"fail", cell.fail},
-                     {"inconclusive", cell.inconclusive},
-                     {"rate", {{"low", cell.rate.low}, {"high", cell.rate.high}}},
-                     {"state", name(cell.standing)},
-                     {"why", cell.why},
-                     {"goal", cell.goal}});
-  }
-  for (const auto& one : campaign.signatures)
-    signatures.push_back({{"signature", one.signature},
-                          {"title", one.title},
-                          {"count", one.count},
-                          {"state", name(one.standing)},
-                          {"why", one.why},
-                          {"common", one.common},
-                          {"run", one.run},
-                          {"trial", one.index}});
-  Json out{{"campaign", campaign.name},
-           {"night", campaign.id},
-           {"state", name(campaign.state)},
-           {"tests", results::strings(campaign.tests)},
-           {"cells", std::move(cells)},
-           {"signatures", std::move(signatures)},
-           {"budget",
-            {{"asked_s", campaign.budget.asked_s},
-             {"used_s", campaign.budget.used_s},
-             {"vm_s", campaign.budget.vm_s},
-             {"possible_vm_s", campaign.budget.possible_vm_s}}},
-           {"lost", results::strings(campaign.lost)}};
-  return results::dump(results::document(std::move(out)));
-}
+// Every format; those with `evidence` show the records, too.
+struct Format {
+  const char* name;
+  bool evidence;
+  std::string (*write)(const CampaignRecord&, const CampaignEvidence&);
+};
+constexpr Format kFormats[] = {
+    {"json", false, [](auto& night, auto&) { return results::campaign_json(night); }},
+    {"junit", true, [](auto& night, auto& more) { return results::campaign_junit(night, more); }},
+    {"ktap", true, [](auto& night, auto& more) { return results::campaign_ktap(night, more); }},
+    {"kcidb", true, [](auto& night, auto& more) { return results::campaign_kcidb(night, more); }},
+    {"mail", true, [](auto& night, auto& more) { return results::campaign_mail(night, more); }},
+};
 
-std::string campaign_text(const results::CampaignRecord& campaign) {
-  std::string out = fmt::format("{} ({})\n", campaign.id, name(campaign.state));
-  for (const auto& one : campaign.signatures)
-    out += fmt::format("  {:<8}{:>4}  {}  {}\n            {}\n{}", name(one.standing), one.count,
-                       results::printable(one.signature), results::printable(one.title), one.why,
-                       one.common.empty() ? "" : "            " + one.common + "\n");
-  for (const auto& cell : campaign.cells) {
-    std::string axes;
-    for (const auto& [key, value] : cell.axes)
-      axes += (axes.empty() ? "" : " ") + key + "=" + value;
-    out += fmt::format("  {:<8}{:>4}/{:<4} {:5.1f}..{:.1f} %  {}\n", name(cell.standing), cell.fail,
-                       cell.pass + cell.fail, 100 * cell.rate.low, 100 * cell.rate.high, axes);
-  }
-  return out;
+std::string document_of(const results::Store& store, const CampaignRecord& night,
+                        const std::string& format, bool color) {
+  for (const Format& one : kFormats)
+    if (format == one.name)
+      return one.write(night,
+                       one.evidence ? results::load_evidence(store, night) : CampaignEvidence{});
+  results::TextOptions options = text_options();
+  options.color = options.color && color;
+  return results::campaign_text(night, options);
 }
 
 }  // namespace
 
-std::vector<std::string> campaign_formats() { return {"text", "json"}; }
+std::vector<std::string> campaign_formats() {
+  std::vector<std::string> out{"text"};
+  for (const Format& one : kFormats) out.emplace_back(one.name);
+  return out;
+}
 
-Status print_campaign(const results::Store&, const results::CampaignRecord& record,
+Status print_campaign(const results::Store& store, const CampaignRecord& night,
                       const std::string& format, const std::string& output) {
-  const std::string document = format == "json" ? campaign_json(record) : campaign_text(record);
-  if (!output.empty()) return write_file_atomically(output, document);
-  to_stdout("{}", document);
-  return {};
+  return write_document(document_of(store, night, format, output.empty()), output);
 }
 
 std::string status_text(const campaign::NightFile& night) {

@@ -5,6 +5,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+
+#include "harness/base/file.h"
 
 namespace ktrial::cli {
 namespace {
@@ -22,6 +25,21 @@ void write_stdout(std::string_view text) {
 }
 
 void write_stderr(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
+
+Status write_document(std::string_view document, const std::string& file) {
+  if (file.empty() || file == "-") {
+    write_stdout(document);
+    return {};
+  }
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (std::filesystem::is_directory(status))
+    return usage_error("-o " + file + " is a folder", "name a file in it");
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status))
+    return write_file_atomically(file, document);
+  const Fd fd = KTRIAL_TRY(open_file(file, O_WRONLY));
+  return write_all(fd.get(), document, file);
+}
 
 void hold_standard_descriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)

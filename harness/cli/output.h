@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -24,6 +25,10 @@ template <class... Args>
 void to_stderr(fmt::format_string<Args...> format, Args&&... args) {
   write_stderr(fmt::format(format, std::forward<Args>(args)...));
 }
+
+// To `file`, replaced in one step, or to stdout if it is empty or "-". What is no regular file
+// (a pipe, /dev/stderr) is written to.
+Status write_document(std::string_view document, const std::string& file);
 
 // Descriptors 0 to 2 that the caller closed become /dev/null: a file that ktrial
 // opens must not take the place of stdout. Before anything else.

@@ -1,12 +1,14 @@
-// `ktrial report`: a stored run, again.
-#include <unistd.h>
-
+// `ktrial report`: stored runs, again, in the format that a reader wants.
 #include <memory>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
 #include "harness/cli/trial_flags.h"
+#include "harness/stats/rate.h"
+#include "results/report/batch.h"
+#include "results/report/kcidb.h"
+#include "results/report/mail.h"
 #include "results/report/report.h"
 #include "results/store/store.h"
 
@@ -14,35 +16,75 @@ namespace ktrial::cli {
 namespace {
 
 struct ReportFlags {
-  std::string run = "last", format = "text", results;
+  std::vector<std::string> runs;
+  std::string format = "text", output, origin = "ktrial", results;
   bool list = false, declare_dead = false;
   std::size_t most = 20;
 };
 
+constexpr double kConfidence = 0.95;
+
+// Of the run's trials, how many failed as it did; of one whose number did not depend on them.
+std::optional<results::RateInterval> rate_of(const results::RunRecord& run) {
+  stats::Tally seen;
+  for (const results::TrialRecord& trial : run.trials) {
+    if (trial.verdict.outcome == results::Outcome::inconclusive) continue;
+    ++seen.trials;
+    const bool same = trial.verdict.outcome == results::Outcome::fail &&
+                      trial.verdict.signature == run.verdict.signature;
+    seen.fails += same ? 1 : 0;
+  }
+  if (seen.trials == 0) return std::nullopt;
+  const auto interval = run.state == results::RunState::finished
+                            ? stats::exact_interval(seen, kConfidence)
+                            : stats::anytime_interval(seen, kConfidence);
+  return results::RateInterval{interval.low, interval.high};
+}
+
+std::string document_of(const results::BatchRecord& batch, const ReportFlags& flags) {
+  const bool one = batch.parts.size() == 1;
+  const results::RunRecord& run = *batch.parts.front().run;
+  if (flags.format == "json") return one ? results::report_json(run) : results::batch_json(batch);
+  if (flags.format == "junit") return results::batch_junit(batch);
+  if (flags.format == "ktap") return results::batch_ktap(batch);
+  if (flags.format == "kcidb") return results::batch_kcidb(batch, {.origin = flags.origin});
+  if (flags.format == "mail")
+    return results::batch_mail(
+        batch, {.rate = one ? rate_of(run) : std::nullopt, .confidence = kConfidence});
+  results::TextOptions options = text_options();
+  if (!flags.output.empty()) options.color = false;
+  return one ? results::report_text(run, options) : results::batch_text(batch, options);
+}
+
 Result<int> report(const ReportFlags& flags) {
+  if (!results::is_kcidb_origin(flags.origin))
+    return usage_error("--origin " + flags.origin + ": only a-z, 0-9 and _ are in an origin");
   auto store = KTRIAL_TRY(results::Store::open(results_dir(flags.results)));
-  const bool json = flags.format == "json";
   if (flags.list) {
+    if (flags.format != "text" && flags.format != "json")
+      return usage_error("--list has no format " + flags.format, "it is text or json");
     const auto runs = KTRIAL_TRY(store.list(flags.most));
-    to_stdout("{}", json ? results::list_json(runs) : results::list_text(runs, text_options()));
+    to_stdout("{}", flags.format == "json" ? results::list_json(runs)
+                                           : results::list_text(runs, text_options()));
     return 0;
   }
-  const auto record =
-      KTRIAL_TRY(flags.declare_dead ? store.declare_dead(flags.run) : store.load(flags.run));
-  to_stdout("{}",
-            json ? results::report_json(record) : results::report_text(record, text_options()));
+  std::vector<results::RunRecord> runs;
+  for (const std::string& name : flags.runs.empty() ? std::vector<std::string>{"last"} : flags.runs)
+    runs.push_back(KTRIAL_TRY(flags.declare_dead ? store.declare_dead(name) : store.load(name)));
+  KTRIAL_TRY(write_document(document_of(results::batch_of(std::move(runs)), flags), flags.output));
   return 0;
 }
 
 }  // namespace
 
 void add_report(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("report", "Shows a run that was recorded");
+  auto* command = app.add_subcommand("report", "Shows runs that were recorded");
   auto flags = std::make_shared<ReportFlags>();
-  command->add_option("RUN", flags->run, "Id, beginning of an id, folder, or last")
-      ->capture_default_str();
+  auto* runs = command->add_option(
+      "RUN", flags->runs,
+      "Id, beginning of an id, folder, or last [last]; several are shown as one whole");
   auto* list =
-      command->add_flag("--list", flags->list, "The latest runs, a line each")->excludes("RUN");
+      command->add_flag("--list", flags->list, "The latest runs, a line each")->excludes(runs);
   command->add_option("--limit", flags->most, "Of --list; 0: all")
       ->needs(list)
       ->check(CLI::Range(0, 1000000))
@@ -51,12 +93,19 @@ void add_report(CLI::App& app, Action& action) {
       ->add_flag("--declare-dead", flags->declare_dead,
                  "Ends the record of a run whose host is gone, as interrupted")
       ->excludes(list);
-  command->add_option("--format", flags->format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
+  command
+      ->add_option("--format", flags->format,
+                   "text or json; junit, ktap, kcidb for other programs; html; mail, for a list")
+      ->check(CLI::IsMember({"text", "json", "junit", "ktap", "kcidb", "mail"}))
+      ->capture_default_str();
+  command->add_option("-o,--output", flags->output, "Write to this file instead of stdout");
+  command->add_option("--origin", flags->origin, "With kcidb: the CI system that submits")
       ->capture_default_str();
   command->add_option("--results", flags->results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command->footer(
-      "Examples:\n  ktrial report\n  ktrial report --list\n  ktrial report last --format json\n\n"
+      "Examples:\n  ktrial report\n  ktrial report --list\n  ktrial report last --format json\n"
+      "  ktrial report last --format junit -o junit.xml\n"
+      "  ktrial report last --format mail | less\n\n"
       "Exit status: 0 when the run could be shown, whatever its outcome.");
   command->callback([&action, flags] { action = [flags] { return report(*flags); }; });
 }

@@ -53,10 +53,6 @@ Json signatures(const std::vector<FileFindings>& files) {
   return out;
 }
 
-std::string counted(std::size_t n, std::string_view what) {
-  return std::to_string(n) + " " + std::string(what) + (n == 1 ? "" : "s");
-}
-
 constexpr std::string_view kUnknownWrapping =
     "looks like a kernel log in an unknown wrapping: nothing could be read of it";
 

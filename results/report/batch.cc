@@ -105,6 +105,25 @@ const RunRecord* telling(const BatchRecord& batch, const RunRecord& whole) {
 
 }  // namespace
 
+BatchRecord batch_of(std::vector<RunRecord> runs) {
+  BatchRecord out;
+  bool open_ended = false;
+  for (RunRecord& run : runs) {
+    const TimePoint end = run.finished_at.value_or(run.started_at);
+    out.started_at = out.parts.empty() ? run.started_at : std::min(out.started_at, run.started_at);
+    out.finished_at = std::max(out.finished_at, end);
+    open_ended = open_ended || run.spec.until_fail;
+    out.expected += run.spec.until_fail ? 0 : run.spec.repeat;
+    BatchPart part{.cell = run.part_of.cell, .problem = {}};
+    if (run.state == RunState::running) part.problem = "the run goes on";
+    if (run.state == RunState::interrupted) part.problem = "the run was interrupted";
+    part.run = std::move(run);
+    out.parts.push_back(std::move(part));
+  }
+  if (open_ended) out.expected = 0;
+  return out;
+}
+
 std::string batch_json(const BatchRecord& batch) {
   Json out = document(to_json(merged(batch)));
   out["spec"] = common_spec(batch);

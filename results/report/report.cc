@@ -20,11 +20,6 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-std::string fact(const Facts& facts, std::string_view key) {
-  auto it = std::ranges::find(facts, key, &Facts::value_type::first);
-  return it == facts.end() ? "" : it->second;
-}
-
 std::size_t count(const RunRecord& run, Outcome outcome) {
   return static_cast<std::size_t>(std::ranges::count(
       run.trials, outcome, [](const TrialRecord& trial) { return trial.verdict.outcome; }));

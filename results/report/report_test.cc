@@ -1,29 +1,12 @@
 #include "results/report/report.h"
 
 #include <gtest/gtest.h>
-#include <test_paths.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
-
+#include "results/report/golden.h"
 #include "results/store/json.h"
 
 namespace ktrial::results {
 namespace {
-
-// Compares with testdata/NAME; KTRIAL_UPDATE_GOLDENS=1 rewrites it instead.
-void expect_golden(const std::string& got, const std::string& name) {
-  const std::string path = KTRIAL_SOURCE_DIR "/results/report/testdata/" + name;
-  if (const char* update = std::getenv("KTRIAL_UPDATE_GOLDENS"); update && *update == '1') {
-    std::ofstream(path, std::ios::binary) << got;
-    return;
-  }
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream want;
-  want << in.rdbuf();
-  EXPECT_EQ(got, want.str()) << path << ": KTRIAL_UPDATE_GOLDENS=1 rewrites it";
-}
 
 TrialRecord trial(int index, Outcome outcome) {
   TrialRecord t;

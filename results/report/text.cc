@@ -1,5 +1,7 @@
 #include "results/report/text.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 
@@ -29,11 +31,12 @@ std::size_t utf8_length(std::string_view s, std::uint32_t& code) {
   return length;
 }
 
-// C0 and C1 controls, and what reorders or hides text on a terminal.
+// C0 and C1 controls, what reorders or hides text on a terminal, and what is no character.
 bool is_unsafe(std::uint32_t code) {
   return (code < 0x20 && code != '\t') || (code >= 0x7f && code < 0xa0) || code == 0xad ||
          (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-         (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
+         (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code & 0xfffe) == 0xfffe ||
+         (code >= 0xfdd0 && code <= 0xfdef);
 }
 
 }  // namespace
@@ -92,6 +95,46 @@ std::string cut(std::string text, std::size_t limit) {
   while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0) == 0x80) --limit;
   text.resize(limit);
   return text + "...";
+}
+
+std::string one_line(std::string_view text, std::size_t limit) {
+  // What is cut may end within a character: one byte more than is shown is enough to see it.
+  return cut(printable(text.substr(0, limit + 4)), limit);
+}
+
+std::vector<std::string> safe_lines(std::string_view text, std::size_t most, std::size_t columns) {
+  std::vector<std::string> out;
+  while (const auto line = take_line(text)) {
+    if (out.size() == most) {
+      out.push_back("...");
+      break;
+    }
+    out.push_back(one_line(line->substr(0, line->find_last_not_of(" \t\r") + 1), columns));
+  }
+  return out;
+}
+
+std::string fixed(double value, int digits) {
+  if (!std::isfinite(value) || std::fabs(value) > 1e15) value = 0;
+  char out[64];
+  const auto [end, error] =
+      std::to_chars(out, out + sizeof out, value, std::chars_format::fixed, digits);
+  return error == std::errc() ? std::string(out, end) : "0";
+}
+
+std::string counted(std::size_t n, std::string_view what) {
+  return std::to_string(n) + " " + std::string(what) + (n == 1 ? "" : "s");
+}
+
+std::string percent(double part) {
+  const double hundred = 100 * part;
+  const int digits = hundred <= 0 || hundred >= 9.95 ? 0 : hundred >= 0.995 ? 1 : 2;
+  return fixed(hundred, digits) + " %";
+}
+
+std::string fact(const Facts& facts, std::string_view key) {
+  const auto it = std::ranges::find(facts, key, &Facts::value_type::first);
+  return it == facts.end() ? "" : it->second;
 }
 
 }  // namespace ktrial::results

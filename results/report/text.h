@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "results/record.h"
 
@@ -15,6 +16,21 @@ Ink ink_of(Outcome outcome);
 std::string padded(std::string text, std::size_t width);
 // At most `limit` bytes, cut at a character, "..." where cut.
 std::string cut(std::string text, std::size_t limit);
+
+// Untrusted text made safe as printable() does, and bounded before anything else: a line of
+// 10 MB costs no more than one of `limit` bytes.
+std::string one_line(std::string_view text, std::size_t limit = 300);
+// The first `most` lines, each one_line() of at most `columns` bytes, without trailing blanks. Of
+// more, the last says so.
+std::vector<std::string> safe_lines(std::string_view text, std::size_t most = 200,
+                                    std::size_t columns = 400);
+// "0.250": for documents, whatever the locale; 0 for what is no number.
+std::string fixed(double value, int digits);
+// "1 trial", "2 trials".
+std::string counted(std::size_t n, std::string_view what);
+// "3 %", "0.12 %", "100 %": of a probability.
+std::string percent(double part);
+std::string fact(const Facts& facts, std::string_view key);  // its value; empty: there is none
 
 // "lines 4-9, CPU 1, task a/7".
 std::string where(const Finding& finding);
