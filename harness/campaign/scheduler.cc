@@ -44,9 +44,9 @@ bool Scheduler::in_time(std::size_t cell, double now) const {
 bool Scheduler::fits(std::size_t cell) const {
   if (running_ == 0) return true;
   const engine::Need& need = tasks_[cell].need;
-  if (memory_mib_ + need.memory_mib > limits_.room.memory_mib) return false;
+  if (memory_mib_ + need.memory_mib > limits_.room.memory_mib / share_) return false;
   return limits_.at_a_time > 0 ? running_ < limits_.at_a_time
-                               : vcpus_ + need.vcpus <= limits_.room.vcpus;
+                               : vcpus_ + need.vcpus <= std::max(1, limits_.room.vcpus / share_);
 }
 
 // The lowest is next.

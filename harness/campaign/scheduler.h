@@ -66,6 +66,8 @@ class Scheduler {
   // until ended(). Nothing: nothing can begin now, see done().
   std::optional<std::size_t> next(double now);
   void ended(std::size_t cell, const Came& came);
+  // From here on one of so many that share the host.
+  void share(int campaigns) { share_ = campaigns; }
   // Trials of before: of a night that goes on.
   void recall(std::size_t cell, const Came& came);
   // Nothing runs, and nothing will.
@@ -96,6 +98,7 @@ class Scheduler {
   std::int64_t begun_ = 0;
   int running_ = 0, vcpus_ = 0;
   std::int64_t memory_mib_ = 0;
+  int share_ = 1;
   int overtaken_ = 0;  // jobs that began before one that was due, but had no room
 };
 

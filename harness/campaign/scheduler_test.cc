@@ -138,6 +138,17 @@ TEST(SchedulerTest, PacksByRoomAndLargeOnesGetTheirTurn) {
   EXPECT_EQ(at_once, 3);
 }
 
+TEST(SchedulerTest, CampaignsBesideEachOtherShareTheHost) {
+  Scheduler order({task(10), task(10)}, {.budget_s = 1e6, .room = kRoom});
+  order.share(2);
+  int at_once = 0;
+  while (order.next(0)) ++at_once;
+  EXPECT_EQ(at_once, 2);
+  order.share(1);  // the other one is over
+  while (order.next(0)) ++at_once;
+  EXPECT_EQ(at_once, 4);
+}
+
 TEST(SchedulerTest, TheSeedDecidesAmongEquals) {
   const auto order_of = [](std::uint64_t seed) {
     Limits limits = trials(1);

@@ -73,10 +73,15 @@ class Session {
 
   Result<SessionOutcome> run() {
     KTRIAL_TRY(folder_.session(used_s(), options_.room.vcpus, options_.budget));
+    tell_expired();
     recall();
     KTRIAL_TRY(write());
     auto ended = run_night(engine_, jobs_, scheduler_,
-                           {.now = [this] { return used_s(); },
+                           {.now =
+                                [this] {
+                                  if (options_.campaigns) scheduler_.share(options_.campaigns());
+                                  return used_s();
+                                },
                             .begin = [this](auto job, auto cell) { return begin(job, cell); },
                             .end = [this](const Part& part) { return end(part); }});
     return finish(std::move(ended));
@@ -112,6 +117,13 @@ class Session {
     if (plan_.budget) out.budget_s = static_cast<double>(plan_.budget->count()) / 1000;
     out.max_trials = plan_.max_trials;
     return out;
+  }
+
+  void tell_expired() const {
+    for (const spec::Known& one : plan_.known)
+      if (expired(one, night_.today) && options_.say)
+        options_.say(fmt::format("{}: {} is no longer known: it was until {}", one.place,
+                                 one.signature, one.until));
   }
 
   // What the store has of this night already.

@@ -1,12 +1,10 @@
 // `ktrial campaign`: nights of trials by a plan.
-#include <fmt/chrono.h>
-
-#include <ctime>
 #include <memory>
 
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/campaign/session.h"
+#include "harness/campaign/share.h"
 #include "harness/campaign/simulate.h"
 #include "harness/cli/build_flags.h"
 #include "harness/cli/campaign_document.h"
@@ -25,13 +23,12 @@ namespace fs = std::filesystem;
 namespace {
 
 struct CampaignFlags {
-  std::string plan, budget, results, engine = "local", format = "text", output;
+  std::string plan, budget, results, engine = "local";
+  CampaignReport report;
   int jobs = 0, nights = 100;
   std::uint64_t seed = 1;
   bool offline = false;
 };
-
-std::string today() { return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr))); }
 
 fs::path results_of(const CampaignFlags& flags) {
   std::error_code error;
@@ -91,6 +88,7 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
   if (error) return fail_errno("enter " + story.working_dir.string(), error.value());
   const auto jobs = KTRIAL_TRY(jobs_of(flags, plan, story));
 
+  const auto share = KTRIAL_TRY(campaign::HostShare::join());
   const engine::Room room = engine::room_here();
   CampaignScreen screen(room.vcpus);
   int signals = 0;
@@ -119,6 +117,7 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
                  .count();
            },
        .today = today(),
+       .campaigns = [&] { return share.campaigns(); },
        .on_begin = [&](auto job, const std::string& cell) { screen.begin(job, cell); },
        .on_end = [&](auto job, const std::string& text) { screen.end(job, text); },
        .on_progress = [&](const campaign::Progress& progress) { screen.progress(progress); },
@@ -131,7 +130,7 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
     if (told.kind != ErrorKind::interrupted) return std::unexpected(std::move(told));
     to_stderr("ktrial: {}\n  {}\n", told.message, told.hint);
   }
-  KTRIAL_TRY(print_campaign(store, outcome.record, flags.format, flags.output));
+  KTRIAL_TRY(print_campaign(store, outcome.record, flags.report));
   return outcome.error ? exit_code(outcome.error->kind) : exit_code(outcome_of(outcome.record));
 }
 
@@ -170,7 +169,7 @@ Result<int> status(const CampaignFlags& flags) {
   const bool alive = campaign::is_running(directory);
   if (night.state == results::RunState::running && !alive)
     night.state = results::RunState::interrupted;
-  if (flags.format == "json") {
+  if (flags.report.format == "json") {
     to_stdout("{}", to_json(night));
   } else {
     to_stdout("{}", status_text(night));
@@ -181,7 +180,7 @@ Result<int> status(const CampaignFlags& flags) {
 Result<int> report(const CampaignFlags& flags) {
   auto store = KTRIAL_TRY(results::Store::open(results_of(flags)));
   const auto record = KTRIAL_TRY(campaign::load_campaign(store, KTRIAL_TRY(found(flags)), today()));
-  KTRIAL_TRY(print_campaign(store, record, flags.format, flags.output));
+  KTRIAL_TRY(print_campaign(store, record, flags.report));
   return 0;
 }
 
@@ -191,10 +190,10 @@ void add_shared(CLI::App& command, CampaignFlags& f, const char* what, bool form
   command.add_option("PLAN", f.plan, what)->required();
   command.add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   auto* format =
-      command.add_option("--format", f.format, formats ? "text, json, ..." : "text or json");
+      command.add_option("--format", f.report.format, formats ? "text, json, ..." : "text or json");
   format->check(
       CLI::IsMember(formats ? campaign_formats() : std::vector<std::string>{"text", "json"}));
-  if (formats) command.add_option("--output", f.output, "A file for the report [stdout]");
+  if (formats) command.add_option("--output", f.report.output, "A file for the report [stdout]");
 }
 
 void add_work(CLI::App& command, CampaignFlags& f) {

@@ -1,5 +1,9 @@
 #include "harness/cli/campaign_document.h"
 
+#include <fmt/chrono.h>
+
+#include <ctime>
+
 #include "harness/base/text.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
@@ -15,24 +19,30 @@ using results::CampaignRecord;
 struct Format {
   const char* name;
   bool evidence;
-  std::string (*write)(const CampaignRecord&, const CampaignEvidence&);
+  std::string (*write)(const CampaignRecord&, const CampaignEvidence&, const CampaignReport&);
 };
 constexpr Format kFormats[] = {
-    {"json", false, [](auto& night, auto&) { return results::campaign_json(night); }},
-    {"junit", true, [](auto& night, auto& more) { return results::campaign_junit(night, more); }},
-    {"ktap", true, [](auto& night, auto& more) { return results::campaign_ktap(night, more); }},
-    {"kcidb", true, [](auto& night, auto& more) { return results::campaign_kcidb(night, more); }},
-    {"mail", true, [](auto& night, auto& more) { return results::campaign_mail(night, more); }},
+    {"json", false, [](auto& night, auto&, auto&) { return results::campaign_json(night); }},
+    {"junit", true,
+     [](auto& night, auto& more, auto&) { return results::campaign_junit(night, more); }},
+    {"ktap", true,
+     [](auto& night, auto& more, auto&) { return results::campaign_ktap(night, more); }},
+    {"kcidb", true,
+     [](auto& night, auto& more, auto& report) {
+       return results::campaign_kcidb(night, more, {.origin = report.origin});
+     }},
+    {"mail", true,
+     [](auto& night, auto& more, auto&) { return results::campaign_mail(night, more); }},
 };
 
 std::string document_of(const results::Store& store, const CampaignRecord& night,
-                        const std::string& format, bool color) {
+                        const CampaignReport& report) {
   for (const Format& one : kFormats)
-    if (format == one.name)
-      return one.write(night,
-                       one.evidence ? results::load_evidence(store, night) : CampaignEvidence{});
+    if (report.format == one.name)
+      return one.write(
+          night, one.evidence ? results::load_evidence(store, night) : CampaignEvidence{}, report);
   results::TextOptions options = text_options();
-  options.color = options.color && color;
+  options.color = options.color && report.output.empty();
   return results::campaign_text(night, options);
 }
 
@@ -45,9 +55,11 @@ std::vector<std::string> campaign_formats() {
 }
 
 Status print_campaign(const results::Store& store, const CampaignRecord& night,
-                      const std::string& format, const std::string& output) {
-  return write_document(document_of(store, night, format, output.empty()), output);
+                      const CampaignReport& report) {
+  return write_document(document_of(store, night, report), report.output);
 }
+
+std::string today() { return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr))); }
 
 std::string status_text(const campaign::NightFile& night) {
   int pass = 0, fail = 0, inconclusive = 0;

@@ -10,10 +10,16 @@
 
 namespace ktrial::cli {
 
+struct CampaignReport {
+  std::string format = "text";
+  std::string output;             // a file; empty: stdout
+  std::string origin = "ktrial";  // of KCIDB
+};
 std::vector<std::string> campaign_formats();
-// To stdout, or to the file `output` if it is named.
 Status print_campaign(const results::Store& store, const results::CampaignRecord& record,
-                      const std::string& format, const std::string& output);
+                      const CampaignReport& report);
+// "2027-06-30", UTC.
+std::string today();
 // A night that runs, or ran: how far it is.
 std::string status_text(const campaign::NightFile& night);
 
