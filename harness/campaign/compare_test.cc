@@ -97,7 +97,7 @@ TEST(CompareTest, SamplingEndsWhenItKnows) {
 
 TEST(CompareTest, SamplingIsSeldomWrong) {
   int wrong = 0;
-  constexpr int kRuns = 200;
+  constexpr int kRuns = 100;
   for (int run = 0; run < kRuns; ++run) {
     const auto known =
         Lab(.2, .2, .05, 100 + static_cast<std::uint64_t>(run)).sampled().compared.verdict;
