@@ -33,6 +33,7 @@ packages='
   libgmock-dev                             h:gmock/gmock.h
   libgtest-dev                             h:gtest/gtest.h
   libhyperscan-dev                         -
+  libkainjow-mustache-dev                  h:kainjow/mustache.hpp
   libpugixml-dev                           pc:pugixml
   libre2-dev                               pc:re2
   libsqlite3-dev                           pc:sqlite3

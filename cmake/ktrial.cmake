@@ -50,13 +50,14 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/test_paths.h CONTENT
 #define KTRIAL_BINARY_DIR \"${PROJECT_BINARY_DIR}\"
 ")
 
-# ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s] [HOSTILE]): one
-# GoogleTest binary; ctest sees each of its tests. Those that boot a VM get the
-# machine for themselves. HOSTILE: it tests what reads a guest's bytes, and is
+# ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s] [HOSTILE] [BESIDE filters...]):
+# one GoogleTest binary; ctest sees each of its tests. Those that boot a VM get the
+# machine for themselves, but for those of BESIDE: they judge nothing by time, and run
+# beside one of another filter. HOSTILE: it tests what reads a guest's bytes, and is
 # built and run under the fuzz preset's sanitizers, too (target `hostile_tests`).
 add_custom_target(hostile_tests)
 function(ktrial_test name)
-  cmake_parse_arguments(arg "HOSTILE" "TIMEOUT" "SOURCES;DEPS;LABELS;PROPERTIES" ${ARGN})
+  cmake_parse_arguments(arg "HOSTILE" "TIMEOUT" "SOURCES;DEPS;LABELS;PROPERTIES;BESIDE" ${ARGN})
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -77,11 +78,22 @@ function(ktrial_test name)
       set(arg_LABELS hostile)
     endif()
   endif()
-  if(arg_LABELS MATCHES "e2e|drill|drift")
-    list(APPEND arg_PROPERTIES RUN_SERIAL TRUE)
-  endif()
-  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60
+  set(discover NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
+  set(others "*")
+  if(arg_BESIDE)
+    list(JOIN arg_BESIDE ":" others)
+    set(others "*-${others}")
+    foreach(filter IN LISTS arg_BESIDE)  # a lock each: two of one filter never meet
+      string(MAKE_C_IDENTIFIER "${name} ${filter}" id)
+      gtest_discover_tests(${name} TEST_FILTER "${filter}" TEST_LIST ${id} ${discover}
+        RESOURCE_LOCK ${id} ENVIRONMENT KTRIAL_TIMEOUT_SCALE=2)
+    endforeach()
+  endif()
+  if(arg_LABELS MATCHES "e2e|drill|drift")
+    list(APPEND discover RUN_SERIAL TRUE)
+  endif()
+  gtest_discover_tests(${name} TEST_FILTER "${others}" ${discover})
 endfunction()
 include(GoogleTest)
 
@@ -105,7 +117,7 @@ function(ktrial_fuzz name)
   add_dependencies(fuzzers ${name})
   set(scratch ${CMAKE_CURRENT_BINARY_DIR}/${name}-corpus)
   file(MAKE_DIRECTORY ${scratch})
-  add_test(NAME fuzz.${name} COMMAND ${name} -runs=${arg_RUNS} -seed=1 -max_total_time=20
+  add_test(NAME fuzz.${name} COMMAND ${name} -runs=${arg_RUNS} -seed=1 -max_total_time=10
     -rss_limit_mb=2048 ${scratch} ${arg_CORPUS})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz-smoke TIMEOUT 120)
 endfunction()

@@ -18,9 +18,9 @@ using testing::HasSubstr;
 
 const fs::path kWorkloads = KTRIAL_BINARY_DIR "/share/ktrial/workloads";
 
-constexpr const char* kAll[] = {"cpuacct",   "debug-events", "fork-storm",
-                                "int3-poke", "mmcid-vfork",  "nmi-backtrace",
-                                "smoke",     "vfork-storm",  "vsock-listen"};
+constexpr const char* kAll[] = {"cpuacct",     "debug-events",  "fork-storm", "int3-poke",
+                                "mmcid-vfork", "nmi-backtrace", "rcu-storm",  "smoke",
+                                "vfork-storm", "vsock-listen"};
 
 struct Ran {
   int status = -1;
@@ -192,7 +192,7 @@ TEST(VsockListenTest, ServesLoopbackClientsOrSaysWhyNot) {
 }
 
 TEST(GuestOnlyTest, OutsideATrialNothingIsDisturbed) {
-  for (const char* name : {"int3-poke", "nmi-backtrace"}) {
+  for (const char* name : {"int3-poke", "nmi-backtrace", "rcu-storm"}) {
     const Ran ran = run(name, "--duration=0.05");
     EXPECT_EQ(ran.status, 2) << name << ' ' << ran.out;
     EXPECT_THAT(ran.out, HasSubstr("in the guest of a trial only")) << name;

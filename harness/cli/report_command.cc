@@ -9,6 +9,7 @@
 #include "harness/cli/trial_flags.h"
 #include "harness/stats/rate.h"
 #include "results/report/batch.h"
+#include "results/report/html.h"
 #include "results/report/kcidb.h"
 #include "results/report/mail.h"
 #include "results/report/report.h"
@@ -43,6 +44,18 @@ std::optional<results::RateInterval> rate_of(const results::RunRecord& run) {
   return results::RateInterval{interval.low, interval.high};
 }
 
+// Of each run how often it fails, for the page.
+std::string html_of(const results::BatchRecord& batch) {
+  results::CampaignRecord shown = results::campaign_of(batch);
+  shown.confidence = kConfidence;
+  shown.tests = {"exact intervals (Clopper and Pearson)"};
+  for (results::CampaignCell& cell : shown.cells) {
+    const auto interval = stats::exact_interval({cell.fail, cell.pass + cell.fail}, kConfidence);
+    cell.rate = {interval.low, interval.high};
+  }
+  return results::campaign_html(shown, results::evidence_of(batch));
+}
+
 std::string document_of(const results::BatchRecord& batch, const ReportFlags& flags) {
   const bool one = batch.parts.size() == 1;
   const results::RunRecord& run = *batch.parts.front().run;
@@ -50,6 +63,7 @@ std::string document_of(const results::BatchRecord& batch, const ReportFlags& fl
   if (flags.format == "junit") return results::batch_junit(batch);
   if (flags.format == "ktap") return results::batch_ktap(batch);
   if (flags.format == "kcidb") return results::batch_kcidb(batch, {.origin = flags.origin});
+  if (flags.format == "html") return html_of(batch);
   if (flags.format == "mail")
     return results::batch_mail(
         batch, {.rate = one ? rate_of(run) : std::nullopt, .confidence = kConfidence});
@@ -102,9 +116,10 @@ void add_report(CLI::App& app, Action& action) {
                  "Ends the record of a run whose host is gone, as interrupted")
       ->excludes(list);
   command
-      ->add_option("--format", flags->format,
-                   "text or json; junit, ktap, kcidb for other programs; html; mail, for a list")
-      ->check(CLI::IsMember({"text", "json", "junit", "ktap", "kcidb", "mail"}))
+      ->add_option(
+          "--format", flags->format,
+          "text, json; junit, ktap, kcidb for other programs; html, a page; mail, for a list")
+      ->check(CLI::IsMember({"text", "json", "junit", "ktap", "kcidb", "html", "mail"}))
       ->capture_default_str();
   command->add_option("-o,--output", flags->output, "Write to this file instead of stdout");
   command->add_option("--origin", flags->origin, "With kcidb: the CI system that submits")

@@ -201,6 +201,55 @@ TEST(AnalyzerCulpritTest, AllWaitersMeansUnknown) {
   EXPECT_EQ(findings[0].culprit, "");
 }
 
+// Seen on 7.3: the idle neighbour was caught while it switched tasks.
+TEST(AnalyzerCulpritTest, WhoSpinsForSecondsComesBeforeWhoIsCaughtInsideTheScheduler) {
+  const std::string text =
+      "[    1.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 6s! [a/1:104]\n"
+      "[    1.000000] CPU: 1 UID: 0 PID: 104 Comm: a/1 Tainted: G           OE       7.3.4 #1\n"
+      "[    1.000000] RIP: 0010:foo_spin+0x47/0x80 [foo]\n"
+      "[    1.000000] Call Trace:\n"
+      "[    1.000000]  kthread+0xe5/0x120\n"
+      "[    1.000000] Sending NMI from CPU 1 to CPUs 0:\n"
+      "[    1.000000] NMI backtrace for cpu 0\n"
+      "[    1.000000] CPU: 0 UID: 0 PID: 40 Comm: kcompactd0 Tainted: G           OE 7.3.4 #1\n"
+      "[    1.000000] RIP: 0010:lapic_next_event+0x15/0x20\n"
+      "[    1.000000] Call Trace:\n"
+      "[    1.000000]  hrtimer_start_range_ns+0xd1/0xf0\n"
+      "[    1.000000]  finish_task_switch.isra.0+0x2dc/0x3e0\n"
+      "[    1.000000]  __schedule+0x532/0x1080\n"
+      "[    1.000000]  schedule+0x28/0xa0\n";
+  const auto findings = analyze(text);
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_EQ(findings[0].culprit, "foo_spin");
+  EXPECT_EQ(findings[0].cpu, 1);
+}
+
+// panic_print shows the other CPUs; they have nothing to do with it.
+TEST(AnalyzerCulpritTest, OfAPanicItIsWhoCalledIt) {
+  for (const auto& [caller, culprit] : {std::pair("foo_give_up", "foo_give_up"), {"do_exit", ""}}) {
+    const auto findings = analyze(
+        "[    1.000000] Kernel panic - not syncing: foo has had enough\n"
+        "[    1.000000] CPU: 0 UID: 0 PID: 102 Comm: a Tainted: G           OE       7.3.4 #1\n"
+        "[    1.000000] Call Trace:\n"
+        "[    1.000000]  dump_stack_lvl+0x5d/0x80\n"
+        "[    1.000000]  vpanic+0x166/0x360\n"
+        "[    1.000000]  panic+0x6b/0x70\n"
+        "[    1.000000]  " +
+        std::string(caller) +
+        "+0x15/0x34c [foo]\n"
+        "[    1.000000]  do_one_initcall+0x57/0x310\n"
+        "[    1.000000] Sending NMI from CPU 0 to CPUs 1:\n"
+        "[    1.000000] NMI backtrace for cpu 1\n"
+        "[    1.000000] CPU: 1 UID: 0 PID: 0 Comm: swapper/1 Tainted: G           OE 7.3.4 #1\n"
+        "[    1.000000] RIP: 0010:pv_native_safe_halt+0xf/0x20\n"
+        "[    1.000000] Call Trace:\n"
+        "[    1.000000]  default_idle+0x9/0x20\n");
+    ASSERT_THAT(findings, SizeIs(1));
+    EXPECT_EQ(findings[0].title, "kernel panic: foo has had enough");
+    EXPECT_EQ(findings[0].culprit, culprit);
+  }
+}
+
 TEST(AnalyzerNegativeTest, HarmlessLinesAreNoFindings) {
   for (const char* line : {
            "Command line: oops=panic BUG: x WARNING: CPU: 1 PID: 2 at a.c:1 f+0x1/0x2",

@@ -190,9 +190,23 @@ bool hit_by_nmi(const Stack& stack) {
   return false;
 }
 
-int rank(const Sight& sight, bool complains) {
+// Whether the CPU that panics does so because of an NMI, wherever it was.
+bool hit_by_nmi_itself(const Stack& stack) {
+  return stack.role == StackRole::main && hit_by_nmi(stack);
+}
+
+// The caller of panic(); nobody where a process's end is what is wrong.
+std::string who_panics(const std::vector<Stack>& stacks) {
+  std::string symbol = from_stacks(stacks, Skip::report);
+  return symbol == "do_exit" || symbol == "do_group_exit" ? std::string() : symbol;
+}
+
+// `complains`: this CPU's own detector has spoken.
+int rank(Kind kind, const Sight& sight, bool complains) {
   if (sight.function.empty()) return 0;
   if (!sight.waits_in.empty()) return 0;  // a victim, whatever else its stack shows
+  // It has been where it is for seconds; that another is inside the scheduler is one look's luck.
+  if (kind == Kind::soft_lockup && complains && !sight.idle) return 6;
   if (sight.inside_schedule) return 5;
   if (sight.idle) return 0;
   return complains ? 4 : 3;
@@ -206,10 +220,12 @@ Culprit find_culprit(Kind kind, const std::string& function, std::optional<int> 
   const bool stall = kind == Kind::soft_lockup || kind == Kind::hard_lockup ||
                      kind == Kind::rcu_stall || kind == Kind::workqueue_lockup ||
                      kind == Kind::csd_lockup;
-  bool sampled = false;  // other CPUs were asked what they do
-  for (const Stack& stack : stacks) sampled = sampled || stack.role == StackRole::nmi;
-  if (!stall && !(kind == Kind::panic && sampled)) {
-    out.function = function;
+  // A panic that an NMI provoked, to see what every CPU does.
+  const bool sampled = std::ranges::count(stacks, StackRole::nmi, &Stack::role) > 0;
+  const bool provoked =
+      kind == Kind::panic && sampled && std::ranges::any_of(stacks, hit_by_nmi_itself);
+  if (!stall && !provoked) {
+    out.function = kind == Kind::panic && function.empty() ? who_panics(stacks) : function;
     // The title names the function that sleeps; to blame is who called it where it must not.
     if (kind == Kind::atomic_sleep)
       if (std::string caller = from_stacks(stacks, Skip::hung); !caller.empty())
@@ -233,7 +249,7 @@ Culprit find_culprit(Kind kind, const std::string& function, std::optional<int> 
     if (kind == Kind::panic && stack.role != StackRole::nmi && !hit_by_nmi(stack)) continue;
     if (stack.idle || user_only(stack)) continue;
     const Sight sight = sight_of(interrupted(stack));
-    const int rank_here = rank(sight, head_cpu && stack.cpu == head_cpu);
+    const int rank_here = rank(kind, sight, head_cpu && stack.cpu == head_cpu);
     if (rank_here <= best) continue;
     best = rank_here;
     out = {sight.function, stack.cpu, stack.task};

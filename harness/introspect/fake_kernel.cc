@@ -33,6 +33,8 @@ std::string compressed(std::string name) {
   return out + name;
 }
 
+constexpr std::uint64_t kTable = 0x63, kLargePage = 0xe3;  // flags of entries
+
 // The layout of 6.1 on x86-64.
 constexpr char kLogLayout[] =
     "OFFSET(printk_ringbuffer.desc_ring)=0\nOFFSET(printk_ringbuffer.text_data_ring)=48\n"
@@ -94,17 +96,28 @@ void FakeKernel::symbol(const char* name, std::uint64_t address) {
   add_line(fmt::format("SYMBOL({})={:x}", name, address));
 }
 
+void FakeKernel::map_again(std::uint64_t address) {
+  std::uint64_t table = lower_;
+  if (address >> 30 != base_ >> 30) {
+    table = reserve(4096, 4096);
+    put_word(upper_ + (address >> 30 & 511) * 8, physical(table) | kTable);
+  }
+  put_word(table + (address >> 21 & 511) * 8, kPhysical | kLargePage);
+  again_ = address;
+}
+
 void FakeKernel::make_page_tables(int levels) {
-  constexpr std::uint64_t kTable = 0x63, kLargePage = 0xe3;
   const std::uint64_t root = reserve(4096, 4096);
   std::uint64_t table = root;
   for (int level = levels; level > 2; --level) {
     const std::uint64_t next = reserve(4096, 4096);
+    if (level == 3) upper_ = table;
     const std::uint64_t index = base_ >> (12 + 9 * (level - 1)) & 511;
     put_word(table + index * 8, physical(next) | kTable);
     table = next;
   }
-  put_word(table + (base_ >> 21 & 511) * 8, kPhysical | kLargePage);
+  lower_ = table;
+  put_word(lower_ + (base_ >> 21 & 511) * 8, kPhysical | kLargePage);
   symbol("swapper_pg_dir", root);
   const auto phys_base = static_cast<std::int64_t>(kPhysical - (base_ - 0xffffffff80000000));
   add_line(fmt::format("NUMBER(phys_base)={}", phys_base));
@@ -112,11 +125,15 @@ void FakeKernel::make_page_tables(int levels) {
 }
 
 // As scripts/kallsyms.c puts them: the offsets come first where it is the old encoding.
-void FakeKernel::add_kallsyms(const std::vector<Symbol>& symbols, KallsymsForm form, bool told) {
-  std::string names, markers, tokens, index;
+void FakeKernel::add_kallsyms(const std::vector<Symbol>& symbols, KallsymsForm form, bool told,
+                              bool sequence) {
+  std::string names, markers, tokens, index, numbers;
   for (std::size_t i = 0; i < symbols.size(); ++i) {
     if (i % 256 == 0) markers += packed(static_cast<std::uint32_t>(names.size()));
     names += compressed(symbols[i].type + symbols[i].name);
+    const std::size_t number = (i * 7 + 3) % symbols.size();  // any order
+    for (int shift = 16; shift >= 0; shift -= 8)
+      numbers.push_back(static_cast<char>(number >> shift));
   }
   for (unsigned i = 0; i < 256; ++i) {
     index += packed(static_cast<std::uint16_t>(tokens.size()));
@@ -133,6 +150,7 @@ void FakeKernel::add_kallsyms(const std::vector<Symbol>& symbols, KallsymsForm f
   place("kallsyms_num_syms", add(packed(static_cast<std::uint32_t>(symbols.size()))));
   place("kallsyms_names", add(names));
   add(markers);
+  if (sequence) add(numbers);
   place("kallsyms_token_table", add(tokens));
   place("kallsyms_token_index", add(index));
   if (form != KallsymsForm::absolute_per_cpu) add_offsets();

@@ -15,6 +15,7 @@ using namespace std::string_view_literals;
 constexpr std::uint64_t kModuleAlignment = 64;  // struct module is ____cacheline_aligned
 constexpr std::size_t kNameLength = 56, kMostModules = 4096, kMostEvents = 1u << 14;
 constexpr std::uint64_t kMostModuleMemory = 1u << 28;
+constexpr std::uint64_t kMostSteps = 1u << 20;  // along lists of modules that lead nowhere
 
 class Search {
  public:
@@ -91,19 +92,26 @@ class Search {
            std::ranges::all_of(*name, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
   }
 
-  // From any module along the list of all, to where it leaves the modules' memory.
+  // Of a module, not the head of their list: without KASLR their memory is part of what is
+  // taken for the image.
+  bool is_module(std::uint64_t node, std::uint64_t to_name) const {
+    return !image_.at(node, 16) || is_module_name(node + to_name);
+  }
+
+  // From any module along the list of all, to its head in the image.
   void find_modules() {
     const auto list = btf_->offset("module", "list"), name = btf_->offset("module", "name");
     if (!list || !name) return;
-    std::uint64_t scanned = 0;
+    const std::uint64_t to_name = *name - *list;
+    std::uint64_t scanned = 0, steps = 0;
     for (const Range& range : tables_.mapped(isa_.modules.begin, isa_.modules.end)) {
       for (std::uint64_t at = range.begin; at < range.end; at += kModuleAlignment) {
-        if ((scanned += kModuleAlignment) > kMostModuleMemory) return;
-        const std::uint64_t node = at + *list;
-        if (!is_node(node) || !is_module_name(at + *name)) continue;
-        std::uint64_t head = node;
-        for (std::size_t i = 0; i < kMostModules && !image_.at(head, 16); ++i) head = word(head);
-        if (!image_.at(head, 16) || !is_node(head)) continue;
+        if ((scanned += kModuleAlignment) > kMostModuleMemory || steps > kMostSteps) return;
+        std::uint64_t head = at + *list;
+        if (!is_node(head) || !is_module_name(at + *name)) continue;
+        for (std::size_t i = 0; i < kMostModules && is_module(head, to_name); ++i, ++steps)
+          head = word(head);
+        if (is_module(head, to_name) || !is_node(head)) continue;
         add("modules", head);
         return;
       }

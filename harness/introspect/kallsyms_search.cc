@@ -32,6 +32,17 @@ std::unexpected<Error> missing(const char* what) {
               "a kernel without CONFIG_KALLSYMS has none");
 }
 
+// What a search may cost: a guest's memory can be made so that every place looks promising.
+class Effort {
+ public:
+  // False: it has been enough.
+  bool step() { return steps_ < kMost && ++steps_ != 0; }
+
+ private:
+  static constexpr std::uint64_t kMost = 1u << 28;  // a real kernel takes a few millions
+  std::uint64_t steps_ = 0;
+};
+
 struct Tokens {
   std::uint64_t table, index_at;
   std::array<std::uint16_t, kTokens> index;
@@ -49,7 +60,7 @@ bool is_index(const Image& image, const Tokens& out, std::span<const std::uint64
 }
 
 // `digits`: where token 48 may be.
-std::optional<Tokens> tokens_at(const Image& image, std::uint64_t digits) {
+std::optional<Tokens> tokens_at(const Image& image, std::uint64_t digits, Effort& effort) {
   // Where tokens 48 to 255 begin, from `digits` on, and where the table ends.
   std::array<std::uint64_t, kTokens - kFirstDigit + 1> begin{};
   std::uint64_t at = digits;
@@ -57,7 +68,7 @@ std::optional<Tokens> tokens_at(const Image& image, std::uint64_t digits) {
     begin[i] = at - digits;
     for (;;) {
       const auto byte = image.value<char>(at++);
-      if (!byte || at - digits > kLongestTokens) return std::nullopt;
+      if (!byte || at - digits > kLongestTokens || !effort.step()) return std::nullopt;
       if (*byte == 0) break;
     }
   }
@@ -79,14 +90,14 @@ struct Names {
 
 // The end of `count` names from `at` on, if every 256th of them is where its marker says.
 std::optional<std::uint64_t> walk_names(const Image& image, std::uint64_t at, std::uint32_t count,
-                                        std::uint64_t markers) {
+                                        std::uint64_t markers, Effort& effort) {
   std::uint64_t here = at;
   for (std::uint32_t i = 0; i < count; ++i) {
     if (i % kNamesPerMarker == 0 &&
         image.value<std::uint32_t>(markers + i / kNamesPerMarker * 4) != here - at)
       return std::nullopt;
     const auto first = image.value<std::uint8_t>(here++);
-    if (!first || *first == 0) return std::nullopt;
+    if (!first || *first == 0 || !effort.step()) return std::nullopt;
     std::uint64_t length = *first;
     if ((length & 0x80) != 0) {
       const auto second = image.value<std::uint8_t>(here++);
@@ -99,17 +110,18 @@ std::optional<std::uint64_t> walk_names(const Image& image, std::uint64_t at, st
 }
 
 // The names in front of `count` markers that begin at `markers`.
-std::optional<Names> names_before(const Image& image, std::uint64_t markers, std::uint64_t count) {
+std::optional<Names> names_before(const Image& image, std::uint64_t markers, std::uint64_t count,
+                                  Effort& effort) {
   const auto last = image.value<std::uint32_t>(markers + (count - 1) * 4);
   if (!last || *last >= kLongestNames || *last + 8 > markers) return std::nullopt;
   std::uint64_t count_at = (markers - *last) & ~3ull;
   for (std::uint64_t tail = 0; tail < kLongestTail && count_at > 4; tail += 4) {
     count_at -= 4;
     const auto number = image.value<std::uint32_t>(count_at);
-    if (!number) return std::nullopt;
+    if (!number || !effort.step()) return std::nullopt;
     if (*number <= (count - 1) * kNamesPerMarker || *number > count * kNamesPerMarker) continue;
     for (const std::uint64_t at : {count_at + 4, count_at + 8}) {
-      const auto end = walk_names(image, at, *number, markers);
+      const auto end = walk_names(image, at, *number, markers, effort);
       if (end && *end <= markers) return Names{count_at, at, *end, *number};
     }
   }
@@ -117,11 +129,11 @@ std::optional<Names> names_before(const Image& image, std::uint64_t markers, std
 }
 
 // How many numbers that end at `end` grow from 0 on, as markers do; 0: none.
-std::uint64_t markers_before(const Image& image, std::uint64_t end) {
+std::uint64_t markers_before(const Image& image, std::uint64_t end, Effort& effort) {
   std::uint32_t above = UINT32_MAX;
   for (std::uint64_t count = 0; count * kNamesPerMarker < kMostSymbols; ++count) {
     const auto marker = image.value<std::uint32_t>(end - (count + 1) * 4);
-    if (!marker || *marker >= above) return 0;
+    if (!marker || *marker >= above || !effort.step()) return 0;
     above = *marker;
     if (above == 0) return count + 1;
   }
@@ -130,11 +142,12 @@ std::uint64_t markers_before(const Image& image, std::uint64_t end) {
 
 // The markers end in front of the token table; from 6.2 to 6.3, and where that was ported to
 // older kernels, kallsyms_seqs_of_names stands between: three bytes a name.
-std::optional<Names> find_names(const Image& image, std::uint64_t token_table) {
+std::optional<Names> find_names(const Image& image, std::uint64_t token_table, Effort& effort) {
   const std::uint64_t last = token_table & ~3ull, furthest = 3 * kMostSymbols;
   for (std::uint64_t gap = 0; gap < std::min(last, furthest); gap += 4)
-    if (const auto count = markers_before(image, last - gap); count >= (gap < kAlignment ? 1 : 2))
-      if (auto names = names_before(image, last - gap - count * 4, count)) return names;
+    if (const auto count = markers_before(image, last - gap, effort);
+        count >= (gap < kAlignment ? 1 : 2))
+      if (auto names = names_before(image, last - gap - count * 4, count, effort)) return names;
   return std::nullopt;
 }
 
@@ -155,11 +168,12 @@ Result<std::vector<Symbol>> decode_at(const Image& image, const Tokens& tokens, 
 }  // namespace
 
 Result<std::vector<Symbol>> search_kallsyms(const Image& image, std::span<const Symbol> known) {
+  Effort effort;
   std::optional<Tokens> tokens;
   image.find(kDigits,
-             [&](std::uint64_t at) { return (tokens = tokens_at(image, at)).has_value(); });
+             [&](std::uint64_t at) { return (tokens = tokens_at(image, at, effort)).has_value(); });
   if (!tokens) return missing("kallsyms_token_table");
-  const auto names = find_names(image, tokens->table);
+  const auto names = find_names(image, tokens->table, effort);
   if (!names) return missing("kallsyms_names");
   const std::uint64_t size = 4ull * names->count;
   const std::uint64_t base = names->count_at - 8, behind = tokens->index_at + 2 * kTokens;

@@ -10,11 +10,6 @@
 #include "harness/introspect/symbol_cache.h"
 
 namespace ktrial::introspect {
-
-bool operator==(const Symbol& a, const Symbol& b) {
-  return a.address == b.address && a.type == b.type && a.name == b.name && a.module == b.module;
-}
-
 namespace {
 
 std::vector<Symbol> sample(std::uint64_t offset) {
@@ -65,24 +60,6 @@ TEST(KernelTest, WithoutKallsymsTheRestIsThere) {
   ASSERT_TRUE((*kernel)->symbols_error());
   EXPECT_NE((*kernel)->symbols_error()->message.find("kallsyms_token_table"), std::string::npos);
   EXPECT_FALSE((*kernel)->btf_bytes());
-}
-
-TEST(KernelTest, KallsymsThatNobodyTellsOfAreFoundByTheirShape) {
-  for (const KallsymsForm form : {absolute_per_cpu, base_relative, place_relative})
-    for (const std::size_t more : {0u, 700u}) {  // one marker, and several
-      FakeKernel fake(0x1000000);
-      fake.reserve(more == 0 ? 100 : 5000);
-      auto symbols = sample(0x1000000, form);
-      for (std::size_t i = 0; i < more; ++i)
-        symbols.push_back({symbols.back().address + 16, 't', "mm_" + std::to_string(i), ""});
-      fake.add_kallsyms(symbols, form, false);
-      // All that VMCOREINFO says. Of two encodings that are in order it chooses.
-      fake.add_line("SYMBOL(mm_get_cid)=ffffffff82001000");
-      auto kernel = Kernel::open(fake.finish(), {});
-      ASSERT_TRUE(kernel) << kernel.error().message;
-      ASSERT_FALSE((*kernel)->symbols_error()) << (*kernel)->symbols_error()->message;
-      EXPECT_EQ((*kernel)->symbols().all(), symbols) << more;
-    }
 }
 
 TEST(KernelTest, NoKernelInMemoryIsAnError) {

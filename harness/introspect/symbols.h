@@ -15,6 +15,7 @@ struct Symbol {
   char type = 't';  // nm(1)'s letter, as in /proc/kallsyms
   std::string name;
   std::string module;  // empty: the kernel image
+  bool operator==(const Symbol&) const = default;
 };
 
 class SymbolTable {

@@ -114,6 +114,13 @@ const std::vector<Fault>& table() {
        "the CPU loses its exception handlers",
        Way::module,
        {.kinds = {Kind::reset}}},
+      // The only report of a kernel that needs no module.
+      {"sysrq_crash",
+       "the kernel is told to panic (SysRq c)",
+       Way::workload,
+       {.kinds = {Kind::panic},
+        .culprits = {"sysrq_handle_crash"},
+        .title = "sysrq triggered crash"}},
       // The kernel does what it has to; it is the workload that is the worse for it.
       {"oom",
        "a program takes all memory",

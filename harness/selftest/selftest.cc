@@ -31,11 +31,12 @@ std::string difference(const Expected& expected, const Planted& planted) {
 // Why the fault was never put to the test; empty: it was.
 std::string why_untested(const Fault& fault, const Planted& planted) {
   const results::Verdict& got = planted.record.verdict;
+  if (got.kind == Kind::host_starved) return got.reason;
   if (got.outcome != Outcome::inconclusive || fault.expected.outcome == Outcome::inconclusive)
     return "";
   if (got.kind == Kind::workload_unfit)
     return planted.no_module.empty() ? got.reason : planted.no_module;
-  return got.kind == Kind::host_starved || !planted.begun ? got.reason : "";
+  return planted.begun ? "" : got.reason;
 }
 
 }  // namespace

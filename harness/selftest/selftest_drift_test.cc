@@ -26,8 +26,9 @@ TEST_F(SelftestDriftTest, ASilentStallAnOopsAndAWarningOfTheNewestKernel) {
         << part << " of " << newest;
   for (const auto& fault : document["faults"]) {
     EXPECT_EQ(fault["status"], "detected") << newest << ": " << fault.dump(2);
-    if (fault["planted"] == "hard_lockup_all")
-      check_autopsy(fault["artifacts"].get<std::string>(), "ktrial_hard_lockup_all");
+    const std::string artifacts = fault["artifacts"];
+    if (fault["planted"] == "hard_lockup_all") check_autopsy(artifacts, "ktrial_hard_lockup_all");
+    if (fault["planted"] == "none") check_command_line(artifacts);
   }
 }
 

@@ -32,7 +32,9 @@ TEST_F(SelftestE2eTest, OfASilentStallOnANewKernelRamTellsAll) {
   ASSERT_TRUE(document.is_object()) << output.out;
   for (const char* part : {"symbols", "types", "tasks", "stacks", "log", "trace"})
     EXPECT_EQ(document["introspection"].value(part, "not looked at"), "yes") << part;
-  check_autopsy(document["faults"][0]["artifacts"].get<std::string>(), "ktrial_hard_lockup_all");
+  const std::string artifacts = document["faults"][0]["artifacts"];
+  check_autopsy(artifacts, "ktrial_hard_lockup_all");
+  check_command_line(artifacts);
 }
 
 // The user's words win: the guest gets its own init back, and boots.

@@ -52,6 +52,17 @@ inline void check_autopsy(const std::filesystem::path& artifacts, const std::str
   EXPECT_TRUE(record["trace"]["missing"].empty()) << record["trace"]["missing"];
 }
 
+// The kernel knew every word that ktrial gave it.
+inline void check_command_line(const std::filesystem::path& artifacts) {
+  const std::string console = read_file(artifacts / "console.log").value_or("");
+  ASSERT_NE(console.find("Kernel command line: "), std::string::npos) << artifacts;
+  for (const char* complaint : {"Unknown kernel command line parameters", "Failed to set sysctl",
+                                "Malformed early option"}) {
+    const std::size_t at = console.find(complaint);
+    EXPECT_EQ(at, std::string::npos) << console.substr(console.rfind('\n', at) + 1, 300);
+  }
+}
+
 class RealVms : public testing::Test {
  protected:
   void SetUp() override {

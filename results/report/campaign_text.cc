@@ -111,9 +111,9 @@ std::string campaign_text(const CampaignRecord& campaign, const TextOptions& opt
   const bool color = options.color;
   const Totals totals = totals_of(campaign);
   std::string out = inked(headline(campaign),
-                          totals.fresh + totals.worse > 0 ? Ink::bad
-                          : totals.fail > 0               ? Ink::unsure
-                                                          : Ink::good,
+                          totals.fresh + totals.worse + totals.unsaid > 0 ? Ink::bad
+                          : totals.fail > 0                               ? Ink::unsure
+                                                                          : Ink::good,
                           color) +
                     "\n";
   field(out, "campaign",

@@ -20,6 +20,8 @@ Totals totals_of(const CampaignRecord& campaign) {
     out.fresh += one.standing == Standing::fresh ? 1 : 0;
     out.worse += one.standing == Standing::worse ? 1 : 0;
     out.known += one.standing == Standing::known && one.count > 0 ? 1 : 0;
+    out.failing += one.count > 0 ? 1 : 0;
+    out.unsaid += one.standing == Standing::unknown && one.count > 0 ? 1 : 0;
     out.expired += one.known && one.known->expired ? 1 : 0;
   }
   return out;
@@ -34,11 +36,10 @@ std::string headline(const CampaignRecord& campaign) {
   add(totals.fresh, counted(totals.fresh, "new failure"));
   add(totals.worse, std::to_string(totals.worse) + " worse");
   add(totals.expired, std::to_string(totals.expired) + " known too long");
-  const std::size_t failing = static_cast<std::size_t>(std::ranges::count_if(
-      campaign.signatures, [](const CampaignSignature& one) { return one.count > 0; }));
-  if (out.empty() && failing > 0)
-    out = "Nothing new; " + counted(failing, "failure") + " seen before";
-  if (out.empty() && totals.fail > 0) out = counted(totals.fail, "failed trial");
+  if (out.empty() && totals.fail > 0)
+    out = totals.unsaid > 0 ? std::to_string(totals.fail) + " of " +
+                                  counted(totals.fail + totals.pass, "judged trial") + " failed"
+                            : "Nothing new; " + counted(totals.failing, "failure") + " seen before";
   if (out.empty() && totals.pass == 0) return "Nothing was judged";
   return out.empty() ? "No failure in " + counted(totals.pass, "judged trial") : out;
 }

@@ -12,6 +12,8 @@ struct Totals {
   std::size_t pass = 0, fail = 0, inconclusive = 0;  // trials
   std::size_t fresh = 0, worse = 0, known = 0;       // signatures
   std::size_t expired = 0;                           // known ones whose time is over
+  std::size_t failing = 0;                           // of which there was a failure
+  std::size_t unsaid = 0;  // of these, those of which no test says anything
   std::size_t trials() const { return pass + fail + inconclusive; }
 };
 Totals totals_of(const CampaignRecord& campaign);

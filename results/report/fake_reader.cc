@@ -143,6 +143,49 @@ std::string problem_of_junit(const std::string& document) {
   return xml.child("testsuites") ? "" : "no testsuites";
 }
 
+namespace {
+
+// What may stand in a link: a place in the page, a file beside it, a web page that the plan names.
+bool is_fine_link(std::string_view link) {
+  if (link.starts_with("#") || link.starts_with("https://") || link.starts_with("http://"))
+    return true;
+  return link.find(':') == link.npos && link.find("//") == link.npos && !link.starts_with('/');
+}
+
+struct Page : pugi::xml_tree_walker {
+  std::string problem;
+  std::size_t scripts = 0;
+  bool for_each(pugi::xml_node& node) override {
+    static const std::set<std::string> kRefused = {"iframe", "object", "embed",        "base",
+                                                   "link",   "form",   "foreignObject"};
+    if (kRefused.contains(node.name())) problem = std::string("element ") + node.name();
+    scripts += std::string_view(node.name()) == "script" ? 1 : 0;
+    for (const pugi::xml_attribute& one : node.attributes()) {
+      const std::string_view key = one.name(), value = one.value();
+      if (key.starts_with("on") || key == "style") problem = std::string("attribute ") + one.name();
+      if (key == "href" && !is_fine_link(value)) problem = std::string("link ") + one.value();
+      if (key == "src" && !value.starts_with("data:image/svg+xml;base64,")) problem = "src";
+    }
+    return problem.empty();
+  }
+};
+
+}  // namespace
+
+std::string problem_of_html(const std::string& document) {
+  if (std::string problem = problem_of_xml(document); !problem.empty()) return problem;
+  pugi::xml_document xml;
+  xml.load_buffer(document.data(), document.size());
+  Page page;
+  xml.traverse(page);
+  if (!page.problem.empty()) return page.problem;
+  const std::string policy =
+      xml.select_node("//meta[@http-equiv]").node().attribute("content").value();
+  if (policy.find("default-src 'none'") == policy.npos || policy.find("unsafe") != policy.npos)
+    return "policy " + policy;
+  return page.scripts == 1 ? "" : std::to_string(page.scripts) + " scripts";
+}
+
 std::string problem_of_ktap(const std::string& document) {
   if (std::string problem = unsafe_line(document); !problem.empty()) return problem;
   for (const char* end :

@@ -53,13 +53,15 @@ class Put {
   Result<TempDir> dir_ = TempDir::create();
 };
 
-void expect_xsd(const std::string& document) {
-  if (schemas().empty()) GTEST_SKIP() << "set KTRIAL_SCHEMAS to a folder with junit-10.xsd";
-  const Put file(document);
-  const auto checked = run_command(
-      {"xmllint", "--noout", "--huge", "--schema", schemas() + "/junit-10.xsd", file.path()});
-  if (!checked) GTEST_SKIP() << "xmllint (libxml2-utils) is not installed";
-  EXPECT_TRUE(checked->ok()) << checked->err.substr(0, 2000);
+// Of `command` with the documents' files behind it.
+Result<CommandOutput> read_by(std::vector<std::string> command,
+                              const std::vector<std::string>& documents) {
+  std::vector<std::unique_ptr<Put>> files;
+  for (const std::string& text : documents) {
+    files.push_back(std::make_unique<Put>(text));
+    command.push_back(files.back()->path());
+  }
+  return run_command(command);
 }
 
 TEST(FormatsTest, JUnitOfRuns) { expect_golden(batch_junit(batch()), "runs.junit.xml"); }
@@ -100,11 +102,16 @@ TEST(FormatsTest, JsonOfACampaign) {
 }
 
 TEST(FormatsTest, JUnitKeepsToTheSchemaOfItsReaders) {
+  if (schemas().empty()) GTEST_SKIP() << "set KTRIAL_SCHEMAS to a folder with junit-10.xsd";
   const CampaignRecord night = fake_campaign();
-  expect_xsd(batch_junit(batch()));
-  expect_xsd(campaign_junit(night, fake_evidence(night)));
+  std::vector<std::string> documents = {batch_junit(batch()),
+                                        campaign_junit(night, fake_evidence(night))};
   for (const std::string& text : hostile_strings())
-    expect_xsd(batch_junit(batch_of({with_strings(fake_run("r", {P, F, I}), text)})));
+    documents.push_back(batch_junit(batch_of({with_strings(fake_run("r", {P, F, I}), text)})));
+  const auto checked =
+      read_by({"xmllint", "--noout", "--huge", "--schema", schemas() + "/junit-10.xsd"}, documents);
+  if (!checked) GTEST_SKIP() << "xmllint (libxml2-utils) is not installed";
+  EXPECT_TRUE(checked->ok()) << checked->err.substr(0, 2000);
 }
 
 // Kernel, harness and test are kept apart: who counts failures counts the kernel's alone.
@@ -182,14 +189,8 @@ TEST(FormatsTest, KcidbKeepsToItsSchema) {
       "v=jsonschema.Draft7Validator(schema,format_checker=jsonschema.FormatChecker())\n"
       "bad=[str(e)[:500] for f in sys.argv[2:] for e in v.iter_errors(json.load(open(f)))]\n"
       "print('\\n'.join(bad)); sys.exit(1 if bad else 0)";
-  std::vector<std::unique_ptr<Put>> files;
-  std::vector<std::string> command = {"python3", "-c", kCheck,
-                                      schemas() + "/kcidb-v5.3.schema.json"};
-  for (const std::string& text : documents) {
-    files.push_back(std::make_unique<Put>(text));
-    command.push_back(files.back()->path());
-  }
-  const auto checked = run_command(command);
+  const auto checked =
+      read_by({"python3", "-c", kCheck, schemas() + "/kcidb-v5.3.schema.json"}, documents);
   ASSERT_TRUE(checked);
   if (checked->exit_status == 77) GTEST_SKIP() << "python3-jsonschema is not installed";
   EXPECT_TRUE(checked->ok()) << checked->out << checked->err;
@@ -220,13 +221,7 @@ TEST(FormatsTest, TheKernelsOwnParserReadsTheKtap) {
   std::vector<std::string> documents = {batch_ktap(batch()), campaign_ktap(fake_campaign())};
   for (const std::string& text : hostile_strings())
     documents.push_back(batch_ktap(batch_of({with_strings(fake_run("r", {P, F, I}), text)})));
-  std::vector<std::unique_ptr<Put>> files;
-  std::vector<std::string> command = {"python3", "-c", kRead, kunit()};
-  for (const std::string& text : documents) {
-    files.push_back(std::make_unique<Put>(text));
-    command.push_back(files.back()->path());
-  }
-  const auto read = run_command(command);
+  const auto read = read_by({"python3", "-c", kRead, kunit()}, documents);
   ASSERT_TRUE(read);
   ASSERT_TRUE(read->ok()) << read->err;
   std::string counts;  // besides what the parser prints itself

@@ -136,6 +136,7 @@ int main(int argc, char** argv) {
                                                                "sleep_in_atomic",
                                                                "panic",
                                                                "triple_fault",
+                                                               "sysrq_crash",
                                                                "oom",
                                                                "user_crash",
                                                                "console_flood"}}},
@@ -149,7 +150,8 @@ int main(int argc, char** argv) {
   sleep_us(kQuarter);  // let that line arrive: it dates the fault
   if (fault == "oom") eat_all_memory();
   if (fault == "user_crash") crash();
-  if (fault == "none" || fault == "console_flood") {
+  if (fault == "sysrq_crash") crash_kernel();
+  if (fault == "none" || fault == "console_flood" || fault == "sysrq_crash") {
     if (fault == "console_flood") flood_console(lines);
     std::printf("nothing is wrong\n");
     return kHealthy;

@@ -41,6 +41,11 @@ void eat_all_memory() {
   }
 }
 
+void crash_kernel() {
+  const int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "c", 1) != 1) cannot_run("/proc/sysrq-trigger: %s", std::strerror(errno));
+}
+
 void crash() {
   signal(SIGSEGV, SIG_DFL);
   volatile int* volatile nowhere = nullptr;

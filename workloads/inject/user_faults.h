@@ -7,6 +7,8 @@ namespace ktrial::workload {
 
 // Takes memory until the kernel kills us for it.
 [[noreturn]] void eat_all_memory();
+// Has the kernel panic: SysRq c. Returns where it does not.
+void crash_kernel();
 // Dies of SIGSEGV.
 [[noreturn]] void crash();
 // Writes so many numbered lines of 80 bytes to the kernel's log; the last one is

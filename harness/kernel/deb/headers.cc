@@ -99,13 +99,32 @@ Result<AptPackage> newest(Apt& apt, const std::string& name, const ResolveOption
 }
 
 // The tools that are built for a newer Debian get its libc6.
-Status adapt_programs(Apt& apt, const fs::path& root, const ResolveOptions& options) {
+Status adapt_programs(const fs::path& root, const ResolveOptions& options) {
   const auto programs = KTRIAL_TRY(programs_above(root / "usr/lib", this_machines_glibc()));
   if (programs.empty()) return {};
+  if (options.offline)
+    return fail(ErrorKind::environment,
+                "the headers in " + root.string() + " want the libc6 of a newer Debian",
+                "run it once with the network allowed");
+  Apt apt = KTRIAL_TRY(Apt::create(options.cache_dir, options.progress, options.stop));
   if (!apt.has_own_lists()) KTRIAL_TRY(apt.update_own_lists());
   const AptPackage libc = KTRIAL_TRY(newest(apt, "libc6", options));
   KTRIAL_TRY(fetch(apt, {libc, Apt::Lists::own}, root, root / "libc", options));
   return run_with_libc(programs, root / "libc");
+}
+
+fs::path directory_in(const fs::path& root, const Kernel& kernel) {
+  return root / "usr/src" / ("linux-headers-" + kernel.release);
+}
+
+// What the unpacked packages need to be of use here. Again, it does nothing; of what an older
+// ktrial has unpacked, it mends what is left to do.
+Status adapt(const fs::path& root, const Kernel& kernel, const ResolveOptions& options) {
+  KTRIAL_TRY(adapt_programs(root, options));
+  const fs::path makefile = directory_in(root, kernel) / "Makefile";
+  const auto text = KTRIAL_TRY(read_file(makefile));
+  const auto relocated = relocate_headers_makefile(text);
+  return relocated == text ? Status() : write_file_atomically(makefile, relocated);
 }
 
 Status fill(const fs::path& root, const Kernel& kernel, const ResolveOptions& options) {
@@ -113,24 +132,18 @@ Status fill(const fs::path& root, const Kernel& kernel, const ResolveOptions& op
   const auto packages = KTRIAL_TRY(collect(apt, kernel.release, kernel.package_version));
   for (const HeaderPackage& package : packages)
     KTRIAL_TRY(fetch(apt, package, root, root, options));
+  KTRIAL_TRY(adapt(root, kernel, options));
   std::error_code error;
   fs::remove_all(root / "download", error);
-  KTRIAL_TRY(adapt_programs(apt, root, options));
-  const fs::path makefile = root / "usr/src" / ("linux-headers-" + kernel.release) / "Makefile";
-  const auto text = KTRIAL_TRY(read_file(makefile));
-  return write_file_atomically(makefile, relocate_headers_makefile(text));
+  return {};
 }
 
 Result<fs::path> debian_headers(const Kernel& kernel, const ResolveOptions& options) {
   const fs::path parent = options.cache_dir / "headers";
   const std::string name = kernel.release + "_" + kernel.package_version;
   const fs::path root = parent / name;
-  const fs::path directory = root / "usr/src" / ("linux-headers-" + kernel.release);
-  if (is_build_directory(directory)) {
-    mark_used(root);
-    return directory;
-  }
-  if (options.offline)
+  const fs::path directory = directory_in(root, kernel);
+  if (options.offline && !is_build_directory(directory))
     return fail(ErrorKind::environment,
                 "the headers of " + kernel.release + " are not in the cache",
                 "run it once with the network allowed");
@@ -138,7 +151,11 @@ Result<fs::path> debian_headers(const Kernel& kernel, const ResolveOptions& opti
   fs::create_directories(parent, error);
   if (error) return fail_errno("create " + parent.string(), error.value());
   const FileLock lock = KTRIAL_TRY(FileLock::acquire(parent / (name + ".lock"), options.stop));
-  if (is_build_directory(directory)) return directory;
+  if (is_build_directory(directory)) {
+    KTRIAL_TRY(adapt(root, kernel, options));
+    mark_used(root);
+    return directory;
+  }
   KTRIAL_TRY(
       make_entry(root, [&](const fs::path& folder) { return fill(folder, kernel, options); }));
   if (is_build_directory(directory)) return directory;

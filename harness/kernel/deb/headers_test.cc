@@ -72,6 +72,33 @@ TEST(NewerLibcTest, ProgramsThatAskForTooMuchAreRunByTheLoaderBesideThem) {
   const auto ran = run_command({(tools / "link").string(), "-x y"}, {});
   ASSERT_TRUE(ran);
   EXPECT_EQ(ran->out, fs::canonical(tools).string() + "/new.elf -x y\n") << ran->err;
+  programs = programs_above(dir->path(), 36);
+  ASSERT_TRUE(programs);
+  EXPECT_THAT(*programs, IsEmpty()) << "what has its libc";
+}
+
+// Before Debian's headers of 7.1 were understood, they were cached as they came.
+TEST(HeadersTest, WhatAnOlderKtrialHasCachedIsMended) {
+  auto dir = TempDir::create();
+  ASSERT_TRUE(dir);
+  const fs::path tree = dir->path() / "headers/7.3-x_7.3-1/usr/src/linux-headers-7.3-x";
+  write(tree / "Makefile", "include /usr/src/linux-headers-7.3-common/Makefile\n");
+  write(tree / "include/generated/autoconf.h", "");
+  write(tree / "scripts/Kbuild.include", "");
+  const fs::path lib = dir->path() / "headers/7.3-x_7.3-1/usr/lib";
+  write(lib / "fixdep", "\177ELF GLIBC_2.4");
+  Kernel kernel;
+  kernel.release = "7.3-x";
+  kernel.package_version = "7.3-1";
+  const ResolveOptions options{.cache_dir = dir->path(), .offline = true};
+  const auto found = find_build_directory(kernel, options);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_THAT(*read_file(*found / "Makefile"), HasSubstr("MAKEFILE_LIST"));
+
+  write(lib / "fixdep", "\177ELF GLIBC_2.99");
+  const auto newer = find_build_directory(kernel, options);
+  ASSERT_FALSE(newer);
+  EXPECT_THAT(newer.error().message, HasSubstr("libc6"));
 }
 
 class BuildTreeTest : public ::testing::Test {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kLargest = 64u << 20;  // of a program; objtool has 300 KiB
 constexpr std::string_view kLoader = "ld-linux-x86-64.so.2", kTriplet = "x86_64-linux-gnu";
+constexpr char kBesideScript[] = ".elf";
 
 // Debian 12's libc6 has it in /lib, later ones in /usr/lib.
 Result<fs::path> loader_folder(const fs::path& libc) {
@@ -51,6 +52,10 @@ Result<std::vector<fs::path>> programs_above(const fs::path& folder, int minor) 
   for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
        it.increment(error)) {
     if (it->is_symlink(error) || !it->is_regular_file(error)) continue;
+    // Run by the script of its name.
+    if (it->path().extension() == kBesideScript &&
+        fs::exists(fs::path(it->path()).replace_extension(), error))
+      continue;
     const auto bytes = read_file(it->path(), kLargest);
     if (bytes && wanted_glibc(*bytes) > minor) out.push_back(it->path());
   }
@@ -64,7 +69,7 @@ Status run_with_libc(const std::vector<fs::path>& programs, const fs::path& libc
     std::error_code error;
     const fs::path to_folder = fs::relative(folder, program.parent_path(), error);
     fs::path elf = program;
-    elf += ".elf";
+    elf += kBesideScript;
     if (!error) fs::rename(program, elf, error);
     if (error) return fail_errno("move " + program.string(), error.value());
     std::string script = "#!/bin/sh\nhere=$(readlink -f \"$0\")\nlibc=$(dirname \"$here\")/";
