@@ -8,6 +8,7 @@
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
 #include "results/report/campaign.h"
+#include "results/report/html.h"
 
 namespace ktrial::cli {
 namespace {
@@ -31,16 +32,23 @@ constexpr Format kFormats[] = {
      [](auto& night, auto& more, auto& report) {
        return results::campaign_kcidb(night, more, {.origin = report.origin});
      }},
+    {"html", true,
+     [](auto& night, auto& more, auto&) { return results::campaign_html(night, more); }},
+    {"html-index", false,
+     [](auto& night, auto&, auto&) { return results::campaign_index_html(night); }},
     {"mail", true,
      [](auto& night, auto& more, auto&) { return results::campaign_mail(night, more); }},
 };
 
 std::string document_of(const results::Store& store, const CampaignRecord& night,
                         const CampaignReport& report) {
-  for (const Format& one : kFormats)
-    if (report.format == one.name)
-      return one.write(
-          night, one.evidence ? results::load_evidence(store, night) : CampaignEvidence{}, report);
+  for (const Format& one : kFormats) {
+    if (report.format != one.name) continue;
+    CampaignEvidence evidence;
+    if (one.evidence) evidence = results::load_evidence(store, night);
+    if (report.format == "html") results::add_pictures(evidence, night);
+    return one.write(night, evidence, report);
+  }
   results::TextOptions options = text_options();
   options.color = options.color && report.output.empty();
   return results::campaign_text(night, options);
