@@ -77,7 +77,8 @@ class Analyzer::Impl final : public LineReader {
     }
     for (Open& open : open_)
       if (&open == reader ||
-          (open.report.stall() && (reader->report.stall() || !open.report.complete()))) {
+          (open.report.stall() && (reader->report.stall() || !open.report.complete())) ||
+          open.report.entangled()) {
         open.report.add(line);
         open.dirty = true;
       }
@@ -107,9 +108,9 @@ class Analyzer::Impl final : public LineReader {
     const bool stall = head.rule->pick == Pick::stall;
     const bool brief = is_brief(*head.rule) && !open_.empty();
     for (std::size_t i = 0; i < open_.size();) {
-      const Report& report = open_[i].report;
-      const bool stays =
-          brief || (report.stall() && (stall || !report.complete())) || !report.same_writer(line);
+      Report& report = open_[i].report;
+      const bool stays = brief || (report.stall() && (stall || !report.complete())) ||
+                         !report.same_writer(line) || report.entangle(line);
       if (stays && open_.size() < kMaxOpen)
         ++i;
       else

@@ -11,6 +11,8 @@
 #include <sstream>
 
 #include "harness/console/analyzer.h"
+#include "harness/console/line.h"
+#include "harness/console/wrappers.h"
 
 namespace ktrial::console {
 namespace {
@@ -46,6 +48,13 @@ std::string normal(std::string title) {
   return title;
 }
 std::string kind_of(const std::string& title) { return title.substr(0, title.find(" in ")); }
+
+std::string first_title(const std::string& log) {
+  Analyzer analyzer;
+  analyzer.feed(log);
+  analyzer.finish();
+  return analyzer.findings().empty() ? "" : analyzer.findings()[0].title;
+}
 
 std::filesystem::path corpus_folder() {
   if (const char* named = std::getenv("KTRIAL_CORPUS")) return named;
@@ -88,6 +97,32 @@ TEST(CorpusTest, ScoresReachTheGoals) {
   EXPECT_EQ(alarms, 0) << "of " << clean;
   EXPECT_GE(kind * 100, titled * 97) << kind << " of " << titled;
   EXPECT_GE(exact * 100, whole * 85) << exact << " of " << whole;
+}
+
+// In whatever a log is wrapped, the first report is told by the same title.
+TEST(CorpusTest, WrappingsChangeNoTitle) {
+  const std::filesystem::path folder = corpus_folder();
+  if (!std::filesystem::is_directory(folder))
+    GTEST_SKIP() << "no corpus at " << folder << "; set KTRIAL_CORPUS to a folder of reports";
+  std::vector<std::pair<std::string, std::string>> logs;  // with their titles
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().filename().string().find_first_not_of("0123456789") != std::string::npos)
+      continue;
+    // Lines without a stamp are a program's, or nobody knows whose.
+    std::string log;
+    std::istringstream lines(load(entry.path()).log);
+    for (std::string line; std::getline(lines, line);)
+      if (is_stamp(line, 0)) log += line + "\n";
+    if (const std::string title = first_title(log); !title.empty()) logs.emplace_back(log, title);
+  }
+  if (logs.empty()) GTEST_SKIP() << "no report in " << folder;
+  for (const WholeWrapper& wrapper : whole_wrappers()) {
+    std::size_t same = 0;
+    for (const auto& [log, title] : logs) same += first_title(wrapper.wrap(log)) == title ? 1 : 0;
+    RecordProperty(wrapper.name, static_cast<int>(same));
+    EXPECT_GE(same * 100, logs.size() * 85)
+        << wrapper.name << ": " << same << " of " << logs.size();
+  }
 }
 
 }  // namespace

@@ -170,6 +170,26 @@ std::string_view Utf16::finish() {
   return out_;
 }
 
+std::string_view LineEnds::release(bool replace) {
+  form_ = replace ? Form::carriage_return : Form::newline;
+  out_ = std::exchange(held_, {});
+  if (replace) std::ranges::replace(out_, '\r', '\n');
+  return out_;
+}
+
+std::string_view LineEnds::decode(std::string_view bytes) {
+  constexpr std::size_t kEnough = 8 * 1024;
+  constexpr int kLines = 4;
+  if (form_ == Form::newline) return bytes;
+  held_.append(bytes);
+  if (form_ == Form::carriage_return) return release(true);
+  if (bytes.find('\n') != bytes.npos) return release(false);
+  return held_.size() < kEnough ? std::string_view()
+                                : release(std::ranges::count(held_, '\r') >= kLines);
+}
+
+std::string_view LineEnds::finish() { return release(form_ != Form::newline); }
+
 void undo_markup(std::string& text) {
   static const RE2 tag(
       R"((?i)</?(?:br|pre|code|span|div|p|tt|td|tr|th|li|ul|b|i|em|strong|font|a|samp|kbd|blockquote)(?: [^<>]{0,200})?/?>)");
@@ -206,53 +226,6 @@ void undo_markup(std::string& text) {
   if (escapes) RE2::GlobalReplace(&out, escape, R"(\1)");
   if (tags) RE2::Replace(&out, closing, "");
   text = std::move(out);
-}
-
-void undo_quoted_printable(std::string& text) {
-  std::size_t to = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '=' && i + 2 < text.size()) {
-      const auto value = to_number<unsigned>(std::string_view(text).substr(i + 1, 2), 16);
-      if (value && *value >= 0x20) {
-        c = static_cast<char>(*value);
-        i += 2;
-      }
-    }
-    text[to++] = c;
-  }
-  text.resize(to);
-}
-
-bool QuotedPrintable::holds(std::string& line) {
-  static const RE2 header(R"((?i)^content-transfer-encoding: *(\S+))");
-  std::string encoding;
-  if (!line.empty() && (line[0] == 'C' || line[0] == 'c') &&
-      RE2::PartialMatch(line, header, &encoding))
-    on_ = encoding == "quoted-printable";
-  const bool full =
-      line.size() > 1 && line.size() < 1000 && line.back() == '=' && line[line.size() - 2] != '=';
-  // RFC 2045 allows 76 columns; who encodes fills them, nearly.
-  const bool soft = full && (on_ || (line.size() >= 60 && line.size() <= 77));
-  if (kept_) {
-    line = *kept_ + line;
-    kept_.reset();
-  } else {
-    kept_number_ = number_;
-  }
-  if (soft && line.size() < 8192) {
-    line.pop_back();
-    kept_ = line;
-    return true;
-  }
-  if (on_) undo_quoted_printable(line);
-  return false;
-}
-
-std::optional<std::string> QuotedPrintable::take_kept() {
-  std::optional<std::string> out = std::exchange(kept_, std::nullopt);
-  if (out) *out += '=';
-  return out;
 }
 
 std::string undo_octal(std::string_view text) {

@@ -1,4 +1,4 @@
-// Undoes what mail, web pages and logging daemons do to the characters of a line. Pure, bounded.
+// Undoes what web pages, editors and logging daemons do to the characters of a line. Pure, bounded.
 #pragma once
 
 #include <cstdint>
@@ -25,31 +25,25 @@ class Utf16 {
   unsigned high_ = 0;  // half of a surrogate pair
 };
 
+// Where lines end in CR alone, as on an old Macintosh: in newlines. Decides at the first newline,
+// or when there is none in much text.
+class LineEnds {
+ public:
+  // As Utf16.
+  std::string_view decode(std::string_view bytes);
+  std::string_view finish();
+
+ private:
+  std::string_view release(bool replace);
+
+  enum class Form { unknown, newline, carriage_return } form_ = Form::unknown;
+  std::string held_, out_;
+};
+
 // HTML entities and tags (a <br> becomes a newline), blanks and quotes that are not ASCII's,
 // Markdown's backslashes. Changes `text` only where there is something to undo.
 void undo_markup(std::string& text);
 
-// Soft line breaks and "=3D" of quoted-printable mails.
-class QuotedPrintable {
- public:
-  // Whether the line goes on in the next one; it is kept then.
-  bool holds(std::string& line);
-  // What is kept, when no line follows that continues it; nothing else.
-  std::optional<std::string> take_kept();
-  bool holding() const { return kept_.has_value(); }
-  // A mail with this encoding was seen: every line matters.
-  bool on() const { return on_; }
-  std::uint64_t kept_number() const { return kept_number_; }
-  void note_number(std::uint64_t number) { number_ = number; }
-
- private:
-  bool on_ = false;
-  std::optional<std::string> kept_;
-  std::uint64_t number_ = 0, kept_number_ = 0;
-};
-
-// "=3D" -> "="; other bytes stay.
-void undo_quoted_printable(std::string& text);
 // rsyslog's "#012" (octal), or "\x0a" of /dev/kmsg -> the character; other control bytes are
 // dropped.
 std::string undo_octal(std::string_view text);

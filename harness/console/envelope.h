@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/console/folding.h"
 #include "harness/console/hearing.h"
 #include "harness/console/line.h"
 #include "harness/console/wrapping.h"
@@ -33,7 +34,9 @@ class Envelope {
   bool heard_strays() const { return hearing_.heard_strays(); }
 
  private:
+  void take_folded(LineReader& reader);
   void take_whole(std::string_view message, std::uint64_t number, LineReader& reader);
+  std::string_view before_in_line(std::string_view text) const;
   void take_stamped(std::string_view text, const Peeled& peeled, LineReader& reader);
   void take_proved(std::string_view text, const Peeled& peeled, std::uint64_t number,
                    LineReader& reader);
@@ -48,9 +51,8 @@ class Envelope {
   // Wrappings in which the kernel spoke with proof.
   std::array<Shape, 8> spoken_{};
   std::size_t spoken_count_ = 0;
-  // A head that a mail program may have broken.
-  std::string broken_;
-  std::uint64_t broken_number_ = 0;
+  Folding folding_;
+  std::string_view whole_;  // the line that is taken
   // Logs that tell everything twice.
   std::size_t last_hash_ = 0;
   std::array<std::size_t, 64> heads_{};

@@ -15,6 +15,10 @@ EnvironmentSymptom environment_symptom(std::string_view body) {
       R"(rcu: .*kthread timer wakeup didn't happen|NOHZ tick-stop error|)"
       R"(NMI watchdog: Perf NMI watchdog permanently disabled|)"
       R"(Performance Events: PMU not available due to virtualization))");
+  // Most lines have none of these words.
+  static constexpr std::string_view kFirst = "hpIctTsrNP";
+  if (body.find("** ") == body.npos && (body.empty() || kFirst.find(body[0]) == kFirst.npos))
+    return EnvironmentSymptom::none;
   if (partial_match(body, dropped)) return EnvironmentSymptom::dropped_messages;
   return partial_match(body, symptom) ? EnvironmentSymptom::symptom : EnvironmentSymptom::none;
 }

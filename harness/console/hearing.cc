@@ -5,6 +5,7 @@
 #include <bit>
 #include <utility>
 
+#include "harness/console/folding.h"
 #include "harness/console/frames.h"
 #include "harness/console/oops_rules.h"
 
@@ -13,21 +14,11 @@ namespace {
 
 constexpr std::size_t kMaxHeld = 48;  // a wrapped list of modules fits
 constexpr int kActiveLines = 48;
-constexpr int kEnough = 2;
+constexpr int kEnough = 2, kBeyondDoubt = 8;
 constexpr std::uint64_t kShortText = 1;
 
 bool matches(std::string_view text, const RE2& re) {
   return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), re);
-}
-
-// What closes a line that something opened before the message: "...`", "...\"", "... |".
-std::string_view without_closing(std::string_view text, std::string_view before) {
-  for (const char c : {'`', '"', '\'', '|'})
-    if (before.find(c) != before.npos && text.ends_with(c)) {
-      text.remove_suffix(1);
-      while (text.ends_with(' ')) text.remove_suffix(1);
-    }
-  return text;
 }
 
 std::string_view indent_of(std::string_view text) {
@@ -54,7 +45,7 @@ int weight_of(std::string_view body) {
 // Where the head of a report stands behind words that nobody knows; npos if none does.
 std::size_t hidden_head(std::string_view text) {
   static const RE2 word(
-      R"((?:^|[^\w])((?:(?:NMI )?watchdog: |rcu: |Oops: )?(?:BUG[: ]|WARNING: |INFO: |Oops|general protection fault|[Kk]ernel BUG at|Unable to handle|Kernel panic|Internal error|divide error|invalid opcode|stack segment|UBSAN: )))");
+      R"((?:^|[^\w])((?:\[ |(?:NMI )?watchdog: |rcu: |Oops: )?(?:BUG[: ]|WARNING: |INFO: |Oops|general protection fault|[Kk]ernel BUG at|Unable to handle|Kernel panic|Internal error|divide error|invalid opcode|stack segment|UBSAN: )))");
   const re2::StringPiece piece(text.data(), std::min<std::size_t>(text.size(), 512));
   re2::StringPiece found[2];
   if (!word.Match(piece, 0, piece.size(), RE2::UNANCHORED, found, 2)) return text.npos;
@@ -91,7 +82,7 @@ void Hearing::pass(const Line& line, LineReader& reader) {
   settle(reader, false);
 }
 
-void Hearing::hear(const Line& line, Shape shape, LineReader& reader) {
+void Hearing::hear(const Line& line, Shape shape, bool doubted, LineReader& reader) {
   if (held_.empty() && active_lines_ > 0) {
     const auto body = static_cast<std::size_t>(line.body.data() - line.whole.data());
     const std::string_view text = unwrap(active_, line.whole, body, shape);
@@ -109,9 +100,11 @@ void Hearing::hear(const Line& line, Shape shape, LineReader& reader) {
   const std::string_view text = line.body.substr(indent_of(line.body).size());
   heard_ += text.empty() ? 0 : 1;
   const bool head = match_head(text).has_value();
-  const std::size_t hidden = head ? text.npos : hidden_head(line.body);
+  // Some heads start with any words: those of a wrapping, perhaps.
+  const bool plain = head && has_head_words(text);
+  const std::size_t hidden = plain || doubted ? text.npos : hidden_head(line.body);
   if (!head && hidden == text.npos && held_.empty()) {
-    note_strays(line.whole);
+    if (!doubted) note_strays(line.whole);
     reader.read(line);
     return;
   }
@@ -119,6 +112,7 @@ void Hearing::hear(const Line& line, Shape shape, LineReader& reader) {
   Held& held = held_.back();
   held.head = head || hidden != text.npos;
   held.first = heard_ == 1;
+  held.doubted = doubted;
   held.weight = weight_of(line.body);
   if (hidden != text.npos) held.form = form_of(line.body.substr(0, hidden));
   settle(reader, false);
@@ -166,7 +160,7 @@ bool Hearing::confirmed(const Held& head) const {
       const std::string_view text = unwrap(wrapping, held.whole, held.body, held.shape);
       if (text.data() != nullptr) weight += weight_of(text);
     }
-    if (weight >= kEnough) return true;
+    if (weight >= (head.doubted ? kBeyondDoubt : kEnough)) return true;
   }
   return false;
 }
@@ -185,7 +179,7 @@ void Hearing::release(LineReader& reader, std::size_t count, const Wrapping* wra
         held.line.kernel = true;
       }
     }
-    if (held.heard && !held.line.kernel) note_strays(held.whole);
+    if (held.heard && !held.line.kernel && !held.doubted) note_strays(held.whole);
     reader.read(held.line);
   }
 }

@@ -17,7 +17,8 @@ class Hearing {
   // The kernel's own word, or somebody's that is not heard: passed on, behind what is held.
   void pass(const Line& line, LineReader& reader);
   // `line`: its body is what peel() left, with its indentation.
-  void hear(const Line& line, Shape shape, LineReader& reader);
+  // `doubted`: the kernel spoke with proof in this wrapping; only a whole report is believed now.
+  void hear(const Line& line, Shape shape, bool doubted, LineReader& reader);
   // The kernel spoke with proof in this wrapping: what has none there is somebody else's.
   void contradict(Shape shape, LineReader& reader);
   void finish(LineReader& reader);
@@ -35,8 +36,9 @@ class Hearing {
     bool head = false;
     bool heard = false;
     bool first = false;  // of the text
-    int weight = 0;      // how much it confirms a head before it
-    std::string form;    // of unknown words before a head
+    bool doubted = false;
+    int weight = 0;    // how much it confirms a head before it
+    std::string form;  // of unknown words before a head
   };
   struct Wrapping {
     Shape shape = 0;

@@ -51,6 +51,12 @@ std::size_t match_caller(std::string_view s, std::size_t at, Line& line) {
 
 bool is_stamp(std::string_view text, std::size_t at) { return match_stamp(text, at) != text.npos; }
 
+bool starts_with_stamp(std::string_view text) {
+  if (text.size() > 3 && text[0] == '<')
+    if (const std::size_t close = text.find('>'); close <= 4) text.remove_prefix(close + 1);
+  return is_stamp(text, 0);
+}
+
 void clean_line(std::string_view raw, std::string& out) {
   out.clear();
   for (std::size_t i = 0; i < raw.size(); ++i) {

@@ -39,6 +39,9 @@ void clean_line(std::string_view raw, std::string& out);
 // Whether a printk stamp, "[  123.456789]", stands at `at`.
 bool is_stamp(std::string_view text, std::size_t at);
 
+// Whether one stands at the start, perhaps behind a level: "<6>[  123.456789]".
+bool starts_with_stamp(std::string_view text);
+
 // Splits a cleaned line at its printk prefixes: writers that do not wait for each other leave
 // several messages, and user output, on one line. `clean` must outlive the result. Source of the
 // format: print_syslog(), print_time() and print_caller() in kernel/printk/printk.c.

@@ -20,7 +20,7 @@ std::size_t block_end(std::string_view bytes) {
 }  // namespace
 
 void LineStream::feed(std::string_view bytes, LineReader& reader) {
-  feed_bytes(utf16_.decode(bytes), reader);
+  feed_bytes(line_ends_.decode(utf16_.decode(bytes)), reader);
 }
 
 void LineStream::feed_bytes(std::string_view bytes, LineReader& reader) {
@@ -41,14 +41,18 @@ void LineStream::feed_bytes(std::string_view bytes, LineReader& reader) {
 }
 
 void LineStream::finish(LineReader& reader) {
-  feed_bytes(utf16_.finish(), reader);
+  feed_bytes(line_ends_.decode(utf16_.finish()), reader);
+  feed_bytes(line_ends_.finish(), reader);
   if (started_) end_partial(reader);
+  base64_.finish();
+  take_attached(reader);
   if (auto kept = mail_.take_kept()) take_decoded(*kept, mail_.kept_number(), reader);
   envelope_.finish(reader);
 }
 
 bool LineStream::wants_every_line(const LineReader& reader) const {
-  return reader.wants_every_line() || envelope_.wants(lines_ + 1) || mail_.holding() || mail_.on();
+  return reader.wants_every_line() || envelope_.wants(lines_ + 1) || mail_.holding() ||
+         mail_.on() || base64_.on();
 }
 
 // Takes whole lines and returns their size.
@@ -120,11 +124,23 @@ void LineStream::end_partial(LineReader& reader) {
 void LineStream::read_line(std::string_view raw, LineReader& reader) {
   clean_line(raw.substr(0, kMaxLine), clean_);
   mail_.note_number(++lines_);
+  const bool attached = base64_.takes(clean_);
+  take_attached(reader);
+  if (attached) return;
   if (mail_.holding() && !mail_.on() && clean_.starts_with('[')) {
     std::string kept = *mail_.take_kept();  // no mail: a line that ends so
     take_decoded(kept, mail_.kept_number(), reader);
   }
   if (!mail_.holds(clean_)) take_decoded(clean_, mail_.kept_number(), reader);
+}
+
+// What a mail carried in base64, under the number of the line that ends it.
+void LineStream::take_attached(LineReader& reader) {
+  while (const auto line = base64_.take_line()) {
+    std::string clean;
+    clean_line(*line, clean);
+    take_decoded(clean, lines_, reader);
+  }
 }
 
 void LineStream::take_decoded(std::string& text, std::uint64_t number, LineReader& reader) {

@@ -10,6 +10,7 @@
 #include "harness/console/decoding.h"
 #include "harness/console/envelope.h"
 #include "harness/console/line.h"
+#include "harness/console/transfer.h"
 
 namespace ktrial::console {
 
@@ -30,11 +31,14 @@ class LineStream {
   void keep_partial(std::string_view piece);
   void end_partial(LineReader& reader);
   void read_line(std::string_view raw, LineReader& reader);
+  void take_attached(LineReader& reader);
   void take_decoded(std::string& text, std::uint64_t number, LineReader& reader);
   bool wants_every_line(const LineReader& reader) const;
 
   Utf16 utf16_;
+  LineEnds line_ends_;
   QuotedPrintable mail_;
+  Base64 base64_;
   Envelope envelope_;
   std::uint64_t lines_ = 0;
   std::string partial_, clean_;

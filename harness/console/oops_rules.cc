@@ -173,7 +173,7 @@ constexpr Rule kRules[] = {
     {WARN_AT R"([\w./-]+)" WARN_FUNCTION, warning, "WARNING", Pick::head, 1, Role::warn},
     {R"(WARNING: kernel stack (regs|frame pointer) at .* has bad ('\w+' )?value)", warning,
      R"(WARNING: kernel stack \1 has bad \2value)"},
-    {R"(WARNING: (\S+)$)", warning, R"(WARNING: \1)"},
+    {R"(WARNING: (\w[^\s`]*)$)", warning, R"(WARNING: \1)"},
 
     // Panics
     {R"(Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: (\S+))", panic,
@@ -212,20 +212,55 @@ constexpr std::string_view kHarmless[] = {
     R"(BUG \S+ \(.*\): kasan: bad access)",
 };
 
+// Rules whose heads may start with any words: each needs one of these.
+constexpr std::string_view kInside[] = {" blocked", "page allocation ",
+                                        "oom-killer: ", "NETDEV WATCHDOG: ", "[#"};
+
+bool holds_one(std::string_view text) {
+  return std::ranges::any_of(
+      kInside, [text](std::string_view inside) { return text.find(inside) != text.npos; });
+}
+
+// Nearly no line is a head. Most rules' heads are told from other lines by their first bytes; the
+// others would have to look at every byte of every line.
 struct Compiled {
+  struct Group {
+    RE2::Set set{RE2::Options(), RE2::ANCHOR_START};
+    std::vector<std::size_t> rules;  // by the set's own numbers
+  };
   std::vector<std::unique_ptr<RE2>> heads;
-  RE2::Set set{RE2::Options(), RE2::ANCHOR_START};
+  Group plain, anywhere;
   std::size_t harmless_from = 0;
 
   Compiled() {
     for (const Rule& rule : kRules) add(rule.head);
     harmless_from = heads.size();
     for (std::string_view text : kHarmless) add(text);
-    set.Compile();
+    plain.set.Compile();
+    anywhere.set.Compile();
   }
   void add(std::string_view text) {
+    Group& group = holds_one(text) ? anywhere : plain;
+    group.set.Add(re2::StringPiece(text.data(), text.size()), nullptr);
+    group.rules.push_back(heads.size());
     heads.push_back(std::make_unique<RE2>(re2::StringPiece(text.data(), text.size())));
-    set.Add(re2::StringPiece(text.data(), text.size()), nullptr);
+  }
+  // The first rule that matches; their number when none does.
+  std::size_t first_match(std::string_view body) const {
+    std::size_t first = heads.size();
+    bool harmless = false;
+    const auto look = [&](const Group& group) {
+      thread_local std::vector<int> hits;
+      if (!group.set.Match(re2::StringPiece(body.data(), body.size()), &hits)) return;
+      for (const int hit : hits) {
+        const std::size_t rule = group.rules[static_cast<std::size_t>(hit)];
+        first = std::min(first, rule);
+        harmless = harmless || rule >= harmless_from;
+      }
+    };
+    look(plain);
+    if (holds_one(body)) look(anywhere);
+    return harmless ? heads.size() : first;
   }
 };
 const Compiled& compiled() {
@@ -272,18 +307,16 @@ const Rule& reboot_rule() {
   static constexpr Rule rule{"", reboot, "unexpected kernel reboot"};
   return rule;
 }
+bool is_catch_all(const Rule& rule) {
+  return rule.kind == bug && rule.pick == Pick::none && rule.role == Role::other;
+}
 std::span<const Rule> oops_rules() { return kRules; }
 
 std::optional<Head> match_head(std::string_view body) {
   const Compiled& all = compiled();
   const re2::StringPiece text(body.data(), body.size());
-  std::vector<int> hits;
-  if (!all.set.Match(text, &hits)) return std::nullopt;
-  std::size_t first = all.heads.size();
-  for (int hit : hits) {
-    if (static_cast<std::size_t>(hit) >= all.harmless_from) return std::nullopt;
-    first = std::min(first, static_cast<std::size_t>(hit));
-  }
+  const std::size_t first = all.first_match(body);
+  if (first == all.heads.size()) return std::nullopt;
   const RE2& re = *all.heads[first];
   re2::StringPiece groups[4];
   const int wanted = std::min(3, re.NumberOfCapturingGroups());

@@ -54,6 +54,8 @@ struct Head {
 };
 
 std::span<const Rule> oops_rules();
+// Takes any text for the title: a longer line may say more.
+bool is_catch_all(const Rule& rule);
 // Has no head of its own: see Boots.
 const Rule& reboot_rule();
 // The first rule whose head matches; nothing for lines that are known to be harmless.

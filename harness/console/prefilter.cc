@@ -20,6 +20,8 @@ const std::vector<const char*>& candidate_patterns() {
       "took too", "interrupt took", "unstable", "skew", "retried", "read-back", "throttling",
       "printk mess", "tick-stop", "timer wakeup", "timer handling", "timekeeping w",
       "permanently disabled", "PMU not",
+      // a mail's header
+      "ransfer-Encoding: ", "ransfer-encoding: ",
       // control bytes, but for the CR before a newline
       "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]", "\\r[^\\r\\n]"};
   return all;

@@ -77,14 +77,32 @@ void Report::push(Frame frame) {
   frames.push_back(std::move(frame));
 }
 
+// A trap's report starts with "CPU: ... Comm:", its stack with "Call Trace:" or a pointer.
+void Report::disown_frames() {
+  const bool trap = head_.rule->role != Role::start || head_.rule->pick == Pick::pointer;
+  if (!trap || stack_announced_ || stacks_.size() != 1 || stacks_[0].role != StackRole::main)
+    return;
+  for (const Frame& frame : stacks_[0].frames)
+    if (frame.pointer && !frame.symbol.empty()) return;
+  stacks_[0].role = StackRole::orphan;
+}
+
 bool Report::same_writer(const Line& line) const {
   return caller_type_ == 0 || line.caller_type == 0 ||
          (line.caller_type == caller_type_ && line.caller == caller_);
 }
 
+bool Report::entangle(const Line& line) {
+  constexpr std::uint64_t kAtOnce = 3;
+  const bool waits = head_.rule->pick != Pick::none && head_.rule->pick != Pick::head;
+  if (waits && line.caller_type == 0 && !traced_ && stacks_.empty() && lines_seen_ <= kAtOnce)
+    entangled_ = true;
+  return entangled();
+}
+
 void Report::add(const Line& line) {
-  ++lines_seen_;
-  if (head_.rule->kind == Kind::rust_panic && lines_seen_ == 1)
+  if (!line.body.empty()) ++lines_seen_;
+  if (head_.rule->kind == Kind::rust_panic && lines_seen_ == 1 && !line.body.empty())
     head_.title = std::string(line.body);
   keep_text(line);
   const bool told = (stall() || same_writer(line)) && read(line);
@@ -114,21 +132,28 @@ bool Report::read(const Line& line) {
       R"(^(?:Allocated by|Freed by|Uninit was|Local variable|Last potentially|Second to last|Allocated:|Freed:|kfence-#|page last |Originally allocated|Memory state|freed by|allocated by))");
   static const RE2 chain(R"(^-> #\d+ )");
   static const RE2 at_lock(R"(at: (?:\[<[0-9a-f]+>\] )?(\S.*)$)");
+  static const RE2 held(R"(^ *#\d+: )");
   static const RE2 access(R"(^(?:Read|Write) (?:of size|at addr))");
   static const RE2 task_dump(R"(^Task dump for CPU (\d+))");
   static const RE2 last_function(R"(^ *last function: (\S+))");
   static const RE2 old_task(R"(^(\S+) +[RDSIZTX]\s*(?:running task|[0-9a-f]{8,}|\d+)\s+.*\d)");
 
+  if (body.empty()) return false;
+  // Most lines are frames: a look at the first byte spares them the patterns.
+  const auto starts = [first = body.front()](std::string_view with) {
+    return with.find(first) != with.npos;
+  };
   int cpu = -1;
   std::string text;
-  if (find(body, nmi, &cpu, &text)) {
+  if (starts("N") && find(body, nmi, &cpu, &text)) {
     start_stack(StackRole::nmi);
     next_role_ = StackRole::main;
     current().cpu = cpu;
     current().idle = !text.empty();
     return true;
   }
-  if (find(body, cpu_line, &cpu, &text)) {
+  if (starts("C") && find(body, cpu_line, &cpu, &text)) {
+    disown_frames();
     if (stacks_.empty() || !stacks_.back().frames.empty())
       start_stack(next_role_ == StackRole::alloc_or_free ? StackRole::main : next_role_);
     next_role_ = StackRole::main;
@@ -139,25 +164,25 @@ bool Report::read(const Line& line) {
     if (head_.task.empty()) head_.task = text;
     return true;
   }
-  if (find(body, old_cpu_line, &text)) {
+  if (starts("P") && find(body, old_cpu_line, &text)) {
     current().task = text;
     if (head_.task.empty()) head_.task = text;
     return true;
   }
-  if (find(body, chain)) {
+  if ((starts("-") && find(body, chain)) || body.ends_with("state was registered at:")) {
     start_stack(StackRole::lock_chain);
     return true;
   }
-  if (find(body, access)) {
+  if (starts("RW") && find(body, access)) {
     if (access_.empty()) access_ = body.starts_with("Write") ? "Write" : "Read";
     return true;
   }
-  if (find(body, alloc)) {
+  if (starts("AFULSMOkpfa") && find(body, alloc)) {
     // A bad page's own report has no better stack than the one that allocated it.
     start_stack(head_.rule->kind == Kind::bad_page ? StackRole::main : StackRole::alloc_or_free);
     return true;
   }
-  if (int dumped = -1; find(body, task_dump, &dumped)) {
+  if (int dumped = -1; starts("T") && find(body, task_dump, &dumped)) {
     next_role_ = StackRole::main;
     start_stack(StackRole::main);
     current().cpu = dumped;
@@ -178,7 +203,8 @@ bool Report::read(const Line& line) {
     start_stack(StackRole::other_task);
     return true;
   }
-  if (find(body, at_lock, &text)) {
+  if (body.find("at: ") != body.npos && find(body, at_lock, &text)) {
+    if (head_.rule->kind == Kind::lockdep && find(body, held)) return true;  // not what it is about
     if (std::string symbol = first_symbol(text); !symbol.empty() && lock_sites_.size() < 16)
       lock_sites_.push_back(symbol);
     return true;
@@ -188,7 +214,8 @@ bool Report::read(const Line& line) {
     expects_lock_site_ = true;
     return true;
   }
-  if (find(body, trace)) {
+  if (starts("CBSbT") && find(body, trace)) {
+    stack_announced_ = true;
     bool traced = false;
     if (!stacks_.empty())
       for (const Frame& frame : stacks_.back().frames) traced = traced || !frame.pointer;
@@ -200,7 +227,7 @@ bool Report::read(const Line& line) {
     start_stack(StackRole::main);
     return true;
   }
-  if (body.find("disabled at:") != body.npos) {
+  if (body.find("abled at") != body.npos && body.ends_with(':')) {
     expects_other_site_ = true;
     return true;
   }

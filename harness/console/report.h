@@ -13,7 +13,8 @@
 
 namespace ktrial::console {
 
-enum class StackRole { main, nmi, other_task, lock_chain, alloc_or_free };
+// orphan: frames in front of what starts a trap's own report; another CPU wrote them.
+enum class StackRole { main, nmi, other_task, lock_chain, alloc_or_free, orphan };
 
 // A stack, or a register dump with its stack.
 struct Stack {
@@ -45,6 +46,10 @@ class Report {
   const std::string& head_task() const { return head_.task; }
   bool same_writer(const Line& line) const;  // false only when the kernel names both
   bool complete() const;                     // its title names a function already
+  // Another report's head is in `line`: whether two CPUs talk at once, and nobody can tell whose
+  // the lines are that follow. Both take them, until this one is complete.
+  bool entangle(const Line& line);
+  bool entangled() const { return entangled_ && !complete(); }
   bool stall() const { return head_.rule->pick == Pick::stall; }
   void mark_corrupted() { corrupted_ = true; }
 
@@ -65,9 +70,10 @@ class Report {
   long caller_ = -1;
   std::uint64_t first_line_, last_line_;
   std::uint64_t lines_seen_ = 0;
-  bool corrupted_ = false, traced_ = false;
+  bool corrupted_ = false, traced_ = false, stack_announced_ = false, entangled_ = false;
   std::string access_;                   // "Read" or "Write"
   std::vector<std::string> lock_sites_;  // functions after "at:" in order
+  void disown_frames();
   bool expects_lock_site_ = false, expects_other_site_ = false;
   std::string in_flight_, pwq_cpus_;  // of a workqueue lockup
   bool in_flight_in_pool_ = false;

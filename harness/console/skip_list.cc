@@ -144,7 +144,7 @@ const RE2& hung_functions() {
       R"(__rela_dyn_start|prepare_to_wait.*|finish_wait.*|_*lock_page.*|folio_wait.*|)"
       R"(_*folio_lock.*|_*synchronize_srcu.*|out_of_line_wait.*|_*mutex_.*|percpu_rwsem_.*|)"
       R"(percpu_down.*|_*down.*|_*lock_sock_nested|_*lock_sock.*|do_semtimedop.*|msleep.*|)"
-      R"(usleep.*|sleep_on.*)");
+      R"(usleep.*|sleep_on.*|.*_lock(_pair)?_timeout)");
   // clang-format on
   return re;
 }

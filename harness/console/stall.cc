@@ -32,9 +32,10 @@ const Stack* first_stack(const std::vector<Stack>& stacks) {
 }
 
 std::string from_stacks(const std::vector<Stack>& stacks, Skip skip) {
-  for (const Stack& stack : stacks)
-    if (stack.role == StackRole::main)
-      if (std::string symbol = first_of(stack.frames, skip); !symbol.empty()) return symbol;
+  for (const StackRole role : {StackRole::main, StackRole::orphan})
+    for (const Stack& stack : stacks)
+      if (stack.role == role)
+        if (std::string symbol = first_of(stack.frames, skip); !symbol.empty()) return symbol;
   return {};
 }
 

@@ -70,8 +70,10 @@ constexpr Word kWords[] = {
     {'p', R"(<\d{1,3}>)"},
     // a caller, a vendor's CPU and task
     {'v', R"(\[ *[TC]\d+\] ?)"},
-    {'v', R"((?:\.?\(\d+\))?\[\d+: *[^\]:]{1,24}(?:: *\d+)?\] ?)"},
+    {'v', R"((?:\.?\(\d+\)|[A-Z]?)\[\d+: *[^\]]{1,32}\] ?)"},
     {'v', R"(\[pid:\d+,cpu\d+,[^\]]{0,40}\] ?)"},
+    {'v', R"(\(CPU:\d+-pid:\d+:[^)]{0,32}\) ?)"},
+    {'v', R"(\[\d{1,3}\]\[\d+,[^\]]{1,32}\] ?)"},
     // records
     {'M', R"(\s*MESSAGE=)"},
     {'k', R"((?:[^\s:\[\]>|]{1,64} +)?kernel(?:\[\d+\])?: ?)"},
@@ -81,7 +83,7 @@ constexpr Word kWords[] = {
     {'c', R"([\w.-]{1,64} +\| ?)"},
     {'n', R"( *\d{1,7}(?:\t|[:)] |[:-]\[|: ?$))"},
     {'f', R"([\w./~@+-]{1,200}[:-]\[)"},
-    {'f', R"([\w/~@+-][\w./~@+-]{0,200}:)" STAMP R"( )"},
+    {'f', R"([\w/~@+-][\w./~@+-]{0,200}: ?)" STAMP R"( )"},
     {' ', R"([*+•-]\[)"},
     {' ', R"([*•] )"},
     {' ', "`{1,3}"},
@@ -90,8 +92,8 @@ constexpr Word kWords[] = {
 // After a stamp fewer words are believed: the message may start like one.
 constexpr const char* kAfterStamp =
     R"((?:)" DATE TIME R"( )?(?:[^\s:\[\]]{1,64} +)?kernel(?:\[\d+\])?: ?|)"
-    R"((?:\.?\(\d+\))?\[\d+: *[^\]:]{1,24}(?:: *\d+)?\] ?|\[\d{4}:\d\d:\d\d \d\d:\d\d:\d\d\]|)"
-    R"(\[pid:\d+,cpu\d+,[^\]]{0,40}\] ?|\(\d\d-\d\d \d\d:\d\d:\d\d\.\d+\) ?|<\d>|)"
+    R"( *(?:\.?\(\d+\)|[A-Z]?)\[\d+: *[^\]]{1,32}\] ?|\[\d{4}:\d\d:\d\d \d\d:\d\d:\d\d\]|)"
+    R"(\[pid:\d+,cpu\d+,[^\]]{0,40}\] ?|\(CPU:\d+-pid:\d+:[^)]{0,32}\) ?|\[\d{1,3}\]\[\d+,[^\]]{1,32}\] ?|\(\d\d-\d\d \d\d:\d\d:\d\d\.\d+\) ?|<\d>|)"
     R"(c\d +\d+ +(?:\([^)]{1,16}\) ?)?)";
 
 struct Compiled {
@@ -116,14 +118,6 @@ std::size_t match_start(const RE2& re, std::string_view text) {
                 &found, 1))
     return 0;
   return found.size();
-}
-
-bool starts_with_stamp(std::string_view text) {
-  if (text.starts_with('<') && text.size() > 3) {
-    const std::size_t close = text.find('>');
-    if (close <= 4) text.remove_prefix(close + 1);
-  }
-  return is_stamp(text, 0);
 }
 
 bool alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
@@ -153,7 +147,6 @@ Peeled peel(std::string_view clean) {
       --length;
     }
     if (word->name == 'f' && matched.ends_with(' ')) length = matched.find(':') + 1;
-    if (matched.front() == '`') out.closes = '`';
     if (word->name == 'l') (matched.starts_with("kern") ? out.kernel : out.others) = true;
     if (word->name == 'k') {
       out.escaped = true;
@@ -190,12 +183,23 @@ std::size_t peel_after_stamp(std::string_view body) {
     if (rest.empty()) break;
     const char c = rest.front();
     const bool may = c == '[' || c == '(' || c == '.' || c == '<' || c == 'c' ||
+                     (c == ' ' && rest.find('[') < 8) || (rest.size() > 1 && rest[1] == '[') ||
                      rest.substr(0, 100).find("kernel") != rest.npos;
     const std::size_t length = may ? match_start(compiled().after_stamp, rest) : 0;
     if (length == 0) break;
     at += length;
   }
   return at;
+}
+
+std::string_view without_closing(std::string_view text, std::string_view before) {
+  if (text.ends_with("\",") && before.find('"') != before.npos) text.remove_suffix(1);
+  for (const char c : {'`', '"', '\'', '|'})
+    if (before.find(c) != before.npos && text.ends_with(c)) {
+      text.remove_suffix(1);
+      text = text.substr(0, text.find_last_not_of(' ') + 1);
+    }
+  return text;
 }
 
 std::string form_of(std::string_view text) {
@@ -205,14 +209,18 @@ std::string form_of(std::string_view text) {
     if ((kind == 'w' || kind == 'u' || kind == ' ') && !out.empty() && out.back() == kind) continue;
     out.push_back(kind);
   }
+  // Further blanks at the end are the wrapping's, or the message's: their number matters.
+  const std::size_t end = text.find_last_not_of(" \t") + 1;
+  if (text.size() > end) out.append(text.size() - end - 1, ' ');
   return out;
 }
 
 std::size_t match_form(std::string_view form, std::string_view line) {
   std::size_t at = 0;
+  const std::size_t tail = form.find_last_not_of(' ') + 1;
   for (std::size_t i = 0; i < form.size(); ++i) {
     if (at >= line.size()) return line.npos;
-    const bool last = i + 1 == form.size();
+    const bool last = i >= tail;
     if (form[i] == 'w') {
       if (!alnum(line[at])) return line.npos;
       while (at < line.size() && alnum(line[at])) ++at;

@@ -20,7 +20,6 @@ struct Peeled {
   bool noise = false;    // a field of a record that is no message
   bool escaped = false;  // by rsyslog: "#012" is a newline
   bool hex_escaped = false;  // by /dev/kmsg: "\x0a" is a newline
-  char closes = 0;           // a backtick opened it, and may close the message
   char caller_type = 0;      // as in Line
   long caller = -1;
 };
@@ -32,6 +31,9 @@ Peeled peel(std::string_view clean);
 
 // What some kernels and tools put between a stamp and the message: "kernel: ", "[2:  comm:  311] ".
 std::size_t peel_after_stamp(std::string_view body);
+
+// Without what closes a quote, a table's cell or a string of a list that `before` opened.
+std::string_view without_closing(std::string_view text, std::string_view before);
 
 // The shape of a line whose stamp is cut off at its start.
 inline constexpr Shape kCutStamp = 'x';
