@@ -13,10 +13,11 @@ class CampaignTest : public E2eTest {
   std::string plan(int trials) {
     const auto file = root() / "nightly.toml";
     EXPECT_TRUE(write_file_atomically(
-        file, "name = 'nightly'\nbudget = '30m'\ncommand = ['true']\nmemory = '256M'\n[matrix]\n"
-              "kernel = ['" +
-                  std::string(kKernel) + "']\ncpus = [1, 2]\n[goal]\ntrials = " +
-                  std::to_string(trials) + "\n"));
+        file,
+        "name = 'nightly'\nbudget = '30m'\ncommand = ['true']\nmemory = '256M'\n[matrix]\n"
+        "kernel = ['" +
+            std::string(kKernel) + "']\ncpus = [1, 2]\n[goal]\ntrials = " + std::to_string(trials) +
+            "\n"));
     return file.string();
   }
 };
