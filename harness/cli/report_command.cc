@@ -27,7 +27,15 @@ struct ReportFlags {
 
 constexpr double kConfidence = 0.95;
 
-// Of the run's trials, how many failed as it did; of one whose number did not depend on them.
+// Who interrupts a run may have looked at what there was.
+results::RateInterval interval_of(stats::Tally seen, results::RunState state) {
+  const auto interval = state == results::RunState::finished
+                            ? stats::exact_interval(seen, kConfidence)
+                            : stats::anytime_interval(seen, kConfidence);
+  return {interval.low, interval.high};
+}
+
+// Of the run's trials, how many failed as it did.
 std::optional<results::RateInterval> rate_of(const results::RunRecord& run) {
   stats::Tally seen;
   for (const results::TrialRecord& trial : run.trials) {
@@ -38,21 +46,18 @@ std::optional<results::RateInterval> rate_of(const results::RunRecord& run) {
     seen.fails += same ? 1 : 0;
   }
   if (seen.trials == 0) return std::nullopt;
-  const auto interval = run.state == results::RunState::finished
-                            ? stats::exact_interval(seen, kConfidence)
-                            : stats::anytime_interval(seen, kConfidence);
-  return results::RateInterval{interval.low, interval.high};
+  return interval_of(seen, run.state);
 }
 
 // Of each run how often it fails, for the page.
 std::string html_of(const results::BatchRecord& batch) {
   results::CampaignRecord shown = results::campaign_of(batch);
   shown.confidence = kConfidence;
-  shown.tests = {"exact intervals (Clopper and Pearson)"};
-  for (results::CampaignCell& cell : shown.cells) {
-    const auto interval = stats::exact_interval({cell.fail, cell.pass + cell.fail}, kConfidence);
-    cell.rate = {interval.low, interval.high};
-  }
+  shown.tests = {shown.state == results::RunState::finished
+                     ? "exact intervals (Clopper and Pearson)"
+                     : "intervals that hold at every look (Robbins)"};
+  for (results::CampaignCell& cell : shown.cells)
+    cell.rate = interval_of({cell.fail, cell.pass + cell.fail}, shown.state);
   return results::campaign_html(shown, results::evidence_of(batch));
 }
 
