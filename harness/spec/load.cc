@@ -57,6 +57,7 @@ TrialSpec read_base(Table& root) {
   root.read("trace_clock", spec.trace_clock);
   root.read("trace_stop", spec.trace_stop);
   root.read("core", spec.core);
+  root.read("fail_on", spec.fail_on);
   root.read_with("accel", spec.accel, parse_accel);
   root.read_with("vmm", spec.vmm, parse_vmm);
   root.read("connect", spec.connect);

@@ -20,11 +20,11 @@ bool ended_by(const Evidence& evidence) {
 }
 
 // Reports that are in the kernel's log but never reached the console.
-void read_findings_from_log(const std::vector<std::string>& log, Evidence& evidence) {
-  console::Analyzer analyzer;
+void read_findings_from_log(const Scene& scene, const std::vector<std::string>& log) {
+  console::Analyzer analyzer(kinds_of(scene.plan.spec.fail_on));
   for (const std::string& line : log) analyzer.feed(line + "\n");
   analyzer.finish();
-  evidence.findings_from_log = analyzer.findings();
+  scene.evidence.findings_from_log = analyzer.findings();
 }
 
 void take_autopsy(const Scene& scene) {
@@ -89,7 +89,7 @@ void let_go_on(const Scene& scene) {
 void examine_silence(const Scene& scene) {
   Evidence& evidence = scene.evidence;
   take_autopsy(scene);
-  read_findings_from_log(evidence.autopsy.kernel_log, evidence);
+  read_findings_from_log(scene, evidence.autopsy.kernel_log);
   if (scene.monitor.vm_ended() || shows_stacks(evidence.autopsy)) return;
   let_go_on(scene);
   raise_nmi(scene);
