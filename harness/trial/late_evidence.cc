@@ -5,6 +5,7 @@
 #include "harness/autopsy/inspector.h"
 #include "harness/trace/trace.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/findings.h"
 #include "harness/trial/live_trace.h"
 #include "harness/trial/trace_files.h"
 #include "harness/verdict/decide.h"
