@@ -24,6 +24,7 @@ const std::vector<std::string>& hostile_strings() {
         "javascript:document.title='owned'",
         "</script></style></title></details></pre></svg></table><base href=//owned.example/>",
         "\xe2\x80\xae\xe2\x80\x8b\xc2\x85 right to left and hidden",
+        std::string(100, '-'),
         "trial 0",
         "",
         " ",

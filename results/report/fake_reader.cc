@@ -226,7 +226,7 @@ std::string problem_of_mail(const std::string& document) {
   while (const auto line = take_line(text)) {
     const auto columns = std::ranges::count_if(
         *line, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
-    if (columns > 72) return "a long line: " + std::string(*line);
+    if (columns > 72 || line->find('\t') != line->npos) return "a long line: " + std::string(*line);
     if (headers && line->empty()) {
       headers = false;
     } else if (headers) {

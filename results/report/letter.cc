@@ -41,6 +41,18 @@ std::string ascii(std::string_view text) {
   return out;
 }
 
+std::string without_tabs(std::string_view text) {
+  std::string out;
+  for (const char c : text) c == '\t' ? out += "\\x09" : out += c;
+  return out;
+}
+
+// In any case in quotes: a line that begins with one is no "From " and no "---".
+std::string quoted(std::string_view part) {
+  const std::string word = ktrial::shell_quoted(part);
+  return word.starts_with('\'') ? word : "'" + word + "'";
+}
+
 // A word that fits no line: parts that a shell puts together again.
 std::string broken_word(std::string_view word, std::size_t columns) {
   std::string out;
@@ -48,10 +60,10 @@ std::string broken_word(std::string_view word, std::size_t columns) {
     std::size_t take = 0;
     for (std::size_t end = 1; end <= word.size(); ++end) {
       if (end < word.size() && goes_on(word[end])) continue;
-      if (ktrial::shell_quoted(word.substr(0, end)).size() + 1 > columns && take > 0) break;
+      if (quoted(word.substr(0, end)).size() + 1 > columns && take > 0) break;
       take = end;
     }
-    out += ktrial::shell_quoted(word.substr(0, take));
+    out += quoted(word.substr(0, take));
     word.remove_prefix(take);
     if (!word.empty()) out += "\\\n";
   }
@@ -64,7 +76,7 @@ std::string shell_lines(const std::vector<std::string>& argv, std::size_t column
                         const std::string& indent) {
   std::string out, line = indent;
   for (const std::string& raw : argv) {
-    const std::string safe = printable(raw), word = ktrial::shell_quoted(safe);
+    const std::string safe = without_tabs(printable(raw)), word = ktrial::shell_quoted(safe);
     const bool first = line.size() == indent.size();
     // A blank before, and " \" behind.
     if (columns_of(line) + columns_of(word) + (first ? 0 : 1) + 2 <= columns) {
@@ -115,7 +127,8 @@ void Letter::put(std::string_view line) {
       line = front_of(line, kColumns - 1);
       break;
     }
-  out_ += line.substr(0, line.find_last_not_of(' ') + 1);
+  // A tab would take more columns than the one that is counted.
+  for (const char c : line.substr(0, line.find_last_not_of(' ') + 1)) out_ += c == '\t' ? ' ' : c;
   out_ += '\n';
 }
 
