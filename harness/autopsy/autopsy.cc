@@ -29,6 +29,12 @@ const char* name(VcpuClass what) {
   std::abort();
 }
 
+VcpuClass class_named(std::string_view text) {
+  for (int one = 0; one < static_cast<int>(VcpuClass::unknown); ++one)
+    if (text == name(static_cast<VcpuClass>(one))) return static_cast<VcpuClass>(one);
+  return VcpuClass::unknown;
+}
+
 namespace {
 
 // Below this share of the time that it wanted, a vCPU was not really run.

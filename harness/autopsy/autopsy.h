@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/autopsy/host_watch.h"
@@ -35,6 +36,7 @@ enum class VcpuClass {
   unknown,  // never looked at
 };
 const char* name(VcpuClass what);
+VcpuClass class_named(std::string_view name);  // unknown, if it is none
 
 struct VcpuState {
   unsigned cpu = 0;

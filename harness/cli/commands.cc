@@ -11,6 +11,7 @@ void add_commands(CLI::App& app, Action& action, const Invocation& invocation) {
   add_bisect(app, action, invocation);
   add_kernel(app, action);
   add_report(app, action);
+  add_replay(app, action, invocation);
   add_trace(app, action);
   add_job(app, action);
   add_completion(app, action);

@@ -1,6 +1,7 @@
 // `ktrial report`: stored runs, again, in the format that a reader wants.
 #include <memory>
 
+#include "harness/bundle/report.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
@@ -18,8 +19,9 @@ namespace {
 
 struct ReportFlags {
   std::vector<std::string> runs;
-  std::string format = "text", output, origin = "ktrial", results;
-  bool list = false, declare_dead = false;
+  std::string format = "text", output, origin = "ktrial", results, bundle;
+  bool list = false, declare_dead = false, no_kernel = false, with_memory = false;
+  int trial = -1;
   std::size_t most = 20;
 };
 
@@ -70,6 +72,16 @@ std::string document_of(const results::BatchRecord& batch, const ReportFlags& fl
   return one ? results::report_text(run, options) : results::batch_text(batch, options);
 }
 
+Result<int> write_bundle(const ReportFlags& flags, const results::RunRecord& record) {
+  bundle::WriteOptions options{.kernel = !flags.no_kernel, .memory = flags.with_memory};
+  if (flags.trial >= 0) options.trial = flags.trial;
+  const auto written = KTRIAL_TRY(
+      bundle::write_bundle(record, options, bundle::secrets_of_this_host(), flags.bundle));
+  to_stdout("{}", flags.format == "json" ? bundle::json_of(written, flags.bundle)
+                                         : bundle::text_of(written, flags.bundle));
+  return 0;
+}
+
 Result<int> report(const ReportFlags& flags) {
   if (!results::is_kcidb_origin(flags.origin))
     return usage_error("--origin " + flags.origin + ": only a-z, 0-9 and _ are in an origin");
@@ -85,6 +97,10 @@ Result<int> report(const ReportFlags& flags) {
   std::vector<results::RunRecord> runs;
   for (const std::string& name : flags.runs.empty() ? std::vector<std::string>{"last"} : flags.runs)
     runs.push_back(KTRIAL_TRY(flags.declare_dead ? store.declare_dead(name) : store.load(name)));
+  if (!flags.bundle.empty()) {
+    if (runs.size() == 1) return write_bundle(flags, runs.front());
+    return usage_error("--bundle takes one trial of one run", "name one RUN");
+  }
   KTRIAL_TRY(write_document(document_of(results::batch_of(std::move(runs)), flags), flags.output));
   return 0;
 }
@@ -116,9 +132,23 @@ void add_report(CLI::App& app, Action& action) {
   command->add_option("-o,--output", flags->output, "Write to this file instead of stdout");
   command->add_option("--origin", flags->origin, "With kcidb: the CI system that submits")
       ->capture_default_str();
+  auto* bundle = command
+                     ->add_option("--bundle", flags->bundle,
+                                  "Writes one trial, whole, into a file for `ktrial replay`")
+                     ->excludes(list);
+  command->add_option("--trial", flags->trial, "Of --bundle [the failure that names the run]")
+      ->needs(bundle)
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--no-kernel", flags->no_kernel, "Of --bundle: its reference and hash alone")
+      ->needs(bundle);
+  command
+      ->add_flag("--with-memory", flags->with_memory,
+                 "Of --bundle: with the guest's memory (vmcore of `run --core`)")
+      ->needs(bundle);
   command->add_option("--results", flags->results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command->footer(
       "Examples:\n  ktrial report\n  ktrial report --list\n  ktrial report last --format json\n"
+      "  ktrial report last --bundle bug.ktrial\n"
       "  ktrial report last --format junit -o junit.xml\n"
       "  ktrial report last --format mail | less\n\n"
       "Exit status: 0 when the run could be shown, whatever its outcome.");

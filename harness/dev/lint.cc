@@ -40,6 +40,7 @@ constexpr Folder kFolders[] = {
     {"harness/trial", 8, Side::host},
     {"harness/run", 9, Side::host},
     {"harness/interactive", 9, Side::host},
+    {"harness/bundle", 10, Side::host},
     {"harness/engine", 10, Side::host},
     {"harness/campaign", 11, Side::host},
     {"harness/bisect", 11, Side::host},

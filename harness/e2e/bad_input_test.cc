@@ -92,6 +92,8 @@ TEST_F(BadInputTest, WorkloadsParametersAndFlags) {
   expect_refused({"run", "--workload", "smoke", "--", "true"}, 129, {"--workload"});
   expect_refused({"analyze", "/nonexistent.log"}, 129, {"/nonexistent.log"});
   expect_refused({"report", "no-such-run"}, 129, {"no-such-run"});
+  expect_refused({"report", "--format", "junti"}, 129, {"junti"});
+  expect_refused({"report", "--origin", "My Lab"}, 129, {"My Lab"});
   expect_refused({"workload", "show", "nothing"}, 129, {"nothing"});
 }
 

@@ -40,6 +40,23 @@ TEST_F(RunTest, SmokePassesAndTheDocumentKeepsTheContract) {
   ASSERT_EQ(list.size(), 1u);
   EXPECT_EQ(list[0]["outcome"], "pass");
   EXPECT_EQ(run({"report", list[0]["id"]}).exit, 0);
+
+  const std::vector<std::pair<std::string, std::string>> formats = {
+      {"junit", "<testcase name=\"trial 0\""},
+      {"ktap", "ok 1 - trial 0"},
+      {"kcidb", "\"status\": \"PASS\""},
+      {"html", "<title>No failure in 1 judged trial"},
+      {"mail", "Subject: [ktrial] pass: smoke"}};
+  for (const auto& [format, words] : formats) {
+    const auto told = run({"report", "last", "--format", format});
+    EXPECT_EQ(told.exit, 0) << told.err;
+    EXPECT_NE(told.out.find(words), std::string::npos) << format << told.out;
+    const std::filesystem::path file = root() / ("report." + format);
+    EXPECT_EQ(run({"report", "last", "--format", format, "-o", file.string()}).out, "");
+    EXPECT_EQ(read_file(file).value_or(""), told.out);
+  }
+  const std::string id = list[0]["id"];
+  EXPECT_NE(run({"report", id, id, "--format", "ktap"}).out.find("1..2\n"), std::string::npos);
 }
 
 TEST_F(RunTest, EveryWorkloadPassesOnAHealthyKernel) {

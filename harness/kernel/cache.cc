@@ -14,7 +14,7 @@ namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kKinds[] = {"deb", "headers", "build", "build/objects", "sources"};
+constexpr const char* kKinds[] = {"deb", "headers", "build", "build/objects", "sources", "bundles"};
 // Folders beside the entries that are none.
 constexpr const char* kOthers[] = {"plan", "objects", "log"};
 constexpr const char* kUsed = ".used";  // its modification time is the last use

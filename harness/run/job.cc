@@ -62,7 +62,7 @@ void describe(Io&& io, Build& build) {
 template <class Io>
 void describe(Io&& io, Job& job) {
   auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, introspect, boots,
-         kernel_only, campaign, cell] = job;
+         initramfs, kernel_only, campaign, cell] = job;
   io("spec", spec);
   io("build", build);
   io("results", results);
@@ -73,6 +73,7 @@ void describe(Io&& io, Job& job) {
   io("beside_vcpus", beside_vcpus);
   io("introspect", introspect);
   io("boots", boots);
+  io("initramfs", initramfs);
   io("kernel_only", kernel_only);
   io("campaign", campaign);
   io("cell", cell);

@@ -46,6 +46,9 @@ struct Job {
   // A guest that is well is looked into, too, before it powers off: facts introspection.*.
   bool introspect = false;
   int boots = 1;  // of a trial, under TCG: 2 tries once more when it was lost at boot
+  // Packed before: taken as it is, nothing is packed. The first word of spec.command is then a path
+  // in the guest.
+  std::optional<std::filesystem::path> initramfs = {};
   // Makes the kernel (build.tree's, of spec.kernel git:REV) and no more, on the time that others
   // leave of the CPUs; nothing goes to the store. For who may want it soon.
   bool kernel_only = false;

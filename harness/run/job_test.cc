@@ -24,7 +24,7 @@ class Draw {
   Job job() {
     Job out;
     auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, introspect, boots,
-           kernel_only, campaign, cell] = out;
+           initramfs, kernel_only, campaign, cell] = out;
     spec = draw_spec();
     build = draw_build();
     results = path();
@@ -35,6 +35,7 @@ class Draw {
     beside_vcpus = number(0, 1000);
     introspect = coin();
     boots = number(1, 2);
+    initramfs = maybe([&] { return path(); });
     kernel_only = coin();
     campaign = text();
     cell = text();

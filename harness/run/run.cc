@@ -10,6 +10,7 @@
 #include "harness/run/recorder.h"
 #include "harness/run/teller.h"
 #include "harness/trial/trial_loop.h"
+#include "results/report/report.h"
 #include "results/store/artifacts.h"
 #include "results/store/store.h"
 
@@ -51,6 +52,11 @@ results::Facts facts_of(const Plan& plan) {
                           {"accel.reason", plan.accel.reason},
                           {"channel.reason", plan.channel_reason},
                           {"timeouts.scale", fmt::format("{:.2f}", plan.timeouts.scale)}};
+  // What ran in the guest, with every parameter and seed, defaults too.
+  if (!plan.run.argv.empty()) {
+    facts.emplace_back("guest.program", plan.run.argv.front());
+    facts.emplace_back("guest.argv", results::shell_quoted(plan.run.argv));
+  }
   facts.insert(facts.end(), plan.vmm.facts.begin(), plan.vmm.facts.end());
   return facts;
 }
@@ -171,6 +177,7 @@ Result<Plan> make_plan(asio::io_context& io, const Job& job, const fs::path& ini
                      {.payload = payload,
                       .cache = cache,
                       .initramfs = initramfs,
+                      .packed = job.initramfs,
                       .offline = job.offline,
                       .git = git,
                       .beside_vcpus = job.beside_vcpus,

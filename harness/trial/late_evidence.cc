@@ -6,6 +6,7 @@
 #include "harness/trace/trace.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/findings.h"
+#include "harness/trial/judgement.h"
 #include "harness/trial/live_trace.h"
 #include "harness/trial/trace_files.h"
 #include "harness/verdict/decide.h"
@@ -18,14 +19,6 @@ namespace {
 template <class... T>
 bool ended_by(const Evidence& evidence) {
   return (std::holds_alternative<T>(evidence.ending) || ...);
-}
-
-// Reports that are in the kernel's log but never reached the console.
-void read_findings_from_log(const Scene& scene, const std::vector<std::string>& log) {
-  console::Analyzer analyzer(kinds_of(scene.plan.spec.fail_on));
-  for (const std::string& line : log) analyzer.feed(line + "\n");
-  analyzer.finish();
-  scene.evidence.findings_from_log = analyzer.findings();
 }
 
 void take_autopsy(const Scene& scene) {
@@ -74,6 +67,7 @@ bool shows_stacks(const autopsy::Autopsy& autopsy) {
 void raise_nmi(const Scene& scene) {
   Evidence& evidence = scene.evidence;
   evidence.provoked_from = scene.monitor.console().findings().size();
+  evidence.nmi_after_line = scene.monitor.console().lines();
   auto sent = scene.vm.inject_nmi(scene.plan.timeouts.monitor_reply);
   if (!sent) return scene.observer.on_event("nmi-failed", sent.error().message);
   scene.observer.on_event("nmi", "injected, to make the kernel print every CPU's stack");
@@ -90,7 +84,7 @@ void let_go_on(const Scene& scene) {
 void examine_silence(const Scene& scene) {
   Evidence& evidence = scene.evidence;
   take_autopsy(scene);
-  read_findings_from_log(scene, evidence.autopsy.kernel_log);
+  hear_log(evidence.autopsy.kernel_log, kinds_of(scene.plan.spec.fail_on), evidence);
   if (scene.monitor.vm_ended() || shows_stacks(evidence.autopsy)) return;
   let_go_on(scene);
   raise_nmi(scene);

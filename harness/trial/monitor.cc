@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "harness/trial/judgement.h"
+
 namespace ktrial::trial {
 using verdict::Ending;
 
@@ -269,8 +271,7 @@ void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
 }
 
 subtests::Summary Monitor::subtests() const {
-  subtests::Summary summary = output_tests_.summary();
-  return summary.format == subtests::Format::none ? console_tests_.summary() : summary;
+  return chosen(output_tests_.summary(), console_tests_.summary());
 }
 
 std::map<unsigned, double> Monitor::last_beats_ago() const {

@@ -69,6 +69,9 @@ struct PrepareOptions {
   std::filesystem::path payload;  // see find_payload()
   std::filesystem::path cache;
   std::filesystem::path initramfs;  // where to write it
+  // One that was packed before, to be copied there instead of packing anything; the first word of
+  // spec.command is then a path in the guest.
+  std::optional<std::filesystem::path> packed = {};
   bool offline = false;
   kernel::BuildRequest git = {};
   int beside_vcpus = 0;  // of other machines that may share the host

@@ -110,31 +110,29 @@ Status add_own_module(const Plan& plan, const PrepareOptions& options,
   return {};
 }
 
-// Adds what runs in the guest to `entries` and to the plan.
-Status add_program(Plan& plan, const PrepareOptions& options,
-                   std::vector<guest_image::Entry>& entries) {
+// Sets what a workload of ours is told, and what the host does meanwhile.
+Status plan_workload(Plan& plan, double duration_s) {
+  const auto& info = *plan.workload;
+  auto parameters =
+      KTRIAL_TRY(spec::resolve_parameters(info, plan.spec.parameters, plan.spec.parameter_places));
+  plan.run.argv = workload_argv(info, parameters, duration_s);
+  plan.progress =
+      std::chrono::milliseconds(static_cast<long>(info.stall_after_s * 1000 * plan.timeouts.scale));
+  if (info.host && info.host->action == "vsock-connect")
+    plan.host_port = static_cast<std::uint32_t>(
+        std::strtoul(parameters[info.host->port_parameter].c_str(), nullptr, 10));
+  return {};
+}
+
+// Sets what runs in the guest, and for how long at most.
+Status plan_program(Plan& plan) {
   double duration_s = 0;
+  if (plan.workload) duration_s = plan.workload->default_duration_s.value_or(0);
   if (plan.spec.duration) duration_s = plan.spec.duration->count() / 1000.0;
   if (plan.workload) {
-    const auto& info = *plan.workload;
-    auto parameters = KTRIAL_TRY(
-        spec::resolve_parameters(info, plan.spec.parameters, plan.spec.parameter_places));
-    if (!plan.spec.duration) duration_s = info.default_duration_s.value_or(0);
-    entries.push_back(guest_image::workload_entry(info.name, info.directory / info.name));
-    KTRIAL_TRY(add_own_module(plan, options, entries));
-    plan.run.argv = workload_argv(info, parameters, duration_s);
-    plan.progress = std::chrono::milliseconds(
-        static_cast<long>(info.stall_after_s * 1000 * plan.timeouts.scale));
-    if (info.host && info.host->action == "vsock-connect")
-      plan.host_port = static_cast<std::uint32_t>(
-          std::strtoul(parameters[info.host->port_parameter].c_str(), nullptr, 10));
+    KTRIAL_TRY(plan_workload(plan, duration_s));
   } else {
-    auto packed = KTRIAL_TRY(guest_image::pack_program(plan.spec.command.front(), options.stop));
-    entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
-    for (const std::string& note : packed.notes)
-      if (options.progress) options.progress(note);
     plan.run.argv = plan.spec.command;
-    plan.run.argv[0] = packed.path;
     plan.run.env = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", "TERM=dumb"};
   }
   const auto duration = duration_s > 0 ? spec::Milliseconds(static_cast<long>(duration_s * 1000))
@@ -143,19 +141,40 @@ Status add_program(Plan& plan, const PrepareOptions& options,
   return {};
 }
 
+// Adds it to `entries`.
+Status pack(Plan& plan, const PrepareOptions& options, std::vector<guest_image::Entry>& entries) {
+  if (plan.workload) {
+    const auto& info = *plan.workload;
+    entries.push_back(guest_image::workload_entry(info.name, info.directory / info.name));
+    return add_own_module(plan, options, entries);
+  }
+  auto packed = KTRIAL_TRY(guest_image::pack_program(plan.spec.command.front(), options.stop));
+  entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
+  for (const std::string& note : packed.notes)
+    if (options.progress) options.progress(note);
+  plan.run.argv[0] = packed.path;
+  return {};
+}
+
 Status write_guest(Plan& plan, const PrepareOptions& options) {
+  KTRIAL_TRY(plan_program(plan));
+  plan.initramfs = options.initramfs;
+  if (options.packed) {
+    std::error_code error;
+    fs::copy_file(*options.packed, options.initramfs, error);
+    if (!error) return {};
+    return fail_errno("copy " + options.packed->string(), error.value(), ErrorKind::usage);
+  }
   std::vector<guest_image::Entry> entries = {
       guest_image::init_entry(options.payload / "guest" / "ktrial-init")};
-  KTRIAL_TRY(add_program(plan, options, entries));
+  KTRIAL_TRY(pack(plan, options, entries));
   std::vector<std::string> wanted = channel::guest_modules(plan.channel);
   if (plan.workload)
     wanted.insert(wanted.end(), plan.workload->modules.begin(), plan.workload->modules.end());
   auto closure = KTRIAL_TRY(guest_image::closure(plan.kernel, wanted));
   for (guest_image::Entry& entry : guest_image::module_entries(closure.modules))
     entries.push_back(std::move(entry));
-  KTRIAL_TRY(guest_image::write_initramfs(std::move(entries), options.initramfs));
-  plan.initramfs = options.initramfs;
-  return {};
+  return guest_image::write_initramfs(std::move(entries), options.initramfs);
 }
 
 }  // namespace

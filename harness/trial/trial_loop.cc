@@ -4,12 +4,11 @@
 
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
-#include "harness/trial/findings.h"
+#include "harness/trial/judgement.h"
+#include "harness/trial/kept_evidence.h"
 #include "harness/trial/late_evidence.h"
 #include "harness/trial/live_trace.h"
 #include "harness/trial/vsock_peer.h"
-#include "harness/verdict/decide.h"
-#include "harness/verdict/incident.h"
 #include "results/store/artifacts.h"
 
 namespace ktrial::trial {
@@ -148,24 +147,15 @@ void add_guest_facts(Monitor& monitor, results::TrialRecord& record) {
 }
 
 // The judgement, and what it rests on.
-void judge(const Scene& scene) {
+void conclude(const Scene& scene) {
   const verdict::Evidence& evidence = scene.evidence;
   results::TrialRecord& record = scene.record;
-  record.verdict = verdict::decide(evidence);
-  record.findings = to_records(evidence.findings);
-  record.counters = {evidence.counters_after.begin(), evidence.counters_after.end()};
+  record.trace = scene.trace.story;
+  judge(evidence, record);
   add_guest_facts(scene.monitor, record);
   add_host_facts(evidence, record.facts);
-  for (const subtests::Subtest& test : evidence.subtests.tests)
-    record.subtests.push_back(
-        {test.name, std::string(subtests::name(test.result)), test.reason, test.seconds});
-  record.incident = verdict::incident_of(evidence);
-  record.trace = scene.trace.story;
-  if (evidence.autopsy.looks == 0) return;
-  record.facts.emplace_back("autopsy.seconds", fmt::format("{:.2f}", evidence.autopsy.seconds));
-  autopsy::Autopsy page = evidence.autopsy;
-  if (!record.trace.empty()) page.trace.clear();  // told once
-  record.incident.autopsy = autopsy::to_text(page);
+  if (evidence.autopsy.looks > 0)
+    record.facts.emplace_back("autopsy.seconds", fmt::format("{:.2f}", evidence.autopsy.seconds));
 }
 
 results::TrialRecord blank_record(const Plan& plan) {
@@ -244,12 +234,11 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
     bench.vm->destroy();
   }
   monitor.end_console();
-  evidence.kernel_printed = monitor.console().saw_kernel_line();
-  evidence.last_kernel_line = monitor.console().last_kernel_line();
-  evidence.findings = monitor.console().findings();
+  hear(monitor.console(), evidence);
   evidence.subtests = monitor.subtests();
   keep_dump(scene);
-  judge(scene);
+  KTRIAL_TRY(keep_evidence(artifacts, evidence));
+  conclude(scene);
   record.duration_s = seconds(context.clock.now() - begun);
   return record;
 }

@@ -7,6 +7,8 @@
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/trial/fake_guest.h"
+#include "harness/trial/fake_recorder.h"
+#include "harness/trial/kept_evidence.h"
 #include "results/store/json.h"
 
 namespace ktrial::trial {
@@ -22,14 +24,6 @@ constexpr char kOops[] =
     "[    9.000000] BUG: kernel NULL pointer dereference, address: 0000000000000008";
 constexpr char kLockup[] =
     "[   26.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:71]";
-
-class Events final : public Observer {
- public:
-  void on_event(const std::string& type, const std::string& text) override {
-    all += type + ": " + text + "\n";
-  }
-  std::string all;
-};
 
 // Forks once for all tests.
 Janitor& janitor() {
@@ -58,18 +52,36 @@ struct Trial {
   }
   Result<TrialRecord> run() {
     const auto dir = TempDir::create();
-    auto record = run_trial({io, clock, janitor(), events, active}, plan, dir->path());
+    FakeRecorder recorder(dir->path(), clock);
+    auto record = run_trial({io, clock, janitor(), recorder, active}, plan, dir->path());
+    recorder.finish();
+    events = recorder.all;
     for (const auto& entry : std::filesystem::directory_iterator(dir->path()))
-      files[entry.path().filename()] = read_file(entry.path()).value_or("");
+      files[entry.path().filename()] =
+          entry.is_regular_file() ? read_file(entry.path()).value_or("") : "";
+    if (record && looks_back) judge_again(dir->path(), *record);
     return record;
+  }
+  // From what it left behind: all of it, and what a ktrial before evidence.json did.
+  void judge_again(const std::filesystem::path& folder, const TrialRecord& record) {
+    const results::SpecSummary spec{.workload = plan.workload->name};
+    for (std::optional<TrialRecord>* into : {&again, &as_older}) {
+      const auto kept = read_evidence(folder, record, spec);
+      ASSERT_TRUE(kept) << kept.error().message;
+      EXPECT_EQ(kept->assumed.empty(), into == &again);
+      *into = judged_again(*kept, record);
+      std::filesystem::remove(folder / kEvidenceFile);
+    }
   }
   boost::asio::io_context io;
   FakeClock clock;
-  Events events;
+  std::string events;
   Monitor* active = nullptr;
   FakeGuest guest;
   Plan plan;
   std::map<std::string, std::string> files;
+  bool looks_back = false;
+  std::optional<TrialRecord> again, as_older;  // judged once more
 };
 
 struct Case {
@@ -212,17 +224,27 @@ TEST_P(EndingTest, ComesToItsVerdict) {
   GuestScript script;
   c.change(script);
   Trial trial(script);
+  trial.looks_back = true;
   const auto record = trial.run();
   ASSERT_TRUE(record) << record.error().message;
   const results::Verdict& verdict = record->verdict;
-  EXPECT_EQ(verdict.outcome, c.outcome) << verdict.reason << "\n" << trial.events.all;
+  EXPECT_EQ(verdict.outcome, c.outcome) << verdict.reason << "\n" << trial.events;
   EXPECT_EQ(verdict.kind.name(), name(c.kind)) << verdict.reason;
   EXPECT_THAT(verdict.title + "\n" + verdict.reason, HasSubstr(c.text));
   EXPECT_EQ(verdict.signature.empty(), c.outcome != Outcome::fail);
   EXPECT_EQ(trial.active, nullptr) << "no signal may reach a trial that is over";
   EXPECT_TRUE(trial.files.contains("qemu.sh"));
   if (!record->incident.autopsy.empty()) {
-    EXPECT_TRUE(trial.files.contains("autopsy.txt")) << trial.events.all;
+    EXPECT_TRUE(trial.files.contains("autopsy.txt")) << trial.events;
+  }
+  ASSERT_TRUE(trial.again && trial.as_older);
+  EXPECT_EQ(trial.again->verdict, verdict);
+  EXPECT_EQ(trial.as_older->verdict, verdict);
+  for (const auto& judged : {*trial.again, *trial.as_older}) {
+    EXPECT_EQ(judged.incident.chain, record->incident.chain);
+    EXPECT_EQ(judged.incident.victims, record->incident.victims);
+    EXPECT_EQ(judged.findings.size(), record->findings.size());
+    EXPECT_EQ(judged.counters, record->counters);
   }
 }
 INSTANTIATE_TEST_SUITE_P(Endings, EndingTest, testing::ValuesIn(kCases),
@@ -361,7 +383,7 @@ TEST(TrialLoopTest, ATraceThatTheConsoleShowsIsKeptHoweverLongTheConsoleIs) {
   EXPECT_EQ(record->trace.events, 1u);
   EXPECT_EQ(record->trace.source, "console");
   EXPECT_THAT(trial.files["trace.txt"], HasSubstr("sched_switch"));
-  EXPECT_THAT(trial.events.all, HasSubstr("trace-lost")) << "this machine has no RAM to read";
+  EXPECT_THAT(trial.events, HasSubstr("trace-lost")) << "this machine has no RAM to read";
 }
 
 }  // namespace

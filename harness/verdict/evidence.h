@@ -74,6 +74,7 @@ struct Evidence {
   // Findings from this index on came after we injected an NMI: they show where
   // the CPUs were, but the kernel did not report them by itself.
   std::size_t provoked_from = SIZE_MAX;
+  std::optional<std::uint64_t> nmi_after_line;  // of the console, from 1
 
   subtests::Summary subtests;  // of the program's output, or of the console (KUnit)
 

@@ -1,0 +1,118 @@
+// `ktrial replay`: a run or a bundle once more: run, judged, or held against another.
+#include <filesystem>
+#include <memory>
+
+#include "harness/bundle/report.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/display.h"
+#include "harness/cli/exit_codes.h"
+#include "harness/cli/output.h"
+#include "harness/cli/trial_flags.h"
+#include "harness/spec/parse.h"
+
+namespace ktrial::cli {
+namespace {
+using bundle::Kept;
+using bundle::Stage;
+
+struct ReplayFlags {
+  std::string what = "last", other, kernel, accel, channel, results, format = "text";
+  int trial = -1, repeat = 1;
+  bool judge = false, offline = false;
+};
+
+std::optional<int> trial_of(const ReplayFlags& flags) {
+  return flags.trial < 0 ? std::nullopt : std::optional(flags.trial);
+}
+
+Result<int> run_again(const ReplayFlags& flags, const Kept& kept, const Invocation& invocation) {
+  std::error_code error;
+  bundle::Choices choices{.kernel = flags.kernel,
+                          .repeat = flags.repeat,
+                          .results = std::filesystem::absolute(results_dir(flags.results), error),
+                          .cache = KTRIAL_TRY(kernel::default_cache_dir()),
+                          .offline = flags.offline,
+                          .argv = invocation.argv};
+  KTRIAL_TRY(read_flag("--accel", flags.accel, choices.accel, spec::parse_accel));
+  if (!flags.channel.empty())
+    KTRIAL_TRY(
+        read_flag("--channel", flags.channel, choices.channel.emplace(), spec::parse_channel));
+  Display display({.pass_output = false, .output_to_stderr = true});
+  const auto replayed = bundle::replay(kept, trial_of(flags), choices,
+                                       [&](const run::Event& event) { display.hear(0, event); });
+  display.done();
+  if (!replayed) return std::unexpected(replayed.error());
+  to_stdout("{}", flags.format == "json" ? bundle::json_of(*replayed, kept.name)
+                                         : bundle::text_of(*replayed, kept.name));
+  return exit_code(replayed->now.verdict.outcome);
+}
+
+Result<int> judge(const ReplayFlags& flags, const Kept& kept) {
+  const auto judged = KTRIAL_TRY(bundle::judge_again(kept, trial_of(flags)));
+  to_stdout("{}",
+            flags.format == "json" ? bundle::json_of(judged, kept) : bundle::text_of(judged, kept));
+  return exit_code(judged.verdict.outcome);
+}
+
+Result<int> diff(const ReplayFlags& flags, const Kept& a, const Kept& b) {
+  const auto compared = KTRIAL_TRY(bundle::compare(a, b, trial_of(flags)));
+  to_stdout("{}", flags.format == "json" ? bundle::json_of(compared, a.name, b.name)
+                                         : bundle::text_of(compared, a.name, b.name));
+  return 0;
+}
+
+Result<int> replay(const ReplayFlags& flags, const Invocation& invocation) {
+  Janitor janitor = KTRIAL_TRY(Janitor::start());
+  const auto store = KTRIAL_TRY(results::Store::open(results_dir(flags.results)));
+  const bool runs = !flags.judge && flags.other.empty();
+  const Kept kept = KTRIAL_TRY(
+      bundle::open_kept(store, flags.what, runs ? Stage::machine : Stage::evidence, janitor));
+  if (runs) return run_again(flags, kept, invocation);
+  if (flags.judge) return judge(flags, kept);
+  const Kept other = KTRIAL_TRY(bundle::open_kept(store, flags.other, Stage::evidence, janitor));
+  return diff(flags, kept, other);
+}
+
+}  // namespace
+
+void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
+  auto* command = app.add_subcommand(
+      "replay", "Runs a recorded run or a bundle again, judges it again, or compares two");
+  auto flags = std::make_shared<ReplayFlags>();
+  auto& f = *flags;
+  command->add_option("RUN|BUNDLE", f.what, "Id, beginning of an id, folder, last, or a bundle")
+      ->capture_default_str();
+  auto* judge = command->add_flag("--judge", f.judge,
+                                  "No machine: today's rules over the kept evidence, and what they "
+                                  "change");
+  auto* other = command->add_option("--diff", f.other,
+                                    "No machine: in what this other run or bundle differs");
+  judge->excludes(other);
+  command->add_option("--trial", f.trial, "Of the run [the failure that names it; --judge: all]")
+      ->check(CLI::NonNegativeNumber);
+  for (CLI::Option* option :
+       {command->add_option("--repeat", f.repeat, "Trials [1]")
+            ->check(CLI::Range(1, spec::kMaxRepeat)),
+        command->add_option("--kernel", f.kernel, "Another kernel than the kept one"),
+        command->add_option("--accel", f.accel, "auto, kvm or tcg [as kept]"),
+        command->add_option("--channel", f.channel,
+                            "auto, vhost-vsock, vhost-user-vsock or virtio-serial [as kept]"),
+        command->add_flag("--offline", f.offline, "Download nothing")})
+    option->excludes(judge)->excludes(other);
+  command->add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
+  command->add_option("--format", f.format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  command->footer(R"(Examples:
+  ktrial replay bug.ktrial --repeat 10     another host's failure, here: the same one? what differs?
+  ktrial replay last --judge               today's rules over what the last run left behind
+  ktrial replay bug.ktrial --diff last     kernel, machine, host, verdict, first other console line
+
+Exit status as of `run`: of the trials that ran, or of the new judgement; --diff: 0 when both could
+be read. A bundle is made by `ktrial report RUN --bundle FILE`; docs/replay.md says what is in it.)");
+  command->callback([&action, flags, &invocation] {
+    action = [flags, &invocation] { return replay(*flags, invocation); };
+  });
+}
+
+}  // namespace ktrial::cli
