@@ -4,6 +4,7 @@
 
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/findings.h"
 #include "harness/trial/judgement.h"
 #include "harness/trial/kept_evidence.h"
 #include "harness/trial/late_evidence.h"
