@@ -29,6 +29,8 @@ void add_analyze(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_workload(CLI::App& app, Action& action);
 void add_bisect(CLI::App& app, Action& action, const Invocation& invocation);
+void add_campaign(CLI::App& app, Action& action, const Invocation& invocation);
+void add_compare(CLI::App& app, Action& action, const Invocation& invocation);
 void add_reproduce(CLI::App& app, Action& action, const Invocation& invocation);
 void add_kernel(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);

@@ -2,6 +2,8 @@
 #include <memory>
 
 #include "harness/bundle/report.h"
+#include "harness/campaign/session.h"
+#include "harness/cli/campaign_document.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
@@ -99,6 +101,12 @@ Result<int> report(const ReportFlags& flags) {
                                            : results::list_text(runs, text_options()));
     return 0;
   }
+  if (flags.runs.size() == 1 && !store.find(flags.runs.front()))
+    if (const auto night = campaign::find_night(store.dir(), flags.runs.front())) {
+      const auto record = KTRIAL_TRY(campaign::load_campaign(store, *night, today()));
+      KTRIAL_TRY(print_campaign(store, record, {flags.format, flags.output, flags.origin}));
+      return 0;
+    }
   std::vector<results::RunRecord> runs;
   for (const std::string& name : flags.runs.empty() ? std::vector<std::string>{"last"} : flags.runs)
     runs.push_back(KTRIAL_TRY(flags.declare_dead ? store.declare_dead(name) : store.load(name)));
