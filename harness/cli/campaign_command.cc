@@ -95,7 +95,7 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
   const auto engine = KTRIAL_TRY(engine::local_engine(
       {.at_a_time = flags.jobs,
        .room = room,
-       .patience = spec::job_end(),
+       .patience = spec::host_wait(spec::HostWait::job_end),
        .finish_first = true,
        .on_signal =
            [&] {

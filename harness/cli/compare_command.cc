@@ -13,6 +13,7 @@
 #include "harness/engine/local_engine.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
+#include "harness/spec/validate.h"
 #include "results/store/store.h"
 
 namespace ktrial::cli {
@@ -114,7 +115,7 @@ Result<campaign::Sampled> sampled(const CompareFlags& flags, const Invocation& i
   options.on_begin = [&](auto id, const std::string& label) { display.begin(id, label); };
   options.on_end = [&](auto id, const std::string& text) { display.end(id, text); };
   const auto engine = KTRIAL_TRY(engine::local_engine(
-      {.at_a_time = flags.jobs, .patience = spec::job_end()},
+      {.at_a_time = flags.jobs, .patience = spec::host_wait(spec::HostWait::job_end)},
       [&](engine::JobId id, const run::Event& event) { display.hear(id, event); }));
   auto out = campaign::sample(*engine, jobs[0], jobs[1], a.side, b.side, options);
   display.done();

@@ -283,7 +283,7 @@ std::vector<std::string> command_line(const spec::TrialSpec& spec) {
   if (spec.timeout) flag("--timeout", spec::format_duration(*spec.timeout));
   if (spec.accel != defaults.accel) flag("--accel", std::string(spec::name(spec.accel)));
   if (spec.vmm != defaults.vmm) flag("--vmm", std::string(spec::name(spec.vmm)));
-  if (spec.machine != defaults.machine) flag("--machine", std::string(spec::name(spec.machine)));
+  if (spec.machine != defaults.machine) flag("--machine", spec.machine);
   if (spec.channel != defaults.channel) flag("--channel", std::string(spec::name(spec.channel)));
   if (!spec.append.empty()) flag("--append", spec.append);
   if (!spec.command.empty()) {

@@ -9,6 +9,7 @@
 #include "harness/reproduce/match.h"
 #include "harness/reproduce/suspects.h"
 #include "harness/spec/spec.h"
+#include "harness/spec/workload.h"
 #include "harness/spec/workload_hints.h"
 
 namespace ktrial::reproduce {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/mail/understand.h"
+#include "harness/spec/workload.h"
 #include "harness/spec/workload_hints.h"
 
 namespace ktrial::reproduce {

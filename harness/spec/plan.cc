@@ -8,6 +8,7 @@
 #include "harness/base/text.h"
 #include "harness/spec/cells.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/validate.h"
 
 namespace ktrial::spec {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "harness/spec/parse.h"
 #include "harness/spec/plan.h"
+#include "harness/spec/validate.h"
 
 namespace {
 void must(bool good) {
