@@ -30,6 +30,7 @@ packages='
   libboost1.*-dev>=1.81|libboost-dev>=1.81|libboost1.83-dev|libboost1.81-dev  h:boost/process/v2/process.hpp
   libcli11-dev                             h:CLI/CLI.hpp
   libfmt-dev                               h:fmt/format.h
+  libgmime-3.0-dev                         pc:gmime-3.0
   libgmock-dev                             h:gmock/gmock.h
   libgtest-dev                             h:gtest/gtest.h
   libhyperscan-dev                         -
@@ -41,6 +42,7 @@ packages='
   libtomlplusplus-dev                      h:toml++/toml.h
   libtraceevent-dev                        pc:libtraceevent
   libvirt-dev                              -
+  libxml2-dev                              pc:libxml-2.0
   nlohmann-json3-dev                       h:nlohmann/json.hpp
 '
 # clang for the fuzzers; makedumpfile reads our core files, trace-cmd our traces; a build of

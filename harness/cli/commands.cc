@@ -9,6 +9,9 @@ void add_commands(CLI::App& app, Action& action, const Invocation& invocation) {
   add_workload(app, action);
   add_selftest(app, action, invocation);
   add_bisect(app, action, invocation);
+  add_campaign(app, action, invocation);
+  add_compare(app, action, invocation);
+  add_reproduce(app, action, invocation);
   add_kernel(app, action);
   add_report(app, action);
   add_replay(app, action, invocation);

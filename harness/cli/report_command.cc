@@ -2,6 +2,8 @@
 #include <memory>
 
 #include "harness/bundle/report.h"
+#include "harness/campaign/session.h"
+#include "harness/cli/campaign_document.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
@@ -27,7 +29,15 @@ struct ReportFlags {
 
 constexpr double kConfidence = 0.95;
 
-// Of the run's trials, how many failed as it did; of one whose number did not depend on them.
+// Who interrupts a run may have looked at what there was.
+results::RateInterval interval_of(stats::Tally seen, results::RunState state) {
+  const auto interval = state == results::RunState::finished
+                            ? stats::exact_interval(seen, kConfidence)
+                            : stats::anytime_interval(seen, kConfidence);
+  return {interval.low, interval.high};
+}
+
+// Of the run's trials, how many failed as it did.
 std::optional<results::RateInterval> rate_of(const results::RunRecord& run) {
   stats::Tally seen;
   for (const results::TrialRecord& trial : run.trials) {
@@ -38,21 +48,18 @@ std::optional<results::RateInterval> rate_of(const results::RunRecord& run) {
     seen.fails += same ? 1 : 0;
   }
   if (seen.trials == 0) return std::nullopt;
-  const auto interval = run.state == results::RunState::finished
-                            ? stats::exact_interval(seen, kConfidence)
-                            : stats::anytime_interval(seen, kConfidence);
-  return results::RateInterval{interval.low, interval.high};
+  return interval_of(seen, run.state);
 }
 
 // Of each run how often it fails, for the page.
 std::string html_of(const results::BatchRecord& batch) {
   results::CampaignRecord shown = results::campaign_of(batch);
   shown.confidence = kConfidence;
-  shown.tests = {"exact intervals (Clopper and Pearson)"};
-  for (results::CampaignCell& cell : shown.cells) {
-    const auto interval = stats::exact_interval({cell.fail, cell.pass + cell.fail}, kConfidence);
-    cell.rate = {interval.low, interval.high};
-  }
+  shown.tests = {shown.state == results::RunState::finished
+                     ? "exact intervals (Clopper and Pearson)"
+                     : "intervals that hold at every look (Robbins)"};
+  for (results::CampaignCell& cell : shown.cells)
+    cell.rate = interval_of({cell.fail, cell.pass + cell.fail}, shown.state);
   return results::campaign_html(shown, results::evidence_of(batch));
 }
 
@@ -94,6 +101,12 @@ Result<int> report(const ReportFlags& flags) {
                                            : results::list_text(runs, text_options()));
     return 0;
   }
+  if (flags.runs.size() == 1 && !store.find(flags.runs.front()))
+    if (const auto night = campaign::find_night(store.dir(), flags.runs.front())) {
+      const auto record = KTRIAL_TRY(campaign::load_campaign(store, *night, today()));
+      KTRIAL_TRY(print_campaign(store, record, {flags.format, flags.output, flags.origin}));
+      return 0;
+    }
   std::vector<results::RunRecord> runs;
   for (const std::string& name : flags.runs.empty() ? std::vector<std::string>{"last"} : flags.runs)
     runs.push_back(KTRIAL_TRY(flags.declare_dead ? store.declare_dead(name) : store.load(name)));

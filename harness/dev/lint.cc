@@ -35,6 +35,7 @@ constexpr Folder kFolders[] = {
     {"harness/introspect", 5, Side::host},
     {"harness/subtests", 5, Side::host},
     {"harness/trace", 6, Side::host},
+    {"harness/mail", 6, Side::host},
     {"harness/autopsy", 6, Side::host},
     {"harness/verdict", 7, Side::host},
     {"harness/trial", 8, Side::host},

@@ -102,7 +102,8 @@ void E2eTest::TearDown() {
 
 std::vector<std::string> E2eTest::for_backend(std::vector<std::string> arguments) const {
   if (!daemon_ || arguments.empty() || std::ranges::count(arguments, "--vmm") > 0) return arguments;
-  if (arguments[0] == "run" || arguments[0] == "selftest" || arguments[0] == "bisect")
+  if (arguments[0] == "run" || arguments[0] == "selftest" || arguments[0] == "bisect" ||
+      arguments[0] == "reproduce")
     arguments.insert(arguments.begin() + 1, {"--vmm", "libvirt", "--connect", daemon_->uri()});
   return arguments;
 }

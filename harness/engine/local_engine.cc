@@ -65,8 +65,11 @@ class LocalEngine final : public Engine {
   void await_signal() {
     signals_.async_wait([this](auto error, int) {
       if (error) return;
+      const bool finish = options_.finish_first && !ending_;
       ending_ = true;
-      for (JobId id = 1; id <= last_; ++id) cancel(id);
+      if (options_.on_signal) options_.on_signal();
+      for (JobId id = 1; id <= last_; ++id)
+        if (!finish || !running_.contains(id)) cancel(id);
       await_signal();
     });
   }

@@ -17,6 +17,9 @@ struct LocalOptions {
   int at_a_time = 0;                   // see Queue
   std::optional<Room> room = {};       // unset: room_here()
   std::chrono::milliseconds patience;  // of a job that was told to end, until it is killed
+  // The first signal lets the jobs finish that run, and begins no more; the second ends them.
+  bool finish_first = false;
+  std::function<void()> on_signal = {};  // told of each
 };
 
 // Call from the main thread, before SIGINT and SIGTERM matter: from here on they end the jobs.

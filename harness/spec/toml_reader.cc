@@ -50,7 +50,7 @@ Error Problems::error() const {
   std::ranges::stable_sort(sorted, {}, &Problem::line);
   std::string all;
   for (const Problem& problem : sorted) all += (all.empty() ? "" : "\n") + problem.text;
-  return {ErrorKind::usage, all, "the format is described in docs/spec-format.md"};
+  return {ErrorKind::usage, all, hint_};
 }
 
 std::optional<toml::table> parse_toml(std::string_view text, std::string_view file,
@@ -65,7 +65,8 @@ std::optional<toml::table> parse_toml(std::string_view text, std::string_view fi
 
 const toml::node* Table::find(std::string_view key) {
   known_.emplace_back(key);
-  return table_.get(key);
+  if (table_ == nullptr) return key == only_key_ ? only_ : nullptr;
+  return table_->get(key);
 }
 
 void Table::wrong_type(std::string_view key, const toml::node& node, const char* wanted) {
@@ -135,11 +136,13 @@ void Table::read(std::string_view key, std::vector<std::string>& into) {
 }
 
 void Table::require(std::string_view key) {
-  if (!table_.contains(key)) problems_.add(table_.source().begin.line, shown(key), "is missing");
+  if (table_ != nullptr && !table_->contains(key))
+    problems_.add(table_->source().begin.line, shown(key), "is missing");
 }
 
 void Table::finish() {
-  for (const auto& [key, node] : table_) {
+  if (table_ == nullptr) return;
+  for (const auto& [key, node] : *table_) {
     if (std::ranges::find(known_, key.str()) != known_.end()) continue;
     const std::string near = suggest(key.str(), known_);
     problems_.add(key.source().begin.line, shown(key.str()),

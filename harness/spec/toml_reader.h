@@ -15,7 +15,9 @@ namespace ktrial::spec {
 
 class Problems {
  public:
-  explicit Problems(std::string_view file) : file_(file) {}
+  explicit Problems(std::string_view file,
+                    std::string_view hint = "the format is described in docs/spec-format.md")
+      : file_(file), hint_(hint) {}
   // "FILE:LINE: KEY: problem". Line 0 leaves the line out.
   void add(std::uint32_t line, std::string_view key, const std::string& problem);
   void add(const toml::node& node, std::string_view key, const std::string& problem) {
@@ -29,6 +31,7 @@ class Problems {
     return place(node.source().begin.line, key);
   }
   bool empty() const { return problems_.empty(); }
+  std::size_t count() const { return problems_.size(); }
   // All of them as one usage error, in the order of the file.
   Error error() const;
 
@@ -37,7 +40,7 @@ class Problems {
     std::uint32_t line;
     std::string text;
   };
-  std::string file_;
+  std::string file_, hint_;
   std::vector<Problem> problems_;
 };
 
@@ -50,7 +53,10 @@ std::optional<toml::table> parse_toml(std::string_view text, std::string_view fi
 class Table {
  public:
   Table(const toml::table& table, std::string prefix, Problems& problems)
-      : table_(table), prefix_(std::move(prefix)), problems_(problems) {}
+      : table_(&table), prefix_(std::move(prefix)), problems_(problems) {}
+  // As if a table held this node alone; `only` must outlive it.
+  Table(std::string_view key, const toml::node& only, std::string prefix, Problems& problems)
+      : only_(&only), only_key_(key), prefix_(std::move(prefix)), problems_(problems) {}
 
   // The node, or null; registers the key as known.
   const toml::node* find(std::string_view key);
@@ -83,7 +89,9 @@ class Table {
   Problems& problems() { return problems_; }
 
  private:
-  const toml::table& table_;
+  const toml::table* table_ = nullptr;
+  const toml::node* only_ = nullptr;
+  std::string only_key_;
   std::string prefix_;
   Problems& problems_;
   std::vector<std::string> known_;

@@ -8,6 +8,7 @@
 #include "harness/base/text.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/toml_reader.h"
+#include "harness/spec/workload_hints.h"
 
 namespace ktrial::spec {
 namespace fs = std::filesystem;
@@ -98,6 +99,26 @@ void read_parameters(Table& root, WorkloadInfo& info) {
   }
 }
 
+// "overcommit=2": one setting each, that the workload takes.
+void read_races(Table& root, HintedWorkload& workload) {
+  const WorkloadInfo& info = workload.info;
+  std::vector<std::string> settings;
+  root.read("races", settings);
+  for (const std::string& text : settings) {
+    const auto setting = parse_setting(text);
+    const auto known = setting
+                           ? std::ranges::find(info.parameters, setting->first, &Parameter::name)
+                           : info.parameters.end();
+    const std::string wrong = known == info.parameters.end()
+                                  ? "is no setting of this workload"
+                                  : problem_with(*known, setting->second);
+    if (wrong.empty())
+      workload.races.push_back(*setting);
+    else
+      root.problems().add(*root.find("races"), "races", in_quotes(text) + " " + wrong);
+  }
+}
+
 void read_host(Table& root, WorkloadInfo& info) {
   const toml::node* node = root.find("host");
   if (!node) return;
@@ -128,16 +149,22 @@ std::vector<std::string> names_of(const std::vector<Parameter>& parameters) {
 }  // namespace
 
 Result<WorkloadInfo> parse_workload(std::string_view toml, std::string_view file) {
+  return std::move(KTRIAL_TRY(parse_hinted_workload(toml, file)).info);
+}
+
+Result<HintedWorkload> parse_hinted_workload(std::string_view toml, std::string_view file) {
   Problems problems(file);
   auto parsed = parse_toml(toml, file, problems);
   if (!parsed) return std::unexpected(problems.error());
-  WorkloadInfo info;
+  HintedWorkload workload;
+  WorkloadInfo& info = workload.info;
   Table root(*parsed, "", problems);
   for (const char* key : {"name", "summary", "stresses", "invariant", "progress"})
     root.require(key);
   root.read("name", info.name);
   root.read("summary", info.summary);
   root.read("stresses", info.stresses);
+  root.read("touches", workload.touches);
   root.read("kconfig", info.kconfig);
   root.read("modules", info.modules);
   root.read("min_cpus", info.min_cpus, 1, kMaxCpus);
@@ -150,10 +177,11 @@ Result<WorkloadInfo> parse_workload(std::string_view toml, std::string_view file
   root.read("default_duration_s", duration, 0.1, 86400);
   if (duration > 0) info.default_duration_s = duration;
   read_parameters(root, info);
+  read_races(root, workload);
   read_host(root, info);
   root.finish();
   if (!problems.empty()) return std::unexpected(problems.error());
-  return info;
+  return workload;
 }
 
 Result<WorkloadInfo> load_workload(const fs::path& toml_file) {
@@ -176,6 +204,17 @@ Result<std::vector<WorkloadInfo>> list_workloads(const fs::path& dir) {
     if (fs::exists(file, error)) out.push_back(KTRIAL_TRY(load_workload(file)));
   }
   std::ranges::sort(out, {}, &WorkloadInfo::name);
+  return out;
+}
+
+Result<std::vector<HintedWorkload>> list_hinted_workloads(const fs::path& dir) {
+  std::vector<HintedWorkload> out;
+  for (const WorkloadInfo& info : KTRIAL_TRY(list_workloads(dir))) {
+    const fs::path file = info.directory / "workload.toml";
+    const std::string text = KTRIAL_TRY(read_file(file, kMaxFile));
+    out.push_back(KTRIAL_TRY(parse_hinted_workload(text, file.string())));
+    out.back().info.directory = info.directory;
+  }
   return out;
 }
 

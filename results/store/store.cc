@@ -288,6 +288,21 @@ Result<RunRecord> Store::load(std::string_view ref) const {
   return load_run(KTRIAL_TRY(find(ref)));
 }
 
+std::vector<RunRecord> Store::of_campaign(std::string_view campaign, TimePoint since) const {
+  // Ids sort by their begin; a clock that was set back by less than a day is no matter.
+  const std::string first = new_id(since - std::chrono::hours(24)).substr(0, 15);
+  std::vector<RunRecord> out;
+  for (const std::string& id : ids()) {
+    if (id < first) continue;
+    const fs::path directory = dir_ / "runs" / id;
+    const auto text = read_json_file(directory / "run.json");
+    if (!text || text->find(campaign) == std::string::npos) continue;
+    auto run = load_run(directory);
+    if (run && run->part_of.campaign == campaign) out.push_back(*std::move(run));
+  }
+  return out;
+}
+
 Result<RunRecord> Store::declare_dead(std::string_view ref) const {
   const fs::path directory = KTRIAL_TRY(find(ref));
   const auto json = parse_json(KTRIAL_TRY(read_json_file(directory / "run.json")));

@@ -89,6 +89,9 @@ class Store {
   // Ends the record of a run that nobody makes any more, e.g. because its host is gone, with
   // what was committed. ErrorKind::usage if it is over already, or if its process is alive here.
   Result<RunRecord> declare_dead(std::string_view ref) const;
+  // All runs of a campaign that began at `since` or later, oldest first; unreadable ones are left
+  // out. Reads the files: these are the truth.
+  std::vector<RunRecord> of_campaign(std::string_view campaign, TimePoint since) const;
   // The latest `limit` runs, latest first; 0: all. Unreadable ones are left out.
   Result<std::vector<RunSummary>> list(std::size_t limit = 0) const;
 

@@ -13,6 +13,7 @@
 #include "harness/base/file.h"
 #include "results/report/report.h"
 #include "results/store/json.h"
+#include "results/store/keep.h"
 #include "results/store/test_dir.h"
 #include "results/store/test_store.h"
 
@@ -338,6 +339,42 @@ TEST(ErrorTest, PassesThroughKtrialTry) {
   EXPECT_EQ(loaded.error().kind, ErrorKind::usage);
   EXPECT_NE(loaded.error().message.find("no run"), std::string::npos) << loaded.error().message;
   EXPECT_NE(loaded.error().hint.find("--results"), std::string::npos) << loaded.error().hint;
+}
+
+TEST(StoreTest, RunsOfACampaignAreFound) {
+  TestDir dir;
+  Store store = open(dir.path());
+  const auto begun = std::chrono::system_clock::now();
+  for (const char* campaign : {"nightly-1", "nightly-2", "", "nightly-1"}) {
+    auto run = store.begin_run(spec(1), {"ktrial"}, {campaign, "cpus=4"});
+    ASSERT_TRUE(run);
+    ASSERT_TRUE(run->add_trial(trial(0)));
+    ASSERT_TRUE(run->finish());
+  }
+  EXPECT_EQ(store.of_campaign("nightly-1", begun).size(), 2u);
+  EXPECT_EQ(store.of_campaign("nightly", begun).size(), 0u);
+  EXPECT_TRUE(store.of_campaign("nightly-1", begun + std::chrono::hours(50)).empty());
+}
+
+TEST(KeepTest, ThinsARunAndLeavesItsRecords) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto run = store.begin_run(spec(1), {"ktrial"});
+  ASSERT_TRUE(run && run->add_trial(trial(0, Outcome::fail)) && run->finish());
+  const auto folder = run->path() / "trials/000";
+  for (const char* name : {"console.log", "events.jsonl", "trace.dat"})
+    std::ofstream(folder / name) << "x";
+  std::ofstream(run->path() / "initramfs.cpio") << "x";
+  const auto before = load_run(run->path());
+  ASSERT_TRUE(thin(run->path(), Keep::evidence));
+  EXPECT_TRUE(std::filesystem::exists(folder / "console.log"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "trace.dat"));
+  EXPECT_FALSE(std::filesystem::exists(run->path() / "initramfs.cpio"));
+  ASSERT_TRUE(thin(run->path(), Keep::records));
+  EXPECT_FALSE(std::filesystem::exists(folder / "console.log"));
+  const auto after = load_run(run->path());
+  ASSERT_TRUE(before && after);
+  EXPECT_EQ(after->trials.front().verdict, before->trials.front().verdict);
 }
 
 }  // namespace

@@ -76,6 +76,15 @@ void add_cached(Catalog& catalog, const ResolveOptions& options) {
   }
 }
 
+Status add_lists(Catalog& catalog, Apt& apt) {
+  for (Apt::Lists lists : {Apt::Lists::machine, Apt::Lists::own}) {
+    if (lists == Apt::Lists::own && !apt.has_own_lists()) continue;
+    for (AptPackage& package : KTRIAL_TRY(apt.kernel_packages(lists)))
+      catalog.add({std::move(package.name), std::move(package.version), package.size, false});
+  }
+  return {};
+}
+
 Status add_archive(Catalog& catalog, const ResolveOptions& options) {
   Apt apt = KTRIAL_TRY(Apt::create(options.cache_dir, options.progress, options.stop));
   if (!apt.has_own_lists() || apt.own_lists_are_old()) {
@@ -84,13 +93,20 @@ Status add_archive(Catalog& catalog, const ResolveOptions& options) {
     if (!updated && options.progress)
       options.progress("the package lists are old: " + updated.error().message);
   }
-  for (Apt::Lists lists : {Apt::Lists::machine, Apt::Lists::own})
-    for (AptPackage& package : KTRIAL_TRY(apt.kernel_packages(lists)))
-      catalog.add({std::move(package.name), std::move(package.version), package.size, false});
-  return {};
+  return add_lists(catalog, apt);
 }
 
 }  // namespace
+
+Result<std::vector<PackagedKernel>> known_packages(const std::string& pattern,
+                                                   const ResolveOptions& options) {
+  Catalog catalog(pattern);
+  add_cached(catalog, options);
+  if (!options.offline)
+    if (auto apt = Apt::create(options.cache_dir, options.progress, options.stop); apt)
+      KTRIAL_TRY(add_lists(catalog, *apt));
+  return catalog.take();
+}
 
 bool is_kernel_package(std::string_view name) {
   const std::string_view release = release_of(name);

@@ -28,6 +28,11 @@ struct PackagedKernel {
 Result<std::vector<PackagedKernel>> list_packages(const std::string& pattern,
                                                   const ResolveOptions& options);
 
+// The same by the package lists as they are, in no order: asks no mirror, and is quick. Without
+// apt: what the cache holds. Nothing that matches: an empty list.
+Result<std::vector<PackagedKernel>> known_packages(const std::string& pattern,
+                                                   const ResolveOptions& options);
+
 // Whether `name` is such a package.
 bool is_kernel_package(std::string_view name);
 

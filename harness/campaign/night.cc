@@ -1,0 +1,112 @@
+#include "harness/campaign/night.h"
+
+#include <map>
+
+namespace ktrial::campaign {
+namespace {
+
+// Jobs in a row, of any cell, that could not work: the next one could not, either.
+constexpr int kHopeless = 5;
+
+class Night {
+ public:
+  Night(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
+        const NightHooks& hooks)
+      : engine_(engine), cells_(cells), scheduler_(scheduler), hooks_(hooks) {}
+
+  Status run() {
+    submit_more();
+    while (auto done = engine_.next()) {
+      take(std::move(*done));
+      submit_more();
+    }
+    if (error_) return std::unexpected(*error_);
+    return {};
+  }
+
+ private:
+  struct Open {
+    std::uint64_t number = 0;
+    std::size_t cell = 0;
+    double begun_s = 0;
+  };
+
+  void submit_more() {
+    while (!error_) {
+      const double now = hooks_.now();
+      const auto cell = scheduler_.next(now);
+      if (!cell) return;
+      const std::uint64_t number = ++last_;
+      if (hooks_.begin) keep(hooks_.begin(number, *cell));
+      if (error_) return scheduler_.ended(*cell, {});
+      open_.emplace(engine_.submit(cells_[*cell]), Open{number, *cell, now});
+    }
+  }
+
+  void take(engine::Done done) {
+    const auto found = open_.find(done.job);
+    if (found == open_.end()) return;
+    const Open open = found->second;
+    open_.erase(found);
+    Part part{open.number, open.cell, std::move(done.record), "", false};
+    Came came = part.run ? came_of(*part.run) : Came{};
+    came.seconds = hooks_.now() - open.begun_s;
+    if (const auto* finished = std::get_if<engine::Finished>(&done.how)) {
+      if (finished->error) {
+        part.problem = finished->error->message;
+        came.broken = finished->error->kind == ErrorKind::usage;
+        if (!came.broken && ++failed_ >= kHopeless) keep(std::unexpected(*finished->error));
+      } else {
+        failed_ = 0;
+      }
+    } else if (const auto* lost = std::get_if<engine::Lost>(&done.how)) {
+      part.problem = "lost: " + lost->reason;
+    } else {
+      part.cancelled = true;
+      keep(fail(ErrorKind::interrupted, "interrupted"));
+    }
+    scheduler_.ended(open.cell, came);
+    if (hooks_.end) keep(hooks_.end(part));
+  }
+
+  // Of errors the first, but an interruption before others.
+  void keep(Status status) {
+    if (status) return;
+    const bool first = !error_ || (status.error().kind == ErrorKind::interrupted &&
+                                   error_->kind != ErrorKind::interrupted);
+    if (first) error_ = std::move(status).error();
+  }
+
+  engine::Engine& engine_;
+  const std::vector<run::Job>& cells_;
+  Scheduler& scheduler_;
+  const NightHooks& hooks_;
+  std::map<engine::JobId, Open> open_;
+  std::uint64_t last_ = 0;
+  int failed_ = 0;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+Came came_of(const results::RunRecord& run) {
+  Came came;
+  for (const results::TrialRecord& trial : run.trials) switch (trial.verdict.outcome) {
+      case results::Outcome::pass:
+        ++came.pass;
+        break;
+      case results::Outcome::fail:
+        ++came.fail;
+        break;
+      case results::Outcome::inconclusive:
+        ++came.inconclusive;
+    }
+  return came;
+}
+
+Status run_night(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
+                 const NightHooks& hooks) {
+  return Night(engine, cells, scheduler, hooks).run();
+}
+
+}  // namespace ktrial::campaign

@@ -1,0 +1,40 @@
+// A night: trials of a plan's cells, one job each, handed to an engine as the scheduler says.
+// Decides and counts; what is kept is the business of who called.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/campaign/scheduler.h"
+#include "harness/engine/engine.h"
+
+namespace ktrial::campaign {
+
+// What became of one job.
+struct Part {
+  std::uint64_t job = 0;  // of this session, from 1
+  std::size_t cell = 0;
+  std::optional<results::RunRecord> run;
+  std::string problem;  // why it is not whole; empty: it is
+  bool cancelled = false;
+};
+
+struct NightHooks {
+  // Seconds of the night so far, steady.
+  std::function<double()> now;
+  // Before the job is handed over; an error ends the night (what runs is finished).
+  std::function<Status(std::uint64_t job, std::size_t cell)> begin = {};
+  std::function<Status(const Part&)> end = {};
+};
+
+// Blocks until no cell gets more. An error: ErrorKind::interrupted when the engine cancels (a
+// signal), what a hook said, or what keeps every job from its work (a full disk).
+Status run_night(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
+                 const NightHooks& hooks);
+
+// What a record says to the scheduler.
+Came came_of(const results::RunRecord& run);
+
+}  // namespace ktrial::campaign

@@ -1,0 +1,264 @@
+// Whole nights with a scripted engine, in virtual time, and a store on disk.
+#include "harness/campaign/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <random>
+#include <set>
+
+#include "harness/base/file.h"
+#include "harness/engine/fake_engine.h"
+
+namespace ktrial::campaign {
+namespace {
+
+namespace fs = std::filesystem;
+using engine::FakeEngine;
+using engine::JobId;
+using results::Outcome;
+using results::Standing;
+using testing::HasSubstr;
+
+constexpr char kPlan[] = R"(
+name = "nightly"
+budget = "1h"
+keep_per_signature = 2
+[matrix]
+kernel = ["6.18", "6.19"]
+cpus = [1, 2]
+[goal]
+trials = 8
+)";
+
+class SessionTest : public testing::Test {
+ protected:
+  // What a job does here: a run in the store with one trial.
+  results::RunRecord record(const run::Job& job, Outcome outcome,
+                            const std::string& signature = "") {
+    auto run = store_->begin_run({.kernel = job.spec.kernel, .cpus = job.spec.cpus}, job.argv,
+                                 {job.campaign, job.cell});
+    EXPECT_TRUE(run);
+    results::TrialRecord trial;
+    trial.verdict = {.outcome = outcome, .title = signature, .signature = signature};
+    trial.duration_s = 10;
+    trial.started_at = std::chrono::system_clock::now();
+    EXPECT_TRUE(run->add_trial(trial));
+    std::ofstream(run->path() / "initramfs.cpio") << "x";
+    std::ofstream(run->path() / "trials/000/console.log") << "x";
+    EXPECT_TRUE(run->finish());
+    return run->record();
+  }
+  FakeEngine::Scripted passing(const run::Job& job) {
+    return {.seconds = 10, .record = record(job, Outcome::pass)};
+  }
+
+  Folder begin(const std::string& plan = kPlan) {
+    plan_ = spec::parse_plan(plan, "nightly.toml").value();
+    return Folder::create(dir_->path(), {.name = plan_.name,
+                                         .plan_text = plan,
+                                         .plan_file = "nightly.toml",
+                                         .working_dir = "/"})
+        .value();
+  }
+  SessionOutcome session(FakeEngine& engine, Folder& folder) {
+    const auto jobs = jobs_of(plan_, folder.story(), {.results = dir_->path()});
+    auto out = run_session(engine, folder, *store_, plan_, jobs,
+                           {.room = {2, 1 << 20},
+                            .clock = [&] { return engine.now(); },
+                            .today = "2027-01-01",
+                            .say = [this](const std::string& text) { said_ += text + "\n"; }});
+    EXPECT_TRUE(out) << out.error().message;
+    return out.value_or(SessionOutcome{});
+  }
+  static int trials(const results::CampaignRecord& record) {
+    int sum = 0;
+    for (const auto& cell : record.cells) sum += cell.trials();
+    return sum;
+  }
+
+  Result<TempDir> dir_ = TempDir::create();
+  Result<results::Store> store_ = results::Store::open(dir_->path());
+  spec::Plan plan_;
+  std::string said_;
+};
+
+TEST_F(SessionTest, EveryCellReachesItsGoalAndTheRecordsAreTheTrials) {
+  FakeEngine engine([&](const run::Job& job, JobId) { return passing(job); });
+  Folder folder = begin();
+  const auto out = session(engine, folder);
+  EXPECT_FALSE(out.error);
+  EXPECT_EQ(trials(out.record), 32);
+  for (const auto& cell : out.record.cells) EXPECT_EQ(cell.standing, Standing::clean);
+  EXPECT_EQ(store_->list()->size(), 32u);
+  EXPECT_EQ(out.record.state, results::RunState::finished);
+  EXPECT_EQ(engine.most_at_once(), 2);
+  const auto again = load_campaign(*store_, folder.directory(), "2027-01-01");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(trials(*again), 32);
+  // Passes keep their records only.
+  const fs::path run = fs::path(out.record.cells[0].strip[0].run);
+  EXPECT_FALSE(fs::exists(dir_->path() / "runs" / run / "initramfs.cpio"));
+  EXPECT_TRUE(fs::exists(dir_->path() / "runs" / run / "trials/000/verdict.json"));
+}
+
+// Jobs that are killed, with and without a record, and the parent killed and the night gone on
+// with: nothing is lost and nothing counted twice.
+TEST_F(SessionTest, NothingIsLostOrDoubledHoweverOftenItIsKilled) {
+  std::mt19937 random(5);
+  int committed = 0, killed = 0;
+  fs::path directory;
+  std::optional<SessionOutcome> last;
+  for (int session_number = 0; session_number < 4; ++session_number) {
+    int left = session_number == 3 ? 1 << 20 : 7;  // jobs until we are killed
+    FakeEngine* self = nullptr;
+    FakeEngine engine([&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+      if (--left == 0) self->interrupt();
+      const unsigned dice = random() % 5;
+      if (dice == 0) return {.seconds = 3, .how = engine::Lost{"killed by SIGKILL"}};
+      ++committed;
+      if (dice == 1) {  // after its record was committed, before it said so
+        ++killed;
+        (void)record(job, Outcome::pass);
+        return {.seconds = 3, .how = engine::Lost{"killed by SIGKILL"}};
+      }
+      return passing(job);
+    });
+    self = &engine;
+    if (directory.empty()) {
+      Folder folder = begin();
+      directory = folder.directory();
+      last = session(engine, folder);
+    } else {
+      Folder folder = Folder::open(directory).value();
+      last = session(engine, folder);
+    }
+    if (session_number < 3) {
+      ASSERT_TRUE(last->error);
+      EXPECT_EQ(last->error->kind, ErrorKind::interrupted);
+    }
+  }
+  EXPECT_FALSE(last->error);
+  EXPECT_GT(killed, 0);
+  EXPECT_EQ(trials(last->record), committed);
+  EXPECT_EQ(store_->list()->size(), static_cast<std::size_t>(committed));
+  std::set<std::pair<std::string, int>> distinct;
+  for (const auto& cell : last->record.cells) {
+    EXPECT_GE(cell.trials(), 8);
+    for (const auto& trial : cell.strip) distinct.insert({trial.run, trial.index});
+  }
+  EXPECT_EQ(std::ssize(distinct), committed);
+  EXPECT_EQ(load_story(directory)->sessions, 4);
+}
+
+TEST_F(SessionTest, TheNextNightSaysWhatIsNewAndWhatIsGone) {
+  std::string failing = "6.19";
+  const auto script = [&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+    if (job.spec.kernel != failing) return passing(job);
+    return {.seconds = 30, .record = record(job, Outcome::fail, "stall:" + failing)};
+  };
+  FakeEngine first(script);
+  Folder one = begin(std::string(kPlan) + "[[known]]\nsignature = 'stall:6.18'\n");
+  const auto before = session(first, one);
+  EXPECT_EQ(before.record.signatures.at(0).standing, Standing::fresh);
+  EXPECT_EQ(before.record.signatures.at(0).common.substr(0, 16), "only kernel=6.19");
+  EXPECT_THAT(said_, HasSubstr("new failure: stall:6.19"));
+  failing = "6.18";
+  FakeEngine second(script);
+  Folder two = begin(std::string(kPlan) + "[[known]]\nsignature = 'stall:6.18'\n");
+  const auto after = session(second, two);
+  EXPECT_EQ(after.record.cells[0].standing, Standing::known);
+  EXPECT_EQ(after.record.cells[2].standing, Standing::gone);
+  EXPECT_EQ(after.record.nights.size(), 2u);
+  // The cells that failed last night begin early.
+  EXPECT_EQ(second.submitted().at(1).spec.kernel, "6.19");
+}
+
+TEST_F(SessionTest, OfFailuresTheFirstAndTheLatestStayWhole) {
+  FakeEngine engine([&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+    return {.seconds = 10, .record = record(job, Outcome::fail, "stall:f")};
+  });
+  Folder folder = begin();
+  (void)session(engine, folder);
+  int whole = 0, consoles = 0;
+  for (const auto& entry : fs::directory_iterator(dir_->path() / "runs")) {
+    whole += fs::exists(entry.path() / "initramfs.cpio");
+    consoles += fs::exists(entry.path() / "trials/000/console.log");
+  }
+  EXPECT_EQ(whole, 3);  // two and the latest
+  EXPECT_EQ(consoles, 32);
+}
+
+TEST_F(SessionTest, AKernelThatIsMissingEndsItsCellsAndAFullDiskTheNight) {
+  FakeEngine engine([&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+    if (job.spec.kernel == "6.19")
+      return {.how = engine::Finished{129, Error{ErrorKind::usage, "no such kernel"}}};
+    return passing(job);
+  });
+  Folder folder = begin();
+  const auto out = session(engine, folder);
+  EXPECT_FALSE(out.error);
+  EXPECT_EQ(trials(out.record), 16);
+  EXPECT_EQ(out.record.cells[2].standing, Standing::unknown);
+  EXPECT_EQ(out.record.lost.size(), 2u);
+  EXPECT_THAT(out.record.lost[0], HasSubstr("no such kernel"));
+  FakeEngine full([&](const run::Job&, JobId) -> FakeEngine::Scripted {
+    return {.how = engine::Finished{128, Error{ErrorKind::environment, "no space left"}}};
+  });
+  Folder other = begin();
+  const auto stopped = session(full, other);
+  ASSERT_TRUE(stopped.error);
+  EXPECT_EQ(stopped.error->message, "no space left");
+  EXPECT_LT(full.submitted().size(), 10u);
+}
+
+TEST_F(SessionTest, TheBudgetCountsOverAllSessions) {
+  const std::string plan = "name = 'nightly'\nbudget = '200s'\n[matrix]\ncpus = [2]\n";
+  FakeEngine* self = nullptr;
+  FakeEngine first([&](const run::Job& job, JobId id) {
+    if (id == 8) self->interrupt();
+    return passing(job);
+  });
+  self = &first;
+  fs::path directory;
+  {
+    Folder folder = begin(plan);
+    directory = folder.directory();
+    (void)session(first, folder);
+  }
+  FakeEngine second([&](const run::Job& job, JobId) { return passing(job); });
+  Folder folder = Folder::open(directory).value();
+  const auto out = session(second, folder);
+  EXPECT_FALSE(out.error);
+  EXPECT_LE(out.record.budget.used_s, 200);
+  EXPECT_GE(out.record.budget.used_s, 180);
+}
+
+TEST_F(SessionTest, ProgramsOfThePlanAreCalled) {
+  const auto script = (dir_->path() / "tell.sh").string(),
+             heard = (dir_->path() / "heard").string();
+  std::ofstream(script) << "echo \"$1 $KTRIAL_SIGNATURE $KTRIAL_NEW\" >>" << heard << "\n";
+  FakeEngine engine([&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+    return {.seconds = 10, .record = record(job, Outcome::fail, "stall:f")};
+  });
+  Folder folder = begin("on_new_failure = ['sh', '" + script + "', 'new']\nat_end = ['sh', '" +
+                        script + "', 'end']" + kPlan);
+  (void)session(engine, folder);
+  EXPECT_EQ(read_file(heard).value(), "new stall:f \nend  1\n");
+}
+
+TEST(RerunTest, IsTheCommandThatRunsTheTrialAgain) {
+  const auto plan = spec::parse_plan(
+                        "name='n'\nbudget='1h'\nduration='5s'\n[matrix]\ncpus=[2]\n"
+                        "append=['a b']\n[matrix.set]\nthreads=[3]\n",
+                        "n.toml")
+                        .value();
+  EXPECT_THAT(rerun(plan.cells[0], plan.build),
+              testing::ElementsAre("ktrial", "run", "--kernel", plan.cells[0].spec.kernel,
+                                   "--workload", "mmcid-vfork", "--set", "threads=3", "--cpus", "2",
+                                   "--duration", "5s", "--append", "a b"));
+}
+
+}  // namespace
+}  // namespace ktrial::campaign

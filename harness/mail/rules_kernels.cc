@@ -1,0 +1,166 @@
+// Rules for kernels: which one failed, which ones did not, and whose tree it was.
+#include <algorithm>
+#include <array>
+
+#include "harness/base/re2.h"
+#include "harness/base/text.h"
+#include "harness/mail/facts.h"
+
+namespace ktrial::mail {
+namespace {
+
+enum class Judged { no, good, bad };
+
+// What the words around a version say of it.
+Judged judge(std::string_view before, std::string_view after) {
+  static const RE2 kGoodAfter(
+      R"((?i)^[\s,:;()]*(which |that |it |kernels? |series |from [\w ]{1,24}? )?(still |also |again |all )*((is|was|are|were|seems?|looks?|appears?|be|has been) (still |also |again |all |completely |perfectly |known |to be )*(good|fine|ok(ay)?|clean|stable|unaffected|not affected|working|healthy|problem[- ]?free)|works?\b|worked|runs\b.{0,40}\b(hours|days|weeks|fine|well|stable|without|ok)|ran\b.{0,40}\b(hours|days|weeks|fine|well|without)|(does|did|do)( not|n't) (do|show|have|exhibit|hang|crash|freeze|fail|trigger|happen|suffer|reproduce|seem)|never (did|failed|hung|crashed|showed)|had no |has no |boots? (fine|ok)|passe[sd]|survive[sd]?|good\b))");
+  static const RE2 kBadAfter(
+      R"((?i)^[\s,:;()]*(which |that |it |kernels? |series )?(still |also |again |all )*((is|was|are|were|seems?) (still |also |again |all |known )*(bad|broken|affected|buggy|failing|faulty)|fails?\b|failed|hangs?\b|hung|crashe[sd]|freezes?|froze|oopses|panics|stalls|locks up|locked up|goes dead|(has|had|shows|showed|exhibits) (the|this) (problem|bug|issue|regression)|bad\b))");
+  static const RE2 kGoodBefore(
+      R"((?i)\b(good|fine|ok(ay)?|works?|worked|working|clean|stable|last (known )?(good|working)( \w+)?|not (reproducible|seen|happening|affected|present)|no (problems?|issues?|such \w+)|can(no|')t reproduce|(could|can|did) ?n[o']t (reproduce|see|trigger)( it| this)?|never seen)\s*(kernels?|releases?|versions?|tags?)?\s*(is|was|in|on|with|under|for|using|:|=|up to|until|till|at|->)*\s*(the |kernels?|linux|version|release|old |tag|plain )*\s*[`"'(]?$)");
+  static const RE2 kBadBefore(
+      R"((?i)\b(bad|broken|first (known )?bad|fails?|failing|crash(es|ed)?|hangs|hung|freezes|panics|oopses|reproduc(ed|ible|es)|happens|seen|occurs|affected|triggers?)\s*(kernels?|releases?|versions?|tags?)?\s*(is|was|in|on|with|under|using|:|=|at|->)\s*(the |kernels?|linux|version|release|latest |current |tag|plain )*\s*[`"'(]?$)");
+  static const RE2 kUnsure(R"((?i)\b(not|never|n't|untested|untried)\b)");
+  if (partial_match(after, kGoodAfter)) return Judged::good;
+  if (partial_match(after, kBadAfter)) return Judged::bad;
+  if (partial_match(before, kGoodBefore)) return Judged::good;
+  if (partial_match(before, kBadBefore) && !partial_match(before, kUnsure)) return Judged::bad;
+  return Judged::no;
+}
+
+// "Since we went from 6.18 to 6.19 they freeze."
+void judge_change(const Paragraph& paragraph, int age, Facts& facts) {
+  static const RE2 kChange(
+      R"((?i)\b(?:since|after|when)\b[^.]{0,80}\bfrom (?:kernel |linux )?v?(\d+\.\d[\w.+-]*)(?: \([^)]*\))? to (?:kernel |linux )?v?(\d+\.\d[\w.+-]*))");
+  std::string_view good, bad;
+  if (!partial_match(paragraph.text, kChange, &good, &bad)) return;
+  const std::uint64_t line =
+      paragraph.line_of(static_cast<std::size_t>(good.data() - paragraph.text.data()));
+  facts.add("release_good", trimmed(good, ".,"), line, 60 - age);
+  facts.add("release_bad", trimmed(bad, ".,"), line, 60 - age);
+}
+
+void judge_versions(const Paragraph& paragraph, int age, Facts& facts) {
+  for (const auto& [offset, sentence] : sentences(paragraph.text)) {
+    const auto versions = versions_in(sentence);
+    for (std::size_t i = 0; i < versions.size(); ++i) {
+      const Version& version = versions[i];
+      const std::size_t from = i == 0 ? 0 : versions[i - 1].end;
+      const std::size_t to = i + 1 < versions.size() ? versions[i + 1].at : sentence.size();
+      const Judged judged = judge(sentence.substr(from, version.at - from),
+                                  sentence.substr(version.end, to - version.end));
+      const std::uint64_t line = paragraph.line_of(offset + version.at);
+      if (judged == Judged::good) facts.add("release_good", version.text, line, 70 - age);
+      if (judged == Judged::bad) facts.add("release_bad", version.text, line, 70 - age);
+    }
+  }
+}
+
+// "Good: 6.12.5, 6.12.9", "kernel: 6.1.0-56-cloud-amd64".
+void read_keys(const Paragraph& paragraph, int age, Facts& facts) {
+  KeyValue kv;
+  if (!key_value(paragraph.text, kv)) return;
+  static const RE2 kGood(
+      R"(^(last |known )*(good|works|working|ok|tested good)( kernels?| versions?| commit| releases?)?$)");
+  static const RE2 kBad(
+      R"(^(first |known )*(bad|broken|fails|failing)( kernels?| versions?| commit| releases?)?$)");
+  static const RE2 kRelease(
+      R"(^(linux )?(kernel|kernel version|kernel release|version|release|uname( -[ra])?|linux version|kernel-version|tested on|affected version)$)");
+  const std::uint64_t line = paragraph.line_of(0);
+  const std::string_view value = kv.value;
+  const auto each = [&](std::string_view field) {
+    for (const Version& version : versions_in(value))
+      facts.add(field, version.text, line, 80 - age);
+  };
+  if (full_match(kv.key, kGood)) each("release_good");
+  if (full_match(kv.key, kBad)) each("release_bad");
+  if (full_match(kv.key, kRelease))
+    if (const auto versions = versions_in(value); !versions.empty())
+      facts.add("release", versions.front().text, line, 80 - age);
+}
+
+void read_releases(const Paragraph& paragraph, int age, Facts& facts) {
+  static const RE2 kUname(R"(\bLinux (?:version )?(?:\S+ )?(\d+\.\d+\.\d[\w.+~-]*) (?:\(|#\d))");
+  static const RE2 kKernelBefore(
+      R"((?i)\b(kernel|linux|release|version)( is| was| version| release)?[\s:`"'(]*$)");
+  static const RE2 kOnBefore(
+      R"((?i)\b(on|with|in|running|using|under|booted|booting|to|of|after|since updating to|'s)\s+(linux |kernel |the |plain |vanilla )*[`"'(]?$)");
+  static const RE2 kTask(R"(\bnext-(\d{8})\b|linux-next specific files for (\d{8}))");
+  std::string_view release, other;
+  if (partial_match(paragraph.text, kUname, &release))
+    facts.add("release", release, paragraph.line_of(0), 85 - age);
+  for (const Version& version : versions_in(paragraph.text)) {
+    const std::string_view before = std::string_view(paragraph.text).substr(0, version.at);
+    const std::uint64_t line = paragraph.line_of(version.at);
+    if (partial_match(before, kKernelBefore))
+      facts.add("release", version.text, line, (version.full ? 70 : 45) - age);
+    else if (version.full && partial_match(before, kOnBefore))
+      facts.add("release", version.text, line, 50 - age);
+    else if (version.full)
+      facts.add("release", version.text, line, 30 - age);
+  }
+  if (partial_match(paragraph.text, kTask, &release, &other))
+    facts.add("release", "next-" + std::string(release.empty() ? other : release),
+              paragraph.line_of(0), 60 - age);
+}
+
+void read_tree(const Paragraph& paragraph, int age, Facts& facts) {
+  KeyValue kv;
+  static const RE2 kKey(R"(^(git )?(tree|repo|repository|git|git url|git tree|kernel tree|url)$)");
+  static const RE2 kWords(
+      R"(\b(linux-next|linux-stable-rc|stable-rc|linux-stable|net-next|bpf-next|mm-unstable|mm-stable|mm-everything|tip tree|tip/[a-z/]+|mainline|Linus'?s? (?:git )?(?:tree|master)|torvalds/linux|(?:the )?stable (?:tree|kernel|queue)|upstream (?:kernel|master|tree))\b)");
+  static const RE2 kUrl(R"((?i)((?:https?|git)://git\.[\w./~-]+\.git\b))");
+  static const RE2 kDistribution(
+      R"(\b(Debian|Ubuntu|Fedora|openSUSE|Arch Linux|Gentoo|RHEL|CentOS|NixOS|Alpine|Proxmox)(?:'s)? (?:package|kernel|`?\d+\.\d))");
+  std::string_view value;
+  const std::uint64_t line = paragraph.line_of(0);
+  if (key_value(paragraph.text, kv) && full_match(kv.key, kKey)) {
+    const std::string_view first = kv.value.substr(0, kv.value.find_first_of(" \t"));
+    static const RE2 kName(R"(^((https?|git|ssh)://\S+|[A-Za-z][\w./-]{2,60})$)");
+    if ((kv.key != "url" || first.find("git") != first.npos) && full_match(first, kName))
+      facts.add("tree", first, line, 90 - age);
+  }
+  if (partial_match(paragraph.text, kUrl, &value)) facts.add("tree", value, line, 55 - age);
+  if (partial_match(paragraph.text, kWords, &value)) {
+    static const RE2 kStable(R"(^(the )?stable )");
+    static const RE2 kLinus(R"(^(Linus|torvalds|upstream))");
+    const std::string name = partial_match(value, kStable) ? "linux-stable"
+                             : partial_match(value, kLinus)
+                                 ? "mainline (" + std::string(value) + ")"
+                                 : std::string(value);
+    facts.add("tree", name, line, 65 - age);
+  }
+  if (partial_match(paragraph.text, kDistribution, &value))
+    facts.add("tree", value, line, 62 - age);
+}
+
+void read_subject(const Scan& scan, Facts& facts) {
+  const std::string& subject = scan.message->subject;
+  static const RE2 kTree(
+      R"(\b(linux-next|stable-rc/linux-[\d.]+y|linux-[\d.]+\.y|net-next|bpf-next|\[linux-[a-z]+:\S+\]|mm-unstable)\b)");
+  for (const Version& version : versions_in(subject))
+    if (version.full) facts.add("release", version.text, scan.message->first_line, 65 - scan.index);
+  std::string_view tree;
+  if (partial_match(subject, kTree, &tree)) facts.add("tree", tree, scan.message->first_line, 45);
+}
+
+}  // namespace
+
+void read_kernels(const Scan& scan, Facts& facts) {
+  read_subject(scan, facts);
+  for (const Sheet& sheet : scan.sheets) {
+    if (sheet.part->attachment) continue;
+    for (const Paragraph& paragraph : sheet.paragraphs) {
+      if (scan.foreign(paragraph.quotes)) continue;
+      const int age = std::clamp(scan.age(paragraph.quotes), 0, 20);
+      judge_versions(paragraph, age, facts);
+      judge_change(paragraph, age, facts);
+      read_keys(paragraph, age, facts);
+      read_releases(paragraph, age, facts);
+      read_tree(paragraph, age, facts);
+    }
+  }
+}
+
+}  // namespace ktrial::mail
