@@ -166,6 +166,12 @@ std::string suggest(std::string_view text, const std::vector<std::string>& candi
   return best;
 }
 
+std::string note_names() {
+  std::string out;
+  for (const std::string_view note : kNotes) out += (out.empty() ? "" : ", ") + std::string(note);
+  return out;
+}
+
 Status validate(const TrialSpec& spec) {
   std::string problems;
   auto check = [&](bool good, const std::string& problem) {
@@ -190,6 +196,9 @@ Status validate(const TrialSpec& spec) {
   check(!spec.timeout || !spec.duration || *spec.timeout > *spec.duration,
         "timeout: is not longer than duration; it limits the whole trial, boot included");
   check(spec.vmm == Vmm::libvirt || spec.connect.empty(), "connect: needs vmm = libvirt");
+  for (const std::string& note : spec.fail_on)
+    check(std::ranges::find(kNotes, note) != std::end(kNotes),
+          "fail_on: " + in_quotes(note) + " is not one of " + note_names());
   if (const std::string trace = trace_problems(spec); !trace.empty()) check(false, trace);
   if (problems.empty()) return {};
   return usage_error(problems);

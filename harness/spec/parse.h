@@ -37,6 +37,9 @@ std::string suggest(std::string_view text, const std::vector<std::string>& candi
 // 'text' for a message: bounded, control characters masked.
 std::string in_quotes(std::string_view text);
 
+// kNotes, for a message.
+std::string note_names();
+
 // Bounds of a finished spec, e.g. after flags were applied over a file. All
 // problems are in the one message, a line each.
 Status validate(const TrialSpec& spec);

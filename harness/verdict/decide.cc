@@ -74,9 +74,9 @@ bool is_stale_breakpoint(const console::Finding& finding) {
 // lockup, a hang). A complaint names it only where nothing worse came; both stand in the record.
 const console::Finding& naming_report(const std::vector<console::Finding>& findings,
                                       std::size_t own) {
-  constexpr int kStopsWork = 50;  // see console::severity_of()
   for (std::size_t i = 0; i < own; ++i)
-    if (findings[i].severity >= kStopsWork && !is_our_setup(findings[i])) return findings[i];
+    if (findings[i].severity >= console::kStopsWork && !is_our_setup(findings[i]))
+      return findings[i];
   return findings.front();
 }
 
