@@ -14,7 +14,6 @@ namespace {
 
 constexpr double kGuessedBoot = 15, kGuessedDuration = 10;  // seconds, until a trial has told
 constexpr double kWriteEvery = 2;                           // seconds between campaign.json's
-constexpr std::chrono::minutes kProgramTime{1};             // of the plan's programs
 
 std::map<std::string, std::size_t> places_of(const spec::Plan& plan) {
   std::map<std::string, std::size_t> out;
@@ -215,7 +214,7 @@ class Session {
     if (argv.empty()) return;
     environment.insert(environment.end(), {{"KTRIAL_CAMPAIGN", folder_.id()},
                                            {"KTRIAL_RESULTS", store_.dir().string()}});
-    const auto ran = run_command(argv, {.timeout = kProgramTime,
+    const auto ran = run_command(argv, {.timeout = spec::host_wait(spec::HostWait::plan_program),
                                         .directory = folder_.story().working_dir,
                                         .environment = std::move(environment)});
     if (!options_.say || (ran && ran->ok())) return;

@@ -77,8 +77,7 @@ WordRule no_waits_of_seconds() {
               {"harness/vm/qemu/accel.cc", "an age: of an answer that rests on time"},
               {"harness/trial/monitor.", "how often the guest is sampled; how old a fresh beat is"},
               {"harness/trial/timeline.cc", "the width of a window"},
-              {"harness/campaign/session.cc", "a program's own time, where a plan says none"},
-              {"harness/cli/campaign_screen.cc", "an interval that is shown"},
+                  {"harness/cli/campaign_screen.cc", "an interval that is shown"},
               {"harness/cli/reproduce_command.cc", "a budget"},
               {"harness/selftest/faults.cc", "how long a planted fault is given to show"},
           }};

@@ -77,6 +77,8 @@ Milliseconds host_wait(HostWait which) {
       case HostWait::download:
       case HostWait::git:
         return 30min;
+      case HostWait::plan_program:
+        return 1min;
       case HostWait::module_build:
         return 5min;
     }

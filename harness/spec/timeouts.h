@@ -79,6 +79,7 @@ enum class HostWait {
   git,                 // one command
   module_build,        // one kernel module
   make_end,            // make, from its SIGTERM on
+  plan_program,        // of a campaign's plan
 };
 // By KTRIAL_TIMEOUT_SCALE and the build (sanitizers) alone.
 Milliseconds host_wait(HostWait which);
