@@ -28,11 +28,12 @@ std::vector<std::string> rerun(const spec::PlanCell& cell, const spec::PlanBuild
   add("--trace-clock", spec.trace_clock, !spec.trace_clock.empty());
   add("--trace-stop", spec.trace_stop, !spec.trace_stop.empty());
   if (spec.core) out.push_back("--core");
+  for (const std::string& note : spec.fail_on) add("--fail-on", note, true);
   add("--accel", std::string(name(spec.accel)), spec.accel != standard.accel);
   add("--vmm", std::string(name(spec.vmm)), spec.vmm != standard.vmm);
   add("--connect", spec.connect, !spec.connect.empty());
   add("--channel", std::string(name(spec.channel)), spec.channel != standard.channel);
-  add("--machine", std::string(name(spec.machine)), spec.machine != standard.machine);
+  add("--machine", spec.machine, spec.machine != standard.machine);
   add("--append", spec.append, !spec.append.empty());
   if (!spec.command.empty()) {
     out.push_back("--");
