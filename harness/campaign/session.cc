@@ -7,6 +7,7 @@
 
 #include "harness/base/command.h"
 #include "harness/campaign/disk.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::campaign {
 namespace fs = std::filesystem;
