@@ -75,6 +75,18 @@ std::string shortened(std::string text) {
   return text.substr(0, kMaxSignature - 9) + "-" + digits;
 }
 
+// Which of a system call's functions a stack names depends on what was inlined, and on the
+// machine: __x64_sys_mount, __se_sys_mount, __do_sys_mount, ksys_mount, sys_mount are one place.
+std::string_view without_call_stub(std::string_view function) {
+  for (const std::string_view stub :
+       {"__do_compat_sys_", "__se_compat_sys_", "__x64_compat_sys_", "__ia32_compat_sys_",
+        "__do_sys_", "__se_sys_", "__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__riscv_sys_",
+        "ksys_", "sys_"})
+    if (function.starts_with(stub) && function.size() > stub.size())
+      return function.substr(stub.size());
+  return function;
+}
+
 }  // namespace
 
 std::string strip_function(std::string_view function) {
@@ -86,7 +98,7 @@ std::string strip_function(std::string_view function) {
   if (std::size_t dot = function.find('.', 1); dot != std::string_view::npos)
     function = function.substr(0, dot);
   if (function.ends_with("()")) function.remove_suffix(2);
-  return std::string(function);
+  return std::string(without_call_stub(function));
 }
 
 std::string make_signature(std::string_view kind, std::string_view title,

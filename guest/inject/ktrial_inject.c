@@ -3,6 +3,7 @@
 // that a harness sees it. For throw-away virtual machines only.
 //
 //   insmod ktrial_inject.ko fault=soft_lockup cpu=1 seconds=60
+//   insmod ktrial_inject.ko fault=warn then=oops after=5 then_cpu=2
 //
 // Each fault sits in a function of its own that is never inlined: its name is
 // what a report about it should name. Faults that stall run in a kernel thread
@@ -40,6 +41,16 @@ MODULE_PARM_DESC(cpu, "the CPU that a stall is planted on");
 static int seconds = 600;
 module_param(seconds, int, 0);
 MODULE_PARM_DESC(seconds, "how long a stall lasts");
+
+static char* then = "";
+module_param(then, charp, 0);
+MODULE_PARM_DESC(then, "a second fault, in a kernel thread of its own");
+static int after = 5;
+module_param(after, int, 0);
+MODULE_PARM_DESC(after, "how many seconds later that is planted");
+static int then_cpu = 0;
+module_param(then_cpu, int, 0);
+MODULE_PARM_DESC(then_cpu, "the CPU that the second fault is planted on");
 
 // Stands still until `seconds` are over. Works with interrupts off: the clock
 // is read without locks, and a bound on the turns holds should it stand.
@@ -128,6 +139,11 @@ static DECLARE_WORK(stalling_work, ktrial_workqueue_stall);
 
 static noinline int ktrial_warn(void) {
   WARN(1, "ktrial planted this warning\n");
+  return 0;
+}
+
+static noinline int ktrial_warn_again(void) {
+  WARN(1, "ktrial planted this warning, too\n");
   return 0;
 }
 
@@ -321,6 +337,7 @@ static const struct {
     {"hung_task", hang_task},
     {"workqueue_stall", workqueue_stall},
     {"warn", ktrial_warn},
+    {"warn_again", ktrial_warn_again},
     {"bug", ktrial_bug},
     {"oops", ktrial_oops},
     {"gpf", ktrial_gpf},
@@ -332,13 +349,31 @@ static const struct {
     {"triple_fault", ktrial_triple_fault},
 };
 
-static int __init ktrial_inject_init(void) {
+static int plant(const char* name) {
   size_t i;
 
-  if (cpu < 0 || cpu >= nr_cpu_ids || !cpu_online(cpu) || seconds < 1) return -EINVAL;
   for (i = 0; i < ARRAY_SIZE(faults); ++i)
-    if (!strcmp(fault, faults[i].name)) return faults[i].plant();
+    if (!strcmp(name, faults[i].name)) return faults[i].plant();
   return -ENOENT;
+}
+
+static int plant_later(void* unused) {
+  ssleep(after);
+  return plant(then);
+}
+
+static bool is_usable(int on) { return on >= 0 && on < nr_cpu_ids && cpu_online(on); }
+
+static int __init ktrial_inject_init(void) {
+  int error;
+
+  if (!is_usable(cpu) || seconds < 1) return -EINVAL;
+  if (*then) {
+    if (!is_usable(then_cpu) || after < 0) return -EINVAL;
+    error = start_on(plant_later, then_cpu, NULL);
+    if (error) return error;
+  }
+  return plant(fault);
 }
 module_init(ktrial_inject_init);
 

@@ -69,6 +69,7 @@ class BundleTest : public testing::Test {
         *folder / "events.jsonl",
         R"({"t":1,"type":"step","text":"booting )" + home_.string() + R"(/bzImage"})" + "\n"));
     ASSERT_TRUE(write_file_atomically(*folder / "qemu.sh", "-kernel " + home_.string()));
+    ASSERT_TRUE(write_file_atomically(*folder / "trace.dat", "exec " + home_.string() + "/crash"));
     ASSERT_TRUE(write_file_atomically(*folder / "vmcore", "memory of alice"));
     ASSERT_TRUE(run.add_trial(trial));
   }

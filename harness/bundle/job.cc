@@ -43,8 +43,8 @@ spec::TrialSpec spec_of(const results::SpecSummary& summary) {
 spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   // All of it: what is added there must be decided upon here.
   const auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
-               duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, accel,
-               vmm, connect, channel, machine, append, command, axes] = spec;
+               duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
+               accel, vmm, connect, channel, machine, append, command, axes] = spec;
   spec::TrialSpec out;
   out.workload = workload;
   out.parameters = parameters;
@@ -56,6 +56,7 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   out.trace_buffer_kib = trace_buffer_kib;
   out.trace_clock = trace_clock;
   out.trace_stop = trace_stop;
+  out.fail_on = fail_on;
   out.accel = accel;
   out.machine = machine;
   out.append = append;

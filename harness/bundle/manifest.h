@@ -19,13 +19,15 @@ namespace ktrial::bundle {
 
 // Who wants only the first stages reads no further.
 enum class Stage { evidence, machine, memory };
+// Where private words may stand in it: see Matter in secrets.h.
+enum class Private { no, text, files };
 
 struct Member {
   const char* name;
   std::uint64_t most;  // bytes; a longer one is refused
   Stage stage = Stage::evidence;
   bool needed = false;  // a bundle without it is none
-  bool secret = false;  // text of the host's or the guest's: private words are blotted out
+  Private words = Private::no;
 };
 // All that a bundle may hold, in the order in which it does; each once at most.
 std::span<const Member> members();

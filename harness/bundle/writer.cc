@@ -119,15 +119,15 @@ class Writing {
     const std::string_view name = one.name;
     if (name == kManifest) return {};
     if (name == "job.json")
-      return add_text(one, run::to_json(public_job(run_, manifest_.kernel.reference)));
+      return add_bytes(one, run::to_json(public_job(run_, manifest_.kernel.reference)));
     if (name == "run.json")
-      return add_text(one, record_text(to_json(without_places(run_, manifest_.kernel.reference)),
-                                       {"trials", "directory", "unreadable"}));
+      return add_bytes(one, record_text(to_json(without_places(run_, manifest_.kernel.reference)),
+                                        {"trials", "directory", "unreadable"}));
     if (name == "trials/000/verdict.json") {
       results::TrialRecord trial = trial_;
       trial.host.name.clear();
       if (!trial_.host.name.empty()) leave_out("host name of the record", "left out");
-      return add_text(one, record_text(to_json(trial), {"artifacts"}));
+      return add_bytes(one, record_text(to_json(trial), {"artifacts"}));
     }
     if (name == "kernel" || name == "config") return add_kernel(one);
     if (one.stage == Stage::memory) return add_memory(one);
@@ -145,15 +145,18 @@ class Writing {
       leave_out(one.name, fmt::format("left out: its {} bytes are too many", size));
       return {};
     }
-    if (!one.secret) return add_piece({&one, {}, file}, size);
-    return add_text(one, KTRIAL_TRY(read_file(file, one.most)));
+    if (one.words == Private::no) return add_piece({&one, {}, file}, size);
+    return add_bytes(one, KTRIAL_TRY(read_file(file, one.most)));
   }
 
-  Status add_text(const Member& one, std::string text) {
-    const auto times = blot_out(text, secrets_);
+  // Blotted out as the member says; what then still names somebody is told.
+  Status add_bytes(const Member& one, std::string bytes) {
+    const bool files = one.words == Private::files;
+    const auto times = blot_out(bytes, secrets_, files ? Matter::files : Matter::text);
     for (std::size_t i = 0; i < times.size(); ++i) blotted_[i] += times[i];
-    const std::size_t size = text.size();
-    return add_piece({&one, std::move(text), {}}, size);
+    if (files) keep(bytes);
+    const std::size_t size = bytes.size();
+    return add_piece({&one, std::move(bytes), {}}, size);
   }
 
   Status add_kernel(const Member& one) {
@@ -184,7 +187,7 @@ class Writing {
     kernel::ResolveOptions options;
     const auto kernel = kernel::resolve(kernel::ImageReference{image}, options);
     if (!kernel || !kernel->config) return {};
-    return add_text(one, KTRIAL_TRY(read_file(*kernel->config, one.most)));
+    return add_bytes(one, KTRIAL_TRY(read_file(*kernel->config, one.most)));
   }
 
   Status add_initramfs(const Member& one) {
@@ -193,11 +196,7 @@ class Writing {
       leave_out(one.name, "left out: the run's folder has none that could be taken");
       return {};
     }
-    const auto times = blot_out(*bytes, secrets_, Matter::files);
-    for (std::size_t i = 0; i < times.size(); ++i) blotted_[i] += times[i];
-    keep(*bytes);
-    const std::size_t size = bytes->size();
-    return add_piece({&one, *std::move(bytes), {}}, size);
+    return add_bytes(one, *std::move(bytes));
   }
 
   Status add_memory(const Member& one) {

@@ -8,6 +8,7 @@
 #include "harness/cli/log_reader.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
+#include "harness/cli/trial_flags.h"
 #include "harness/console/analyzer.h"
 #include "harness/spec/timeouts.h"
 #include "harness/trial/findings.h"
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
 struct Options {
   std::vector<std::string> files;
   std::string format = "text";
+  std::vector<std::string> fail_on;
   bool summary = false, follow = false, exit_code = false;
 };
 
@@ -31,9 +33,9 @@ results::FileFindings result_of(const std::string& name, const console::Analyzer
   return out;
 }
 
-Result<results::FileFindings> analyze_file(const std::string& path) {
+Result<results::FileFindings> analyze_file(const std::string& path, const Options& options) {
   LogReader log = KTRIAL_TRY(LogReader::open(path));
-  console::Analyzer analyzer;
+  console::Analyzer analyzer(trial::kinds_of(options.fail_on));
   for (;;) {
     const auto bytes = log.read();
     // Of a file that is cut, the beginning is as good as a whole one.
@@ -84,7 +86,7 @@ Result<int> analyze_files(const Options& options) {
   std::vector<results::FileFindings> analyzed;
   bool failed = false;
   for (const std::string& file : files) {
-    analyzed.push_back(KTRIAL_TRY(analyze_file(file)));
+    analyzed.push_back(KTRIAL_TRY(analyze_file(file, options)));
     failed = failed || !analyzed.back().findings.empty();
   }
   print(analyzed, options);
@@ -97,7 +99,7 @@ Result<int> follow(const Options& options) {
     return usage_error("--follow reads one stream", "name one file, or - for stdin");
   const std::string& name = options.files.front();
   LogReader log = KTRIAL_TRY(LogReader::open(name, true));
-  console::Analyzer analyzer;
+  console::Analyzer analyzer(trial::kinds_of(options.fail_on));
   const spec::Milliseconds quiet_time = spec::make_timeouts(1, spec::profile_kvm()).report_settle;
   std::size_t told = 0;
   const auto tell_until = [&](std::size_t end) {
@@ -138,6 +140,7 @@ void add_analyze(CLI::App& app, Action& action) {
   command->add_option("--format", options->format, "text, json or junit")
       ->check(CLI::IsMember({"text", "json", "junit"}))
       ->capture_default_str();
+  add_fail_on(*command, options->fail_on);
   command->add_flag("--summary", options->summary, "Group equal reports by signature");
   command->add_flag("--follow", options->follow,
                     "Read a log that grows; tell each report when it is complete");

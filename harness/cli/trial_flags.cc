@@ -36,6 +36,7 @@ Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
     KTRIAL_TRY(read_flag("--set", setting, one, spec::parse_setting));
     spec.set_parameter(one.first, one.second, "--set " + one.first);
   }
+  if (!flags.fail_on.empty()) spec.fail_on = flags.fail_on;
   if (flags.cpus != 0) spec.cpus = flags.cpus;
   return {};
 }
@@ -51,6 +52,17 @@ static std::string machine_help() {
   std::string out;
   for (const std::string& name : arch::machine_names()) out += (out.empty() ? "" : " or ") + name;
   return out + " [" + arch::native().machine("")->name + "]";
+}
+
+void add_fail_on(CLI::App& command, std::vector<std::string>& into) {
+  std::vector<std::string> notes(std::begin(spec::kNotes), std::end(spec::kNotes));
+  command
+      .add_option("--fail-on", into,
+                  "A note of the kernel that is a failure all the same: " + spec::note_names() +
+                      "; comma separated or repeated")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(std::move(notes)));
 }
 
 void add_trial_options(CLI::App& command, TrialFlags& f) {
@@ -74,6 +86,7 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
                      "local, global, mono, boot, ... [the kernel's]");
   command.add_option("--trace-stop", f.trace_stop,
                      "A function at whose call tracing stops, or warning, or stall");
+  add_fail_on(command, f.fail_on);
   command.add_option("--accel", f.accel, "auto, kvm or tcg [auto]");
   command.add_option("--vmm", f.vmm, "qemu or libvirt [qemu]");
   command.add_option("--connect", f.connect,

@@ -27,10 +27,13 @@ std::filesystem::path results_dir(const std::string& flag);
 struct TrialFlags {
   std::string spec_file, workload, memory, duration, timeout, trace_buffer, trace_clock, trace_stop,
       accel, vmm, connect, channel, machine, append, results, format = "text";
-  std::vector<std::string> settings, traces;
+  std::vector<std::string> settings, traces, fail_on;
   int cpus = 0;
   bool offline = false;
 };
+
+// --fail-on; `into` must live as long as the command.
+void add_fail_on(CLI::App& command, std::vector<std::string>& into);
 
 // `flags` must live as long as the command.
 void add_trial_options(CLI::App& command, TrialFlags& flags);

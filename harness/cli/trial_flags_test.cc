@@ -56,6 +56,16 @@ TEST_F(TrialFlagsTest, ACommandReplacesTheFilesWorkloadAndItsParameters) {
   EXPECT_FALSE(spec_of({"true"}));
 }
 
+TEST_F(TrialFlagsTest, NotesThatShallFailReplaceTheFiles) {
+  flags_.spec_file = put("fail_on = ['out_of_memory']\n");
+  EXPECT_EQ(spec_of()->fail_on, std::vector<std::string>{"out_of_memory"});
+  CLI::App app;
+  add_trial_options(app, flags_);
+  app.parse("--fail-on page_allocation,netdev_watchdog");
+  EXPECT_EQ(spec_of()->fail_on, (std::vector<std::string>{"page_allocation", "netdev_watchdog"}));
+  EXPECT_THROW(app.parse("--fail-on warning"), CLI::ParseError);
+}
+
 TEST_F(TrialFlagsTest, AnErrorNamesItsFlag) {
   flags_.memory = "lots";
   const auto spec = spec_of();

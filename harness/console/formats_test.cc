@@ -114,6 +114,18 @@ const std::vector<Format>& formats() {
        "stuck_loop"},
       {"rcu_tasks", "INFO: rcu_tasks detected stalls on tasks:\n", "INFO: rcu detected stall",
        rcu_stall, ""},
+      // arm64 before 6.12: the stuck CPU answers nobody, and what is dumped is where its task last
+      // slept.
+      {"rcu_without_witness",
+       "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:\n"
+       "rcu: \t1-...0: (1 GPs behind) idle=3c5c/1/0x4000000000000000 softirq=1/1 fqs=1990\n"
+       "\t(detected by 0, t=5252 jiffies, g=-719, q=12 ncpus=4)\n"
+       "Task dump for CPU 1:\n"
+       "task:spin/1 state:R  running task     stack:0     pid:87    ppid:2      "
+       "flags:0x00000008\n"
+       "Call trace:\n __switch_to+0xf0/0x170\n __schedule+0x2ec/0x990\n schedule+0x60/0x100\n"
+       " kthread_parkme+0x40/0x70\n kthread+0xf4/0x110\n ret_from_fork+0x10/0x20\n",
+       "INFO: rcu detected stall", rcu_stall, ""},
       {"rcu_csd",
        "rcu: INFO: rcu_preempt detected stalls, but suppressed full report due to a stuck "
        "CSD-lock.\n",

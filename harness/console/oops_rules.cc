@@ -292,13 +292,16 @@ void read_details(std::string_view body, Head& head) {
   static const RE2 numbered(R"((?:CPU:? |CPU#|cpu )(\d+))");
   static const RE2 hung(R"(task (.+):\d+ (?:blocked|can't die))");
   static const RE2 oops(R"(\[#(\d+)\])");
+  const auto has = [body](std::string_view words) { return body.find(words) != body.npos; };
   int cpu = -1;
-  if (partial_match(body, lockup, &cpu, &head.task) ||
-      partial_match(body, warned, &cpu, &head.task) || partial_match(body, others, &cpu) ||
-      partial_match(body, numbered, &cpu))
+  const bool sharp = has("CPU#");
+  if ((sharp && (partial_match(body, lockup, &cpu, &head.task) ||
+                 partial_match(body, warned, &cpu, &head.task))) ||
+      (has("LOCKUP") && partial_match(body, others, &cpu)) ||
+      ((has("CPU") || has("cpu ")) && partial_match(body, numbered, &cpu)))
     head.cpu = cpu;
-  partial_match(body, hung, &head.task);
-  partial_match(body, oops, &head.oops_number);
+  if (has("task ")) partial_match(body, hung, &head.task);
+  if (has("[#")) partial_match(body, oops, &head.oops_number);
 }
 
 }  // namespace

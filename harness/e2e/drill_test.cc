@@ -11,6 +11,7 @@
 
 #include "harness/base/file.h"
 #include "harness/e2e/e2e.h"
+#include "harness/e2e/two_faults.h"
 
 namespace ktrial::e2e {
 namespace {
@@ -154,6 +155,24 @@ TEST_F(DrillTest, TheModelRegressionIsFoundWithItsCulprit) {
   });
   EXPECT_EQ(exits[1], rounds());
   EXPECT_EQ(named, rounds());
+}
+
+TEST_F(DrillTest, TwoFaultsInOneGuestAreBothTold) {
+  for (const std::string kernel :
+       {std::string(kKernel), std::string(k612Kernel), std::string(kFixedKernel)}) {
+    REQUIRE_KERNEL(kernel);
+    for (const TwoFaults& faults :
+         {kWarnThenOops,
+          // The lockup is told after four seconds and a bit.
+          TwoFaults{"soft_lockup", "panic", "6", "soft lockup in ktrial_soft_lockup",
+                    "ktrial planted this panic", "soft lockup in ktrial_soft_lockup"},
+          TwoFaults{"warn", "warn_again", "5", "WARNING in ktrial_warn",
+                    "WARNING in ktrial_warn_again", "WARNING in ktrial_warn"}}) {
+      SCOPED_TRACE(kernel + ": " + faults.fault + ", then " + faults.then);
+      const auto result = run(arguments_for(faults, kernel));
+      expect_both(faults, result, trial(result));
+    }
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "harness/channel/channel.h"
 #include "harness/e2e/daemon.h"
 #include "harness/e2e/e2e.h"
+#include "harness/e2e/two_faults.h"
 
 namespace ktrial::e2e {
 namespace {
@@ -38,6 +39,13 @@ class FaultTest : public E2eTest {
     return running;
   }
 };
+
+// The warning does not end the trial, and does not hide what came of it.
+TEST_F(FaultTest, AnOopsAfterAWarningNamesTheTrial) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result = run(arguments_for(kWarnThenOops, kKernel));
+  expect_both(kWarnThenOops, result, trial(result));
+}
 
 TEST_F(FaultTest, InitThatNeverAnswersIsInconclusive) {
   REQUIRE_KERNEL(kKernel);

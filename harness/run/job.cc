@@ -22,8 +22,8 @@ constexpr std::size_t kMaxFile = 16u << 20;  // bytes
 template <class Io>
 void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
-         duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, accel, vmm,
-         connect, channel, machine, append, command, axes] = spec;
+         duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
+         vmm, connect, channel, machine, append, command, axes] = spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);
@@ -39,6 +39,7 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   io("trace_clock", trace_clock);
   io("trace_stop", trace_stop);
   io("core", core);
+  io("fail_on", fail_on);
   io("accel", accel);
   io("vmm", vmm);
   io("connect", connect);

@@ -46,8 +46,8 @@ class Draw {
   spec::TrialSpec draw_spec() {
     spec::TrialSpec out;
     auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
-           duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, accel, vmm,
-           connect, channel, machine, append, command, axes] = out;
+           duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
+           accel, vmm, connect, channel, machine, append, command, axes] = out;
     kernel = text() + "k";
     workload = text() + "w";
     const bool workloads = coin();
@@ -70,6 +70,8 @@ class Draw {
     trace_clock = coin() && !trace.empty() ? "mono" : "";
     trace_stop = coin() && !trace.empty() ? "warning" : "";
     core = coin();
+    for (const std::string_view note : spec::kNotes)
+      if (coin()) fail_on.emplace_back(note);
     accel = static_cast<spec::Accel>(number(0, 2));
     vmm = static_cast<spec::Vmm>(number(0, 1));
     if (vmm == spec::Vmm::libvirt) connect = text();

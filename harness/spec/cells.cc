@@ -64,6 +64,7 @@ constexpr Key kKeys[] = {
     {"trace_clock", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.trace_clock); }},
     {"trace_stop", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.trace_stop); }},
     {"core", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.core); }},
+    {"fail_on", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.fail_on); }, false},
     {"accel", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.accel, parse_accel); }},
     {"vmm", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.vmm, parse_vmm); }},
     {"connect", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.connect); }},

@@ -2,7 +2,6 @@
 
 #include "harness/base/file.h"
 #include "harness/spec/cells.h"
-#include "harness/spec/validate.h"
 
 namespace ktrial::spec {
 namespace {

@@ -63,6 +63,16 @@ TEST(LoadTest, AnEmptyCommandIsRefused) {
             "t.toml:2: command: the list is empty; it begins with a program");
 }
 
+TEST(LoadTest, NotesThatShallFailAreAListOfKnownOnes) {
+  auto specs = parse_spec("fail_on = ['out_of_memory', 'page_allocation']\n", "t.toml");
+  ASSERT_TRUE(specs) << specs.error().message;
+  EXPECT_EQ(specs->front().fail_on, (std::vector<std::string>{"out_of_memory", "page_allocation"}));
+  EXPECT_EQ(problems("cpus = 2\nfail_on = ['warning']\n"),
+            "t.toml:2: fail_on: 'warning' is not one of page_allocation, out_of_memory, "
+            "netdev_watchdog");
+  EXPECT_NE(problems("fail_on = 'out_of_memory'\n"), "");
+}
+
 TEST(LoadTest, ReportsWhatIsWrongBetweenKeysBesideOtherProblems) {
   EXPECT_EQ(problems("memory = '1Q'\nduration = '1h'\ntimeout = '1m'\ntrace_stop = 'a b'\n"),
             "t.toml:1: memory: '1Q' is not a size; write it like 512M or 2G\n"

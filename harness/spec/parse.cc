@@ -169,4 +169,10 @@ std::string suggest(std::string_view text, const std::vector<std::string>& candi
   return best;
 }
 
+std::string note_names() {
+  std::string out;
+  for (const std::string_view note : kNotes) out += (out.empty() ? "" : ", ") + std::string(note);
+  return out;
+}
+
 }  // namespace ktrial::spec

@@ -37,4 +37,7 @@ std::string suggest(std::string_view text, const std::vector<std::string>& candi
 // 'text' for a message: bounded, control characters masked.
 std::string in_quotes(std::string_view text);
 
+// kNotes, for a message.
+std::string note_names();
+
 }  // namespace ktrial::spec

@@ -48,6 +48,7 @@ struct TrialSpec {
   std::string trace_clock;               // empty: the kernel's own choice
   std::string trace_stop;                // a function that stops it, or "warning"
   bool core = false;                     // of a stalled guest: keep a core file
+  std::vector<std::string> fail_on;      // notes of the kernel that fail a trial: kNotes
   Accel accel = Accel::automatic;
   Vmm vmm = Vmm::qemu;
   std::string connect;  // libvirt URI; empty: libvirt's default
@@ -62,6 +63,10 @@ struct TrialSpec {
 
 // "kernel=host cpus=4 set.pin=true"; "" without a matrix.
 std::string cell_name(const TrialSpec& spec);
+
+// Kinds of reports that fail nothing unless `fail_on` names them; harness/console finds them.
+inline constexpr std::string_view kNotes[] = {"page_allocation", "out_of_memory",
+                                              "netdev_watchdog"};
 
 // Bounds, checked for files and flags alike.
 inline constexpr int kMaxCpus = 255;

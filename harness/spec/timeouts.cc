@@ -101,6 +101,7 @@ Timeouts make_timeouts(double scale, const Profile& profile) {
   t.stall_seen = scaled(profile.stall_seen);
   t.late_report = scaled(3s);
   t.report_settle = scaled(2s);
+  t.aftermath = scaled(10s);
   t.nmi_answer = std::max<Milliseconds>(15s, scaled(8s));
   t.proof = scaled(45s);
   t.shutdown = scaled(10s);
@@ -122,7 +123,7 @@ Milliseconds Timeouts::whole_trial(Milliseconds duration) const {
   // After the stress time a stall may still be on its way to being seen.
   const Milliseconds detectors_speak = std::max<Milliseconds>(
       stall_seen, std::chrono::seconds(std::max(detectors.rcu_stall_s, detectors.hung_task_s)));
-  return boot + duration + detectors_speak + late_report + report_settle + shutdown;
+  return boot + duration + detectors_speak + aftermath + late_report + report_settle + shutdown;
 }
 
 std::vector<std::string> detector_arguments(const Detectors& d) {

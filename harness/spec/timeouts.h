@@ -43,6 +43,7 @@ struct Timeouts {
   Milliseconds stall_seen{};        // a part of whole_trial(), no wait of its own
   Milliseconds late_report{};       // after trouble, wait so long for the kernel's own words
   Milliseconds report_settle{};     // after a report's first line, until it counts as whole
+  Milliseconds aftermath{};         // after a complaint, which stops no work: what comes of it
   Milliseconds nmi_answer{};        // NMI to its backtraces; the kernel itself gives CPUs 10 s
   Milliseconds proof{};             // on a suspect host, to see a vCPU run in one place
   Milliseconds shutdown{};          // power-off request to VM exit

@@ -1,5 +1,7 @@
 #include "harness/spec/validate.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "harness/spec/parse.h"
@@ -34,6 +36,9 @@ Status validate(const TrialSpec& spec) {
     if (const auto known = parse_machine(spec.machine); !known)
       check(false, "machine: " + known.error().message);
   check(spec.vmm == Vmm::libvirt || spec.connect.empty(), "connect: needs vmm = libvirt");
+  for (const std::string& note : spec.fail_on)
+    check(std::ranges::find(kNotes, note) != std::end(kNotes),
+          "fail_on: " + in_quotes(note) + " is not one of " + note_names());
   if (const std::string trace = trace_problems(spec); !trace.empty()) check(false, trace);
   if (problems.empty()) return {};
   return usage_error(problems);

@@ -1,6 +1,7 @@
 // The console's findings as plain record values.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "harness/console/analyzer.h"
@@ -13,6 +14,14 @@ inline std::vector<results::Finding> to_records(const std::vector<console::Findi
   for (const console::Finding& finding : findings)
     out.push_back({finding.title, finding.kind, finding.culprit, finding.cpu, finding.task,
                    finding.first_line, finding.last_line, finding.corrupted, finding.excerpt});
+  return out;
+}
+
+// The notes that a spec wants to fail; it was validated.
+inline std::vector<console::Kind> kinds_of(const std::vector<std::string>& fail_on) {
+  std::vector<console::Kind> out;
+  for (const std::string& note : fail_on)
+    if (const auto kind = console::kind_named(note)) out.push_back(*kind);
   return out;
 }
 

@@ -16,8 +16,9 @@ void hear(const console::Analyzer& console, verdict::Evidence& evidence) {
   evidence.findings = console.findings();
 }
 
-void hear_log(const std::vector<std::string>& log, verdict::Evidence& evidence) {
-  console::Analyzer analyzer;
+void hear_log(const std::vector<std::string>& log, std::vector<console::Kind> fail_on,
+              verdict::Evidence& evidence) {
+  console::Analyzer analyzer(std::move(fail_on));
   for (const std::string& line : log) analyzer.feed(line + "\n");
   analyzer.finish();
   evidence.findings_from_log = analyzer.findings();

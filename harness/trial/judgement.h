@@ -13,8 +13,9 @@ subtests::Summary chosen(subtests::Summary of_output, subtests::Summary of_conso
 
 // What the guest's console told, all of it.
 void hear(const console::Analyzer& console, verdict::Evidence& evidence);
-// Reports that are in the kernel's log but never reached the console.
-void hear_log(const std::vector<std::string>& log, verdict::Evidence& evidence);
+// Reports that are in the kernel's log but never reached the console. `fail_on`: as in a spec.
+void hear_log(const std::vector<std::string>& log, std::vector<console::Kind> fail_on,
+              verdict::Evidence& evidence);
 
 // Sets all of the record that is a judgement: verdict, findings, subtests, incident, counters.
 void judge(const verdict::Evidence& evidence, results::TrialRecord& record);

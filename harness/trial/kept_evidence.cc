@@ -45,9 +45,18 @@ std::size_t before_line(const std::vector<console::Finding>& findings, std::uint
       findings, [&](const console::Finding& finding) { return finding.first_line <= line; }));
 }
 
-void hear_folder(const fs::path& folder, const std::string& console, KeptEvidence& kept) {
+// Notes that the trial's spec wanted to fail: those that stand among its findings.
+std::vector<console::Kind> failing_notes(const results::TrialRecord& record) {
+  std::vector<console::Kind> out;
+  for (const results::Finding& finding : record.findings)
+    if (console::is_note(finding.kind)) out.push_back(finding.kind);
+  return out;
+}
+
+void hear_folder(const fs::path& folder, const std::string& console,
+                 const results::TrialRecord& record, KeptEvidence& kept) {
   verdict::Evidence& evidence = kept.evidence;
-  console::Analyzer analyzer;
+  console::Analyzer analyzer(failing_notes(record));
   subtests::Parser of_output, of_console(true);
   analyzer.feed(console);
   analyzer.finish();
@@ -64,7 +73,7 @@ void hear_folder(const fs::path& folder, const std::string& console, KeptEvidenc
   if (std::holds_alternative<verdict::HeartbeatSilence>(evidence.ending) ||
       std::holds_alternative<verdict::ProgressSilence>(evidence.ending) ||
       std::holds_alternative<verdict::DeadlinePassed>(evidence.ending))
-    hear_log(evidence.autopsy.kernel_log, evidence);
+    hear_log(evidence.autopsy.kernel_log, failing_notes(record), evidence);
   if (console.size() > results::ConsoleLog::kHead &&
       console.contains(results::ConsoleLog::kDroppedMark))
     kept.assumed.emplace_back("the console log lacks its middle: what stood there is not judged");
@@ -102,7 +111,7 @@ Result<KeptEvidence> read_evidence(const fs::path& folder, const results::TrialR
       kept.evidence.nmi_after_line =
           lines_at(*older.nmi_at_s, *console, text_of(folder / "console.times"));
   }
-  hear_folder(folder, *console, kept);
+  hear_folder(folder, *console, record, kept);
   return kept;
 }
 

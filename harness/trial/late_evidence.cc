@@ -5,6 +5,7 @@
 #include "harness/autopsy/inspector.h"
 #include "harness/trace/trace.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/findings.h"
 #include "harness/trial/judgement.h"
 #include "harness/trial/live_trace.h"
 #include "harness/trial/trace_files.h"
@@ -85,7 +86,7 @@ void let_go_on(const Scene& scene) {
 void examine_silence(const Scene& scene) {
   Evidence& evidence = scene.evidence;
   take_autopsy(scene);
-  hear_log(evidence.autopsy.kernel_log, evidence);
+  hear_log(evidence.autopsy.kernel_log, kinds_of(scene.plan.spec.fail_on), evidence);
   if (scene.monitor.vm_ended() || shows_stacks(evidence.autopsy)) return;
   let_go_on(scene);
   raise_nmi(scene);

@@ -15,7 +15,7 @@ constexpr int kPatience = 3;
 }  // namespace
 
 Monitor::Monitor(Clock& clock, const Limits& limits, Observer& observer)
-    : clock_(clock), limits_(limits), observer_(observer) {}
+    : clock_(clock), limits_(limits), observer_(observer), analyzer_(limits.fail_on) {}
 
 void Monitor::begin(pid_t vm_process) {
   begun_ = last_console_ = clock_.now();
@@ -43,7 +43,7 @@ void Monitor::end_console() {
 
 void Monitor::slow_down(double factor) {
   // Not that of beats: there, time that the host took is not counted anyway.
-  for (Clock::duration* limit : {&limits_.progress, &limits_.settle})
+  for (Clock::duration* limit : {&limits_.progress, &limits_.settle, &limits_.aftermath})
     *limit = std::chrono::duration_cast<Clock::duration>(*limit * factor);
 }
 
@@ -58,8 +58,12 @@ void Monitor::on_vm_event(vm::VmEvent event) {
     console_tests_.feed(console->bytes);
     const auto& findings = analyzer_.findings();
     if (!findings.empty() && findings_told_ == 0) first_finding_at_ = clock_.now();
-    for (; findings_told_ < findings.size(); ++findings_told_)
-      observer_.on_finding(findings[findings_told_]);
+    for (; findings_told_ < findings.size(); ++findings_told_) {
+      const console::Finding& finding = findings[findings_told_];
+      if (!work_stopped_at_ && finding.severity >= console::kStopsWork)
+        work_stopped_at_ = clock_.now();
+      observer_.on_finding(finding);
+    }
   } else if (auto* shutdown = std::get_if<vm::GuestShutdown>(&event)) {
     shutdown_reason_ = shutdown->reason;
     observer_.on_event("guest-shutdown", shutdown->reason);
@@ -121,13 +125,22 @@ void Monitor::on_beat(const wire::Beat& beat) {
   timeline_.beat(last_beat_[beat.cpu], beat);
 }
 
+// A complaint does not stop the work: an oops may come of it, which says more.
+bool Monitor::reports_are_whole() const {
+  if (analyzer_.findings().empty()) return false;
+  const auto now = clock_.now();
+  if (work_stopped_at_ && now - *work_stopped_at_ >= limits_.settle) return true;
+  const bool working = hello_ && !exit_;
+  const auto patience = working ? std::max(limits_.settle, limits_.aftermath) : limits_.settle;
+  return !work_stopped_at_ && now - first_finding_at_ >= patience;
+}
+
 // What ends any wait at once.
 std::optional<Ending> Monitor::urgent() const {
   if (interrupted_) return *interrupted_;
   if (vm_ended_) return *vm_ended_;
   if (vm_stopped_) return *vm_stopped_;
-  if (!analyzer_.findings().empty() && clock_.now() - first_finding_at_ >= limits_.settle)
-    return verdict::ConsoleReport{};
+  if (reports_are_whole()) return verdict::ConsoleReport{};
   if (protocol_error_) return *protocol_error_;
   // A closed stream is often the first sign of a VM that is about to end: its
   // exit, if it comes, says more.

@@ -28,12 +28,14 @@ struct Limits {
   Clock::duration first_output{};  // VM start to the kernel's first line
   Clock::duration heartbeat{};     // a CPU's silence
   Clock::duration fresh_beat = std::chrono::milliseconds(1500);  // beats come every second
-  Clock::duration progress{};  // the workload's silence; zero: it need not show any
-  Clock::duration settle{};    // a report's head until its evidence is complete
-  Clock::duration total{};     // the whole trial
+  Clock::duration progress{};   // the workload's silence; zero: it need not show any
+  Clock::duration settle{};     // a report's head until its evidence is complete
+  Clock::duration aftermath{};  // a complaint's head until the trial ends, while the workload runs
+  Clock::duration total{};      // the whole trial
   // By how much the above are longer because the vCPUs share host CPUs. What the host
   // really took from a vCPU is known: of time that it was given, 1/overcommit is enough.
   double overcommit = 1;
+  std::vector<console::Kind> fail_on = {};  // notes of the kernel that are reports all the same
 };
 
 class Monitor {
@@ -94,6 +96,7 @@ class Monitor {
   std::optional<verdict::Ending> pump(const Done& done, Clock::time_point deadline,
                                       const std::function<std::optional<verdict::Ending>()>& check);
   std::optional<verdict::Ending> urgent() const;
+  bool reports_are_whole() const;
   std::optional<verdict::Ending> silence() const;
   verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
   // Every CPU that ever beat did so after the workload's end, or just before it.
@@ -116,6 +119,7 @@ class Monitor {
   Timeline timeline_;
   Clock::time_point begun_{}, next_sample_{}, hello_at_{}, last_progress_{}, last_console_{};
   Clock::time_point first_finding_at_{};
+  std::optional<Clock::time_point> work_stopped_at_;  // by a report worse than a complaint
 
   std::optional<wire::Hello> hello_;
   std::optional<wire::Exit> exit_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/spec/spec.h"
+#include "harness/trial/findings.h"
 #include "harness/vm/fake_vm.h"
 
 namespace ktrial::trial {
@@ -219,6 +221,68 @@ TEST_F(MonitorTest, TheKernelSpeaksBeforeQuietCpusAreJudged) {
   EXPECT_FALSE(monitor->wait_hello());
   say(wire::Beat{.cpu = 0});
   expect<verdict::ConsoleReport>(monitor->watch_workload());
+}
+
+// A note fails nothing, unless the spec says so.
+TEST_F(MonitorTest, ANoteIsAReportWhereTheSpecSaysSo) {
+  for (const std::string_view note : spec::kNotes) {
+    ASSERT_EQ(kinds_of({std::string(note)}).size(), 1U) << note;
+    EXPECT_TRUE(console::is_note(kinds_of({std::string(note)})[0])) << note;
+  }
+  for (const bool fails : {false, true}) {
+    Limits l = limits();
+    l.fail_on = kinds_of(fails ? std::vector<std::string>{"out_of_memory"}
+                               : std::vector<std::string>{"page_allocation"});
+    start({{10ms, vm::ConsoleBytes{"[    9.000000] Out of memory: Killed process 9 (a)\n"}}}, l);
+    say(wire::Hello{});
+    EXPECT_FALSE(monitor->wait_hello());
+    const Beating beating(*this, [&](int beats) {
+      say(wire::Progress{});
+      if (beats == 20) say(wire::Exit{});
+    });
+    const Ending ending = monitor->watch_workload();
+    EXPECT_EQ(std::holds_alternative<verdict::ConsoleReport>(ending), fails);
+    EXPECT_EQ(monitor->console().findings().size(), fails ? 1U : 0U);
+    EXPECT_EQ(monitor->console().notes().size(), fails ? 0U : 1U);
+  }
+}
+
+constexpr const char* kWarning =
+    "[    9.000000] WARNING: CPU: 1 PID: 7 at a/b.c:6 foo_warn+0x1/0x2\n";
+constexpr const char* kOops =
+    "[   14.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n";
+
+// A complaint is no end: the oops that comes of it is waited for while the workload runs.
+TEST_F(MonitorTest, WhatComesOfAComplaintIsWaitedFor) {
+  Limits l = limits();
+  l.progress = l.heartbeat = 60s;
+  l.aftermath = 10s;
+  start({{10ms, vm::ConsoleBytes{kWarning}}, {5s, vm::ConsoleBytes{kOops}}}, l);
+  say(wire::Hello{});
+  EXPECT_FALSE(monitor->wait_hello());
+  const auto begun = clock.now();
+  expect<verdict::ConsoleReport>(monitor->watch_workload());
+  EXPECT_EQ(monitor->console().findings().size(), 2U);
+  EXPECT_LT(clock.now() - begun, 6s);  // of the fake clock: an oops needs only to settle
+}
+
+TEST_F(MonitorTest, AComplaintEndsTheTrialWhenNothingComesOfIt) {
+  for (const bool exits : {false, true}) {
+    Limits l = limits();
+    l.progress = l.heartbeat = 60s;
+    l.aftermath = 10s;
+    start({{10ms, vm::ConsoleBytes{kWarning}}}, l);
+    say(wire::Hello{});
+    EXPECT_FALSE(monitor->wait_hello());
+    const auto begun = clock.now();
+    std::optional<Beating> beating;
+    if (exits)
+      beating.emplace(*this, [&](int beats) {
+        if (beats == 20) say(wire::Exit{});
+      });
+    expect<verdict::ConsoleReport>(monitor->watch_workload());
+    EXPECT_EQ(clock.now() - begun >= 10s, !exits);
+  }
 }
 
 TEST_F(MonitorTest, TheWholeTrialHasALimit) {

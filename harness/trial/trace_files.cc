@@ -58,7 +58,7 @@ trace::Mark mark_of(const results::Finding& finding, std::uint64_t stamp_us, std
 std::vector<trace::Mark> reports_of_log(const Scene& scene, const std::vector<std::string>& log) {
   std::vector<trace::Mark> out;
   if (!stamps_can_be_placed(scene)) return out;
-  console::Analyzer analyzer;
+  console::Analyzer analyzer(kinds_of(scene.plan.spec.fail_on));
   ConsoleNotes notes;
   for (const std::string& record : log) {  // a record may have several lines
     analyzer.feed(record + "\n");

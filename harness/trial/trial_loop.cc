@@ -4,6 +4,7 @@
 
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/findings.h"
 #include "harness/trial/judgement.h"
 #include "harness/trial/kept_evidence.h"
 #include "harness/trial/late_evidence.h"
@@ -27,8 +28,10 @@ Limits limits_of(const Plan& plan) {
           .heartbeat = plan.timeouts.heartbeat_silence,
           .progress = plan.progress,
           .settle = plan.timeouts.report_settle,
+          .aftermath = plan.timeouts.aftermath,
           .total = plan.total,
-          .overcommit = plan.overcommit};
+          .overcommit = plan.overcommit,
+          .fail_on = kinds_of(plan.spec.fail_on)};
 }
 
 vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel) {

@@ -74,9 +74,9 @@ bool is_stale_breakpoint(const console::Finding& finding) {
 // lockup, a hang). A complaint names it only where nothing worse came; both stand in the record.
 const console::Finding& naming_report(const std::vector<console::Finding>& findings,
                                       std::size_t own) {
-  constexpr int kStopsWork = 50;  // see console::severity_of()
   for (std::size_t i = 0; i < own; ++i)
-    if (findings[i].severity >= kStopsWork && !is_our_setup(findings[i])) return findings[i];
+    if (findings[i].severity >= console::kStopsWork && !is_our_setup(findings[i]))
+      return findings[i];
   return findings.front();
 }
 
@@ -283,6 +283,12 @@ std::optional<Verdict> from_subtests(const Evidence& evidence, const wire::Exit&
   return std::nullopt;
 }
 
+// What a shell ends with when a command was not found, or could not be executed (POSIX.1-2017,
+// XCU 2.8.2): that says something of the guest's files, and nothing of its kernel.
+bool lacks_a_program(const Evidence& evidence, const wire::Exit& exit) {
+  return !evidence.workload_protocol && (exit.value == 126 || exit.value == 127);
+}
+
 Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
   const std::string what = evidence.workload.empty() ? "the workload" : evidence.workload;
   const std::string detail = exit.detail.empty() ? "" : ": " + exit.detail;
@@ -301,6 +307,13 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
     case wire::ExitKind::exited:
       break;
   }
+  if (lacks_a_program(evidence, exit))
+    return inconclusive(
+        Kind::workload_unfit,
+        fmt::format(
+            "{} ended with status {}: a program that it runs is not in the guest, or cannot "
+            "be run there; the guest has the packed command and its libraries alone",
+            what, exit.value));
   if (auto verdict = from_subtests(evidence, exit)) return *verdict;
   if (cannot_run(evidence, exit))
     return inconclusive(Kind::workload_unfit, what + " cannot run on this kernel" + detail);

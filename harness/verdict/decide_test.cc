@@ -10,6 +10,7 @@ using results::Outcome;
 console::Finding finding(Kind kind, std::string title, std::string culprit = "") {
   console::Finding out{};
   out.kind = kind;
+  out.severity = console::severity_of(kind);
   out.title = std::move(title);
   out.culprit = std::move(culprit);
   return out;
@@ -39,7 +40,24 @@ struct Case {
 std::vector<Case> cases() {
   const auto lockup = finding(Kind::soft_lockup, "BUG: soft lockup in f", "g");
   const auto oops = finding(Kind::oops, "BUG: unable to handle kernel paging request in f", "f");
+  const auto warning = finding(Kind::warning, "WARNING in g", "g");
   return {
+      {"AComplaintDoesNotNameWhatWasWorse",
+       {.ending = ConsoleReport{}, .findings = {warning, oops}},
+       Outcome::fail,
+       oops.title,
+       "oops"},
+      {"TheFirstThatStoppedWorkNames",
+       {.ending = ConsoleReport{}, .findings = {warning, oops, lockup}},
+       Outcome::fail,
+       oops.title,
+       "oops"},
+      {"OfComplaintsTheFirstNames",
+       {.ending = ConsoleReport{},
+        .findings = {warning, finding(Kind::warning, "WARNING in h", "h")}},
+       Outcome::fail,
+       warning.title,
+       "warning"},
       {"HealthyRun", {.ending = AgentResult{exited(0)}}, Outcome::pass, "", ""},
       {"WorkloadSaysBroken",
        {.ending = AgentResult{exited(1)}, .workload = "w"},
@@ -55,6 +73,24 @@ std::vector<Case> cases() {
        {.ending = AgentResult{exited(2)}, .workload = "cmd", .workload_protocol = false},
        Outcome::fail,
        "cmd failed",
+       "workload"},
+      {"UserCommandCallsWhatTheGuestLacks",
+       {.ending = AgentResult{exited(127)}, .workload = "sh", .workload_protocol = false},
+       Outcome::inconclusive,
+       "",
+       "workload_unfit"},
+      {"UserCommandCallsWhatCannotBeRun",
+       {.ending = AgentResult{exited(126)},
+        .workload = "sh",
+        .workload_protocol = false,
+        .subtests = tests({{"a", subtests::Result::fail, "", {}}})},
+       Outcome::inconclusive,
+       "",
+       "workload_unfit"},
+      {"OurWorkloadsStatusIsAFailure",
+       {.ending = AgentResult{exited(127)}, .workload = "w"},
+       Outcome::fail,
+       "w failed",
        "workload"},
       {"WorkloadDidNotStart",
        {.ending = AgentResult{{.kind = wire::ExitKind::not_started, .value = 2}}},

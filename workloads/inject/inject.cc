@@ -114,34 +114,39 @@ void stop_fair_servers() {
 int main(int argc, char** argv) {
   if (getpid() == 1) be_init();
   std::string fault = "none";
-  std::int64_t cpu = 1, lines = 4000;
-  const double duration_s = parse_arguments(argc, argv,
-                                            {{"fault", Choice{&fault,
-                                                              {"none",
-                                                               "soft_lockup",
-                                                               "hard_lockup",
-                                                               "hard_lockup_all",
-                                                               "rcu_stall",
-                                                               "rcu_exp_stall",
-                                                               "rcu_kthread_starved",
-                                                               "hung_task",
-                                                               "workqueue_stall",
-                                                               "warn",
-                                                               "bug",
-                                                               "oops",
-                                                               "gpf",
-                                                               "divide",
-                                                               "use_after_free",
-                                                               "list_corruption",
-                                                               "sleep_in_atomic",
-                                                               "panic",
-                                                               "triple_fault",
-                                                               "sysrq_crash",
-                                                               "oom",
-                                                               "user_crash",
-                                                               "console_flood"}}},
-                                             {"cpu", Integer{&cpu, 0, 254}},
-                                             {"lines", Integer{&lines, 1, 1000000}}});
+  std::string then = "none";
+  std::int64_t cpu = 1, lines = 4000, after = 5, then_cpu = 0;
+  const double duration_s = parse_arguments(
+      argc, argv,
+      {{"fault", Choice{&fault,
+                        {"none",
+                         "soft_lockup",
+                         "hard_lockup",
+                         "hard_lockup_all",
+                         "rcu_stall",
+                         "rcu_exp_stall",
+                         "rcu_kthread_starved",
+                         "hung_task",
+                         "workqueue_stall",
+                         "warn",
+                         "bug",
+                         "oops",
+                         "gpf",
+                         "divide",
+                         "use_after_free",
+                         "list_corruption",
+                         "sleep_in_atomic",
+                         "panic",
+                         "triple_fault",
+                         "sysrq_crash",
+                         "oom",
+                         "user_crash",
+                         "console_flood"}}},
+       {"then", Choice{&then, {"none", "warn_again", "bug", "oops", "gpf", "divide", "panic"}}},
+       {"after", Integer{&after, 0, 600}},
+       {"then_cpu", Integer{&then_cpu, 0, 254}},
+       {"cpu", Integer{&cpu, 0, 254}},
+       {"lines", Integer{&lines, 1, 1000000}}});
   const double wait_s = duration_s > 0 ? duration_s : 120;
   Progress progress("quarter seconds waited");
   progress.report(0, 0);
@@ -159,10 +164,16 @@ int main(int argc, char** argv) {
   await_clocksource();
   if (fault == "rcu_kthread_starved") stop_fair_servers();
   keep_off(static_cast<int>(cpu));
-  const std::string arguments = "fault=" + fault + " cpu=" + std::to_string(cpu) +
-                                " seconds=" + std::to_string(static_cast<int>(wait_s) + 60);
+  std::string arguments = "fault=" + fault + " cpu=" + std::to_string(cpu) +
+                          " seconds=" + std::to_string(static_cast<int>(wait_s) + 60);
+  double short_wait_s = kShortWait;
+  if (then != "none") {
+    arguments += " then=" + then + " after=" + std::to_string(after) +
+                 " then_cpu=" + std::to_string(then_cpu);
+    short_wait_s += static_cast<double>(after);
+  }
   const pid_t child = plant(arguments);
-  await_effects(child, stalls(fault) ? wait_s : std::min(wait_s, kShortWait), progress);
+  await_effects(child, stalls(fault) ? wait_s : std::min(wait_s, short_wait_s), progress);
   std::printf("%s was planted and had no effect\n", fault.c_str());
   return kHealthy;
 }
