@@ -49,6 +49,7 @@ WordRule no_x86_words() {
           {"harness/kernel/elf.cc", "the names of all of ELF's machines"},
           {"harness/kernel/image.cc", "says whose image that is which no row boots"},
           {"harness/console/", "reads the reports of every architecture"},
+          {"results/signature.cc", "names of functions of every architecture"},
           {"harness/mail/", "what people write of every architecture"},
           {"harness/reproduce/match.cc", "names of functions of every architecture"},
           {"harness/bundle/console_diff.cc", "lines that differ from boot to boot"},
@@ -77,7 +78,7 @@ WordRule no_waits_of_seconds() {
               {"harness/vm/qemu/accel.cc", "an age: of an answer that rests on time"},
               {"harness/trial/monitor.", "how often the guest is sampled; how old a fresh beat is"},
               {"harness/trial/timeline.cc", "the width of a window"},
-                  {"harness/cli/campaign_screen.cc", "an interval that is shown"},
+              {"harness/cli/campaign_screen.cc", "an interval that is shown"},
               {"harness/cli/reproduce_command.cc", "a budget"},
               {"harness/selftest/faults.cc", "how long a planted fault is given to show"},
           }};

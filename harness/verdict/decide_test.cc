@@ -21,9 +21,6 @@ autopsy::HostEvidence starved() {
 autopsy::HostEvidence busy() {
   return {.window_s = 20, .pressure = 80, .vcpus = {{.cpu = 0, .ran_s = 10, .waited_s = 10}}};
 }
-autopsy::HostEvidence quiet() {
-  return {.window_s = 20, .pressure = 5, .vcpus = {{.cpu = 0, .ran_s = 19, .waited_s = 1}}};
-}
 subtests::Summary tests(std::vector<subtests::Subtest> list, std::size_t missing = 0) {
   return {.format = subtests::Format::tap, .tests = std::move(list), .missing = missing};
 }
@@ -122,44 +119,6 @@ std::vector<Case> cases() {
        Outcome::fail,
        "BUG: soft lockup in f",
        "soft_lockup"},
-      // A kernel's self-tests run for seconds; half the time makes a soft lockup of them.
-      {"StallAtBootOnABusyHost",
-       {.ending = ConsoleReport{}, .findings = {lockup}, .host = busy()},
-       Outcome::inconclusive,
-       "",
-       "host_starved"},
-      {"RcuStallAtBootOnABusyHost",
-       {.ending = ConsoleReport{},
-        .findings = {finding(Kind::rcu_stall, "INFO: rcu detected stall in f", "g")},
-        .host = busy()},
-       Outcome::inconclusive,
-       "",
-       "host_starved"},
-      {"HungTaskAtBootOnABusyHost",
-       {.ending = ConsoleReport{},
-        .findings = {finding(Kind::hung_task, "INFO: task hung in f", "g")},
-        .host = busy()},
-       Outcome::inconclusive,
-       "",
-       "host_starved"},
-      {"StallAtBootOnAQuietHost",
-       {.ending = ConsoleReport{}, .findings = {lockup}, .host = quiet()},
-       Outcome::fail,
-       "BUG: soft lockup in f",
-       "soft_lockup"},
-      {"StallAtBootOnABusyHostThatIsProven",
-       {.ending = ConsoleReport{},
-        .findings = {lockup},
-        .host = busy(),
-        .autopsy = {.looks = 2, .culprit = autopsy::Culprit{0, "g", "", true}}},
-       Outcome::fail,
-       "BUG: soft lockup in f",
-       "soft_lockup"},
-      {"OopsAtBootOnABusyHost",
-       {.ending = ConsoleReport{}, .findings = {oops}, .host = busy()},
-       Outcome::fail,
-       oops.title,
-       "oops"},
       {"OopsOnAStarvedHost",
        {.ending = ConsoleReport{}, .findings = {lockup, oops}, .host = starved()},
        Outcome::fail,
