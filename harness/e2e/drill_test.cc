@@ -158,7 +158,7 @@ TEST_F(DrillTest, TheModelRegressionIsFoundWithItsCulprit) {
 }
 
 TEST_F(DrillTest, TwoFaultsInOneGuestAreBothTold) {
-  for (const std::string kernel :
+  for (const std::string& kernel :
        {std::string(kKernel), std::string(k612Kernel), std::string(kFixedKernel)}) {
     REQUIRE_KERNEL(kernel);
     for (const TwoFaults& faults :
