@@ -295,12 +295,12 @@ TEST(UnderstandTest, FilesBesideAReportBelongToIt) {
 
 TEST(UnderstandTest, OfManyThreadsTheOneThatFails) {
   std::string box;
-  for (int i = 0; i < 50; ++i)
+  for (int i = 0; i < 1200; ++i)
     box += "From x@y Thu Jan  1 00:00:00 1970\nFrom: a@b\nSubject: talk " + std::to_string(i) +
            "\nMessage-ID: <t" + std::to_string(i) + "@x>\n\n" +
-           (i == 31 ? kOops : "Nothing of interest.\n") + "\n";
+           (i == 1131 ? kOops : "Nothing of interest.\n") + "\n";
   const auto report = read(box, "x.mbox");
-  EXPECT_EQ(report.subject, "talk 31");
+  EXPECT_EQ(report.subject, "talk 1131");
   EXPECT_EQ(value(report, "culprit"), "foo_mount_setup");
   ASSERT_FALSE(report.notes.empty());
 }

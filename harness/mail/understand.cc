@@ -196,9 +196,13 @@ class Reader::Impl {
                         (bare.empty() && message.parts.empty());
       if (answers || same) return join(thread, message);
     }
+    // The oldest one without a failure makes room: a mailbox is larger than what is remembered.
     if (threads_.size() >= kMaxThreads) {
       more_threads_ = true;
-      return nullptr;
+      const auto quiet =
+          std::ranges::find_if(threads_, [](const Thread& t) { return !t.failed(); });
+      if (quiet == threads_.end()) return nullptr;
+      threads_.erase(quiet);
     }
     Thread& thread = threads_.emplace_back();
     thread.subject = message.subject;
