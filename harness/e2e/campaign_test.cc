@@ -54,7 +54,8 @@ TEST_F(CampaignTest, KilledAndGoneOnWithNothingIsLostOrDoubled) {
     trials += cell["trials"].get<std::size_t>();
   }
   std::size_t recorded = 0;
-  for (const auto& one : run({"report", "--list", "--format", "json"}).json()["runs"])
+  const auto list = run({"report", "--list", "--format", "json"}).json();
+  for (const auto& one : list["runs"])
     recorded += one["passed"].get<std::size_t>() + one["inconclusive"].get<std::size_t>();
   EXPECT_EQ(trials, recorded);
   // Once more it is at its end.
