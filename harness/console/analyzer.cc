@@ -100,6 +100,9 @@ class Analyzer::Impl final : public LineReader {
   // Text that user space wrote is no report, except where the report is a program's.
   bool believable(const Rule& rule, const Line& line) const {
     const bool programs = rule.kind == Kind::memory_leak || rule.kind == Kind::test_harness;
+    // Where the kernel speaks, the end of any program is no report.
+    if (rule.kind == Kind::test_harness && rule.role == Role::other)
+      return !stream.envelope().saw_kernel_line();
     if (programs && !open_.empty()) return line.kernel;
     return line.kernel || programs;
   }
@@ -110,7 +113,7 @@ class Analyzer::Impl final : public LineReader {
     for (std::size_t i = 0; i < open_.size();) {
       Report& report = open_[i].report;
       const bool stays = brief || (report.stall() && (stall || !report.complete())) ||
-                         !report.same_writer(line) || report.entangle(line);
+                         !report.same_writer(line) || report.entangle(line, *head.rule);
       if (stays && open_.size() < kMaxOpen)
         ++i;
       else

@@ -63,6 +63,25 @@ TEST(EventTest, AnyOtherPanicDoesNot) {
               ElementsAre("BUG: soft lockup in foo_spin", "kernel panic: sysrq triggered crash"));
 }
 
+TEST(EventTest, AReportThatFaultsHasTheStackOfItsFault) {
+  const std::string cut =
+      "[    1.000001][    T7] WARNING: Nested lock was not taken\n"
+      "[    1.000002][    T7] a/7 is trying to lock:\n[    1.000003][    T7] but this task is not "
+      "holding:\n";
+  const auto fault = [](const std::string& caller) {
+    return "[    1.000004]" + caller +
+           " Oops: general protection fault: 0000 [#1] SMP\n[    1.000005]" + caller +
+           " RIP: 0010:__lock_acquire+0x1/0x2\n[    1.000006]" + caller +
+           " Call Trace:\n[    1.000007]" + caller + "  lock_acquire+0x1/0x2\n[    1.000008]" +
+           caller + "  foo_fill+0x1/0x2\n";
+  };
+  EXPECT_THAT(titles(cut + fault("[    T7]")),
+              ElementsAre("WARNING: nested lock was not taken in foo_fill",
+                          "general protection fault in foo_fill"));
+  EXPECT_THAT(titles(cut + fault("[    T8]")), ElementsAre("WARNING: nested lock was not taken",
+                                                           "general protection fault in foo_fill"));
+}
+
 TEST(EventTest, OtherCpusAndTasksAreOtherEvents) {
   EXPECT_THAT(titles("[    1.000001] watchdog: CPU 1 Hard LOCKUP\n"
                      "[    1.000002] watchdog: CPU 2 Hard LOCKUP\n"),
