@@ -53,8 +53,10 @@ class Analyzer::Impl final : public LineReader {
   void on_line(const Line& line) {
     note_environment(line);
     const Boots::Seen boot = boots_.read(line);
-    if (boot != Boots::Seen::nothing)
+    if (boot != Boots::Seen::nothing) {
       while (!open_.empty()) close(0);
+      kill_awaited_ = false;
+    }
     if (boot == Boots::Seen::unexpected_reboot)
       open({.rule = &reboot_rule(), .title = std::string(reboot_rule().title)}, line);
     auto head = match_head(trim_left(line.body));
@@ -62,6 +64,7 @@ class Analyzer::Impl final : public LineReader {
       const auto whole = std::ranges::find_if(
           open_, [&](const Open& open) { return is_part_of(open.report, *head, line); });
       if (whole == open_.end()) {
+        if (ends_oom_kill(*head->rule)) return;
         open(std::move(*head), line);
         return;
       }
@@ -105,6 +108,12 @@ class Analyzer::Impl final : public LineReader {
       return !stream.envelope().saw_kernel_line();
     if (programs && !open_.empty()) return line.kernel;
     return line.kernel || programs;
+  }
+
+  // "invoked oom-killer", some fifty lines, "Killed process": one kill.
+  bool ends_oom_kill(const Rule& rule) {
+    if (rule.kind != Kind::out_of_memory) return false;
+    return std::exchange(kill_awaited_, rule.role == Role::start) && rule.role != Role::start;
   }
 
   void open(Head head, const Line& line) {
@@ -155,6 +164,7 @@ class Analyzer::Impl final : public LineReader {
  private:
   std::vector<Open> open_;
   Boots boots_;
+  bool kill_awaited_ = false;
   std::vector<Kind> fail_on_;
 };
 

@@ -135,7 +135,7 @@ constexpr Rule kRules[] = {
      Role::die},
 
     // Memory
-    {R"(BUG: Bad page state in process)", bad_page, "BUG: Bad page state", Pick::stack},
+    {R"(BUG: Bad page state in process)", bad_page, "BUG: Bad page state", Pick::leak},
     {R"(BUG: Bad (page map|page cache|rss-counter state))", bad_page, R"(BUG: Bad \1)"},
     {R"(BUG: non-zero pgtables_bytes)", bad_page, "BUG: non-zero pgtables_bytes on freeing mm"},
     {R"(kmemleak: \d+ new suspected memory leaks)", memory_leak, "memory leak"},
