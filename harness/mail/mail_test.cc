@@ -193,7 +193,25 @@ TEST(UnderstandTest, JudgesVersions) {
       {"(6.13.8 did not do it)", {"6.13.8"}, {}},
       {"Still the old 6.18.2, which was fine.", {"6.18.2"}, {}},
       {"I cannot reproduce it with v6.18.1.", {"6.18.1"}, {}},
-      {"I'm announcing the release of the 6.17.3 kernel. 6.16.12 is end of life.", {}, {}}};
+      {"I'm announcing the release of the 6.17.3 kernel. 6.16.12 is end of life.", {}, {}},
+      {"We see the same on 6.12.33. It does not happen on 6.12.20.", {"6.12.20"}, {"6.12.33"}},
+      {"6.15.3 stalls after a minute; 6.15.2 does not.", {"6.15.2"}, {"6.15.3"}},
+      {"Works fine with 6.14.8, broken with 6.14.9.", {"6.14.8"}, {"6.14.9"}},
+      {"I also tried 6.16-rc4 which has the same problem.", {}, {"6.16-rc4"}},
+      {"This is a regression from 6.14 to 6.15.", {"6.14"}, {"6.15"}},
+      {"It broke between v6.14 and v6.15-rc1.", {"6.14"}, {"6.15-rc1"}},
+      {"Upgrading from 6.14.8 to 6.14.9 fixed it.", {}, {}},
+      {"#regzbot introduced: v6.14..v6.15", {"6.14"}, {"6.15"}},
+      {"Going back to 6.14.8 makes it go away.", {"6.14.8"}, {}},
+      {"I can reproduce it with both v6.15.2 and v6.16-rc1.", {}, {"6.15.2", "6.16-rc1"}},
+      {"6.1.140 and 6.6.93 are not affected.", {"6.1.140", "6.6.93"}, {}},
+      {"6.15.4 with the same commit is not affected.", {"6.15.4"}, {}},
+      {"Since 6.14.9 the machine freezes.", {}, {"6.14.9"}},
+      {"It should be fixed in 6.16-rc5.", {}, {}},
+      {"This no longer happens in 6.16-rc1.", {"6.16-rc1"}, {}},
+      {"6.14.8: works\n6.14.9: hangs", {"6.14.8"}, {"6.14.9"}},
+      {"| 6.14.8 | good |\n| 6.14.9 | bad |", {"6.14.8"}, {"6.14.9"}},
+      {"Rebased on v6.16-rc1.", {}, {}}};
   for (const Row& row : kTable) {
     const auto report = read(std::string(row.text) + "\n", "x.txt");
     EXPECT_EQ(values(report, "release_good"), row.good) << row.text;
@@ -232,6 +250,10 @@ TEST(UnderstandTest, ReadsFieldsOfProse) {
       {"#syz fix: exact-commit-title\n", "fixes", {}},
       {"#syz fix: mm: do it right\n", "fixes", {"mm: do it right"}},
       {"git tree:       linux-next\n", "tree", {"linux-next"}},
+      {"compiler: aarch64-linux-gcc (GCC) 9.1.0\n", "release", {}},
+      {"commit: d006330b Merge tag 'sound-6.16-rc6' of git://x\n", "release", {}},
+      {"since the update my X1 (Intel, 16 threads) no longer works\n", "cpus", {"16"}},
+      {"in testcase: trinity\n", "workload", {"trinity"}},
       {"C reproducer:   https://example.org/x/repro.c?x=1\n",
        "reproducer",
        {"https://example.org/x/repro.c?x=1"}},
