@@ -1,5 +1,6 @@
 // Mails, pages and pasted text in the forms that they come in, as tables of small made-up ones.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <string>
@@ -211,6 +212,12 @@ TEST(UnderstandTest, JudgesVersions) {
       {"This no longer happens in 6.16-rc1.", {"6.16-rc1"}, {}},
       {"6.14.8: works\n6.14.9: hangs", {"6.14.8"}, {"6.14.9"}},
       {"| 6.14.8 | good |\n| 6.14.9 | bad |", {"6.14.8"}, {"6.14.9"}},
+      {"Bad: 6.13-rc1, 6.13-rc4\n(6.11 was never tried, 6.14 is not out yet.)\n6.12 is good.",
+       {"6.12"},
+       {"6.13-rc1", "6.13-rc4"}},
+      {"6.18.15 is good. A guest with two CPUs does not freeze on 6.19.6 either.",
+       {"6.18.15"},
+       {"6.19.6"}},
       {"Rebased on v6.16-rc1.", {}, {}}};
   for (const Row& row : kTable) {
     const auto report = read(std::string(row.text) + "\n", "x.txt");
@@ -325,6 +332,24 @@ TEST(UnderstandTest, OfManyThreadsTheOneThatFails) {
   EXPECT_EQ(report.subject, "talk 1131");
   EXPECT_EQ(value(report, "culprit"), "foo_mount_setup");
   ASSERT_FALSE(report.notes.empty());
+}
+
+// A mailbox of 10 MiB, of which no more is kept than what its mails say.
+TEST(UnderstandTest, AMailboxIsNotHeld) {
+  std::string body;
+  while (body.size() < (1u << 20)) body += "[   12.000001] a line of a console that says nothing\n";
+  Reader reader;
+  reader.begin("x.mbox");
+  std::size_t first = 0;
+  for (int i = 0; i < 10; ++i) {
+    reader.feed("From x@y Thu Jan  1 00:00:00 1970\nFrom: a@b\nSubject: talk " + std::to_string(i) +
+                "\nMessage-ID: <t" + std::to_string(i) + "@x>\n\n");
+    reader.feed(body);
+    reader.feed("\n");
+    if (i == 2) first = ::mallinfo2().uordblks;
+  }
+  EXPECT_LT(::mallinfo2().uordblks, first + (2u << 20)) << "grows with what was read";
+  EXPECT_FALSE(reader.finish().notes.empty());
 }
 
 TEST(UnderstandTest, NothingIsAnAnswer) {

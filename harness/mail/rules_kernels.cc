@@ -30,9 +30,15 @@ void read_keys(const Paragraph& paragraph, int age, Facts& facts) {
       R"(^(linux )?(kernel|kernel version|kernel release|version|release|uname( -[ra])?|linux version|kernel-version|tested on|affected version)$)");
   const std::uint64_t line = paragraph.line_of(0);
   const std::string_view value = kv.value;
+  // "6.12.5, 6.12.9", not what is said in brackets behind them.
+  static const RE2 kBetween(R"(^["'`]?\s*(,|;|/|and|or|&|, ?and)?\s*["'`]?$)");
   const auto each = [&](std::string_view field) {
-    for (const Version& version : versions_in(value))
+    std::size_t end = 0;
+    for (const Version& version : versions_in(value)) {
+      if (end > 0 && !full_match(value.substr(end, version.at - end), kBetween)) return;
       facts.add(field, version.text, line, 80 - age);
+      end = version.end;
+    }
   };
   if (full_match(kv.key, kGood)) each("release_good");
   if (full_match(kv.key, kBad)) each("release_bad");
