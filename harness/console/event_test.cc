@@ -99,22 +99,24 @@ TEST(EventTest, AReportThatFaultsHasTheStackOfItsFault) {
            " Call Trace:\n[    1.000007]" + caller + "  lock_acquire+0x1/0x2\n[    1.000008]" +
            caller + "  foo_fill+0x1/0x2\n";
   };
-  EXPECT_THAT(titles(cut + fault("[    T7]")),
+  EXPECT_THAT(titles_of_boot(cut + fault("[    T7]")),
               ElementsAre("WARNING: nested lock was not taken in foo_fill",
                           "general protection fault in foo_fill"));
-  EXPECT_THAT(titles(cut + fault("[    T8]")), ElementsAre("WARNING: nested lock was not taken",
-                                                           "general protection fault in foo_fill"));
+  EXPECT_THAT(
+      titles_of_boot(cut + fault("[    T8]")),
+      ElementsAre("WARNING: nested lock was not taken", "general protection fault in foo_fill"));
 }
 
 // Of a report that is made while a trap is looked at nothing else is known.
 TEST(EventTest, WhereAllIsInfrastructureTheTrapsCodeIsThePlace) {
   EXPECT_THAT(
-      titles("[    1.000001] BUG: using __this_cpu_read() in preemptible [00000000] code: a/9951\n"
-             "[    1.000002] Call Trace:\n[    1.000003]  dump_stack+0x1/0x2\n"
-             "[    1.000004]  check_preemption_disabled+0x1/0x2\n"
-             "[    1.000005]  trace_hardirqs_on+0x1/0x2\n"
-             "[    1.000006]  __bad_area_nosemaphore+0x1/0x2\n"
-             "[    1.000007]  asm_exc_page_fault+0x1/0x2\n"),
+      titles_of_boot(
+          "[    1.000001] BUG: using __this_cpu_read() in preemptible [00000000] code: a/9951\n"
+          "[    1.000002] Call Trace:\n[    1.000003]  dump_stack+0x1/0x2\n"
+          "[    1.000004]  check_preemption_disabled+0x1/0x2\n"
+          "[    1.000005]  trace_hardirqs_on+0x1/0x2\n"
+          "[    1.000006]  __bad_area_nosemaphore+0x1/0x2\n"
+          "[    1.000007]  asm_exc_page_fault+0x1/0x2\n"),
       ElementsAre("BUG: using __this_cpu_read() in preemptible code in __bad_area_nosemaphore"));
 }
 
