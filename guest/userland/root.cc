@@ -61,16 +61,14 @@ void mount_ram(const std::string& path, const char* mode) {
 std::string bind_lower(const std::string& cwd, std::string& notes) {
   if (mount(kLower, kNew, nullptr, MS_BIND, nullptr) != 0)
     return with_errno("cannot bind the root");
-  for (const char* folder : {"/tmp", "/var/tmp"})
-    if (access((kNew + std::string(folder)).c_str(), F_OK) == 0)
-      mount("tmpfs", (kNew + std::string(folder)).c_str(), "tmpfs", MS_NOSUID, "mode=1777");
-  if (access("/.ktrial/new/root", F_OK) == 0)
-    mount("tmpfs", "/.ktrial/new/root", "tmpfs", MS_NOSUID, "mode=0700");
-  for (const char* hidden : {"/tmp/", "/root/", "/var/tmp/"})
-    if (cwd.starts_with(hidden) && access((kLower + cwd).c_str(), F_OK) == 0) {
-      make_folders(kNew + cwd);
-      mount((kLower + cwd).c_str(), (kNew + cwd).c_str(), nullptr, MS_BIND, nullptr);
-    }
+  for (const std::string place : {"/tmp", "/var/tmp", "/root"}) {
+    if (access((kNew + place).c_str(), F_OK) != 0) continue;
+    const char* mode = place == "/root" ? "mode=0700" : "mode=1777";
+    mount("tmpfs", (kNew + place).c_str(), "tmpfs", MS_NOSUID, mode);
+    if (!cwd.starts_with(place + "/") || access((kLower + cwd).c_str(), F_OK) != 0) continue;
+    make_folders(kNew + cwd);
+    mount((kLower + cwd).c_str(), (kNew + cwd).c_str(), nullptr, MS_BIND, nullptr);
+  }
   notes = "/etc and /usr are read-only: this kernel has no overlay";
   return {};
 }

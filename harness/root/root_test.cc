@@ -43,10 +43,10 @@ TEST(FileServerTest, TheTwoServersOfOneNameAreToldApart) {
 
 TEST(FileServerTest, ItCannotWriteAndSeesNoProcess) {
   Share share{.program = {"/v", ServerKind::rust, ""}, .confine = "/c", .tree = "/", .host = true};
-  share.show = {"/home/me/work"};
+  share.show = {"/srv/work"};
   const auto user = arguments(share, "/place", 7);
   EXPECT_THAT(user, Contains("--host"));
-  EXPECT_THAT(user, Contains("--show=/home/me/work"));
+  EXPECT_THAT(user, Contains("--show=/srv/work"));
   EXPECT_THAT(user, Contains("--readonly"));
   EXPECT_THAT(user, Contains("--sandbox=chroot"));
   EXPECT_THAT(user, Contains("--fd=7"));

@@ -23,7 +23,8 @@ template <class Io>
 void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
          duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
-         vmm, connect, channel, machine, append, command, root, cwd, env, shares, input, axes] = spec;
+         vmm, connect, channel, machine, append, command, root, cwd, env, shares, input, axes] =
+      spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);

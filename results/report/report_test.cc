@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "results/report/batch.h"
 #include "results/report/golden.h"
 #include "results/store/json.h"
 
