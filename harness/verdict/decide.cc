@@ -277,10 +277,12 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
       return inconclusive(Kind::workload_not_started, what + " could not be started" + detail);
     case wire::ExitKind::deadline:
       // CPUs beat and progress was made to the end, else silence would have ended it.
-      return inconclusive(Kind::workload_slow,
-                          evidence.workload_protocol
-                              ? what + " made progress but did not finish in time"
-                              : what + " was still running when its time was over");
+      return inconclusive(
+          Kind::workload_slow,
+          evidence.workload_protocol
+              ? what + " made progress but did not finish in time"
+              : what + " was still running when its time was over" +
+                    (evidence.subtests.running.empty() ? "" : ", in " + evidence.subtests.running));
     case wire::ExitKind::signaled:
       return fails(fmt::format("{} was killed by signal {}", what, exit.value), Kind::workload, "",
                    "the workload died" + detail);
@@ -292,7 +294,9 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
         Kind::workload_unfit,
         fmt::format(
             "{} ended with status {}: a program that it runs is not in the guest, or cannot "
-            "be run there; the guest has the packed command and its libraries alone",
+            "be run there; without a root (--root host) it has the packed command and its "
+            "libraries "
+            "alone",
             what, exit.value));
   if (auto verdict = from_subtests(evidence, exit)) return *verdict;
   if (cannot_run(evidence, exit))
@@ -338,8 +342,7 @@ Verdict decide(const Evidence& evidence) {
           },
           [&](const AgentResult& result) { return from_exit(evidence, result.exit); },
           [&](const ChannelLost& lost) {
-            return inconclusive(Kind::channel_lost,
-                                "the channel to the guest broke: " + lost.reason);
+            return inconclusive(Kind::channel_lost, lost.part + " broke: " + lost.reason);
           },
           [&](const ProtocolError& error) {
             return inconclusive(Kind::protocol,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "results/report/batch.h"
 #include "results/report/golden.h"
 #include "results/short_outcomes.h"
 #include "results/store/json.h"
@@ -185,6 +186,21 @@ TEST(AnalyzeTest, TextAndJson) {
   ASSERT_TRUE(none);
   EXPECT_EQ((*none)["files"], Json::array());
   EXPECT_EQ((*none)["schema"], kSchema);
+}
+
+TEST(AnalyzeTest, SubtestsOfASavedLog) {
+  FileFindings file{"a.ktap", {}};
+  file.subtests = {{"s/one", "pass", "", {}}, {"s/\xff", "fail", "exit=1", {}}};
+  file.subtests_missing = 2;
+  EXPECT_EQ(analyze_text({file}),
+            "a.ktap: no report of the kernel\n  2 subtests: 1 fail, 1 pass, 2 missing\n"
+            "    fail  s/\\xff: exit=1\n");
+  const auto json = parse_json(analyze_json({file}));
+  ASSERT_TRUE(json);
+  EXPECT_EQ((*json)["files"][0]["subtests"].size(), 2u);
+  EXPECT_EQ((*json)["files"][0]["subtests_missing"], 2);
+  EXPECT_EQ(analyze_json({{"plain.log", {}}}).find("subtests"), std::string::npos);
+  EXPECT_NE(analyze_junit({file}).find("exit=1"), std::string::npos);
 }
 
 TEST(ListTest, OneLineARun) {
