@@ -11,7 +11,7 @@ constexpr int kHopeless = 5;
 class NightRun {
  public:
   NightRun(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
-        const NightHooks& hooks)
+           const NightHooks& hooks)
       : engine_(engine), cells_(cells), scheduler_(scheduler), hooks_(hooks) {}
 
   Status run() {

@@ -28,8 +28,8 @@ struct Finding {
   std::uint64_t first_line = 0, last_line = 0;  // 1-based, in the fed stream
   bool corrupted = false;  // the report is cut, interleaved beyond use, or lost messages
   Accuses accuses = Accuses::kernel;
-  int severity = 0;        // greater is worse; see severity_of()
-  std::string excerpt;     // the report's text without control bytes, at most 16 KiB
+  int severity = 0;     // greater is worse; see severity_of()
+  std::string excerpt;  // the report's text without control bytes, at most 16 KiB
 };
 
 // A line that speaks of the machine under the kernel rather than of the kernel: an unstable clock,
