@@ -23,7 +23,8 @@ template <class Io>
 void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
          duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
-         vmm, connect, channel, machine, append, command, axes] = spec;
+         vmm, connect, channel, machine, append, command, root, cwd, env, shares, input, axes] =
+      spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);
@@ -47,6 +48,11 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   io("machine", machine);
   io("append", append);
   io("command", command);
+  io("root", root);
+  io("cwd", cwd);
+  io("env", env);
+  io("shares", shares);
+  io("input", input);
   io("axes", axes);
 }
 

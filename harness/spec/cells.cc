@@ -71,6 +71,11 @@ constexpr Key kKeys[] = {
     {"channel", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.channel, parse_channel); }},
     {"machine", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.machine, parse_machine); }},
     {"append", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.append); }},
+    {"root", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.root); }},
+    {"cwd", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.cwd); }},
+    {"env", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.env); }, false},
+    {"shares", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.shares); }, false},
+    {"input", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.input); }},
 };
 // clang-format on
 

@@ -34,7 +34,17 @@ Limits limits_of(const Plan& plan) {
           .fail_on = kinds_of(plan.spec.fail_on)};
 }
 
-vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel) {
+vm::RootDevice root_device(const Plan& plan, const std::optional<root::FileServer>& server) {
+  if (server) return vm::VirtiofsDevice{server->socket(), root::kTag};
+  if (plan.root && plan.root->disk) return *plan.root->disk;
+  return {};
+}
+
+vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel,
+                       const std::optional<root::FileServer>& server) {
+  vm::ChannelDevice device = channel.device();
+  if (auto* serial = std::get_if<vm::VirtioSerialPorts>(&device))
+    serial->names.insert(serial->names.end(), plan.ports.begin(), plan.ports.end());
   return {.name = "ktrial",
           .kernel = plan.kernel.image,
           .initrd = plan.initramfs,
@@ -45,7 +55,8 @@ vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel) {
           .one_thread = plan.workload && plan.workload->patches_code,
           .arch = plan.kernel.arch,
           .machine = plan.kernel.arch->machine(plan.spec.machine),
-          .channel = channel.device()};
+          .channel = std::move(device),
+          .root = root_device(plan, server)};
 }
 
 // A private folder for sockets, gone with us even after SIGKILL.
@@ -72,13 +83,24 @@ class Scratch {
 struct Bench {
   Scratch scratch;
   std::unique_ptr<channel::Channel> channel;
+  std::optional<root::FileServer> files;
   std::unique_ptr<vm::Vm> vm;
+};
+
+struct Farewell {
+  const std::function<void()>& call;
+  ~Farewell() {
+    if (call) call();
+  }
 };
 
 Result<Bench> set_up(const TrialContext& context, const Plan& plan) {
   Bench bench{.scratch = KTRIAL_TRY(Scratch::create(context.janitor))};
   bench.channel = KTRIAL_TRY(plan.make_channel(bench.scratch.path()));
-  bench.vm = KTRIAL_TRY(plan.vmm.make(config_of(plan, *bench.channel)));
+  if (plan.root && plan.root->share)
+    bench.files =
+        KTRIAL_TRY(root::FileServer::start(context.io, *plan.root->share, bench.scratch.path()));
+  bench.vm = KTRIAL_TRY(plan.vmm.make(config_of(plan, *bench.channel, bench.files)));
   return bench;
 }
 
@@ -221,6 +243,10 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   const auto begun = context.clock.now();
   KTRIAL_TRY(bench.vm->start(monitor.vm_sink()));
   KTRIAL_TRY(bench.channel->attach(*bench.vm, monitor.channel_handlers()));
+  const Farewell farewell{plan.on_end};
+  if (plan.on_start) KTRIAL_TRY(plan.on_start(*bench.vm, context.io));
+  if (bench.files)
+    bench.files->on_lost([&](std::string why) { monitor.lose("the file server", std::move(why)); });
   monitor.begin(bench.vm->process());
   {
     const Active active(context.active, monitor);
