@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "harness/base/overloaded.h"
 #include "results/store/json.h"
 #include "results/store/json_fields.h"
 
@@ -16,11 +17,6 @@ using results::number_of;
 using results::object_in;
 using results::text_of;
 using results::unsigned_of;
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 // What a guest cannot have more of; a list in a stranger's file is no longer.
 constexpr std::size_t kMostCpus = 4096, kMostFrames = 1024, kMostTasks = 4096;
