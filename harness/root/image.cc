@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr char kTree[] = "/.ktrial/tree";  // in the initramfs
+constexpr char kTree[] = "/ktrial-tree";  // in the initramfs
 
 using Reading = std::unique_ptr<archive, decltype(&archive_read_free)>;
 using Writing = std::unique_ptr<archive, decltype(&archive_write_free)>;
@@ -55,9 +55,10 @@ Status copy_data(archive* in, archive* out, const fs::path& file) {
 
 // Entry by entry; `change` adapts each before it is written.
 Status rewrite(const fs::path& file, archive* out, const fs::path& to,
-               const std::function<void(archive_entry*)>& change) {
+               const std::function<void(archive_entry*)>& change, archive_entry* first = nullptr) {
   const Reading in = KTRIAL_TRY(open_tarball(file));
-  if (archive_write_open_filename(out, to.c_str()) != ARCHIVE_OK)
+  if (archive_write_open_filename(out, to.c_str()) != ARCHIVE_OK ||
+      (first != nullptr && archive_write_header(out, first) != ARCHIVE_OK))
     return fail(ErrorKind::environment, "write " + to.string());
   archive_entry* entry = nullptr;
   for (;;) {
@@ -80,10 +81,14 @@ Status rewrite(const fs::path& file, archive* out, const fs::path& to,
 Status to_cpio(const fs::path& tarball, const fs::path& to) {
   const Writing out(archive_write_new(), archive_write_free);
   archive_write_set_format_cpio_newc(out.get());
-  return rewrite(tarball, out.get(), to, [](archive_entry* entry) {
+  // Not every tarball names its own top.
+  const OneEntry top(archive_entry_new(), archive_entry_free);
+  archive_entry_set_pathname(top.get(), kTree + 1);
+  archive_entry_set_mode(top.get(), AE_IFDIR | 0755);
+  const auto adapt = [](archive_entry* entry) {
     const std::string name =
         fs::path("/" + std::string(archive_entry_pathname(entry))).lexically_normal().string();
-    archive_entry_set_pathname(entry, (std::string(kTree).substr(1) + name).c_str());
+    archive_entry_set_pathname(entry, (kTree + (name == "/" ? "" : name)).substr(1).c_str());
     if (const char* target = archive_entry_hardlink(entry)) {
       const std::string link = fs::path("/" + std::string(target)).lexically_normal().string();
       archive_entry_set_hardlink(entry, nullptr);
@@ -91,7 +96,8 @@ Status to_cpio(const fs::path& tarball, const fs::path& to) {
       archive_entry_set_symlink(entry, link.c_str());
       archive_entry_set_size(entry, 0);
     }
-  });
+  };
+  return rewrite(tarball, out.get(), to, adapt, top.get());
 }
 
 // sqfstar reads a plain tarball from its standard input.
