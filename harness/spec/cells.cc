@@ -71,6 +71,10 @@ constexpr Key kKeys[] = {
     {"channel", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.channel, parse_channel); }},
     {"machine", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.machine, parse_machine); }},
     {"append", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.append); }},
+    {"start", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.start, parse_start); }},
+    {"guest_seed", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.guest_seed, parse_guest_seed); }},
+    {"confirm_cold", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.confirm_cold, 0, kMaxConfirmCold); }, false},
+    {"keep_machine", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.keep_machine); }, false},
 };
 // clang-format on
 
