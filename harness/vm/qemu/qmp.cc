@@ -107,6 +107,8 @@ Result<json> Qmp::execute(const std::string& command, const json& arguments, Pat
   return answer.value("return", json::object());
 }
 
+void Qmp::tell(const std::string& command) { state_->send({{"execute", command}}); }
+
 Result<std::string> Qmp::human(const std::string& line, Patience patience) {
   json answer = KTRIAL_TRY(execute("human-monitor-command", {{"command-line", line}}, patience));
   if (!answer.is_string()) return fail(ErrorKind::protocol, "QEMU's monitor: no text for " + line);

@@ -29,6 +29,8 @@ class Qmp {
   // delivered meanwhile. A late answer is dropped.
   Result<nlohmann::json> execute(const std::string& command, const nlohmann::json& arguments,
                                  Patience patience);
+  // Sends a command and waits for nothing.
+  void tell(const std::string& command);
   // The human monitor's answer to `line`.
   Result<std::string> human(const std::string& line, Patience patience);
 
