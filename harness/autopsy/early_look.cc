@@ -9,8 +9,6 @@ namespace {
 
 constexpr std::size_t kMost = 256;
 
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
-
 // Slow by nature, with interrupts off: it ends by itself.
 bool is_slow_by_nature(const StackFrame& frame) {
   static constexpr std::array<std::string_view, 8> kParts = {
@@ -62,7 +60,7 @@ bool EarlyLook::is_proven(
   const Clock::time_point from = seen_[begin].at;
   if (seen_.back().at - from < limits_.span) return false;
   const auto use = used(cpu, from);
-  if (!use || use->ran_s < seconds(limits_.own)) return false;
+  if (!use || use->ran_s < std::chrono::duration<double>(limits_.own).count()) return false;
   const VcpuState state = classify(run, use);
   if (state.what != VcpuClass::spinning_irqs_off || state.function.empty()) return false;
   begin_ = begin;
