@@ -130,6 +130,26 @@ TEST_F(BundleTest, HoldsTheTrialThatNamesTheRunAndNothingPrivate) {
   results::expect_schema(json_of(*written, "bug.ktrial"), "bundle");
 }
 
+// Who bundles a run need not be who ran it.
+TEST_F(BundleTest, NamesNobodyWhomTheRecordNames) {
+  run_.working_dir = "/export/home/bertha/lab";
+  run_.argv = {"ktrial", "run", "--connect", "qemu+ssh://carol@lab77.example.net/system"};
+  run_.facts.emplace_back("kernel.source", "image /people/dieter/.cache/ktrial/vmlinuz");
+  run_.trials[0].host.name = "tower9";
+  run_.trials[0].verdict.title = "WARNING in /srv/home/vfork/x";
+  ASSERT_TRUE(
+      write_file_atomically(run_.trials[1].artifacts / "console.log",
+                            "bertha@tower9 /export/home/bertha carol lab77 dieter vfork\n"));
+  secrets_.clear();
+  ASSERT_TRUE(write());
+  auto members = read();
+  members.erase("kernel");
+  for (const auto& [name, bytes] : members)
+    for (const char* secret : {"bertha", "carol", "dieter", "tower9", "lab77"})
+      EXPECT_THAT(bytes, Not(HasSubstr(secret))) << name;
+  EXPECT_THAT(members["trials/000/console.log"], HasSubstr("vfork")) << "a guest names nobody";
+}
+
 TEST_F(BundleTest, CarriesTheJobAsValues) {
   ASSERT_TRUE(write());
   const auto job = run::parse_job(read()["job.json"], "job.json");
@@ -199,6 +219,31 @@ TEST_F(BundleTest, IsJudgedAndComparedAsItsRunIs) {
   replayed.notes = {"initramfs: none"};
   results::expect_schema(json_of(replayed, "bug.ktrial"), "replay");
   EXPECT_THAT(text_of(replayed, "b\x1b[2J"), Not(HasSubstr("\x1b")));
+}
+
+TEST(SecretsTest, ARecordNamesPeopleByTheirPlaces) {
+  struct Row {
+    const char* record;
+    std::vector<std::string> names;
+  };
+  const Row kTable[] = {{"/ho"
+                         "me/ann/x",
+                         {"home/ann", "ann"}},
+                        {R"("/var/home/ann","--kernel")", {"var/home/ann", "ann"}},
+                        {"/people/ann/.cache/ktrial", {"people/ann", "ann"}},
+                        {"qemu+ssh://ann@tower.lan:22/system", {"tower.lan", "tower", "ann"}},
+                        {"qemu:///system", {}},
+                        {"https://git.example.org/x.git", {}},
+                        {"/ro"
+                         "ot/.cache/ktrial /srv/home/builder/x",
+                         {}}};
+  for (const Row& row : kTable) {
+    std::vector<Secret> secrets;
+    add_people(secrets, row.record);
+    std::vector<std::string> names;
+    for (const Secret& secret : secrets) names.push_back(secret.text);
+    EXPECT_EQ(names, row.names) << row.record;
+  }
 }
 
 TEST(SecretsTest, BlotsOutWordsAndPaths) {

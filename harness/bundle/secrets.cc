@@ -1,6 +1,7 @@
 #include "harness/bundle/secrets.h"
 
 #include <pwd.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <functional>
 
+#include "harness/base/re2.h"
 #include "harness/base/text.h"
 
 namespace ktrial::bundle {
@@ -52,6 +54,17 @@ void add_home(std::vector<Secret>& secrets, const char* path) {
   if (inner.contains('/')) add_secret(secrets, {"home folder", inner, true});
 }
 
+void add_account(std::vector<Secret>& secrets, uid_t user) {
+  const passwd* entry = ::getpwuid(user);
+  if (entry == nullptr) return;
+  add_home(secrets, entry->pw_dir);
+  add_user(secrets, entry->pw_name);
+  // "Alice Example,room 7,...": the name in full comes first.
+  const std::string all(entry->pw_gecos != nullptr ? entry->pw_gecos : "");
+  const std::string full = all.substr(0, all.find(','));
+  if (full.contains(' ')) add_secret(secrets, {"user's full name", full});
+}
+
 }  // namespace
 
 bool names_nobody(std::string_view name) {
@@ -85,15 +98,36 @@ std::vector<Secret> secrets_of_this_host() {
   add_home(out, std::getenv("HOME"));
   for (const char* variable : {"USER", "LOGNAME", "SUDO_USER"})
     add_user(out, std::getenv(variable));
-  if (const passwd* entry = ::getpwuid(::getuid())) {
-    add_home(out, entry->pw_dir);
-    add_user(out, entry->pw_name);
-    // "Alice Example,room 7,...": the name in full comes first.
-    const std::string all(entry->pw_gecos != nullptr ? entry->pw_gecos : "");
-    const std::string full = all.substr(0, all.find(','));
-    if (full.contains(' ')) add_secret(out, {"user's full name", full});
-  }
+  add_account(out, ::getuid());
   return out;
+}
+
+std::vector<Secret> secrets_of_owner(const std::filesystem::path& file) {
+  std::vector<Secret> out;
+  struct stat status{};
+  if (::stat(file.c_str(), &status) == 0) add_account(out, status.st_uid);
+  return out;
+}
+
+void add_people(std::vector<Secret>& secrets, std::string_view record) {
+#define NAME R"(([^/\s"'\\:=,;@]{1,64}))"
+  // "/home/NAME/...", and what lies in a home by custom: "/people/ann/.cache/ktrial".
+  static const RE2 kHome(R"(/((?:[\w.-]+/){0,4}(?:home|Users)/)" NAME R"()(?:$|[/\s"':=,;]))");
+  static const RE2 kCustom(R"(/((?:[\w.-]+/){1,4}?)" NAME R"()/\.(?:cache|local|config)/)");
+  static const RE2 kUri(
+      R"(\b(?:qemu|ssh)(?:\+[a-z0-9]+)?://(?:([\w.-]{1,64})@)?([A-Za-z0-9][\w.-]{0,253}))");
+#undef NAME
+  std::string path, name;
+  for (const RE2* pattern : {&kHome, &kCustom})
+    for (re2::StringPiece rest = as_piece(record);
+         RE2::FindAndConsume(&rest, *pattern, &path, &name);) {
+      add_home(secrets, ("/" + path).c_str());
+      add_user(secrets, name.c_str());
+    }
+  for (re2::StringPiece rest = as_piece(record); RE2::FindAndConsume(&rest, kUri, &name, &path);) {
+    add_user(secrets, name.c_str());
+    add_host_name(secrets, path);
+  }
 }
 
 std::vector<std::size_t> blot_out(std::string& bytes, const std::vector<Secret>& secrets,

@@ -1,5 +1,5 @@
 // What must not leave the host with a bundle: who runs it, where, and on which host. Pure, but for
-// secrets_of_this_host().
+// secrets_of_this_host() and secrets_of_owner().
 //
 // A private word is blotted out with x's of its own length: lines, offsets and JSON stay what they
 // were, and two files that named one path name one path still. Of a home folder's path only the
@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,11 @@ bool names_nobody(std::string_view name);
 
 // The user, the home folder and the host that run this process. Each word once, the longest first.
 std::vector<Secret> secrets_of_this_host();
+// The user whose file this is, if that is another one: who bundles a run need not have run it.
+std::vector<Secret> secrets_of_owner(const std::filesystem::path& file);
+// Whom a record names by what it says of its places: by the home folders in its paths, and by the
+// user and host of a URI ("qemu+ssh://alice@lab7/system").
+void add_people(std::vector<Secret>& secrets, std::string_view record);
 // A name in full ("build7.example.org") and its first part, if they name anybody.
 void add_host_name(std::vector<Secret>& secrets, const std::string& name);
 void add_secret(std::vector<Secret>& secrets, Secret secret);

@@ -279,6 +279,7 @@ Seen seen_of(const spec::Plan& plan, const Night& night) {
   std::vector<SeenCell> cells(plan.cells.size());
   for (const TrialFact& trial : night.trials) {
     SeenCell& cell = cells[trial.cell];
+    cell.seconds += trial.duration_s;
     switch (trial.verdict.outcome) {
       case Outcome::pass:
         ++cell.pass;

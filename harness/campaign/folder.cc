@@ -1,10 +1,12 @@
 #include "harness/campaign/folder.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "harness/base/file.h"
 #include "harness/base/text.h"
@@ -20,6 +22,8 @@ namespace {
 constexpr const char* kPlan = "plan.toml";
 constexpr const char* kJournal = "journal.jsonl";
 constexpr const char* kNight = "campaign.json";
+constexpr const char* kUsed = "used";
+constexpr double kTickEvery = 5;  // seconds
 
 std::string new_id(const std::string& name, results::TimePoint now) {
   const std::string t = results::to_text(now);  // 2026-03-01T12:34:56.789Z
@@ -89,9 +93,21 @@ Result<Story> parse_journal(std::string_view text, std::string_view file) {
   return story;
 }
 
+namespace {
+
+// The journal's story, and the time since its last line.
+Result<Story> read_story(const fs::path& directory, std::string_view journal) {
+  Story story = KTRIAL_TRY(parse_journal(journal, (directory / kJournal).string()));
+  const std::string used = read_file(directory / kUsed, 64).value_or("");
+  if (const auto s = to_number<double>(trimmed(used)); s && std::isfinite(*s))
+    story.used_s = std::max(story.used_s, *s);
+  return story;
+}
+
+}  // namespace
+
 Result<Story> load_story(const fs::path& directory) {
-  const fs::path file = directory / kJournal;
-  return parse_journal(KTRIAL_TRY(read_file(file, 1u << 30)), file.string());
+  return read_story(directory, KTRIAL_TRY(read_file(directory / kJournal, 1u << 30)));
 }
 
 Result<spec::Plan> load_plan_of(const fs::path& directory, const Story& story) {
@@ -143,7 +159,7 @@ Result<Folder> Folder::open(const fs::path& directory) {
   folder.directory_ = directory;
   folder.journal_ = KTRIAL_TRY(locked(directory));
   const std::string text = KTRIAL_TRY(read_file(directory / kJournal, 1u << 30));
-  folder.story_ = KTRIAL_TRY(parse_journal(text, (directory / kJournal).string()));
+  folder.story_ = KTRIAL_TRY(read_story(directory, text));
   // What a dying process wrote half of must not grow together with the next line.
   if (!text.ends_with('\n'))
     KTRIAL_TRY(write_all(folder.journal_.get(), "\n", directory / kJournal));
@@ -173,6 +189,11 @@ Status Folder::done(double used_s, std::uint64_t job, const std::string& cell,
                     const std::string& run, const std::string& problem) {
   return append(used_s, "done",
                 {{"job", std::to_string(job)}, {"cell", cell}, {"run", run}, {"problem", problem}});
+}
+Status Folder::tick(double used_s) {
+  if (used_s < ticked_s_ + kTickEvery) return {};
+  ticked_s_ = used_s;
+  return write_file_atomically(directory_ / kUsed, fmt::format("{:.1f}\n", used_s));
 }
 Status Folder::told(double used_s, const std::string& signature) {
   return append(used_s, "told", {{"signature", signature}});

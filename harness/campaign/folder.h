@@ -3,6 +3,7 @@
 //   campaigns/ID/plan.toml      the plan as it was
 //   campaigns/ID/journal.jsonl  what was begun, handed over and taken back; a line each, appended
 //   campaigns/ID/campaign.json  what it came to so far, replaced in one step
+//   campaigns/ID/used           seconds of the night, while trials run: what a kill does not lose
 //
 // The trials are ordinary runs of the store, which say of which campaign and cell they are. They
 // are the truth: a night is counted by them, the journal only tells what had no record, and how
@@ -85,6 +86,8 @@ class Folder {
   Status submitted(double used_s, std::uint64_t job, const std::string& cell);
   Status done(double used_s, std::uint64_t job, const std::string& cell, const std::string& run,
               const std::string& problem);
+  // Between lines of the journal; written at most every few seconds.
+  Status tick(double used_s);
   Status told(double used_s, const std::string& signature);
   Status ended(double used_s, results::RunState state);
   Status write(const NightFile& night) const;
@@ -94,6 +97,7 @@ class Folder {
   std::filesystem::path directory_;
   Story story_;
   Fd journal_;  // locked while we live
+  double ticked_s_ = 0;
 };
 
 std::filesystem::path campaigns_dir(const std::filesystem::path& results);

@@ -45,12 +45,18 @@ TEST_F(FolderTest, RemembersWhatWasBegunAndHowLongItTook) {
     EXPECT_EQ(second.error().kind, ErrorKind::usage);
   }
   EXPECT_FALSE(is_running(directory));
+  {
+    // A trial ran on when it was killed.
+    Folder folder = Folder::open(directory).value();
+    ASSERT_TRUE(folder.tick(40.25));
+    ASSERT_TRUE(folder.tick(42)) << "too soon: not written";
+  }
   // Killed while it wrote.
   std::ofstream(directory / "journal.jsonl", std::ios::app) << R"({"event":"done","used_s":99)";
   auto folder = Folder::open(directory);
   ASSERT_TRUE(folder) << folder.error().message;
   const Story& story = folder->story();
-  EXPECT_EQ(story.used_s, 13);
+  EXPECT_NEAR(story.used_s, 40.25, 0.1);
   EXPECT_EQ(story.cores, 4);
   EXPECT_EQ(story.plan_file, "/p/nightly.toml");
   EXPECT_EQ(story.pins.at("git:master"), "git:abc");

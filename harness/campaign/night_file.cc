@@ -15,6 +15,7 @@ std::string to_json(const NightFile& night) {
                      {"pass", cell.pass},
                      {"fail", cell.fail},
                      {"inconclusive", cell.inconclusive},
+                     {"seconds", cell.seconds},
                      {"signatures", std::move(signatures)}});
   }
   Json about = Json::array();
@@ -60,7 +61,8 @@ Result<NightFile> night_from_json(std::string_view text, std::string_view file) 
     SeenCell cell{results::int_of(item, "pass"),
                   results::int_of(item, "fail"),
                   results::int_of(item, "inconclusive"),
-                  {}};
+                  {},
+                  results::number_of(item, "seconds")};
     if (const Json* signatures = results::object_in(item, "signatures"))
       for (const auto& [signature, count] : signatures->items())
         if (count.is_number_integer()) cell.signatures[signature] = count.get<int>();

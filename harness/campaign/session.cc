@@ -75,6 +75,7 @@ class Session {
     KTRIAL_TRY(folder_.session(used_s(), options_.room.vcpus, options_.budget));
     tell_expired();
     recall();
+    KTRIAL_TRY(leave_out());
     KTRIAL_TRY(write());
     auto ended = run_night(engine_, jobs_, scheduler_,
                            {.now =
@@ -98,13 +99,17 @@ class Session {
       const auto duration = jobs_[i].spec.duration;
       const double seconds =
           duration ? static_cast<double>(duration->count()) / 1000 : kGuessedDuration;
-      Task task{engine::need_of(jobs_[i]), seconds + kGuessedBoot};
+      Task& task = out.emplace_back(Task{engine::need_of(jobs_[i]), seconds + kGuessedBoot});
       if (!earlier_.empty()) {
         const auto& cells = earlier_.back().seen.cells;
         const auto last = cells.find(jobs_[i].cell);
-        task.failed_last_night = last != cells.end() && last->second.fail > 0;
+        if (last == cells.end()) continue;
+        task.failed_last_night = last->second.fail > 0;
+        // As the trials of last night, unless the plan now asks for longer ones.
+        const int trials = last->second.trials();
+        const double took = trials > 0 ? last->second.seconds / trials : 0;
+        if (took > 0 && (!duration || took >= seconds)) task.expected_s = took;
       }
-      out.push_back(task);
     }
     return out;
   }
@@ -139,6 +144,22 @@ class Session {
       options_.say(fmt::format("{} trials are recorded; {:.0f} s were used", night_.trials.size(),
                                folder_.story().used_s));
     recalled_ = true;
+  }
+
+  // Cells that no trial is spent on: told before the first one.
+  Status leave_out() {
+    if (!options_.fits) return {};
+    for (std::size_t cell = 0; cell < jobs_.size(); ++cell) {
+      const Status fits = options_.fits(jobs_[cell]);
+      if (fits) continue;
+      scheduler_.recall(cell, {.broken = true});
+      const std::string text = name_of(cell) + ": " + fits.error().message;
+      if (std::ranges::find(night_.lost, text) != night_.lost.end()) continue;
+      night_.lost.push_back(text);
+      if (options_.say) options_.say("left out: " + text);
+      KTRIAL_TRY(folder_.done(used_s(), 0, name_of(cell), "", fits.error().message));
+    }
+    return {};
   }
 
   void take(const results::RunRecord& run, std::size_t cell) {

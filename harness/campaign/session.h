@@ -23,9 +23,11 @@ struct Progress {
 struct SessionOptions {
   engine::Room room;
   int at_a_time = 0;
-  std::string budget = {};              // that is new with this session; the plan has it already
-  std::function<double()> clock;        // seconds, steady
-  std::string today;                    // "2027-06-30"
+  std::string budget = {};        // that is new with this session; the plan has it already
+  std::function<double()> clock;  // seconds, steady
+  std::string today;              // "2027-06-30"
+  // Whether a cell can run at all; an error says why not. Unset: all can.
+  std::function<Status(const run::Job&)> fits = {};
   std::function<int()> campaigns = {};  // that share the host, with this one; unset: one
   // A job is handed over: the engine's id for it, as nobody else hands it jobs.
   std::function<void(engine::JobId, const std::string& cell)> on_begin = {};

@@ -35,14 +35,14 @@ trials = 8
 class SessionTest : public testing::Test {
  protected:
   // What a job does here: a run in the store with one trial.
-  results::RunRecord record(const run::Job& job, Outcome outcome,
-                            const std::string& signature = "") {
+  results::RunRecord record(const run::Job& job, Outcome outcome, const std::string& signature = "",
+                            double seconds = 10) {
     auto run = store_->begin_run({.kernel = job.spec.kernel, .cpus = job.spec.cpus}, job.argv,
                                  {job.campaign, job.cell});
     EXPECT_TRUE(run);
     results::TrialRecord trial;
     trial.verdict = {.outcome = outcome, .title = signature, .signature = signature};
-    trial.duration_s = 10;
+    trial.duration_s = seconds;
     trial.started_at = std::chrono::system_clock::now();
     EXPECT_TRUE(run->add_trial(trial));
     std::ofstream(run->path() / "initramfs.cpio") << "x";
@@ -68,6 +68,7 @@ class SessionTest : public testing::Test {
                            {.room = {2, 1 << 20},
                             .clock = [&] { return engine.now(); },
                             .today = "2027-01-01",
+                            .fits = fits_,
                             .say = [this](const std::string& text) { said_ += text + "\n"; }});
     EXPECT_TRUE(out) << out.error().message;
     return out.value_or(SessionOutcome{});
@@ -82,7 +83,47 @@ class SessionTest : public testing::Test {
   Result<results::Store> store_ = results::Store::open(dir_->path());
   spec::Plan plan_;
   std::string said_;
+  std::function<Status(const run::Job&)> fits_;
 };
+
+// As of mmcid-vfork with two CPUs: no trial is spent on finding that out.
+TEST_F(SessionTest, CellsThatCannotRunAreToldBeforeTheFirstTrial) {
+  fits_ = [](const run::Job& job) -> Status {
+    if (job.spec.cpus < 2) return usage_error("it needs 2 CPUs");
+    return {};
+  };
+  int jobs = 0;
+  std::string said_first;
+  FakeEngine engine([&](const run::Job& job, JobId) {
+    if (jobs++ == 0) said_first = said_;
+    EXPECT_EQ(job.spec.cpus, 2);
+    return passing(job);
+  });
+  Folder folder = begin();
+  const auto out = session(engine, folder);
+  EXPECT_EQ(jobs, 16);
+  EXPECT_THAT(said_first, HasSubstr("left out: kernel=6.18 cpus=1: it needs 2 CPUs"));
+  EXPECT_EQ(out.record.lost.size(), 2u);
+  // Gone on with, it is told once.
+  const auto again = load_campaign(*store_, folder.directory(), "2027-01-01");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->lost, out.record.lost);
+}
+
+// A trial that took longer last night than this night is does not begin.
+TEST_F(SessionTest, HowLongTrialsTookIsRemembered) {
+  int jobs = 0;
+  FakeEngine engine([&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+    ++jobs;
+    return {.seconds = 50, .record = record(job, Outcome::pass, "", 50)};
+  });
+  for (const int expected : {1, 0}) {
+    jobs = 0;
+    Folder folder = begin("name = 'nightly'\nbudget = '45s'\nduration = '5s'\nkernel = '6.18'\n");
+    (void)session(engine, folder);
+    EXPECT_EQ(jobs, expected);
+  }
+}
 
 TEST_F(SessionTest, EveryCellReachesItsGoalAndTheRecordsAreTheTrials) {
   FakeEngine engine([&](const run::Job& job, JobId) { return passing(job); });

@@ -23,6 +23,7 @@ inline constexpr double kAlarm = 0.01;  // the chance of a wrong alarm in a nigh
 struct SeenCell {
   int pass = 0, fail = 0, inconclusive = 0;
   std::map<std::string, int> signatures;  // of its failures
+  double seconds = 0;                     // of all its trials
   stats::Tally judged() const { return {fail, pass + fail}; }
   int trials() const { return pass + fail + inconclusive; }
   bool operator==(const SeenCell&) const = default;

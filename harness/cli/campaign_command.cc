@@ -17,6 +17,8 @@
 #include "harness/kernel/build/git_tree.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
+#include "harness/spec/workload.h"
+#include "harness/trial/plan.h"
 
 namespace ktrial::cli {
 namespace fs = std::filesystem;
@@ -77,6 +79,18 @@ results::Outcome outcome_of(const results::CampaignRecord& record) {
   return judged ? results::Outcome::pass : results::Outcome::inconclusive;
 }
 
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// A workload may need more of its machine than the cell gives it.
+Status fits(const run::Job& job) {
+  if (!job.spec.command.empty()) return {};
+  const auto payload = KTRIAL_TRY(trial::find_payload());
+  const auto info = KTRIAL_TRY(spec::find_workload(payload / "workloads", job.spec.workload));
+  return spec::check_requirements(info, job.spec);
+}
+
 Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
   const campaign::Story& story = folder.story();
   spec::Plan plan = KTRIAL_TRY(campaign::load_plan_of(folder.directory(), story));
@@ -91,6 +105,7 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
   const auto share = KTRIAL_TRY(campaign::HostShare::join());
   const engine::Room room = engine::room_here();
   CampaignScreen screen(room.vcpus);
+  const double begun_s = seconds_now();
   int signals = 0;
   const auto engine = KTRIAL_TRY(engine::local_engine(
       {.at_a_time = flags.jobs,
@@ -102,7 +117,11 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
              screen.line(++signals == 1 ? "what runs is finished; once more ends it"
                                         : "what runs is ended");
            }},
-      [&](engine::JobId job, const run::Event& event) { screen.hear(job, event); }));
+      [&](engine::JobId job, const run::Event& event) {
+        screen.hear(job, event);
+        // What a kill must not lose; that it cannot be written shows at the journal's next line.
+        (void)folder.tick(story.used_s + seconds_now() - begun_s);
+      }));
   screen.line(fmt::format("campaign {}: {} cells{}", folder.id(), plan.cells.size(),
                           plan.budget ? ", " + spec::format_duration(*plan.budget) : ""));
   const auto outcome = KTRIAL_TRY(campaign::run_session(
@@ -110,13 +129,9 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
       {.room = room,
        .at_a_time = flags.jobs,
        .budget = flags.budget,
-       .clock =
-           [] {
-             return std::chrono::duration<double>(
-                        std::chrono::steady_clock::now().time_since_epoch())
-                 .count();
-           },
+       .clock = seconds_now,
        .today = today(),
+       .fits = fits,
        .campaigns = [&] { return share.campaigns(); },
        .on_begin = [&](auto job, const std::string& cell) { screen.begin(job, cell); },
        .on_end = [&](auto job, const std::string& text) { screen.end(job, text); },

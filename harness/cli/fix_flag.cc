@@ -71,8 +71,16 @@ Result<FixKernels> fix_kernels(const std::string& fix, const std::string& kernel
     const std::string commit = KTRIAL_TRY(tree.commit(fix));
     const std::string before =
         kernel.starts_with("git:") ? kernel : "git:" + KTRIAL_TRY(tree.commit(fix + "^"));
-    return FixKernels{before, "git:" + commit, before.substr(0, 16),
-                      fix + " (" + commit.substr(0, 12) + ")"};
+    const std::string base = KTRIAL_TRY(tree.commit(before.substr(4)));
+    FixKernels out{before, "git:" + commit,
+                   kernel.empty() ? fix + "^ (" + base.substr(0, 12) + ")"
+                                  : before.substr(4) + " (" + base.substr(0, 12) + ")",
+                   fix + " (" + commit.substr(0, 12) + ")"};
+    if (const std::string parent = KTRIAL_TRY(tree.commit(commit + "^")); parent != base)
+      out.note = out.without_name +
+                 " is not the commit before the fix: whatever lies between them " +
+                 "is on trial, too";
+    return out;
   }
   // A version alone: Debian's kernel of it.
   const reproduce::Release wanted = reproduce::parse_release(fix);

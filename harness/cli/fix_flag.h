@@ -13,6 +13,7 @@ namespace ktrial::cli {
 struct FixKernels {
   std::string without, with;            // references, as --kernel takes them
   std::string without_name, with_name;  // for people
+  std::string note;                     // what else differs between the two; may be empty
 };
 
 // `kernel`: --kernel as given; `chosen`: the kernel of the experiment. A patch gets a repository of

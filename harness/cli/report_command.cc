@@ -82,8 +82,11 @@ std::string document_of(const results::BatchRecord& batch, const ReportFlags& fl
 Result<int> write_bundle(const ReportFlags& flags, const results::RunRecord& record) {
   bundle::WriteOptions options{.kernel = !flags.no_kernel, .memory = flags.with_memory};
   if (flags.trial >= 0) options.trial = flags.trial;
-  const auto written = KTRIAL_TRY(
-      bundle::write_bundle(record, options, bundle::secrets_of_this_host(), flags.bundle));
+  auto secrets = bundle::secrets_of_this_host();
+  for (bundle::Secret& secret : bundle::secrets_of_owner(record.directory))
+    bundle::add_secret(secrets, std::move(secret));
+  const auto written =
+      KTRIAL_TRY(bundle::write_bundle(record, options, std::move(secrets), flags.bundle));
   to_stdout("{}", flags.format == "json" ? bundle::json_of(written, flags.bundle)
                                          : bundle::text_of(written, flags.bundle));
   return 0;

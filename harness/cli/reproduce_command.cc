@@ -16,6 +16,7 @@
 #include "harness/cli/trial_flags.h"
 #include "harness/engine/local_engine.h"
 #include "harness/kernel/cache.h"
+#include "harness/kernel/kernel.h"
 #include "harness/mail/understand.h"
 #include "harness/reproduce/compile.h"
 #include "harness/reproduce/document.h"
@@ -98,6 +99,18 @@ Result<reproduce::Overrides> overrides_of(const Flags& flags, const Invocation& 
   return out;
 }
 
+// Of a kernel that is here; nothing is fetched or built for it.
+std::optional<std::string> config_of(const std::string& reference) {
+  const auto parsed = kernel::parse_reference(reference);
+  const auto cache = kernel::default_cache_dir();
+  if (!parsed || !cache || reference.starts_with("git:")) return std::nullopt;
+  const auto kernel = kernel::resolve(*parsed, {.cache_dir = *cache, .offline = true});
+  if (!kernel || !kernel->config) return std::nullopt;
+  constexpr std::size_t kMost = 4u << 20;  // bytes
+  const auto text = read_file(*kernel->config, kMost);
+  return text ? std::optional(*text) : std::nullopt;
+}
+
 class Command {
  public:
   Command(const Flags& flags, const Invocation& invocation)
@@ -122,7 +135,8 @@ class Command {
         .workloads = workloads_,
         .packages = packages,
         .fragments = fragments_in(payload / "kconfigs/optional"),
-        .cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))};
+        .cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency())),
+        .config_of = config_of};
     reproduce::Experiment experiment = reproduce::design(report_, overrides_, lab);
     if (flags_.plan) return print_plan(experiment);
     const bool own_choice = overrides_.workload || !invocation_.command.empty();
@@ -168,8 +182,10 @@ class Command {
                                    experiment.settings.front().spec.kernel, packages, job));
       for (reproduce::Setting& setting : experiment.settings) setting.spec.kernel = fix->without;
       experiment.kernel.reference = fix->without;
+      if (!fix->note.empty()) experiment.notes.push_back(fix->note);
     }
     auto story = story_of(experiment);
+    story.fix_name = flags_.fix;
     if (!json()) write_stdout(reproduce::plan_text(story) + "\n");
     (void)finish_output();  // what is lost is said at the end
     Display display({.output_to_stderr = true});
@@ -196,7 +212,6 @@ class Command {
                                             fix->with, experiment.expected, job, *engine,
                                             {.budget_s = 3 * budget_s_}, tell));
       story.fix = &tried;
-      story.fix_name = flags_.fix;
       story.without = fix->without_name;
       story.with = fix->with_name;
     }
@@ -209,29 +224,7 @@ class Command {
       story.mail_file = flags_.mail;
     }
     write_stdout(json() ? reproduce::story_json(story) : reproduce::result_text(story));
-    constexpr int kInconclusive = 125;
-    if (!flags_.fix.empty()) {
-      if (!story.fix) return kInconclusive;
-      switch (story.fix->end) {
-        case reproduce::FixEnd::fixed:
-          return 0;
-        case reproduce::FixEnd::better:
-        case reproduce::FixEnd::not_fixed:
-          return 1;
-        case reproduce::FixEnd::not_failed:
-        case reproduce::FixEnd::not_known:
-          return kInconclusive;
-      }
-    }
-    switch (story.search->end) {
-      case reproduce::End::reproduced:
-        return 1;
-      case reproduce::End::not_seen:
-        return 0;
-      case reproduce::End::inconclusive:
-        break;
-    }
-    return kInconclusive;
+    return reproduce::exit_status(story);
   }
 
   const Flags& flags_;

@@ -53,8 +53,10 @@ class Analyzer::Impl final : public LineReader {
   void on_line(const Line& line) {
     note_environment(line);
     const Boots::Seen boot = boots_.read(line);
-    if (boot != Boots::Seen::nothing)
+    if (boot != Boots::Seen::nothing) {
       while (!open_.empty()) close(0);
+      kill_awaited_ = false;
+    }
     if (boot == Boots::Seen::unexpected_reboot)
       open({.rule = &reboot_rule(), .title = std::string(reboot_rule().title)}, line);
     auto head = match_head(trim_left(line.body));
@@ -62,6 +64,7 @@ class Analyzer::Impl final : public LineReader {
       const auto whole = std::ranges::find_if(
           open_, [&](const Open& open) { return is_part_of(open.report, *head, line); });
       if (whole == open_.end()) {
+        if (ends_oom_kill(*head->rule)) return;
         open(std::move(*head), line);
         return;
       }
@@ -100,8 +103,17 @@ class Analyzer::Impl final : public LineReader {
   // Text that user space wrote is no report, except where the report is a program's.
   bool believable(const Rule& rule, const Line& line) const {
     const bool programs = rule.kind == Kind::memory_leak || rule.kind == Kind::test_harness;
+    // Where the kernel speaks, the end of any program is no report.
+    if (rule.kind == Kind::test_harness && rule.role == Role::other)
+      return !stream.envelope().saw_kernel_line();
     if (programs && !open_.empty()) return line.kernel;
     return line.kernel || programs;
+  }
+
+  // "invoked oom-killer", some fifty lines, "Killed process": one kill.
+  bool ends_oom_kill(const Rule& rule) {
+    if (rule.kind != Kind::out_of_memory) return false;
+    return std::exchange(kill_awaited_, rule.role == Role::start) && rule.role != Role::start;
   }
 
   void open(Head head, const Line& line) {
@@ -110,7 +122,7 @@ class Analyzer::Impl final : public LineReader {
     for (std::size_t i = 0; i < open_.size();) {
       Report& report = open_[i].report;
       const bool stays = brief || (report.stall() && (stall || !report.complete())) ||
-                         !report.same_writer(line) || report.entangle(line);
+                         !report.same_writer(line) || report.entangle(line, *head.rule);
       if (stays && open_.size() < kMaxOpen)
         ++i;
       else
@@ -152,6 +164,7 @@ class Analyzer::Impl final : public LineReader {
  private:
   std::vector<Open> open_;
   Boots boots_;
+  bool kill_awaited_ = false;
   std::vector<Kind> fail_on_;
 };
 

@@ -1,5 +1,7 @@
 #include "harness/console/analyzer.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <test_paths.h>
@@ -34,6 +36,26 @@ std::string read(const std::filesystem::path& path) {
   return out.str();
 }
 
+// What real guests wrote, *.log.gz.
+std::string unpacked(const std::string& bytes) {
+  archive* reader = archive_read_new();
+  archive_read_support_filter_gzip(reader);
+  archive_read_support_format_raw(reader);
+  archive_entry* entry = nullptr;
+  std::string out;
+  if (archive_read_open_memory(reader, bytes.data(), bytes.size()) == ARCHIVE_OK &&
+      archive_read_next_header(reader, &entry) == ARCHIVE_OK) {
+    char block[16384];
+    for (la_ssize_t n; (n = archive_read_data(reader, block, sizeof(block))) > 0;)
+      out.append(block, static_cast<std::size_t>(n));
+  }
+  archive_read_free(reader);
+  return out;
+}
+std::string read_log(const std::filesystem::path& path) {
+  return path.extension() == ".gz" ? unpacked(read(path)) : read(path);
+}
+
 // Everything that a golden file holds, and everything that chunking must not change.
 std::string describe(const Analyzer& analyzer) {
   std::ostringstream out;
@@ -54,8 +76,10 @@ std::string describe(const Analyzer& analyzer) {
 std::vector<std::filesystem::path> logs() {
   std::vector<std::filesystem::path> all;
   const std::filesystem::path folder = KTRIAL_SOURCE_DIR "/harness/console/testdata";
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".log") all.push_back(entry.path());
+  for (const char* of : {"", "guests"})
+    for (const auto& entry : std::filesystem::directory_iterator(folder / of))
+      if (entry.path().extension() == ".log" || entry.path().extension() == ".gz")
+        all.push_back(entry.path());
   std::sort(all.begin(), all.end());
   return all;
 }
@@ -64,9 +88,11 @@ TEST(AnalyzerGoldenTest, FindingsAreTheExpectedOnes) {
   ASSERT_FALSE(logs().empty());
   for (const auto& path : logs()) {
     Analyzer analyzer;
-    analyzer.feed(read(path));
+    analyzer.feed(read_log(path));
     analyzer.finish();
+    EXPECT_GT(analyzer.lines(), 10U) << path;
     std::filesystem::path golden = path;
+    if (golden.extension() == ".gz") golden.replace_extension();
     golden.replace_extension(".expected");
     if (std::getenv("KTRIAL_UPDATE_GOLDENS") != nullptr)
       std::ofstream(golden, std::ios::binary) << describe(analyzer);
@@ -76,7 +102,7 @@ TEST(AnalyzerGoldenTest, FindingsAreTheExpectedOnes) {
 
 TEST(AnalyzerChunkTest, PiecesGiveTheSameFindings) {
   for (const auto& path : logs()) {
-    const std::string text = read(path);
+    const std::string text = read_log(path);
     Analyzer whole;
     whole.feed(text);
     whole.finish();

@@ -93,10 +93,10 @@ TEST(CorpusTest, ScoresReachTheGoals) {
   RecordProperty("titled", titled);
   RecordProperty("kind", kind);
   RecordProperty("exact", exact);
-  EXPECT_EQ(detected, titled);
+  EXPECT_GE(detected * 100, titled * 98) << detected << " of " << titled;
   EXPECT_EQ(alarms, 0) << "of " << clean;
-  EXPECT_GE(kind * 100, titled * 97) << kind << " of " << titled;
-  EXPECT_GE(exact * 100, whole * 85) << exact << " of " << whole;
+  EXPECT_GE(kind * 100, titled * 98) << kind << " of " << titled;
+  EXPECT_GE(exact * 100, whole * 90) << exact << " of " << whole;
 }
 
 // In whatever a log is wrapped, the first report is told by the same title.
@@ -120,7 +120,7 @@ TEST(CorpusTest, WrappingsChangeNoTitle) {
     std::size_t same = 0;
     for (const auto& [log, title] : logs) same += first_title(wrapper.wrap(log)) == title ? 1 : 0;
     RecordProperty(wrapper.name, static_cast<int>(same));
-    EXPECT_GE(same * 100, logs.size() * 85)
+    EXPECT_GE(same * 100, logs.size() * 90)
         << wrapper.name << ": " << same << " of " << logs.size();
   }
 }

@@ -228,6 +228,17 @@ void undo_markup(std::string& text) {
   text = std::move(out);
 }
 
+// The kernel's messages have neither process nor thread. Source: LogKlog.cpp of Android's logd.
+void undo_tag(std::string& text) {
+  if (text.size() < 32 || text[2] != '-' || text[5] != ' ' || text[8] != ':') return;
+  static const RE2 tagged(
+      R"(^(\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} +(?:\w+ +)?0 +0 [VDIWEF] )([^\s:]{1,24}) *: )");
+  re2::StringPiece parts[3];
+  if (!tagged.Match(text, 0, text.size(), RE2::ANCHOR_START, parts, 3) || parts[2] == "kernel")
+    return;
+  text = std::string(parts[1]) + ": " + std::string(parts[2]) + ": " + text.substr(parts[0].size());
+}
+
 std::string undo_octal(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -44,6 +44,10 @@ class LineEnds {
 // Markdown's backslashes. Changes `text` only where there is something to undo.
 void undo_markup(std::string& text);
 
+// logcat takes the first word of a kernel message for a tag and pads it: "W CPU     : 2 PID: 7" ->
+// "W : CPU: 2 PID: 7".
+void undo_tag(std::string& text);
+
 // rsyslog's "#012" (octal), or "\x0a" of /dev/kmsg -> the character; other control bytes are
 // dropped.
 std::string undo_octal(std::string_view text);

@@ -42,7 +42,10 @@ void Envelope::take(std::string_view text, std::uint64_t number, LineReader& rea
 }
 
 void Envelope::take_folded(LineReader& reader) {
-  for (const Folding::Part& part : folding_.take()) take_whole(part.text, part.number, reader);
+  const std::vector<Folding::Part> parts = folding_.take();
+  put_together_ = folding_.joined();
+  for (const Folding::Part& part : parts) take_whole(part.text, part.number, reader);
+  put_together_ = false;
 }
 
 void Envelope::finish(LineReader& reader) {
@@ -140,7 +143,7 @@ void Envelope::take_proved(std::string_view text, const Peeled& peeled, std::uin
 
 void Envelope::deliver(Line line, const Peeled& peeled, LineReader& reader) {
   note_proof(peeled.shape, reader);
-  folding_.learn(whole_);
+  if (!put_together_) folding_.learn(whole_);
   last_kernel_.assign(line.body.substr(0, kMaxKept));
   const bool octal = peeled.escaped && line.body.find("#0") != line.body.npos;
   const bool hex = peeled.hex_escaped && line.body.find("\\x") != line.body.npos;

@@ -52,7 +52,8 @@ class Envelope {
   std::array<Shape, 8> spoken_{};
   std::size_t spoken_count_ = 0;
   Folding folding_;
-  std::string_view whole_;  // the line that is taken
+  std::string_view whole_;     // the line that is taken
+  bool put_together_ = false;  // it was several
   // Logs that tell everything twice.
   std::size_t last_hash_ = 0;
   std::array<std::size_t, 64> heads_{};

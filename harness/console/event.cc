@@ -111,6 +111,7 @@ bool is_part_of(const Report& open, const Head& head, const Line& line) {
       if (!open.traced() && at_once && is_said_before(kind)) return true;
       break;
     case Role::other:
+      if (kind == test_harness && head.rule->kind == kind) return true;  // one stack a thread
       if (!open.traced() && at_once && open.rule().role != Role::warn) return true;
       break;
     case Role::start:

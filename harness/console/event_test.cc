@@ -53,6 +53,26 @@ TEST(EventTest, ThePanicThatTheSettingsMakeOfAReportBelongsToIt) {
               ElementsAre("BUG: soft lockup"));
 }
 
+TEST(EventTest, AnOomKillIsToldOnce) {
+  std::string dump;
+  for (int i = 0; i < 50; ++i)
+    dump += "[    2.000001] [    " + std::to_string(i) + "]  0  100  12 a\n";
+  const std::string kill =
+      "[    2.000000] demo invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0\n" + dump +
+      "[    2.000002] Out of memory: Killed process 12 (demo) total-vm:1kB\n";
+  const auto notes = [](const std::string& text) {
+    Analyzer analyzer;
+    analyzer.feed(text);
+    analyzer.finish();
+    return analyzer.notes().size();
+  };
+  EXPECT_EQ(notes(kill), 1U);
+  EXPECT_EQ(notes(kill + kill), 2U);
+  // The dump is left out where kills come fast.
+  EXPECT_EQ(notes(kill + "[    3.000002] Out of memory: Killed process 13 (demo) total-vm:1kB\n"),
+            2U);
+}
+
 TEST(EventTest, AnyOtherPanicDoesNot) {
   EXPECT_THAT(titles(std::string(kWarn) +
                      "[    9.000008] Kernel panic - not syncing: sysrq triggered crash\n"),
@@ -61,6 +81,37 @@ TEST(EventTest, AnyOtherPanicDoesNot) {
                      "[    1.000002] Call Trace:\n[    1.000003]  foo_spin+0x1/0x2\n"
                      "[    9.000008] Kernel panic - not syncing: sysrq triggered crash\n"),
               ElementsAre("BUG: soft lockup in foo_spin", "kernel panic: sysrq triggered crash"));
+}
+
+TEST(EventTest, AReportThatFaultsHasTheStackOfItsFault) {
+  const std::string cut =
+      "[    1.000001][    T7] WARNING: Nested lock was not taken\n"
+      "[    1.000002][    T7] a/7 is trying to lock:\n[    1.000003][    T7] but this task is not "
+      "holding:\n";
+  const auto fault = [](const std::string& caller) {
+    return "[    1.000004]" + caller +
+           " Oops: general protection fault: 0000 [#1] SMP\n[    1.000005]" + caller +
+           " RIP: 0010:__lock_acquire+0x1/0x2\n[    1.000006]" + caller +
+           " Call Trace:\n[    1.000007]" + caller + "  lock_acquire+0x1/0x2\n[    1.000008]" +
+           caller + "  foo_fill+0x1/0x2\n";
+  };
+  EXPECT_THAT(titles(cut + fault("[    T7]")),
+              ElementsAre("WARNING: nested lock was not taken in foo_fill",
+                          "general protection fault in foo_fill"));
+  EXPECT_THAT(titles(cut + fault("[    T8]")), ElementsAre("WARNING: nested lock was not taken",
+                                                           "general protection fault in foo_fill"));
+}
+
+// Of a report that is made while a trap is looked at nothing else is known.
+TEST(EventTest, WhereAllIsInfrastructureTheTrapsCodeIsThePlace) {
+  EXPECT_THAT(
+      titles("[    1.000001] BUG: using __this_cpu_read() in preemptible [00000000] code: a/9951\n"
+             "[    1.000002] Call Trace:\n[    1.000003]  dump_stack+0x1/0x2\n"
+             "[    1.000004]  check_preemption_disabled+0x1/0x2\n"
+             "[    1.000005]  trace_hardirqs_on+0x1/0x2\n"
+             "[    1.000006]  __bad_area_nosemaphore+0x1/0x2\n"
+             "[    1.000007]  asm_exc_page_fault+0x1/0x2\n"),
+      ElementsAre("BUG: using __this_cpu_read() in preemptible code in __bad_area_nosemaphore"));
 }
 
 TEST(EventTest, OtherCpusAndTasksAreOtherEvents) {

@@ -81,15 +81,23 @@ bool Folding::narrow() const {
   return lines_ >= kEnoughLines && last_blank_ <= kMaxMargin && last_blank_ >= kMinMargin;
 }
 
-// Nothing was ever wider than this line, and others were as wide.
+// Nothing was ever wider than this line, and others were as wide, or it is as wide as most
+// terminals are.
 bool Folding::fills_terminal(std::string_view line) const {
   if (line.size() < widest_ || line.size() > kMaxBroken) return false;
-  return line.size() == widest_ && (full_ >= 3 || widest_ == kMaxMargin) && widest_ % 4 == 0;
+  return line.size() == kMaxMargin || (line.size() == widest_ && full_ >= 3 && widest_ % 4 == 0);
+}
+
+// A head that is whole is told at once, unless lines of its width did go on.
+bool Folding::may_wait(std::string_view line) const {
+  if (broken_at_ == line.size()) return true;
+  const std::string_view message = message_of(line);
+  return !has_head_words(message) || is_unfinished(message);
 }
 
 bool Folding::may_go_on(std::string_view line) const {
   if (line.size() > kMaxBroken) return false;
-  if (fills_terminal(line)) return is_proved(line);
+  if (fills_terminal(line) && may_wait(line)) return is_proved(line);
   if (narrow() && line.size() + kLongWord > last_blank_) return is_proved(line);
   if (line.size() > kMaxMargin + 40) return false;
   static const RE2 somewhere(
@@ -108,7 +116,7 @@ bool Folding::holds(std::string_view line, std::uint64_t number) {
 }
 
 // The kept line and the next one, where that goes on with it.
-std::optional<std::string> Folding::joined(std::string_view next) const {
+std::optional<std::string> Folding::with(std::string_view next) const {
   // A task's name may hold newlines: printk gives each piece the same prefix.
   if (const std::string_view prefix = printk_prefix(line_);
       !prefix.empty() && next.starts_with(prefix)) {
@@ -121,7 +129,7 @@ std::optional<std::string> Folding::joined(std::string_view next) const {
   const std::string_view rest = skip_blanks(next.substr(peeled.body));
   if (peeled.kernel || rest.empty() || starts_with_stamp(rest)) return std::nullopt;
   const std::string_view last = parts_.back().text;
-  if (fills_terminal(last) && !starts_with_stamp(next)) return line_ + std::string(next);
+  if (fills_terminal(last)) return line_ + std::string(next);
   const std::size_t margin = narrow() ? last_blank_ : kMinMargin + 4;
   if (last.size() + 1 + first_word(rest).size() <= margin) return std::nullopt;
   return line_ + (line_.ends_with(' ') ? "" : " ") + std::string(rest);
@@ -130,7 +138,7 @@ std::optional<std::string> Folding::joined(std::string_view next) const {
 bool Folding::adds(std::string_view next, std::uint64_t number) {
   if (parts_.size() >= kMaxParts) return false;
   const bool known = narrow() || fills_terminal(parts_.back().text);
-  std::optional<std::string> line = joined(next);
+  std::optional<std::string> line = with(next);
   if (!line) return false;
   line_ = std::move(*line);
   parts_.push_back({std::string(next), number});
@@ -143,6 +151,11 @@ bool Folding::adds(std::string_view next, std::uint64_t number) {
 
 std::vector<Folding::Part> Folding::take() {
   std::vector<Part> out = std::exchange(parts_, {});
+  joined_ = sure_;
+  if (sure_) {
+    if (fills_terminal(out.front().text)) broken_at_ = out.front().text.size();
+    learn(out.front().text);
+  }
   if (sure_) out = {{std::move(line_), out.front().number}};
   line_.clear();
   sure_ = complete_ = false;

@@ -32,18 +32,22 @@ class Folding {
   bool complete() const { return complete_; }
   // What was kept: one line, or those that were kept in vain.
   std::vector<Part> take();
+  // What was taken last was put together: its width is nobody's.
+  bool joined() const { return joined_; }
 
  private:
   bool narrow() const;
   bool fills_terminal(std::string_view line) const;
+  bool may_wait(std::string_view line) const;
   bool may_go_on(std::string_view line) const;
-  std::optional<std::string> joined(std::string_view next) const;
+  std::optional<std::string> with(std::string_view next) const;
 
   std::vector<Part> parts_;
   std::string line_;  // the parts together
-  bool sure_ = false, complete_ = false;
+  bool sure_ = false, complete_ = false, joined_ = false;
   std::uint64_t lines_ = 0;
   std::size_t widest_ = 0, last_blank_ = 0, full_ = 0;
+  std::size_t broken_at_ = 0;  // the width of a line that a terminal broke
 };
 
 }  // namespace ktrial::console

@@ -109,6 +109,7 @@ std::string source_name(std::string_view symbol) {
   for (std::string_view suffix : kSuffixes)
     if (const auto at = symbol.find(suffix); at != symbol.npos && at > 0) cut = std::min(cut, at);
   symbol = symbol.substr(0, cut);
+  if (symbol.starts_with('.')) symbol.remove_prefix(1);  // the code behind a descriptor of ppc64
   if (symbol.starts_with("_R") || symbol.starts_with("_Z")) return demangle(symbol);
   static constexpr std::array<std::string_view, 12> kSyscalls = {
       "__x64_sys_",     "__ia32_sys_", "__arm64_sys_",     "__riscv_sys_",

@@ -17,7 +17,11 @@ const Group kGroups[] = {
 unsigned bits_of(std::string_view classes) {
   unsigned bits = 0;
   for (const char c : classes)
-    bits |= c == 'r' ? kHelper : c == 's' ? kStall : c == 'h' ? kWait : kAllocator;
+    bits |= c == 'r'   ? kHelper
+            : c == 's' ? kStall
+            : c == 'h' ? kWait
+            : c == 't' ? kTrap
+                       : kAllocator;
   return bits;
 }
 

@@ -10,6 +10,7 @@ enum InfrastructureClass : unsigned {
   kStall = 2,      // what a timer interrupt runs
   kWait = 4,       // how a task waits
   kAllocator = 8,  // who allocates on behalf of somebody
+  kTrap = 16,      // of the helpers, what a trap runs before it is told
 };
 // Bits of the above; 0 for any other function. Leading underscores make no difference.
 unsigned infrastructure_of(std::string_view symbol);

@@ -145,6 +145,7 @@ void LineStream::take_attached(LineReader& reader) {
 
 void LineStream::take_decoded(std::string& text, std::uint64_t number, LineReader& reader) {
   undo_markup(text);
+  undo_tag(text);
   if (text.find('\n') == text.npos) {
     envelope_.take(text, number, reader);
     return;

@@ -15,7 +15,7 @@ using enum Kind;
 // WARN(): "CPU: 1 PID: 2 at FILE:LINE f+0x..", since 6.19 "FILE:LINE at f+0x.., CPU#1: comm/2",
 // perhaps with the condition, "[CONDITION] FILE:LINE at f+0x.."; long ago "at FILE:LINE f()".
 #define WARN_AT R"(WARNING: (?:\[.*\] )?(?:CPU: \d+ PID: \d+ )?(?:at )?(?:\S*/)??)"
-#define WARN_FUNCTION R"(:\d+ (?:at )?([^\s+]+(?:\+0x\S+)?))"
+#define WARN_FUNCTION R"(:\d+(?: at)?(?: ([^\s+]+(?:\+0x\S+)?))?)"
 
 // The first match wins: special cases stand before general ones.
 constexpr Rule kRules[] = {
@@ -39,11 +39,11 @@ constexpr Rule kRules[] = {
 
     // Sanitizers
     {R"(BUG: KASAN: (?:double-free|invalid-free)\b)", kasan, "KASAN: invalid-free", Pick::stack},
-    {R"(BUG: KASAN: ([a-z-]+)(?: (?:in|on)(?: address)? (\S+))?)", kasan, R"(KASAN: \1)",
-     Pick::stack, 2},
+    {R"(BUG: KASAN: ([a-z-]+) on address)", kasan, R"(KASAN: \1)", Pick::stack},
+    {R"(BUG: KASAN: ([a-z-]+)(?: in (\S+))?)", kasan, R"(KASAN: \1)", Pick::stack, 2},
     {R"(BUG: KFENCE: ((?:out-of-bounds|use-after-free|invalid) (?:read|write|free|rw)|invalid free|memory corruption) in (\S+))",
      kfence, R"(KFENCE: \1)", Pick::stack, 2},
-    {R"(BUG: KFENCE: ([a-z -]+?)(?: in .*)?$)", kfence, R"(KFENCE: \1)", Pick::stack},
+    {R"(BUG: KFENCE: ([a-z -]+?)(?: in(?: (\S+))?)?$)", kfence, R"(KFENCE: \1)", Pick::stack, 2},
     {R"(BUG: KMSAN: ([a-z-]+)(?: in (\S+))?)", kmsan, R"(KMSAN: \1)", Pick::head, 2},
     {R"(BUG: KCSAN: ([a-z :-]+?) in (\S+)(?: / (\S+))?)", kcsan, R"(KCSAN: \1)", Pick::head, 2},
     {R"(UBSAN: Undefined behaviour in)", ubsan, "UBSAN: undefined-behaviour", Pick::stack},
@@ -135,7 +135,7 @@ constexpr Rule kRules[] = {
      Role::die},
 
     // Memory
-    {R"(BUG: Bad page state in process)", bad_page, "BUG: Bad page state", Pick::stack},
+    {R"(BUG: Bad page state in process)", bad_page, "BUG: Bad page state", Pick::leak},
     {R"(BUG: Bad (page map|page cache|rss-counter state))", bad_page, R"(BUG: Bad \1)"},
     {R"(BUG: non-zero pgtables_bytes)", bad_page, "BUG: non-zero pgtables_bytes on freeing mm"},
     {R"(kmemleak: \d+ new suspected memory leaks)", memory_leak, "memory leak"},
@@ -170,7 +170,11 @@ constexpr Rule kRules[] = {
     // without CONFIG_DEBUG_BUGVERBOSE
     {R"(WARNING: (?:CPU: \d+ PID: \d+ )?at ([^\s+:]+\+0x[0-9a-f]+/0x[0-9a-f]+))", warning,
      "WARNING", Pick::head, 1, Role::warn},
-    {WARN_AT R"([\w./-]+)" WARN_FUNCTION, warning, "WARNING", Pick::head, 1, Role::warn},
+    {WARN_AT R"([\w./-]+\.(?:[chS]|rs))" WARN_FUNCTION, warning, "WARNING", Pick::head, 1,
+     Role::warn},
+    // syzbot names the register only where the kernel does not hash its address
+    {R"(WARNING: kernel stack (regs) at +\(_*ptrval_*\) in .* has bad '\w+' value)", warning,
+     R"(WARNING: kernel stack \1 has bad value)"},
     {R"(WARNING: kernel stack (regs|frame pointer) at .* has bad ('\w+' )?value)", warning,
      R"(WARNING: kernel stack \1 has bad \2value)"},
     {R"(WARNING: (\w[^\s`]*)$)", warning, R"(WARNING: \1)"},
@@ -201,6 +205,8 @@ constexpr Rule kRules[] = {
     {R"(rust_kernel: panicked at )", rust_panic, "rust panic", Pick::stack},
     {R"(trusty: .*ASSERT FAILED at \([^)]*\):? ?(.*))", firmware, R"(trusty: ASSERT FAILED: \1)"},
     {R"((SYZFATAL|SYZFAIL): (.*))", test_harness, R"(\1: \2)"},
+    {R"(goroutine \d+ (?:gp=\S+ m=\S+ (?:mp=\S+ )?)?\[[a-z][^\]]*\]:$)", test_harness,
+     "go runtime error", Pick::none, 0, Role::other},
     {R"(INFO: (Freed|Allocated) in (\S+?)(?:\+0x\S+)? age)", memory_corruption,
      R"(INFO: \1 in \2 age=NUM cpu=NUM pid=NUM)"},
 };

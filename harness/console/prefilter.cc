@@ -13,13 +13,15 @@ const std::vector<const char*>& candidate_patterns() {
       "Internal error", "\\[#", "corruption", "usercopy: ", "starved", "csd: ", "UBSAN",
       "double fault", "invalid opcode", "stack segment", "Insufficient stack", "Bad mode", "SError",
       "VFS: ", "early exception", "suspected memory", "double add", "Linux version",
-      "unregister_netdevice: ", "trusty: ", "SYZF", "blocked for more", "blocked in I/O",
-      "reboot: ", "ooting the kernel", "early console in", "page allocation ", "oom-killer",
-      "ut of memory", "NETDEV WATCH",
+      "unregister_netdevice: ", "trusty: ", "SYZF", "goroutine ", "blocked for more",
+      "blocked in I/O", "reboot: ", "ooting the kernel", "early console in", "page allocation ",
+      "oom-killer", "ut of memory", "NETDEV WATCH",
       // environment
       "took too", "interrupt took", "unstable", "skew", "retried", "read-back", "throttling",
       "printk mess", "tick-stop", "timer wakeup", "timer handling", "timekeeping w",
       "permanently disabled", "PMU not",
+      // logcat's tags
+      "WARNING : ", "INFO    : ",
       // a mail's header
       "ransfer-Encoding: ", "ransfer-encoding: ",
       // control bytes, but for the CR before a newline

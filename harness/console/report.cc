@@ -92,11 +92,13 @@ bool Report::same_writer(const Line& line) const {
          (line.caller_type == caller_type_ && line.caller == caller_);
 }
 
-bool Report::entangle(const Line& line) {
-  constexpr std::uint64_t kAtOnce = 3;
+bool Report::entangle(const Line& line, const Rule& other) {
+  constexpr std::uint64_t kAtOnce = 3, kHead = 12;
   const bool waits = head_.rule->pick != Pick::none && head_.rule->pick != Pick::head;
-  if (waits && line.caller_type == 0 && !traced_ && stacks_.empty() && lines_seen_ <= kAtOnce)
-    entangled_ = true;
+  // What prints a report may fault itself: the stack is that of both.
+  const bool told_by_same = line.caller_type != 0 && severity_of(other.kind) >= 90;
+  const std::uint64_t lines = line.caller_type == 0 ? kAtOnce : told_by_same ? kHead : 0;
+  if (waits && !traced_ && stacks_.empty() && lines_seen_ <= lines) entangled_ = true;
   return entangled();
 }
 

@@ -47,8 +47,9 @@ class Report {
   bool same_writer(const Line& line) const;  // false only when the kernel names both
   bool complete() const;                     // its title names a function already
   // Another report's head is in `line`: whether two CPUs talk at once, and nobody can tell whose
-  // the lines are that follow. Both take them, until this one is complete.
-  bool entangle(const Line& line);
+  // the lines are that follow, or this one was cut short by a fault of its own writer. Both take
+  // them, until this one is complete.
+  bool entangle(const Line& line, const Rule& other);
   bool entangled() const { return entangled_ && !complete(); }
   bool stall() const { return head_.rule->pick == Pick::stall; }
   void mark_corrupted() { corrupted_ = true; }

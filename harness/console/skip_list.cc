@@ -18,13 +18,8 @@ const RE2& report_functions() {
       // the report itself: stack dumping, panic, warnings, exception entry
       R"(_*dump_stack.*|_*show_(stack|regs|trace).*|show_registers|v?_*panic(_.*)?|sys_info|)"
       R"(unknown_nmi.*|.*_do_nmi|exc_nmi|end_repeat_nmi|.*_panic|check_panic.*|nmi_panic.*|)"
-      R"(oops_.*|die|__die.*|die_.*|_*warn.*|report_bug|fixup_bug|handle_bug|exc_.*|asm_.*|)"
-      R"(do_(error_trap|trap|invalid_op|general_protection|page_fault|double_fault|divide_error|int3|DataAbort|PrefetchAbort|undefinstr|bad_area.*|mem_abort|debug_exception|translation_fault|kernel_fault|sea|user_addr_fault|kern_addr_fault).*|)"
-      R"((async_)?page_fault|general_protection|invalid_op|divide_error|double_fault|)"
-      R"(error_entry|bad_area.*|no_context|_*bad_area.*|page_fault_oops|)"
-      R"(kernelmode_fixup_or_oops|fixup_exception|arm_notify_die|notify_die|math_error|)"
-      R"(_*handle_bug|brk_handler|bug_handler|call_break_hook|do_el1_.*|el1_.*|el1h?_.*|)"
-      R"(_*do_kernel_fault|do_tag_.*|ret_fast_syscall|assertfail|.*_assert_failed|)"
+      R"(oops_.*|die|__die.*|die_.*|_*warn.*|report_bug|fixup_bug|)"
+      R"(assertfail|.*_assert_failed|)"
       R"(.*assertion_fail.*|_*cant_migrate|warn_bogus_.*|unwind_.*|is_bpf_text_address|)"
       R"(.*kernel_text_address|_*bpf_address_lookup|orc_.*|arch_stack_walk.*|stack_trace_.*|)"
       R"(save_stack.*|__save_stack.*|_*print_.*|printk.*|_*printk.*|vprintk.*|console_unlock|)"
@@ -108,6 +103,20 @@ const RE2& report_functions() {
       R"(_*netdev_printk|sk_stop_timer.*|_*filemap_(alloc|get)_folio.*|folio_alloc.*|pagecache_get_page|)"
       R"(usb_(control|bulk|interrupt|internal_control)_msg.*|usb_start_wait_urb|get_taint|handle_overflow|)"
       R"(core::panicking::.*|rust_begin_unwind|.*rust_panic.*|_RNv.*panicking.*)");
+  // clang-format on
+  return re;
+}
+
+// How a trap enters the kernel, over versions and architectures.
+const RE2& trap_functions() {
+  // clang-format off
+  static const RE2& re = pattern(
+      R"(do_(error_trap|trap|invalid_op|general_protection|page_fault|double_fault|divide_error|int3|DataAbort|PrefetchAbort|undefinstr|bad_area.*|mem_abort|debug_exception|translation_fault|kernel_fault|sea|user_addr_fault|kern_addr_fault).*|)"
+      R"((async_)?page_fault|general_protection|invalid_op|divide_error|double_fault|)"
+      R"(error_entry|bad_area.*|no_context|_*bad_area.*|page_fault_oops|)"
+      R"(kernelmode_fixup_or_oops|fixup_exception|arm_notify_die|notify_die|math_error|)"
+      R"(_*handle_bug|brk_handler|bug_handler|call_break_hook|do_el1_.*|el1_.*|el1h?_.*|)"
+      R"(_*do_kernel_fault|do_tag_.*|ret_fast_syscall|exc_.*|asm_.*|handle_bug)");
   // clang-format on
   return re;
 }
@@ -250,14 +259,17 @@ enum : unsigned {
   kDispatch = 1 << 7,
   kMultiplexer = 1 << 8,
   kInterrupt = 1 << 9,
+  kTrapped = 1 << 10,
 };
 
 unsigned classify(std::string_view symbol) {
   const unsigned listed = infrastructure_of(symbol);
   const auto is = [symbol](const RE2& re) { return full_match(symbol, re); };
   unsigned bits = 0;
-  if ((listed & kHelper) != 0 || is(report_functions()))
-    bits |= kReport | kInStall | kInHung | kInLeak;
+  const bool trap = (listed & kTrap) != 0 || is(trap_functions());
+  const bool helper = (listed & kHelper) != 0 || is(report_functions());
+  if (helper || trap) bits |= kReport | kInStall | kInHung | kInLeak;
+  if (helper && !trap) bits |= kTrapped;
   if ((listed & kStall) != 0 || is(stall_functions())) bits |= kInStall;
   if (((listed & kWait) != 0 || is(hung_functions())) && !symbol.starts_with("synchronize_"))
     bits |= kInHung;
@@ -296,6 +308,8 @@ bool skipped(std::string_view symbol, Skip skip) {
       return has(symbol, kInHung);
     case Skip::leak:
       return has(symbol, kInLeak);
+    case Skip::trapped:
+      return has(symbol, kTrapped);
   }
   return false;
 }

@@ -9,10 +9,11 @@
 namespace ktrial::console {
 
 enum class Skip {
-  report,  // entry code, stack dumping, sanitizers' own code, library helpers
-  stall,   // the same, plus what a timer interrupt runs to find a stall
-  hung,    // the same as report, plus the scheduler and sleeping locks
-  leak,    // the same as report, plus allocators of every subsystem
+  report,   // entry code, stack dumping, sanitizers' own code, library helpers
+  stall,    // the same, plus what a timer interrupt runs to find a stall
+  hung,     // the same as report, plus the scheduler and sleeping locks
+  leak,     // the same as report, plus allocators of every subsystem
+  trapped,  // the same as report, less what a trap runs: better than nothing
 };
 bool skipped(std::string_view symbol, Skip);
 

@@ -162,7 +162,8 @@ std::string title_function(const Rule& rule, const std::string& from_head,
                                                     !from_head.empty() && !is_address(from_head))
         return from_head;
       if (std::string symbol = from_stacks(stacks, Skip::report); !symbol.empty()) return symbol;
-      return is_address(from_head) ? std::string() : from_head;
+      if (!from_head.empty()) return is_address(from_head) ? std::string() : from_head;
+      return from_stacks(stacks, Skip::trapped);
     case Pick::lock:
       for (const std::string& site : lock_sites)
         if (!skipped(site, Skip::report)) return site;

@@ -46,6 +46,14 @@ std::string folded(std::string_view line, std::size_t width, std::string_view pr
   return out;
 }
 
+// As a terminal does, anywhere.
+std::string cut_at(std::string_view line, std::size_t width) {
+  std::string out;
+  for (; line.size() > width; line.remove_prefix(width))
+    out += std::string(line.substr(0, width)) + "\n";
+  return out + std::string(line);
+}
+
 std::string base64(std::string_view bytes) {
   static constexpr char kDigits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -95,6 +103,20 @@ const std::vector<WholeWrapper>& whole_wrappers() {
          return "Content-Type: multipart/mixed; boundary=x\n\n--x\n\nSee below.\n\n--x\n"
                 "content-transfer-encoding: BASE64\n\n" +
                 base64(log) + "--x--\n";
+       }},
+      {"logcat",
+       [](auto& log) {
+         return by_line(log, [](auto&, auto& message, int i) {
+           const std::size_t colon = message.body.find(": ");
+           const bool tag = colon < 16 && message.body.find(' ') > colon;
+           return fmt::format("03-07 09:{:02}:{:02}.123     0     0 W {:<8}: {}", i / 60 % 60,
+                              i % 60, message.body.substr(0, tag ? colon : 0),
+                              message.body.substr(tag ? colon + 2 : 0));
+         });
+       }},
+      {"terminal_of_80",
+       [](auto& log) {
+         return by_line(log, [](auto& line, auto&, int) { return cut_at(line, 80); });
        }},
       {"old_macintosh",
        [](auto& log) {

@@ -82,6 +82,31 @@ TEST(WrappersTest, ATerminalsWidthIsLearned) {
   EXPECT_THAT(titles(filler + head + report), ElementsAre("WARNING in demo_flush_queue"));
 }
 
+// It stays known, whatever was put together since.
+TEST(WrappersTest, WhatWasPutTogetherIsNobodysWidth) {
+  const auto broken = [](const std::string& seconds, const char* function) {
+    return "[    " + seconds + "] WARNING: CPU: 2 PID: 311 at drivers/demo/demo_core.c:12 " +
+           std::string(function, 9) + "\n" + (function + 9) + "+0x4c/0x90\n[   " + seconds +
+           "] Call Trace:\n[    " + seconds + "]  demo_release+0x2a/0x50\n";
+  };
+  const std::string filler = "[    1.000002] " + std::string(65, 'x') + "\nxxxx\n";
+  const std::string log = "[    1.000001] Linux version 6.6.30\n" + filler +
+                          broken("4.000002", "demo_flush_queue") +
+                          broken("5.000002", "demo_drain_queue");
+  EXPECT_THAT(titles(log),
+              ElementsAre("WARNING in demo_flush_queue", "WARNING in demo_drain_queue"))
+      << log;
+}
+
+// The end of any program is no report on a console where the kernel speaks.
+TEST(WrappersTest, AProgramsEndIsToldOnlyWhereNoKernelSpeaks) {
+  const std::string end =
+      "fatal error: out of memory\n\ngoroutine 1 [running]:\nruntime.throw({0x47, 0x2})\n\n"
+      "goroutine 2 [select, 3 minutes]:\nmain.wait()\n";
+  EXPECT_THAT(titles(end), ElementsAre("go runtime error"));
+  EXPECT_THAT(titles("[    1.000001] Linux version 6.6.30\n" + end), IsEmpty());
+}
+
 // What a program writes right behind a head is no part of it.
 TEST(WrappersTest, AProgramsLinesAreNotJoined) {
   EXPECT_THAT(titles("[    1.000001] usb 1-1: a message that is wider than any mail program would "

@@ -57,7 +57,8 @@ constexpr Word kWords[] = {
     {'k',
      R"((?:\d{9,10}\.\d{3,9}|\[ *\d+\.\d{3,9}\]|\d+)(?: +[^\s:\[\]]{1,80}(?:\[\d+\])?){0,3} +kernel(?:\[\d+\])?: ?)",
      true},
-    // logcat
+    // logcat; the kernel has no process
+    {'a', R"(\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} +(?:\w+ +)?0 +0 [VDIWEF] (?:kernel)? *: )", true},
     {'a', R"(\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6} +(?:\w+ +)?\d+ +\d+ [VDIWEF] [^:]{0,24}: )"},
     // any other time, perhaps in brackets, with GitLab's stream mark
     {'t', R"([\[(<]?)" STAMP R"([\])>]?(?: \d\d[OE]\+?)?(?:: | - | \| | ?[ \t]| *$))"},

@@ -34,8 +34,11 @@ kernel/time/timer.c include/linux/timer.h fs/proc/generic.c drivers/base/devres.
 REPORTERS = """
 mm/kasan/common.c mm/kasan/generic.c mm/kasan/report*.c mm/kasan/shadow.c mm/kasan/*tags.c
 mm/kfence/* mm/kmsan/* kernel/kcsan/* include/linux/kasan* kernel/panic.c kernel/stacktrace.c
-kernel/extable.c arch/*/kernel/traps* arch/*/kernel/dumpstack* arch/*/kernel/stacktrace*
-arch/*/kernel/unwind* arch/*/kernel/entry* arch/*/entry/* arch/*/mm/fault* arch/*/mm/extable*
+arch/*/kernel/dumpstack* arch/*/kernel/stacktrace* arch/*/kernel/unwind*
+"""
+# What a trap runs before it is told; of a report that is made there it is the place.
+TRAPS = """
+kernel/extable.c arch/*/kernel/traps* arch/*/kernel/entry* arch/*/entry/* arch/*/mm/fault* arch/*/mm/extable*
 arch/*/kernel/debug-monitors.c arch/x86/include/asm/idtentry.h
 """
 # What a timer interrupt runs on a CPU, and what looks at other CPUs, before a stall is told.
@@ -57,7 +60,7 @@ ALLOCATORS = """
 mm/slub.c mm/slab*.c mm/page_alloc.c mm/list_lru.c mm/filemap.c mm/shmem.c net/core/skbuff.c net/core/sock.c include/linux/skbuff.h include/net/sock.h fs/inode.c
 include/linux/fs.h
 """
-CLASSES = {"r": HELPERS + REPORTERS, "s": STALLS, "h": WAITS, "l": ALLOCATORS}
+CLASSES = {"r": HELPERS + REPORTERS + TRAPS, "t": TRAPS, "s": STALLS, "h": WAITS, "l": ALLOCATORS}
 
 # Not infrastructure although they stand there:
 EXCEPT = set("""

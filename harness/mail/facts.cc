@@ -63,7 +63,7 @@ std::string where_of(const Sheet& sheet, std::size_t row) {
 
 std::vector<Version> versions_in(std::string_view text) {
   static const RE2 kVersion(
-      R"(\b(v?)(next-20\d{6}\b|(?:2\.6|[3-9]|1\d)\.\d{1,3}(?:\.\d{1,3})?(?:-rc\d{1,2})?(?:[-+~][A-Za-z0-9][A-Za-z0-9.+~_-]*)?\+?))");
+      R"(\b(v?)(next-20\d{6}\b|(?:2\.6|[3-9])\.\d{1,3}(?:\.\d{1,3})?(?:-rc\d{1,2})?(?:[-+~][A-Za-z0-9][A-Za-z0-9.+~_-]*)?\+?))");
   // Other programs have versions, too, and so have firmware and clocks.
   static const RE2 kOther(
       R"((?i)(qemu|gcc|clang|llvm|lld|binutils|glibc|libc|mesa|bios|python|rustc?|systemd|openssh|docker|podman|stress-ng|firmware|ovmf|gnu ld|ubuntu|fedora|rhel|centos|debian|android|proxmox|virtualbox|edk2|busybox|pahole|v?smbios|socat|version [\w.]+ of)[ -]?(emulator |emu |version )?\(?v?$)");
@@ -85,11 +85,14 @@ std::vector<Version> versions_in(std::string_view text) {
     const std::size_t end = at + version.size();
     if (before == '.' || before == '/' || before == '=' || before == ':' || before == '@') continue;
     if (before == '-' && v.empty()) continue;
-    if (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) ||
-                              text[end] == '/' || text[end] == ':'))
+    const auto follows = [&](std::size_t i) { return end + i < text.size() ? text[end + i] : ' '; };
+    if (std::isalnum(static_cast<unsigned char>(follows(0))) || follows(0) == '/' ||
+        (follows(0) == ':' && follows(1) != ' '))
       continue;
     const std::size_t from = begin > 32 ? begin - 32 : 0;
     if (partial_match(text.substr(from, begin - from), kOther)) continue;
+    // 'commit ("its title") [v6.15-rc1]': where a commit was merged.
+    if (text.substr(0, begin).ends_with("\") [")) continue;
     if (partial_match(text.substr(end, 8), kUnit)) continue;
     const bool full =
         !v.empty() || std::ranges::count(version, '.') >= 2 || version.find("-rc") != version.npos;

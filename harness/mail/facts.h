@@ -62,7 +62,8 @@ struct Scan {
   const Message* message = nullptr;
   int index = 0;  // in its thread
   std::vector<Sheet> sheets;
-  bool foreign(int quotes) const { return quotes > 0 && !message->reply; }
+  bool forwards = false;  // what it quotes is the report
+  bool foreign(int quotes) const { return quotes > 0 && !message->reply && !forwards; }
   // What is quoted is older than who quotes it.
   int age(int quotes) const { return index - quotes; }
 };
@@ -81,6 +82,7 @@ struct Facts {
 
 // The rules. Each adds what it finds.
 void read_kernels(const Scan& scan, Facts& facts);  // release, release_good, release_bad, tree
+void judge_kernels(const Paragraph& paragraph, int age, Facts& facts);  // good and bad ones
 void read_machine(const Scan& scan, Facts& facts);  // arch, cpus, hypervisor, cmdline
 void read_configs(const Scan& scan, Facts& facts);  // config
 void read_work(const Scan& scan, Facts& facts);     // workload, reproducer

@@ -1,5 +1,6 @@
 // Mails, pages and pasted text in the forms that they come in, as tables of small made-up ones.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <string>
@@ -193,7 +194,31 @@ TEST(UnderstandTest, JudgesVersions) {
       {"(6.13.8 did not do it)", {"6.13.8"}, {}},
       {"Still the old 6.18.2, which was fine.", {"6.18.2"}, {}},
       {"I cannot reproduce it with v6.18.1.", {"6.18.1"}, {}},
-      {"I'm announcing the release of the 6.17.3 kernel. 6.16.12 is end of life.", {}, {}}};
+      {"I'm announcing the release of the 6.17.3 kernel. 6.16.12 is end of life.", {}, {}},
+      {"We see the same on 6.12.33. It does not happen on 6.12.20.", {"6.12.20"}, {"6.12.33"}},
+      {"6.15.3 stalls after a minute; 6.15.2 does not.", {"6.15.2"}, {"6.15.3"}},
+      {"Works fine with 6.14.8, broken with 6.14.9.", {"6.14.8"}, {"6.14.9"}},
+      {"I also tried 6.16-rc4 which has the same problem.", {}, {"6.16-rc4"}},
+      {"This is a regression from 6.14 to 6.15.", {"6.14"}, {"6.15"}},
+      {"It broke between v6.14 and v6.15-rc1.", {"6.14"}, {"6.15-rc1"}},
+      {"Upgrading from 6.14.8 to 6.14.9 fixed it.", {}, {}},
+      {"#regzbot introduced: v6.14..v6.15", {"6.14"}, {"6.15"}},
+      {"Going back to 6.14.8 makes it go away.", {"6.14.8"}, {}},
+      {"I can reproduce it with both v6.15.2 and v6.16-rc1.", {}, {"6.15.2", "6.16-rc1"}},
+      {"6.1.140 and 6.6.93 are not affected.", {"6.1.140", "6.6.93"}, {}},
+      {"6.15.4 with the same commit is not affected.", {"6.15.4"}, {}},
+      {"Since 6.14.9 the machine freezes.", {}, {"6.14.9"}},
+      {"It should be fixed in 6.16-rc5.", {}, {}},
+      {"This no longer happens in 6.16-rc1.", {"6.16-rc1"}, {}},
+      {"6.14.8: works\n6.14.9: hangs", {"6.14.8"}, {"6.14.9"}},
+      {"| 6.14.8 | good |\n| 6.14.9 | bad |", {"6.14.8"}, {"6.14.9"}},
+      {"Bad: 6.13-rc1, 6.13-rc4\n(6.11 was never tried, 6.14 is not out yet.)\n6.12 is good.",
+       {"6.12"},
+       {"6.13-rc1", "6.13-rc4"}},
+      {"6.18.15 is good. A guest with two CPUs does not freeze on 6.19.6 either.",
+       {"6.18.15"},
+       {"6.19.6"}},
+      {"Rebased on v6.16-rc1.", {}, {}}};
   for (const Row& row : kTable) {
     const auto report = read(std::string(row.text) + "\n", "x.txt");
     EXPECT_EQ(values(report, "release_good"), row.good) << row.text;
@@ -232,6 +257,10 @@ TEST(UnderstandTest, ReadsFieldsOfProse) {
       {"#syz fix: exact-commit-title\n", "fixes", {}},
       {"#syz fix: mm: do it right\n", "fixes", {"mm: do it right"}},
       {"git tree:       linux-next\n", "tree", {"linux-next"}},
+      {"compiler: aarch64-linux-gcc (GCC) 9.1.0\n", "release", {}},
+      {"commit: d006330b Merge tag 'sound-6.16-rc6' of git://x\n", "release", {}},
+      {"since the update my X1 (Intel, 16 threads) no longer works\n", "cpus", {"16"}},
+      {"in testcase: trinity\n", "workload", {"trinity"}},
       {"C reproducer:   https://example.org/x/repro.c?x=1\n",
        "reproducer",
        {"https://example.org/x/repro.c?x=1"}},
@@ -303,6 +332,24 @@ TEST(UnderstandTest, OfManyThreadsTheOneThatFails) {
   EXPECT_EQ(report.subject, "talk 1131");
   EXPECT_EQ(value(report, "culprit"), "foo_mount_setup");
   ASSERT_FALSE(report.notes.empty());
+}
+
+// A mailbox of 10 MiB, of which no more is kept than what its mails say.
+TEST(UnderstandTest, AMailboxIsNotHeld) {
+  std::string body;
+  while (body.size() < (1u << 20)) body += "[   12.000001] a line of a console that says nothing\n";
+  Reader reader;
+  reader.begin("x.mbox");
+  std::size_t first = 0;
+  for (int i = 0; i < 10; ++i) {
+    reader.feed("From x@y Thu Jan  1 00:00:00 1970\nFrom: a@b\nSubject: talk " + std::to_string(i) +
+                "\nMessage-ID: <t" + std::to_string(i) + "@x>\n\n");
+    reader.feed(body);
+    reader.feed("\n");
+    if (i == 2) first = ::mallinfo2().uordblks;
+  }
+  EXPECT_LT(::mallinfo2().uordblks, first + (2u << 20)) << "grows with what was read";
+  EXPECT_FALSE(reader.finish().notes.empty());
 }
 
 TEST(UnderstandTest, NothingIsAnAnswer) {

@@ -226,8 +226,13 @@ void add_bad_release(std::vector<Fact>& facts) {
   const auto same = [&](const Fact& fact) {
     return fact.field == bad.field && fact.value == bad.value;
   };
+  // "6.19.6" is Debian's "6.19.6+deb13-amd64", too.
+  constexpr int kOfLog = 90;
   std::erase_if(facts, [&](const Fact& fact) {
-    return fact.field == "release_good" && fact.value == bad.value;
+    return fact.field == "release_good" &&
+           (fact.value == bad.value ||
+            (bad.weight >= kOfLog && bad.value.starts_with(fact.value) &&
+             (bad.value[fact.value.size()] == '+' || bad.value[fact.value.size()] == '-')));
   });
   if (std::ranges::none_of(facts, same)) facts.push_back(bad);
 }

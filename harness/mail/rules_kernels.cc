@@ -9,52 +9,13 @@
 namespace ktrial::mail {
 namespace {
 
-enum class Judged { no, good, bad };
-
-// What the words around a version say of it.
-Judged judge(std::string_view before, std::string_view after) {
-  static const RE2 kGoodAfter(
-      R"((?i)^[\s,:;()]*(which |that |it |kernels? |series |from [\w ]{1,24}? )?(still |also |again |all )*((is|was|are|were|seems?|looks?|appears?|be|has been) (still |also |again |all |completely |perfectly |known |to be )*(good|fine|ok(ay)?|clean|stable|unaffected|not affected|working|healthy|problem[- ]?free)|works?\b|worked|runs\b.{0,40}\b(hours|days|weeks|fine|well|stable|without|ok)|ran\b.{0,40}\b(hours|days|weeks|fine|well|without)|(does|did|do)( not|n't) (do|show|have|exhibit|hang|crash|freeze|fail|trigger|happen|suffer|reproduce|seem)|never (did|failed|hung|crashed|showed)|had no |has no |boots? (fine|ok)|passe[sd]|survive[sd]?|good\b))");
-  static const RE2 kBadAfter(
-      R"((?i)^[\s,:;()]*(which |that |it |kernels? |series )?(still |also |again |all )*((is|was|are|were|seems?) (still |also |again |all |known )*(bad|broken|affected|buggy|failing|faulty)|fails?\b|failed|hangs?\b|hung|crashe[sd]|freezes?|froze|oopses|panics|stalls|locks up|locked up|goes dead|(has|had|shows|showed|exhibits) (the|this) (problem|bug|issue|regression)|bad\b))");
-  static const RE2 kGoodBefore(
-      R"((?i)\b(good|fine|ok(ay)?|works?|worked|working|clean|stable|last (known )?(good|working)( \w+)?|not (reproducible|seen|happening|affected|present)|no (problems?|issues?|such \w+)|can(no|')t reproduce|(could|can|did) ?n[o']t (reproduce|see|trigger)( it| this)?|never seen)\s*(kernels?|releases?|versions?|tags?)?\s*(is|was|in|on|with|under|for|using|:|=|up to|until|till|at|->)*\s*(the |kernels?|linux|version|release|old |tag|plain )*\s*[`"'(]?$)");
-  static const RE2 kBadBefore(
-      R"((?i)\b(bad|broken|first (known )?bad|fails?|failing|crash(es|ed)?|hangs|hung|freezes|panics|oopses|reproduc(ed|ible|es)|happens|seen|occurs|affected|triggers?)\s*(kernels?|releases?|versions?|tags?)?\s*(is|was|in|on|with|under|using|:|=|at|->)\s*(the |kernels?|linux|version|release|latest |current |tag|plain )*\s*[`"'(]?$)");
-  static const RE2 kUnsure(R"((?i)\b(not|never|n't|untested|untried)\b)");
-  if (partial_match(after, kGoodAfter)) return Judged::good;
-  if (partial_match(after, kBadAfter)) return Judged::bad;
-  if (partial_match(before, kGoodBefore)) return Judged::good;
-  if (partial_match(before, kBadBefore) && !partial_match(before, kUnsure)) return Judged::bad;
-  return Judged::no;
-}
-
-// "Since we went from 6.18 to 6.19 they freeze."
-void judge_change(const Paragraph& paragraph, int age, Facts& facts) {
-  static const RE2 kChange(
-      R"((?i)\b(?:since|after|when)\b[^.]{0,80}\bfrom (?:kernel |linux )?v?(\d+\.\d[\w.+-]*)(?: \([^)]*\))? to (?:kernel |linux )?v?(\d+\.\d[\w.+-]*))");
-  std::string_view good, bad;
-  if (!partial_match(paragraph.text, kChange, &good, &bad)) return;
-  const std::uint64_t line =
-      paragraph.line_of(static_cast<std::size_t>(good.data() - paragraph.text.data()));
-  facts.add("release_good", trimmed(good, ".,"), line, 60 - age);
-  facts.add("release_bad", trimmed(bad, ".,"), line, 60 - age);
-}
-
-void judge_versions(const Paragraph& paragraph, int age, Facts& facts) {
-  for (const auto& [offset, sentence] : sentences(paragraph.text)) {
-    const auto versions = versions_in(sentence);
-    for (std::size_t i = 0; i < versions.size(); ++i) {
-      const Version& version = versions[i];
-      const std::size_t from = i == 0 ? 0 : versions[i - 1].end;
-      const std::size_t to = i + 1 < versions.size() ? versions[i + 1].at : sentence.size();
-      const Judged judged = judge(sentence.substr(from, version.at - from),
-                                  sentence.substr(version.end, to - version.end));
-      const std::uint64_t line = paragraph.line_of(offset + version.at);
-      if (judged == Judged::good) facts.add("release_good", version.text, line, 70 - age);
-      if (judged == Judged::bad) facts.add("release_bad", version.text, line, 70 - age);
-    }
-  }
+// Of other programs: their versions are no kernels'. "commit: 1a2b Merge tag 'x-6.16-rc6'" names
+// none.
+bool of_other_program(const Paragraph& paragraph) {
+  static const RE2 kKey(
+      R"(^(compiler|toolchains?|cc|gcc|clang|ld|lld|linker|binutils|assembler|qemu|bios|firmware|commit|head( commit)?|patch|boot[ -]?loader|product|reporter|package|ovmf|glibc|annotation|apportversion|bisected commit(-id)?)$)");
+  KeyValue kv;
+  return key_value(paragraph.text, kv) && full_match(kv.key, kKey);
 }
 
 // "Good: 6.12.5, 6.12.9", "kernel: 6.1.0-56-cloud-amd64".
@@ -69,9 +30,15 @@ void read_keys(const Paragraph& paragraph, int age, Facts& facts) {
       R"(^(linux )?(kernel|kernel version|kernel release|version|release|uname( -[ra])?|linux version|kernel-version|tested on|affected version)$)");
   const std::uint64_t line = paragraph.line_of(0);
   const std::string_view value = kv.value;
+  // "6.12.5, 6.12.9", not what is said in brackets behind them.
+  static const RE2 kBetween(R"(^["'`]?\s*(,|;|/|and|or|&|, ?and)?\s*["'`]?$)");
   const auto each = [&](std::string_view field) {
-    for (const Version& version : versions_in(value))
+    std::size_t end = 0;
+    for (const Version& version : versions_in(value)) {
+      if (end > 0 && !full_match(value.substr(end, version.at - end), kBetween)) return;
       facts.add(field, version.text, line, 80 - age);
+      end = version.end;
+    }
   };
   if (full_match(kv.key, kGood)) each("release_good");
   if (full_match(kv.key, kBad)) each("release_bad");
@@ -154,10 +121,11 @@ void read_kernels(const Scan& scan, Facts& facts) {
     for (const Paragraph& paragraph : sheet.paragraphs) {
       if (scan.foreign(paragraph.quotes)) continue;
       const int age = std::clamp(scan.age(paragraph.quotes), 0, 20);
-      judge_versions(paragraph, age, facts);
-      judge_change(paragraph, age, facts);
-      read_keys(paragraph, age, facts);
-      read_releases(paragraph, age, facts);
+      if (!of_other_program(paragraph)) {
+        judge_kernels(paragraph, age, facts);
+        read_keys(paragraph, age, facts);
+        read_releases(paragraph, age, facts);
+      }
       read_tree(paragraph, age, facts);
     }
   }

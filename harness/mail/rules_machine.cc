@@ -65,7 +65,7 @@ int number_of(std::string_view word) {
 void read_cpus(std::string_view sentence, std::uint64_t line, int age, Facts& facts) {
   // Where it does not fail says how many CPUs it does not need.
   static const RE2 kNot(
-      R"((?i)\b(not|never|n't|cannot|no longer|unable to|unaffected|if (it|you)|would)\b)");
+      R"((?i)\b(not|never|n't|cannot|no longer (?:see\w*|happens?|hangs?|fails?|crash\w*|occurs?|reproduc\w*|trigger\w*)|unable to|unaffected|if (it|you)|would)\b)");
   static const RE2 kSmp(R"(-smp[ =](?:cpus=)?(\d+))");
   static const RE2 kCpus(
       R"((?i)\b(\d{1,4}|one|single|two|dual|three|four|quad|five|six|eight|ten|twelve|sixteen|thirty-two|sixty-four)[ -]?(?:x )?(?:virtual |logical |physical |online |hardware )?(?:v?cpus?|cores?|processors?)\b( or more)?)");
@@ -109,7 +109,7 @@ void read_hypervisor(std::string_view text, std::uint64_t line, int age, Facts& 
 void read_command_line(const std::vector<Paragraph>& paragraphs, std::size_t index, int age,
                        Facts& facts) {
   static const RE2 kCue(
-      R"((?i)(?:\b(?:(?:kernel |boot )?command[ -]?line|cmdline|boot(?:ed|s|ing)? +(?:it |them )?with|boot[ -]?(?:line|parameters|options|args|arguments|params)|kernel (?:parameters|options|args|arguments)|bootargs|extra[_ ]args)|-append)(?: is| was| are)?[\s|:="'`]*)");
+      R"((?i)(?:\b(?:(?:kernel |boot )?command[ -]?line|(?:prockernel)?cmdline|boot(?:ed|s|ing)? +(?:it |them )?with|boot[ -]?(?:line|parameters|options|args|arguments|params)|kernel (?:parameters|options|args|arguments)|bootargs|extra[_ ]args)|-append)(?: is| was| are)?[\s|:="'`]*)");
   const Paragraph& paragraph = paragraphs[index];
   re2::StringPiece rest = as_piece(paragraph.text);
   while (RE2::FindAndConsume(&rest, kCue)) {
@@ -148,7 +148,9 @@ void read_machine(const Scan& scan, Facts& facts) {
   }
 }
 
-void read_configs(const Scan& scan, Facts& facts) {
+namespace {
+
+void read_options(std::string_view sentence, std::uint64_t line, Facts& facts) {
   static const RE2 kOption(R"((CONFIG_[A-Z0-9_]{2,60})(=(?:[ymn]\b|\d+|"[^"]{0,60}"))?)");
   // Without it the failure is not seen.
   static const RE2 kNeeded(
@@ -156,32 +158,36 @@ void read_configs(const Scan& scan, Facts& facts) {
   static const RE2 kOn(
       R"((?i)\b(enabled?|set|with|needs?|requires?|on|built|having|turned on|depends)\b)");
   static const RE2 kOff(R"((?i)\b(disabled?|without|not set|off|unset|turned off)\b)");
+  re2::StringPiece rest = as_piece(sentence), name, value;
+  while (RE2::FindAndConsume(&rest, kOption, &name, &value)) {
+    std::string option(as_view(name));
+    if (!value.empty()) {
+      const bool flips = as_view(value) == "=n" && partial_match(as_view(rest), kNeeded);
+      option += flips ? "=y" : std::string(as_view(value));
+    } else if (partial_match(sentence, kOff)) {
+      option += "=n";
+    } else if (partial_match(sentence, kOn)) {
+      option += "=y";
+    } else {
+      continue;
+    }
+    facts.add("config", option, line, 70);
+  }
+}
+
+}  // namespace
+
+void read_configs(const Scan& scan, Facts& facts) {
+  read_options(scan.message->subject, scan.message->first_line, facts);
   for (const Sheet& sheet : scan.sheets) {
     if (sheet.role == PartRole::config)
       facts.add("config", "@" + (sheet.part->name.empty() ? "inline" : sheet.part->name),
                 sheet.part->first_line, 90);
     if (sheet.part->attachment) continue;
-    for (const Paragraph& paragraph : sheet.paragraphs) {
-      if (scan.foreign(paragraph.quotes)) continue;
-      for (const auto& [offset, sentence] : sentences(paragraph.text)) {
-        re2::StringPiece rest = as_piece(sentence), name, value;
-        while (RE2::FindAndConsume(&rest, kOption, &name, &value)) {
-          const std::size_t at = static_cast<std::size_t>(name.data() - sentence.data());
-          std::string option(as_view(name));
-          if (!value.empty()) {
-            const bool flips = as_view(value) == "=n" && partial_match(as_view(rest), kNeeded);
-            option += flips ? "=y" : std::string(as_view(value));
-          } else if (partial_match(sentence, kOff)) {
-            option += "=n";
-          } else if (partial_match(sentence, kOn)) {
-            option += "=y";
-          } else {
-            continue;
-          }
-          facts.add("config", option, paragraph.line_of(offset + at), 70);
-        }
-      }
-    }
+    for (const Paragraph& paragraph : sheet.paragraphs)
+      if (!scan.foreign(paragraph.quotes))
+        for (const auto& [offset, sentence] : sentences(paragraph.text))
+          read_options(sentence, paragraph.line_of(offset), facts);
   }
 }
 

@@ -55,7 +55,7 @@ void read_inline(const Paragraph& paragraph, int age, Facts& facts) {
 
 void read_tests(const Paragraph& paragraph, int age, Facts& facts) {
   static const RE2 kKey(
-      R"(^(test|tests|test ?case|test name|test ?suite|test_suite|workload|benchmark|job|suite)$)");
+      R"(^(test|tests|(in )?test ?case|test name|test ?suite|test_suite|workload|benchmark|job|suite)$)");
   static const RE2 kNamed(
       R"((?i)\b(kselftest[-/ :][a-z][\w/.-]+|ltp[-/][a-z][\w/.-]+|(?:xfs(?:tests)? |fstests |blktests )?(?:generic|xfs|btrfs|ext4|overlay|block|nvme|zbd)/\d{3}|selftests?: \S+: \S+|tools/testing/selftests/\w[\w/.-]+|\bLTP(?: tests?| test ?case)? [a-z][a-z_]*\d\d\b))");
   KeyValue kv;

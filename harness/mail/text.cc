@@ -143,7 +143,8 @@ class Prose {
 
  private:
   void take(const Row& row) {
-    static const RE2 kItem(R"(^\s*([-*+•|]|\(?\d{1,2}[.)]|\[\d{1,3}\])\s)");
+    static const RE2 kItem(
+        R"(^\s*(([-*+•|]|\(?\d{1,2}[.)]|\[\d{1,3}\])\s|v?[2-9]\.\d{1,3}[\w.+-]*\s*(:|=>?|->|–)\s))");
     static const RE2 kKey(R"(^\s*[A-Za-z#][A-Za-z0-9 _./-]{1,28}:(\s|$))");
     const std::string_view text = trimmed(row.text);
     if (text.starts_with("```") || text == "{{{" || text == "}}}") {
@@ -153,10 +154,10 @@ class Prose {
     }
     const std::size_t indent = indent_of(row.text);
     const bool command = (indent >= 2 || fenced_) && looks_like_command(text);
+    const bool is_key = partial_match(row.text.substr(0, 64), kKey);
     const bool begins = !open_ || row.quotes != quotes_ || command || fenced_ ||
                         partial_match(row.text.substr(0, 64), kItem) ||
-                        (partial_match(row.text.substr(0, 64), kKey) && last_size_ < 60) ||
-                        !continues(indent);
+                        (is_key && (last_size_ < 60 || key_)) || !continues(indent);
     if (begins) {
       Paragraph& made = sheet_.paragraphs.emplace_back();
       made.indent = indent;
@@ -169,6 +170,7 @@ class Prose {
     paragraph.text += text;
     if (paragraph.text.ends_with('\\')) paragraph.text.pop_back();
     command_ = begins ? command : command_;
+    key_ = begins ? is_key : key_;
     open_ = paragraph.text.size() < 8192;
     quotes_ = row.quotes;
     last_size_ = row.text.size();
@@ -183,7 +185,7 @@ class Prose {
   }
 
   Sheet& sheet_;
-  bool open_ = false, fenced_ = false, command_ = false;
+  bool open_ = false, fenced_ = false, command_ = false, key_ = false;
   int quotes_ = 0;
   std::size_t last_size_ = 0;
 };

@@ -93,6 +93,16 @@ Message read_plain(const Piece& piece, const std::string& file) {
   return message;
 }
 
+// "To quote from the ticket:", of a mail that hands a report on.
+bool hands_on(const std::vector<Sheet>& sheets) {
+  static const RE2 kWords(
+      R"((?i)\b(to quote (from|the)|quoting (from|the)|(i am|i'm) forwarding|forwarding (this|a|the)|forwarded (this|from)|the (reporter|report|ticket) (says|said|wrote|reads))\b)");
+  for (const Sheet& sheet : sheets)
+    for (const Paragraph& paragraph : sheet.paragraphs)
+      if (paragraph.quotes == 0 && partial_match(paragraph.text, kWords)) return true;
+  return false;
+}
+
 // What is known of a mail when its text is gone.
 struct Read {
   Facts prose;
@@ -174,6 +184,7 @@ class Reader::Impl {
     if (thread->mails.size() >= kMaxMails) return;
     Scan scan{.message = &message, .index = static_cast<int>(thread->mails.size())};
     for (const Part& part : message.parts) scan.sheets.push_back(read_sheet(part));
+    scan.forwards = hands_on(scan.sheets);
     Read& out = thread->mails.emplace_back();
     read_kernels(scan, out.prose);
     read_machine(scan, out.prose);

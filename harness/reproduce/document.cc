@@ -106,6 +106,12 @@ std::string same_text(const Story& story) {
   return {};
 }
 
+bool only_likely(const Search& search) {
+  return std::ranges::none_of(search.trials, [](const Tried& trial) {
+    return shows(trial) && trial.match.same == Same::yes;
+  });
+}
+
 const results::Verdict* verdict_of(const Search& search) {
   for (const Tried& trial : search.trials)
     if (shows(trial)) return &trial.record.verdict;
@@ -171,7 +177,8 @@ std::string others_text(const Search& search) {
 }
 
 std::string fix_text(const Story& story) {
-  if (!story.fix) return {};
+  if (!story.fix)
+    return story.fix_name.empty() ? "" : "NOT TESTED: it did not fail without the fix either\n";
   const FixTrial& fix = *story.fix;
   std::string head;
   switch (fix.end) {
@@ -280,6 +287,7 @@ Json search_json(const Story& story) {
                       {"title", verdict.title},
                       {"signature", verdict.signature},
                       {"reported", shows(trial)},
+                      {"likely", shows(trial) && trial.match.same == Same::likely},
                       {"why", trial.match.why},
                       {"seconds", trial.seconds}});
   }
@@ -334,8 +342,10 @@ std::string result_text(const Story& story) {
   std::string out;
   if (search.end == End::reproduced) {
     const results::Verdict& verdict = *verdict_of(search);
-    out = fmt::format("REPRODUCED  {}\n", printable(verdict.title));
-    out += fmt::format("  the same      {}\n", printable(same_text(story)));
+    const bool likely = only_likely(search);
+    out = fmt::format("{}REPRODUCED  {}\n", likely ? "LIKELY " : "", printable(verdict.title));
+    out += fmt::format("  {:<13} {}\n", likely ? "likely that" : "the same",
+                       printable(same_text(story)));
     out += fmt::format("  how often     {}\n", numbers_text(search));
   } else if (search.end == End::not_seen) {
     out = fmt::format("NOT REPRODUCED\n  how often     {}\n", numbers_text(search));
@@ -351,7 +361,7 @@ std::string result_text(const Story& story) {
   for (std::size_t i = 0; i < next.size(); ++i)
     out += fmt::format("  {:<13} {}\n", i == 0 ? "brought by" : "mended by", next[i]);
   if (!story.mail_file.empty()) out += fmt::format("  mail          {}\n", story.mail_file);
-  if (story.fix) out += "\n" + fix_text(story);
+  if (const std::string fix = fix_text(story); !fix.empty()) out += "\n" + fix;
   if (const std::string mail = mail_text(story); !mail.empty()) out += "\n--- mail ---\n" + mail;
   return out;
 }

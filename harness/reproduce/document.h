@@ -29,6 +29,10 @@ std::string result_text(const Story& story);
 // Of a plan, and of a result.
 std::string story_json(const Story& story);
 
+// What `ktrial reproduce` ends with: without a fix, 1 says that the failure is there, as for
+// `git bisect run`; with one, 0 says that it helps. 125: not known.
+int exit_status(const Story& story);
+
 // An answer to the report, ready to be sent: what was run, what came, with numbers.
 std::string mail_text(const Story& story);
 

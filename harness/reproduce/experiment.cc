@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <set>
 
 #include "harness/arch/arch.h"
 #include "harness/base/re2.h"
 #include "harness/base/text.h"
+#include "harness/mail/commands.h"
+#include "harness/reproduce/config.h"
 #include "harness/spec/parse.h"
+#include "results/report/text.h"
 
 namespace ktrial::reproduce {
 namespace {
@@ -190,6 +194,47 @@ void note_config(const Understanding& report, const Lab& lab, Experiment& out) {
                     fmt::join(out.fragments, ", "), fmt::join(out.fragments, " --config ")));
 }
 
+// Where the chosen kernel is built otherwise than the report's.
+void compare_config(const Lab& lab, Experiment& out) {
+  if (out.config.empty() || out.kernel.reference.empty() || !lab.config_of) return;
+  if (const auto config = lab.config_of(out.kernel.reference)) {
+    std::ranges::move(config_differences(*config, out.config),
+                      std::back_inserter(out.kernel.differs));
+    return;
+  }
+  out.notes.push_back("the report's configuration is not compared: the kernel is not here yet");
+}
+
+// No word of a report is run by itself; who reads it may.
+void note_commands(const Understanding& report, Experiment& out) {
+  constexpr std::size_t kMost = 3;
+  std::vector<std::string> commands;
+  for (const Fact* fact : report.find_all("workload")) {
+    const bool program = std::ranges::any_of(out.settings, [&](const Setting& setting) {
+      return std::ranges::any_of(setting.spec.parameters, [&](const auto& parameter) {
+        return fact->value.find(parameter.first + "=" + parameter.second) != std::string::npos;
+      });
+    });
+    if (!program && mail::looks_like_command(fact->value)) commands.push_back(fact->value);
+  }
+  if (commands.empty()) return;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(kMost, commands.size()); ++i)
+    list += (list.empty() ? "" : "; ") + commands[i];
+  if (commands.size() > kMost) list += "; ...";
+  const bool shell = commands.front().find_first_of("|&;<>()$`*?'\"") != std::string::npos ||
+                     commands.front().starts_with("for ") || commands.front().starts_with("while ");
+  std::vector<std::string> argv;
+  if (shell)
+    argv = {"sh", "-c", commands.front()};
+  else
+    for (const std::string_view word : split(commands.front(), ' '))
+      if (!word.empty()) argv.emplace_back(word);
+  out.notes.push_back(fmt::format(
+      "the report runs what is not run here: {}. If you trust it, give it yourself: -- {}", list,
+      results::shell_quoted(argv)));
+}
+
 void note_unknown(const Understanding& report, Experiment& out) {
   const auto ask = [&](std::string_view field, const char* what, const char* flag) {
     if (!report.find(field)) out.unknown.push_back({what, flag});
@@ -261,9 +306,11 @@ Experiment design(const Understanding& report, const Overrides& overrides, const
         "nothing in the report speaks for one of ktrial's workloads: name one with --workload, or "
         "a command after --");
   note_config(report, lab, out);
+  compare_config(lab, out);
   note_unknown(report, out);
   Designer(report, overrides, lab, program, out).settings();
   std::ranges::stable_sort(out.settings, std::greater{}, &Setting::prior);
+  if (overrides.spec.command.empty() && !overrides.workload) note_commands(report, out);
   return out;
 }
 

@@ -1,6 +1,8 @@
 // What to run to see a report's failure: which kernel, which workloads, in which settings. Pure.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,6 +62,8 @@ struct Lab {
   std::span<const kernel::PackagedKernel> packages;
   std::vector<std::string> fragments;  // names of optional ones: "kasan", ...
   int cores = 1;                       // of the host
+  // The .config of a kernel; nothing: it is not known yet. May be empty.
+  std::function<std::optional<std::string>(const std::string& reference)> config_of = {};
 };
 // `program`: the path of the report's program, once it is compiled; empty: it is not.
 Experiment design(const mail::Understanding& report, const Overrides& overrides, const Lab& lab,

@@ -50,7 +50,10 @@ std::string seen_text(const Story& story) {
   const Tried& first = *first_sight(search);
   const results::Verdict& verdict = first.record.verdict;
   const stats::Interval range = search.interval();
-  std::string out = "I can reproduce this.\n\n";
+  std::string out = first.match.same == Same::likely
+                        ? "I can most likely reproduce this: the kind of failure is the same; the "
+                          "report does not\nsay where it fails.\n\n"
+                        : "I can reproduce this.\n\n";
   out += fmt::format("  failure   {}\n", printable(verdict.title));
   if (!verdict.culprit.empty()) out += fmt::format("  culprit   {}\n", printable(verdict.culprit));
   out += fmt::format("  the same  {}\n", printable(first.match.why));

@@ -40,6 +40,7 @@ Result<Patched> apply_patch(const fs::path& tree, const std::string& revision,
                             const std::string& patch, const fs::path& folder,
                             std::stop_token stop) {
   const auto source = KTRIAL_TRY(kernel::GitTree::open(tree, stop));
+  KTRIAL_TRY(source.refuse_dirty(revision));
   Patched out{.tree = folder, .base = KTRIAL_TRY(source.commit(revision)), .commit = {}};
   std::error_code error;
   fs::create_directories(folder, error);

@@ -15,7 +15,8 @@ struct Patched {
 };
 
 // Nothing is written into `tree`. `folder` is kept: builds find what they compiled before.
-// ErrorKind::usage: the patch does not apply, with git's words.
+// ErrorKind::usage: the patch does not apply, with git's words; or the revision means a checkout
+// whose changes would silently not be built.
 Result<Patched> apply_patch(const std::filesystem::path& tree, const std::string& revision,
                             const std::string& patch, const std::filesystem::path& folder,
                             std::stop_token stop);
