@@ -164,8 +164,6 @@ Status QemuVm::start(Sink sink) {
                          .inherit = {wiring.ram_fd, wiring.console_fd, wiring.qmp_fd},
                          .standard_error = error_write.get()};
   options.inherit.insert(options.inherit.end(), wiring.port_fds.begin(), wiring.port_fds.end());
-  for (const Fd* file : {&state_.keep, &state_.resume})
-    if (*file) options.inherit.push_back(file->get());
   child_.emplace(KTRIAL_TRY(Child::start(io_, options)));
 
   open_parts_ = 3;

@@ -95,7 +95,8 @@ Status save_state(Qmp& qmp, int fd, bool ram_is_apart, milliseconds patience) {
   constexpr std::uint64_t kFast = 64ull << 30;  // bytes a second: no limit
   KTRIAL_TRY(set_ram_apart(qmp, ram_is_apart, patience));
   KTRIAL_TRY(qmp.execute("migrate-set-parameters", json{{"max-bandwidth", kFast}}, patience));
-  KTRIAL_TRY(qmp.execute("migrate", json{{"uri", "fd:" + std::to_string(fd)}}, patience));
+  KTRIAL_TRY(qmp.pass("state", fd, patience));
+  KTRIAL_TRY(qmp.execute("migrate", json{{"uri", "fd:state"}}, patience));
   return ask_until(qmp, "query-migrate", patience, [](const json& answer) -> Result<bool> {
     const std::string status = answer.value("status", "none");
     if (status == "failed" || status == "cancelled")
@@ -107,8 +108,8 @@ Status save_state(Qmp& qmp, int fd, bool ram_is_apart, milliseconds patience) {
 
 Status resume_state(Qmp& qmp, int fd, const ResumeFrom& from, const Ram& ram) {
   KTRIAL_TRY(set_ram_apart(qmp, !from.state.ram.empty(), from.patience));
-  KTRIAL_TRY(
-      qmp.execute("migrate-incoming", json{{"uri", "fd:" + std::to_string(fd)}}, from.patience));
+  KTRIAL_TRY(qmp.pass("state", fd, from.patience));
+  KTRIAL_TRY(qmp.execute("migrate-incoming", json{{"uri", "fd:state"}}, from.patience));
   KTRIAL_TRY(ask_until(qmp, "query-status", from.patience, [](const json& answer) -> Result<bool> {
     const std::string status = answer.value("status", "");
     return status != "inmigrate" && status != "prelaunch";

@@ -18,13 +18,13 @@ struct Ram {
 };
 Result<Ram> ram_for(const VmConfig& config);
 
-// Opened as VmConfig::keep and ::resume need them, to be inherited; -1: not needed.
+// Opened as VmConfig::keep and ::resume need them.
 struct StateFiles {
   Fd keep, resume;
 };
 Result<StateFiles> open_state_files(const VmConfig& config);
 
-// `fd`: QEMU's number of the file.
+// `fd`: the file, which is passed to QEMU: its sandbox lets it start no program to write one.
 Status save_state(Qmp& qmp, int fd, bool ram_is_apart, std::chrono::milliseconds patience);
 // Loads it, plugs in what is to be plugged in, and lets the guest go on.
 Status resume_state(Qmp& qmp, int fd, const ResumeFrom& from, const Ram& ram);
