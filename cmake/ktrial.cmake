@@ -16,12 +16,19 @@ if(CMAKE_COMPILE_WARNING_AS_ERROR AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     -Wno-error=stringop-overread)
 endif()
 
+# Files that are compiled as one where CMAKE_UNITY_BUILD is on.
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+
 # Flags of the harness. The guest's static binaries do not take them: a
 # sanitizer run checks the harness, never the code that runs as PID 1.
 add_library(ktrial_flags INTERFACE)
 target_compile_options(ktrial_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
   -Wno-missing-field-initializers)  # designated initialisers leave defaults out on purpose
 target_include_directories(ktrial_flags INTERFACE ${PROJECT_SOURCE_DIR})
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # It takes each file that is included for a header.
+  target_compile_options(ktrial_flags INTERFACE -Wno-subobject-linkage)
+endif()
 if(KTRIAL_FUZZ)
   target_compile_options(ktrial_flags INTERFACE -gline-tables-only)  # enough for a finding
 endif()

@@ -7,7 +7,7 @@
 namespace ktrial::results {
 namespace {
 
-TrialRecord trial(Outcome outcome, std::string signature = {}) {
+TrialRecord judged(Outcome outcome, std::string signature = {}) {
   TrialRecord t;
   t.verdict.outcome = outcome;
   t.verdict.signature = signature;
@@ -55,7 +55,7 @@ TEST(OverallTest, NeverMixesOutcomesUp) {
   };
   for (const auto& row : kTable) {
     std::vector<TrialRecord> trials;
-    for (Outcome o : row.trials) trials.push_back(trial(o, o == F ? "s" : ""));
+    for (Outcome o : row.trials) trials.push_back(judged(o, o == F ? "s" : ""));
     Verdict got = overall(trials, row.expected);
     EXPECT_EQ(got.outcome, row.want) << row.trials.size() << " trials of " << row.expected;
     EXPECT_FALSE(got.reason.empty());
@@ -64,19 +64,19 @@ TEST(OverallTest, NeverMixesOutcomesUp) {
 }
 
 TEST(OverallTest, MostFrequentSignatureNamesTheRun) {
-  Verdict got = overall({trial(Outcome::fail, "a"), trial(Outcome::fail, "b"), trial(Outcome::pass),
-                         trial(Outcome::fail, "b")});
+  Verdict got = overall({judged(Outcome::fail, "a"), judged(Outcome::fail, "b"),
+                         judged(Outcome::pass), judged(Outcome::fail, "b")});
   EXPECT_EQ(got.signature, "b");
   EXPECT_EQ(got.title, "title of b");
   EXPECT_EQ(got.reason, "3 of 4 trials failed, 2 of them so: because");
-  got = overall({trial(Outcome::fail, "a"), trial(Outcome::fail, "b")});
+  got = overall({judged(Outcome::fail, "a"), judged(Outcome::fail, "b")});
   EXPECT_EQ(got.signature, "a") << "a tie goes to the first seen";
 }
 
 TEST(OverallTest, SaysWhyNotJudged) {
-  EXPECT_EQ(overall({trial(Outcome::pass), trial(Outcome::pass)}, 5).reason,
+  EXPECT_EQ(overall({judged(Outcome::pass), judged(Outcome::pass)}, 5).reason,
             "only 2 of 5 trials were completed");
-  EXPECT_EQ(overall({trial(Outcome::pass), trial(Outcome::inconclusive)}, 2).reason,
+  EXPECT_EQ(overall({judged(Outcome::pass), judged(Outcome::inconclusive)}, 2).reason,
             "1 of 2 trials were not judged: because");
 }
 

@@ -6,7 +6,7 @@
 namespace ktrial::autopsy {
 namespace {
 
-constexpr std::size_t kMaxFrames = 32, kMaxBlocked = 24, kLogLines = 12;
+constexpr std::size_t kMaxFrames = 32, kMaxHeldOff = 24, kLogLines = 12;
 
 std::string stack_text(const std::vector<StackFrame>& stack) {
   std::string out;
@@ -40,11 +40,11 @@ std::string to_text(const Autopsy& autopsy) {
     out += "No vCPU holds the others up.\n\n";
   for (const VcpuState& vcpu : autopsy.vcpus) out += vcpu_text(vcpu) + "\n";
   if (!autopsy.blocked.empty()) out += "Held-off tasks:\n";
-  for (std::size_t i = 0; i < autopsy.blocked.size() && i < kMaxBlocked; ++i)
+  for (std::size_t i = 0; i < autopsy.blocked.size() && i < kMaxHeldOff; ++i)
     out += fmt::format("  {} ({})\n{}", autopsy.blocked[i].task, autopsy.blocked[i].state,
                        stack_text(autopsy.blocked[i].stack));
-  if (autopsy.blocked.size() > kMaxBlocked)
-    out += fmt::format("  ... {} more\n", autopsy.blocked.size() - kMaxBlocked);
+  if (autopsy.blocked.size() > kMaxHeldOff)
+    out += fmt::format("  ... {} more\n", autopsy.blocked.size() - kMaxHeldOff);
   if (!autopsy.trace.empty()) out += "\nTrace, read from RAM:\n";
   for (const std::string& line : autopsy.trace) out += "  " + line + "\n";
   if (!autopsy.kernel_log.empty()) {

@@ -12,6 +12,7 @@
 namespace ktrial::bisect {
 namespace {
 
+using results::Json;
 using Index = CommitGraph::Index;
 constexpr std::size_t kShown = 6;  // commits of the picture
 
@@ -197,13 +198,12 @@ std::string mail_text(const Engine& engine, const Step& step, const Wanted& want
 
 std::string report_json(const Engine& engine, const Step& step, const Wanted& wanted,
                         const Story& story) {
-  using json = results::Json;
   const Answer answer = answer_of(step);
   const CommitGraph& graph = engine.graph();
   auto commit_json = [&](Index i) {
     const Counts& counts = engine.belief().counts(i);
     const bool old = i == graph.old_end();
-    return json{{"id", graph.id(i)},
+    return Json{{"id", graph.id(i)},
                 {"subject", old ? "" : graph.subject(i)},
                 {"probability", old ? 0 : engine.belief().posterior()[i]},
                 {"fails", counts.fails},
@@ -211,15 +211,15 @@ std::string report_json(const Engine& engine, const Step& step, const Wanted& wa
                 {"other", counts.censored},
                 {"skipped", !old && engine.skips().skipped(i)}};
   };
-  json out{{"outcome", answer.outcome},
+  Json out{{"outcome", answer.outcome},
            {"reason", answer.why},
            {"direction", engine.settings().direction == Direction::bug ? "bug" : "fix"},
            {"title", wanted.title},
            {"signature", wanted.signature},
            {"workload", story.workload},
            {"probability", answer.probability},
-           {"culprits", json::array()},
-           {"tested", json::array()},
+           {"culprits", Json::array()},
+           {"tested", Json::array()},
            {"runs", engine.spent().runs},
            {"builds", engine.spent().builds},
            {"seconds", engine.spent().seconds}};

@@ -44,7 +44,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   // All of it: what is added there must be decided upon here.
   const auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
                duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
-               accel, vmm, connect, channel, machine, append, command, axes] = spec;
+               accel, vmm, connect, channel, machine, append, command, root, cwd, env, shares,
+               input, axes] = spec;
   spec::TrialSpec out;
   out.workload = workload;
   out.parameters = parameters;
@@ -61,6 +62,10 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   out.machine = machine;
   out.append = append;
   out.command = command;
+  out.root = root;
+  out.cwd = cwd;
+  out.env = env;
+  // Paths of the host on which it ran: `shares` and `input` are none of the guest's part.
   return out;
 }
 

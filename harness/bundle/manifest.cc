@@ -42,7 +42,7 @@ constexpr Member kMembers[] = {
 
 constexpr char kDamaged[] = "get the bundle again, or ask who made it";
 
-std::unexpected<Error> refuse(const std::string& what) {
+std::unexpected<Error> refuse_manifest(const std::string& what) {
   return usage_error(std::string(kManifest) + ": " + what, kDamaged);
 }
 
@@ -59,30 +59,30 @@ Json contents_json(const std::vector<Content>& contents) {
 
 Status read_contents(const Json& json, std::vector<Content>& into) {
   const auto list = json.find("contents");
-  if (list == json.end() || !list->is_array()) return refuse("contents: must be a list");
+  if (list == json.end() || !list->is_array()) return refuse_manifest("contents: must be a list");
   const Member* last = kMembers;  // the manifest itself
   for (const Json& item : *list) {
-    if (!item.is_object()) return refuse("contents: each must be an object");
+    if (!item.is_object()) return refuse_manifest("contents: each must be an object");
     const auto size = item.find("size");
     const Content one{
         text_of(item, "name"),
         size != item.end() && size->is_number_unsigned() ? size->get<std::uint64_t>() : UINT64_MAX,
         text_of(item, "sha256")};
     const Member* known = member(one.name);
-    if (known == nullptr) return refuse("contents: names a member that no bundle has");
+    if (known == nullptr) return refuse_manifest("contents: names a member that no bundle has");
     if (known <= last)
-      return refuse("contents: " + one.name + " is named twice, or out of its order");
+      return refuse_manifest("contents: " + one.name + " is named twice, or out of its order");
     if (one.size > known->most)
-      return refuse("contents: " + one.name + " has no size, or one of more than " +
-                    std::to_string(known->most) + " bytes");
-    if (!is_digest(one.sha256)) return refuse("contents: " + one.name + " has no sha256");
+      return refuse_manifest("contents: " + one.name + " has no size, or one of more than " +
+                             std::to_string(known->most) + " bytes");
+    if (!is_digest(one.sha256)) return refuse_manifest("contents: " + one.name + " has no sha256");
     into.push_back(one);
     last = known;
   }
   for (const Member& one : kMembers)
     if (one.needed && &one != kMembers &&
         std::ranges::find(into, one.name, &Content::name) == into.end())
-      return refuse("contents: " + std::string(one.name) + " is missing");
+      return refuse_manifest("contents: " + std::string(one.name) + " is missing");
   return {};
 }
 
@@ -125,9 +125,9 @@ std::string to_json(const Manifest& manifest) {
 
 Result<Manifest> parse_manifest(std::string_view text) {
   const auto json = results::parse_json(text);
-  if (!json || !json->is_object()) return refuse("is not a JSON object");
+  if (!json || !json->is_object()) return refuse_manifest("is not a JSON object");
   const int version = results::int_of(*json, "bundle");
-  if (version < 1) return refuse("bundle: the version of the format is missing");
+  if (version < 1) return refuse_manifest("bundle: the version of the format is missing");
   if (version > kVersion)
     return usage_error(std::string(kManifest) + ": bundle: version " + std::to_string(version) +
                            " is newer than " + std::to_string(kVersion) +
@@ -152,7 +152,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
   const bool has_kernel =
       std::ranges::find(out.contents, "kernel", &Content::name) != out.contents.end();
   if (has_kernel != out.kernel.included)
-    return refuse("kernel: whether it is included is told in two ways");
+    return refuse_manifest("kernel: whether it is included is told in two ways");
   results::each_object(*json, "left_out", [&](const Json& one) {
     out.left_out.push_back({text_of(one, "what"), text_of(one, "how")});
   });

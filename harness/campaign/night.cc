@@ -9,9 +9,9 @@ namespace {
 // Jobs in a row, of any cell, that could not work: the next one could not, either.
 constexpr int kHopeless = 5;
 
-class Night {
+class NightRun {
  public:
-  Night(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
+  NightRun(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
         const NightHooks& hooks)
       : engine_(engine), cells_(cells), scheduler_(scheduler), hooks_(hooks) {}
 
@@ -119,7 +119,7 @@ Came came_of(const results::RunRecord& run) {
 
 Status run_night(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
                  const NightHooks& hooks) {
-  return Night(engine, cells, scheduler, hooks).run();
+  return NightRun(engine, cells, scheduler, hooks).run();
 }
 
 }  // namespace ktrial::campaign

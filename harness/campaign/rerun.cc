@@ -35,6 +35,11 @@ std::vector<std::string> rerun(const spec::PlanCell& cell, const spec::PlanBuild
   add("--channel", std::string(name(spec.channel)), spec.channel != standard.channel);
   add("--machine", spec.machine, spec.machine != standard.machine);
   add("--append", spec.append, !spec.append.empty());
+  add("--root", spec.root, !spec.root.empty());
+  add("--cwd", spec.cwd, !spec.cwd.empty());
+  for (const std::string& variable : spec.env) add("--env", variable, true);
+  for (const std::string& folder : spec.shares) add("--share", folder, true);
+  add("--input", spec.input, !spec.input.empty());
   if (!spec.command.empty()) {
     out.push_back("--");
     out.insert(out.end(), spec.command.begin(), spec.command.end());

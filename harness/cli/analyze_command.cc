@@ -11,6 +11,7 @@
 #include "harness/cli/trial_flags.h"
 #include "harness/console/analyzer.h"
 #include "harness/spec/timeouts.h"
+#include "harness/subtests/subtests.h"
 #include "harness/trial/findings.h"
 #include "results/report/batch.h"
 
@@ -25,8 +26,24 @@ struct Options {
   bool summary = false, follow = false, exit_code = false;
 };
 
-results::FileFindings result_of(const std::string& name, const console::Analyzer& analyzer) {
+// What reads a log: the kernel's reports, and the subtests of a test program or of KUnit.
+struct Readers {
+  explicit Readers(const Options& options) : console(trial::kinds_of(options.fail_on)) {}
+  void feed(std::string_view bytes) {
+    console.feed(bytes);
+    subtests.feed(bytes);
+  }
+
+  console::Analyzer console;
+  subtests::Parser subtests{subtests::Source::saved_log};
+};
+
+results::FileFindings result_of(const std::string& name, const Readers& readers) {
+  const console::Analyzer& analyzer = readers.console;
   results::FileFindings out{name, trial::to_records(analyzer.findings())};
+  const subtests::Summary subtests = readers.subtests.summary();
+  out.subtests = trial::to_records(subtests);
+  out.subtests_missing = subtests.missing;
   for (const console::Finding& note : analyzer.notes())
     out.notes.push_back({note.title, note.kind, note.first_line});
   out.unknown_wrapping = analyzer.unknown_wrapping();
@@ -35,17 +52,18 @@ results::FileFindings result_of(const std::string& name, const console::Analyzer
 
 Result<results::FileFindings> analyze_file(const std::string& path, const Options& options) {
   LogReader log = KTRIAL_TRY(LogReader::open(path));
-  console::Analyzer analyzer(trial::kinds_of(options.fail_on));
+  Readers readers(options);
+  console::Analyzer& analyzer = readers.console;
   for (;;) {
     const auto bytes = log.read();
     // Of a file that is cut, the beginning is as good as a whole one.
     if (!bytes && analyzer.lines() == 0) return std::unexpected(bytes.error());
     if (!bytes) to_stderr("ktrial: {}\n", bytes.error().message);
     if (!bytes || bytes->empty()) break;
-    analyzer.feed(*bytes);
+    readers.feed(*bytes);
   }
   analyzer.finish();
-  return result_of(path, analyzer);
+  return result_of(path, readers);
 }
 
 // Folders become the regular files in them, in order.
@@ -81,13 +99,18 @@ void print(const std::vector<results::FileFindings>& analyzed, const Options& op
     write_stdout(results::analyze_text(analyzed, text_options()));
 }
 
+bool has_failure(const results::FileFindings& file) {
+  return !file.findings.empty() || file.subtests_missing > 0 ||
+         std::ranges::any_of(file.subtests, &results::Subtest::bad);
+}
+
 Result<int> analyze_files(const Options& options) {
   const std::vector<std::string> files = KTRIAL_TRY(files_of(options.files));
   std::vector<results::FileFindings> analyzed;
   bool failed = false;
   for (const std::string& file : files) {
     analyzed.push_back(KTRIAL_TRY(analyze_file(file, options)));
-    failed = failed || !analyzed.back().findings.empty();
+    failed = failed || has_failure(analyzed.back());
   }
   print(analyzed, options);
   return options.exit_code && failed ? 1 : 0;
@@ -99,13 +122,13 @@ Result<int> follow(const Options& options) {
     return usage_error("--follow reads one stream", "name one file, or - for stdin");
   const std::string& name = options.files.front();
   LogReader log = KTRIAL_TRY(LogReader::open(name, true));
-  console::Analyzer analyzer(trial::kinds_of(options.fail_on));
+  Readers readers(options);
+  console::Analyzer& analyzer = readers.console;
   const spec::Milliseconds quiet_time = spec::make_timeouts(1, spec::profile_kvm()).report_settle;
   std::size_t told = 0;
   const auto tell_until = [&](std::size_t end) {
     for (; told < end && options.format == "text" && !options.summary; ++told) {
-      results::FileFindings one = result_of(name, analyzer);
-      one.notes.clear();
+      results::FileFindings one{name, trial::to_records(analyzer.findings())};
       one.findings = {one.findings[told]};
       write_stdout(results::analyze_text({one}, text_options()));
       (void)finish_output();  // what is lost is said at the end
@@ -119,18 +142,19 @@ Result<int> follow(const Options& options) {
     if (tell_until(quiet || found == told ? found : found - 1)) break;
     const std::string_view bytes = KTRIAL_TRY(log.read());
     if (bytes.empty()) break;
-    analyzer.feed(bytes);
+    readers.feed(bytes);
   }
   analyzer.finish();
   tell_until(analyzer.findings().size());
-  if (options.format != "text" || options.summary) print({result_of(name, analyzer)}, options);
+  if (options.format != "text" || options.summary) print({result_of(name, readers)}, options);
   return options.exit_code && told > 0 ? 1 : 0;
 }
 
 }  // namespace
 
 void add_analyze(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("analyze", "Finds kernel reports in console logs");
+  auto* command = app.add_subcommand(
+      "analyze", "Finds kernel reports in console logs, and failed subtests in saved test output");
   auto options = std::make_shared<Options>();
   command
       ->add_option(
@@ -144,13 +168,16 @@ void add_analyze(CLI::App& app, Action& action) {
   command->add_flag("--summary", options->summary, "Group equal reports by signature");
   command->add_flag("--follow", options->follow,
                     "Read a log that grows; tell each report when it is complete");
-  command->add_flag("--exit-code", options->exit_code,
-                    "Exit with 1 if there is a report; with --follow, at the first one");
+  command->add_flag(
+      "--exit-code", options->exit_code,
+      "Exit with 1 if there is a report, or a subtest failed; with --follow, at the first "
+      "report");
   command->footer(
       "Examples:\n  ktrial analyze console.log\n  ktrial analyze --summary /var/log\n"
+      "  ktrial analyze kselftest.ktap\n"
       "  journalctl -kf | ktrial analyze --follow --exit-code -\n\n"
       "Exit status: 0 when the files could be read, whatever was found; with --exit-code 1 when "
-      "there is a report.");
+      "there is a report, or a subtest that failed.");
   command->callback([&action, options] {
     action = [options] { return options->follow ? follow(*options) : analyze_files(*options); };
   });

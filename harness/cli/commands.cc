@@ -4,6 +4,7 @@ namespace ktrial::cli {
 
 void add_commands(CLI::App& app, Action& action, const Invocation& invocation) {
   add_run(app, action, invocation);
+  add_shell(app, action, invocation);
   add_analyze(app, action);
   add_doctor(app, action);
   add_workload(app, action);

@@ -24,6 +24,7 @@ struct Invocation {
 void add_commands(CLI::App& app, Action& action, const Invocation& invocation);
 
 void add_run(CLI::App& app, Action& action, const Invocation& invocation);
+void add_shell(CLI::App& app, Action& action, const Invocation& invocation);
 void add_job(CLI::App& app, Action& action);
 void add_analyze(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);

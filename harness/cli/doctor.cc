@@ -8,11 +8,13 @@
 #include <fstream>
 #include <thread>
 
+#include "harness/base/child.h"
 #include "harness/channel/channel.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
 #include "harness/kernel/kernel.h"
+#include "harness/root/file_server.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
 #include "harness/vm/libvirt/libvirt_vm.h"
@@ -59,6 +61,25 @@ void check_kvm(Checkup& checkup) {
                        "trials then run under TCG",
                        "use a host with kvm_intel or kvm_amd");
   checkup.say(Level::good, note);
+}
+
+// What --root is served and made by.
+void check_roots(Checkup& checkup) {
+  if (const auto server = root::find_file_server(::geteuid() == 0))
+    checkup.say(Level::good, "--root host: " + server->version + " at " + server->path.string());
+  else
+    checkup.say(
+        Level::optional_missing,
+        {server.error().kind, "--root host: " + server.error().message, server.error().hint});
+  const struct {
+    const char *program, *what, *mend;
+  } tools[] = {
+      {"sqfstar", "--root TARBALL then lies in the guest's RAM", "apt install squashfs-tools"},
+      {"mmdebstrap", "no --root debian:SUITE", "apt install mmdebstrap uidmap"},
+      {"busybox", "no --root minimal", "apt install busybox-static"}};
+  for (const auto& [program, what, mend] : tools)
+    if (!find_program(program))
+      checkup.say(Level::optional_missing, std::string(program) + " is not there: " + what, mend);
 }
 
 void check_channels(Checkup& checkup) {
@@ -124,6 +145,7 @@ Result<int> doctor() {
     checkup.say(Level::missing, qemu.error());
   check_kvm(checkup);
   check_channels(checkup);
+  check_roots(checkup);
   check_libvirt(checkup);
   if (auto payload = trial::find_payload()) {
     if (auto workloads = spec::list_workloads(*payload / "workloads"))

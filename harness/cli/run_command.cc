@@ -153,6 +153,8 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial run --kernel ~/linux --workload vfork-storm --set processes=8 --duration 1m
   ktrial run --kernel git:v6.18 --tree ~/linux --config kasan
   ktrial run --kernel bzImage -- ./my-reproducer --fast     packs the program and its libraries
+  ktrial run --kernel bzImage --root host -- python3 reproducer.py     with the host's files, copy on write
+  ktrial run --kernel bzImage --root debian:bookworm -- ./all-tests.sh
   ktrial run --kernel bzImage --until-fail --format json nightly.toml
   ktrial run --kernel bzImage --repeat 30 --jobs 3
 

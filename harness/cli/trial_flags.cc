@@ -40,6 +40,11 @@ Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
   }
   if (!flags.fail_on.empty()) spec.fail_on = flags.fail_on;
   if (flags.cpus != 0) spec.cpus = flags.cpus;
+  if (!flags.root.empty()) spec.root = flags.root;
+  if (!flags.cwd.empty()) spec.cwd = flags.cwd;
+  if (!flags.env.empty()) spec.env = flags.env;
+  if (!flags.shares.empty()) spec.shares = flags.shares;
+  if (!flags.input.empty()) spec.input = flags.input;
   return {};
 }
 
@@ -102,6 +107,15 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("--guest-seed", f.guest_seed,
                      "Of a warm guest's random numbers: the fact guest.seed of a record");
   command.add_option("--append", f.append, "More kernel command line");
+  command.add_option("--root", f.root,
+                     "The command's root, copy on write: host, minimal (busybox), debian:SUITE, a "
+                     "folder, tarball or image; none [none; host for what needs more]");
+  command.add_option("--cwd", f.cwd, "Folder in the guest that the command starts in");
+  command.add_option("--env", f.env, "NAME=VALUE for the command; repeatable")
+      ->allow_extra_args(false);
+  command.add_option("--share", f.shares, "A folder that --root host shows, too; repeatable")
+      ->allow_extra_args(false);
+  command.add_option("--input", f.input, "A file: the command's standard input");
   command.add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command.add_option("--format", f.format, "text or json [text]")
       ->check(CLI::IsMember({"text", "json"}));

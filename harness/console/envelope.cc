@@ -18,10 +18,6 @@ constexpr std::uint64_t kLearnLines = 400;
 constexpr std::uint64_t kRecordLines = 100;
 constexpr std::size_t kMaxKept = 1024;
 
-std::string_view skip_blanks(std::string_view text) {
-  return text.substr(std::min(text.size(), text.find_first_not_of(" \t")));
-}
-
 }  // namespace
 
 bool Envelope::wants(std::uint64_t number) const {

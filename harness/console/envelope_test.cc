@@ -185,14 +185,14 @@ const Wrapper kInstead[] = {
     {"markdown-list", [](auto& m, int) { return "* " + m; }},
 };
 
-std::string read(const std::filesystem::path& path) {
+std::string bytes_of(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream out;
   out << in.rdbuf();
   return out.str();
 }
 
-std::vector<Finding> analyze(const std::string& text) {
+std::vector<Finding> findings_in(const std::string& text) {
   Analyzer analyzer;
   analyzer.feed(text);
   analyzer.finish();
@@ -277,7 +277,7 @@ std::vector<std::string> consoles() {
   std::vector<std::string> all = {kReports};
   const std::filesystem::path folder = KTRIAL_SOURCE_DIR "/harness/console/testdata";
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".log") all.push_back(read(entry.path()));
+    if (entry.path().extension() == ".log") all.push_back(bytes_of(entry.path()));
   return all;
 }
 
@@ -285,13 +285,13 @@ class Around : public testing::TestWithParam<Wrapper> {};
 
 TEST_P(Around, AConsoleTellsTheSame) {
   for (const std::string& console : consoles())
-    EXPECT_EQ(told(analyze(wrapped(lines_of(console), knowing(GetParam())))),
-              told(analyze(console)));
+    EXPECT_EQ(told(findings_in(wrapped(lines_of(console), knowing(GetParam())))),
+              told(findings_in(console)));
 }
 
 TEST_P(Around, AReportWithoutStampsTellsTheSame) {
   const std::vector<std::string> messages = messages_of(kReports);
-  EXPECT_EQ(told(analyze(wrapped(messages, GetParam()))), told(analyze(kReports)));
+  EXPECT_EQ(told(findings_in(wrapped(messages, GetParam()))), told(findings_in(kReports)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Envelope, Around, testing::ValuesIn(kAround),
@@ -304,8 +304,8 @@ TEST_P(Instead, AReportTellsTheSame) {
     const std::vector<std::string> messages = messages_of(console);
     const Wrapper stamps = {"",
                             [](auto& m, int i) { return fmt::format("[{:5}.000001] ", i) + m; }};
-    const std::vector<Finding> expected = analyze(wrapped(messages, stamps));
-    EXPECT_EQ(told(analyze(wrapped(messages, GetParam()))), told(expected));
+    const std::vector<Finding> expected = findings_in(wrapped(messages, stamps));
+    EXPECT_EQ(told(findings_in(wrapped(messages, GetParam()))), told(expected));
   }
 }
 
@@ -339,7 +339,7 @@ TEST(WrappedTest, FilesTellOneReport) {
   std::map<std::string, std::string> got;
   const std::filesystem::path folder = KTRIAL_SOURCE_DIR "/harness/console/testdata/wrapped";
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    got[entry.path().filename().string()] = told(analyze(read(entry.path())));
+    got[entry.path().filename().string()] = told(findings_in(bytes_of(entry.path())));
   EXPECT_EQ(got, expected);
 }
 
@@ -350,7 +350,7 @@ TEST(WrappedTest, Utf16IsReadInBothOrders) {
       const std::string half(1, '\0');
       wide += big ? half + *c : *c + half;
     }
-    EXPECT_EQ(told(analyze(wide)), told(analyze(kReports)));
+    EXPECT_EQ(told(findings_in(wide)), told(findings_in(kReports)));
   }
 }
 
@@ -363,7 +363,7 @@ TEST(WrappedTest, ProseIsNoReport) {
         "Kernel panic - not syncing: is what it says then.\n\nNext chapter.\n\nAnother "
         "one.\n\nEnd.\n",
         "2024-03-01 12:00:00 INFO: task demo:402 blocked for more than 120 seconds.\nx\ny\nz\n"})
-    EXPECT_THAT(analyze(text), IsEmpty()) << text;
+    EXPECT_THAT(findings_in(text), IsEmpty()) << text;
 }
 
 TEST(WrappedTest, AnUnknownWrappingIsSaid) {

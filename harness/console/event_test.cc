@@ -11,7 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 
-std::vector<std::string> titles(const std::string& text) {
+std::vector<std::string> titles_of_boot(const std::string& text) {
   Analyzer analyzer;
   analyzer.feed("[    0.000000] Linux version 6.12.0\n" + text);
   analyzer.finish();
@@ -34,23 +34,26 @@ constexpr const char* kOopsTitle =
     "BUG: unable to handle kernel NULL pointer dereference in bar_read";
 
 TEST(EventTest, AnOopsAfterAWarningIsAnEventOfItsOwn) {
-  EXPECT_THAT(titles(std::string(kWarn) + kOops), ElementsAre("WARNING in foo_warn", kOopsTitle));
+  EXPECT_THAT(titles_of_boot(std::string(kWarn) + kOops),
+              ElementsAre("WARNING in foo_warn", kOopsTitle));
 }
 
 TEST(EventTest, TheWordsOfOneTrapAreOneEvent) {
-  EXPECT_THAT(titles(kOops), ElementsAre(kOopsTitle));
-  EXPECT_THAT(
-      titles(std::string(kOops) + "[    6.000008] Kernel panic - not syncing: Fatal exception\n"),
-      ElementsAre(kOopsTitle));
+  EXPECT_THAT(titles_of_boot(kOops), ElementsAre(kOopsTitle));
+  EXPECT_THAT(titles_of_boot(std::string(kOops) +
+                             "[    6.000008] Kernel panic - not syncing: Fatal exception\n"),
+              ElementsAre(kOopsTitle));
 }
 
 TEST(EventTest, ThePanicThatTheSettingsMakeOfAReportBelongsToIt) {
-  EXPECT_THAT(titles(std::string(kWarn) +
+  EXPECT_THAT(
+      titles_of_boot(std::string(kWarn) +
                      "[    1.000008] Kernel panic - not syncing: kernel: panic_on_warn set ...\n"),
-              ElementsAre("WARNING in foo_warn"));
-  EXPECT_THAT(titles("[    1.000001] watchdog: BUG: soft lockup - CPU#1 stuck for 9s! [a:87]\n"
+      ElementsAre("WARNING in foo_warn"));
+  EXPECT_THAT(
+      titles_of_boot("[    1.000001] watchdog: BUG: soft lockup - CPU#1 stuck for 9s! [a:87]\n"
                      "[    1.000002] Kernel panic - not syncing: softlockup: hung tasks\n"),
-              ElementsAre("BUG: soft lockup"));
+      ElementsAre("BUG: soft lockup"));
 }
 
 TEST(EventTest, AnOomKillIsToldOnce) {
@@ -74,13 +77,14 @@ TEST(EventTest, AnOomKillIsToldOnce) {
 }
 
 TEST(EventTest, AnyOtherPanicDoesNot) {
-  EXPECT_THAT(titles(std::string(kWarn) +
-                     "[    9.000008] Kernel panic - not syncing: sysrq triggered crash\n"),
+  EXPECT_THAT(titles_of_boot(std::string(kWarn) +
+                             "[    9.000008] Kernel panic - not syncing: sysrq triggered crash\n"),
               ElementsAre("WARNING in foo_warn", "kernel panic: sysrq triggered crash"));
-  EXPECT_THAT(titles("[    1.000001] watchdog: BUG: soft lockup - CPU#1 stuck for 9s! [a:87]\n"
+  EXPECT_THAT(
+      titles_of_boot("[    1.000001] watchdog: BUG: soft lockup - CPU#1 stuck for 9s! [a:87]\n"
                      "[    1.000002] Call Trace:\n[    1.000003]  foo_spin+0x1/0x2\n"
                      "[    9.000008] Kernel panic - not syncing: sysrq triggered crash\n"),
-              ElementsAre("BUG: soft lockup in foo_spin", "kernel panic: sysrq triggered crash"));
+      ElementsAre("BUG: soft lockup in foo_spin", "kernel panic: sysrq triggered crash"));
 }
 
 TEST(EventTest, AReportThatFaultsHasTheStackOfItsFault) {
@@ -95,43 +99,45 @@ TEST(EventTest, AReportThatFaultsHasTheStackOfItsFault) {
            " Call Trace:\n[    1.000007]" + caller + "  lock_acquire+0x1/0x2\n[    1.000008]" +
            caller + "  foo_fill+0x1/0x2\n";
   };
-  EXPECT_THAT(titles(cut + fault("[    T7]")),
+  EXPECT_THAT(titles_of_boot(cut + fault("[    T7]")),
               ElementsAre("WARNING: nested lock was not taken in foo_fill",
                           "general protection fault in foo_fill"));
-  EXPECT_THAT(titles(cut + fault("[    T8]")), ElementsAre("WARNING: nested lock was not taken",
-                                                           "general protection fault in foo_fill"));
+  EXPECT_THAT(
+      titles_of_boot(cut + fault("[    T8]")),
+      ElementsAre("WARNING: nested lock was not taken", "general protection fault in foo_fill"));
 }
 
 // Of a report that is made while a trap is looked at nothing else is known.
 TEST(EventTest, WhereAllIsInfrastructureTheTrapsCodeIsThePlace) {
   EXPECT_THAT(
-      titles("[    1.000001] BUG: using __this_cpu_read() in preemptible [00000000] code: a/9951\n"
-             "[    1.000002] Call Trace:\n[    1.000003]  dump_stack+0x1/0x2\n"
-             "[    1.000004]  check_preemption_disabled+0x1/0x2\n"
-             "[    1.000005]  trace_hardirqs_on+0x1/0x2\n"
-             "[    1.000006]  __bad_area_nosemaphore+0x1/0x2\n"
-             "[    1.000007]  asm_exc_page_fault+0x1/0x2\n"),
+      titles_of_boot(
+          "[    1.000001] BUG: using __this_cpu_read() in preemptible [00000000] code: a/9951\n"
+          "[    1.000002] Call Trace:\n[    1.000003]  dump_stack+0x1/0x2\n"
+          "[    1.000004]  check_preemption_disabled+0x1/0x2\n"
+          "[    1.000005]  trace_hardirqs_on+0x1/0x2\n"
+          "[    1.000006]  __bad_area_nosemaphore+0x1/0x2\n"
+          "[    1.000007]  asm_exc_page_fault+0x1/0x2\n"),
       ElementsAre("BUG: using __this_cpu_read() in preemptible code in __bad_area_nosemaphore"));
 }
 
 TEST(EventTest, OtherCpusAndTasksAreOtherEvents) {
-  EXPECT_THAT(titles("[    1.000001] watchdog: CPU 1 Hard LOCKUP\n"
-                     "[    1.000002] watchdog: CPU 2 Hard LOCKUP\n"),
+  EXPECT_THAT(titles_of_boot("[    1.000001] watchdog: CPU 1 Hard LOCKUP\n"
+                             "[    1.000002] watchdog: CPU 2 Hard LOCKUP\n"),
               ElementsAre("BUG: hard lockup", "BUG: hard lockup"));
-  EXPECT_THAT(titles("[    1.000001] watchdog: CPU 0 detected hard LOCKUP on other CPUs 1\n"
-                     "[    1.000002] watchdog: CPU 1 Hard LOCKUP\n"),
+  EXPECT_THAT(titles_of_boot("[    1.000001] watchdog: CPU 0 detected hard LOCKUP on other CPUs 1\n"
+                             "[    1.000002] watchdog: CPU 1 Hard LOCKUP\n"),
               ElementsAre("BUG: hard lockup"));
 }
 
 TEST(EventTest, ANextBootIsNotTheSameEvent) {
   const std::string panic = "[    1.000001] Kernel panic - not syncing: sysrq triggered crash\n";
   EXPECT_THAT(
-      titles(panic + "[    0.000000] Linux version 6.12.0\n" + panic),
+      titles_of_boot(panic + "[    0.000000] Linux version 6.12.0\n" + panic),
       ElementsAre("kernel panic: sysrq triggered crash", "kernel panic: sysrq triggered crash"));
   const std::string boot =
       "[    9.000001] usb 1-1: new device\nBooting the kernel.\n[    0.000000] Linux version 6.1\n";
-  EXPECT_THAT(titles(boot), ElementsAre("unexpected kernel reboot"));
-  EXPECT_THAT(titles("[    8.000000] reboot: Restarting system\n" + boot), ElementsAre());
+  EXPECT_THAT(titles_of_boot(boot), ElementsAre("unexpected kernel reboot"));
+  EXPECT_THAT(titles_of_boot("[    8.000000] reboot: Restarting system\n" + boot), ElementsAre());
 }
 
 TEST(EventTest, NobodyWhoOnlyLooksOnIsBlamedForAHardLockup) {
@@ -152,16 +158,18 @@ TEST(EventTest, NobodyWhoOnlyLooksOnIsBlamedForAHardLockup) {
 }
 
 TEST(EventTest, OtherArchitecturesHeads) {
-  EXPECT_THAT(titles("[    1.000001] Unable to handle kernel access to user memory without uaccess "
+  EXPECT_THAT(
+      titles_of_boot("[    1.000001] Unable to handle kernel access to user memory without uaccess "
                      "routines at virtual address 0000000000000010\n[    1.000002] Oops [#1]\n"
                      "[    1.000003] epc : foo_read+0x56/0x70 [m]\n"),
-              ElementsAre("BUG: unable to handle kernel NULL pointer dereference in foo_read"));
-  EXPECT_THAT(titles("[    1.000001] Oops: System Reset, sig: 6 [#1]\n"
-                     "[    1.000002] NIP [c000000000a00078] foo_idle+0x0/0x80\n"),
+      ElementsAre("BUG: unable to handle kernel NULL pointer dereference in foo_read"));
+  EXPECT_THAT(titles_of_boot("[    1.000001] Oops: System Reset, sig: 6 [#1]\n"
+                             "[    1.000002] NIP [c000000000a00078] foo_idle+0x0/0x80\n"),
               ElementsAre("Oops: System Reset in foo_idle"));
-  EXPECT_THAT(titles("[    1.000001] WARNING: [x[0] > 1] drivers/a/b.c:14 at foo_warn+0x1/0x2, "
+  EXPECT_THAT(
+      titles_of_boot("[    1.000001] WARNING: [x[0] > 1] drivers/a/b.c:14 at foo_warn+0x1/0x2, "
                      "CPU#0: a/7\n"),
-              ElementsAre("WARNING in foo_warn"));
+      ElementsAre("WARNING in foo_warn"));
 }
 
 TEST(DemangleTest, RustAndCxxNamesAreThoseOfTheSource) {

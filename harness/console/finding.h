@@ -9,6 +9,14 @@
 
 namespace ktrial::console {
 
+// Whose fault a report speaks of, by its head alone.
+enum class Accuses : std::uint8_t {
+  kernel,
+  missing_init,      // a panic for want of a root or an init
+  lost_ticks,        // a panic over ticks that came too slowly: what a starved host does to a boot
+  stale_breakpoint,  // of the kernel's own code patching: TCG may run one that was taken away
+};
+
 struct Finding {
   std::string title;  // in syzbot's grammar, e.g. "INFO: rcu detected stall in F"
   Kind kind = Kind::warning;
@@ -19,6 +27,7 @@ struct Finding {
   std::string task;                             // of the culprit ("comm"), where known
   std::uint64_t first_line = 0, last_line = 0;  // 1-based, in the fed stream
   bool corrupted = false;  // the report is cut, interleaved beyond use, or lost messages
+  Accuses accuses = Accuses::kernel;
   int severity = 0;        // greater is worse; see severity_of()
   std::string excerpt;     // the report's text without control bytes, at most 16 KiB
 };

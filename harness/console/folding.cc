@@ -16,10 +16,9 @@ constexpr std::size_t kMinMargin = 60, kMaxMargin = 80;
 constexpr std::size_t kMaxBroken = 200;
 constexpr std::size_t kMaxParts = 6, kLongWord = 24;
 constexpr std::uint64_t kEnoughLines = 4;
+// Of this many lines that could go on, one in so many must have.
+constexpr std::uint64_t kEnoughTries = 32, kOneIn = 8;
 
-std::string_view skip_blanks(std::string_view text) {
-  return text.substr(std::min(text.size(), text.find_first_not_of(" \t")));
-}
 std::string_view first_word(std::string_view text) {
   return text.substr(0, std::min(text.size(), text.find_first_of(" \t")));
 }
@@ -77,8 +76,12 @@ void Folding::learn(std::string_view line) {
 }
 
 // No line of this text has a blank beyond the margin of mail: whatever was longer was broken.
+// Unless nothing was longer: then no line goes on, and waiting for it would read a whole log line
+// by line.
 bool Folding::narrow() const {
-  return lines_ >= kEnoughLines && last_blank_ <= kMaxMargin && last_blank_ >= kMinMargin;
+  const bool refuted = tries_ >= kEnoughTries && joins_ * kOneIn < tries_;
+  return lines_ >= kEnoughLines && last_blank_ <= kMaxMargin && last_blank_ >= kMinMargin &&
+         !refuted;
 }
 
 // Nothing was ever wider than this line, and others were as wide, or it is as wide as most
@@ -150,6 +153,10 @@ bool Folding::adds(std::string_view next, std::uint64_t number) {
 }
 
 std::vector<Folding::Part> Folding::take() {
+  if (narrow()) {
+    ++tries_;
+    joins_ += parts_.size() > 1;
+  }
   std::vector<Part> out = std::exchange(parts_, {});
   joined_ = sure_;
   if (sure_) {

@@ -46,6 +46,7 @@ class Folding {
   std::string line_;  // the parts together
   bool sure_ = false, complete_ = false, joined_ = false;
   std::uint64_t lines_ = 0;
+  std::uint64_t tries_ = 0, joins_ = 0;  // of lines near the margin, and those that went on
   std::size_t widest_ = 0, last_blank_ = 0, full_ = 0;
   std::size_t broken_at_ = 0;  // the width of a line that a terminal broke
 };

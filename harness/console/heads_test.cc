@@ -129,7 +129,7 @@ std::string with_prefix(std::string_view log, std::string_view prefix) {
   return out;
 }
 
-std::vector<Finding> analyze(std::string_view log) {
+std::vector<Finding> heard(std::string_view log) {
   Analyzer analyzer;
   analyzer.feed(log);
   analyzer.finish();
@@ -142,7 +142,7 @@ TEST_P(Heads, EveryPrefixGivesTheTitle) {
   const std::string body = std::string(GetParam().head) + "\n" + kTrace;
   for (const char* prefix : {"", "[   12.345678] ", "<4>[   12.345678] ", "[   12.345678][   T77] ",
                              "<2>[    1.000000][    C1] ", "login: [   12.345678] "}) {
-    const auto findings = analyze(with_prefix("boot\nok\n" + body, prefix));
+    const auto findings = heard(with_prefix("boot\nok\n" + body, prefix));
     ASSERT_EQ(findings.size(), 1u) << prefix;
     EXPECT_EQ(findings[0].title, GetParam().title) << prefix;
     EXPECT_EQ(findings[0].kind, GetParam().kind) << prefix;
@@ -168,6 +168,24 @@ std::string case_name(const testing::TestParamInfo<Case>& one) {
     else if (name.back() != '_')
       name += '_';
   return name;
+}
+
+TEST(HeadsTest, SomePanicsAccuseNoKernel) {
+  const auto accused = [](std::string_view head) {
+    return heard(with_prefix(std::string(head) + "\n" + kTrace, "[   12.345678] ")).at(0).accuses;
+  };
+  const std::string panic = "Kernel panic - not syncing: ";
+  EXPECT_EQ(accused(panic + "VFS: Unable to mount root fs on unknown-block(0,0)"),
+            Accuses::missing_init);
+  EXPECT_EQ(accused(panic + "VFS: Unable to mount root fs on \"/dev/vda\" or unknown-block(0,0)"),
+            Accuses::missing_init);
+  EXPECT_EQ(accused(panic + "No working init found.  Try passing init= option to kernel. See Linux "
+                            "Documentation/admin-guide/init.rst for guidance."),
+            Accuses::missing_init);
+  EXPECT_EQ(accused(panic + "IO-APIC + timer doesn't work!  Boot with apic=debug"),
+            Accuses::lost_ticks);
+  EXPECT_EQ(accused("Oops: int3: 0000 [#1] PREEMPT SMP NOPTI"), Accuses::stale_breakpoint);
+  EXPECT_EQ(accused(panic + "Fatal exception"), Accuses::kernel);
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, Heads, testing::ValuesIn(kCases), case_name);

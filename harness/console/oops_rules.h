@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/console/kinds.h"
+#include "harness/console/finding.h"
 
 namespace ktrial::console {
 
@@ -40,6 +40,7 @@ struct Rule {
   Pick pick = Pick::none;
   int function = 0;  // with Pick::head: the capture that holds it
   Role role = Role::start;
+  Accuses accuses = Accuses::kernel;
 };
 
 struct Head {

@@ -323,6 +323,7 @@ Finding Report::finding() const {
   out.first_line = first_line_;
   out.last_line = last_line_;
   out.corrupted = corrupted_;
+  out.accuses = head_.rule->accuses;
   out.severity = severity_of(out.kind);
   out.excerpt = excerpt_.substr(0, excerpt_told_);
   return out;

@@ -27,7 +27,7 @@ std::vector<std::string> titles(const std::string& text) {
   return out;
 }
 
-constexpr const char* kReports =
+constexpr const char* kLongReports =
     "[    4.000002] WARNING: CPU: 2 PID: 311 at "
     "drivers/net/ethernet/demo/long_name/demo_core.c:1204 demo_flush_queue+0x4c/0x90\n"
     "[    4.000003] Modules linked in: demo(O) ext4 mbcache jbd2 virtio_net net_failover failover "
@@ -52,10 +52,11 @@ constexpr const char* kReports =
 class Wrappers : public testing::TestWithParam<WholeWrapper> {};
 
 TEST_P(Wrappers, AReportTellsTheSame) {
-  ASSERT_THAT(titles(kReports),
+  ASSERT_THAT(titles(kLongReports),
               ElementsAre("WARNING in demo_flush_queue", "INFO: task hung in demo_wait_for_queue",
                           "KASAN: slab-use-after-free Read in demo_peek_at_the_queue_head"));
-  EXPECT_EQ(titles(GetParam().wrap(kReports)), titles(kReports)) << GetParam().wrap(kReports);
+  EXPECT_EQ(titles(GetParam().wrap(kLongReports)), titles(kLongReports))
+      << GetParam().wrap(kLongReports);
 }
 
 TEST_P(Wrappers, HealthyBootsTellNothing) {

@@ -126,6 +126,10 @@ bool wide(char c) { return (c & 0x80) != 0; }
 
 }  // namespace
 
+std::string_view skip_blanks(std::string_view text) {
+  return text.substr(std::min(text.size(), text.find_first_not_of(" \t")));
+}
+
 Peeled peel(std::string_view clean) {
   constexpr int kMaxWords = 12;
   constexpr std::size_t kMaxPrefix = 512;

@@ -32,6 +32,8 @@ Peeled peel(std::string_view clean);
 // What some kernels and tools put between a stamp and the message: "kernel: ", "[2:  comm:  311] ".
 std::size_t peel_after_stamp(std::string_view body);
 
+std::string_view skip_blanks(std::string_view text);
+
 // Without what closes a quote, a table's cell or a string of a list that `before` opened.
 std::string_view without_closing(std::string_view text, std::string_view before);
 

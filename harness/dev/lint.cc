@@ -29,6 +29,7 @@ constexpr Folder kFolders[] = {
     {"harness/guest_image", 3, Side::host},
     {"harness/vm", 3, Side::host},
     {"harness/channel", 4, Side::host},
+    {"harness/root", 4, Side::host},
     {"harness/console", 5, Side::host},
     {"harness/introspect", 5, Side::host},
     {"harness/subtests", 5, Side::host},
@@ -38,8 +39,8 @@ constexpr Folder kFolders[] = {
     {"harness/verdict", 7, Side::host},
     {"harness/trial", 8, Side::host},
     {"harness/run", 9, Side::host},
-    {"harness/interactive", 9, Side::host},
     {"harness/bundle", 10, Side::host},
+    {"harness/interactive", 10, Side::host},
     {"harness/engine", 10, Side::host},
     {"harness/campaign", 11, Side::host},
     {"harness/bisect", 11, Side::host},
@@ -50,6 +51,7 @@ constexpr Folder kFolders[] = {
     {"harness/dev", 13, Side::host},
     {"guest/init", 1, Side::guest},
     {"guest/inject", 1, Side::guest},
+    {"guest/userland", 1, Side::guest},
     {"workloads", 1, Side::guest},
 };
 // clang-format on

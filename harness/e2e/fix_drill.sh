@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fixes on trial in a git tree, on real kernels, in some twenty minutes: a patch that mends the
+# Fixes on trial in a git tree, on real kernels, in half an hour: a patch that mends the
 # failure, one that does not, the commit, and a patch where nothing is broken.
 #
 #   harness/e2e/fix_drill.sh [FOLDER]      default: a temporary one, kept
@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 ktrial=${KTRIAL:-$here/build/release/bin/ktrial}
 work=${1:-$(mktemp -d)}
 tree=$work/linux
-trial=(--tree "$tree" --workload mmcid-vfork --cpus 4 --budget 3m)
+trial=(--tree "$tree" --workload mmcid-vfork --cpus 4 --budget 15m)
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 git() { command git -C "$tree" -c user.name=drill -c user.email=drill@localhost "$@"; }

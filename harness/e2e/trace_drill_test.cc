@@ -18,7 +18,7 @@ namespace ktrial::e2e {
 namespace {
 namespace fs = std::filesystem;
 
-int rounds() {
+int trace_rounds() {
   const char* text = std::getenv("KTRIAL_DRILL_ROUNDS");
   return text != nullptr ? std::max(1, std::atoi(text)) : 10;
 }
@@ -61,13 +61,13 @@ class TraceDrillTest : public E2eTest {
   }
 };
 
-// The black box alone; whether the console is silent or not: in each of the rounds the trace is
-// whole, and holds the child's creation, its parent going to sleep in state D, and the last switch
-// of every CPU.
+// The black box alone; whether the console is silent or not: in each of the trace_rounds the trace
+// is whole, and holds the child's creation, its parent going to sleep in state D, and the last
+// switch of every CPU.
 TEST_F(TraceDrillTest, EveryMmCidWedgeLeavesItsVforkAndTheLastSwitchOfEveryCpu) {
   REQUIRE_KERNEL(kBadKernel);
   int silent = 0, wedged = 0;
-  for (int i = 0; i < rounds(); ++i) {
+  for (int i = 0; i < trace_rounds(); ++i) {
     const auto result = run({"run", "--kernel", kBadKernel, "--workload", "mmcid-vfork", "--cpus",
                              "4", "--results", root() / std::to_string(i), "--format", "json"});
     const auto one = trial(result);
@@ -80,7 +80,7 @@ TEST_F(TraceDrillTest, EveryMmCidWedgeLeavesItsVforkAndTheLastSwitchOfEveryCpu) 
     expect_the_wedge_in(text, i);
     std::printf("%s", text.substr(0, text.find("\n  ") + 1).c_str());
   }
-  std::printf("%d wedged of %d, %d of them silent\n", wedged, rounds(), silent);
+  std::printf("%d wedged of %d, %d of them silent\n", wedged, trace_rounds(), silent);
   EXPECT_GT(wedged, 0);
 }
 
@@ -161,7 +161,7 @@ TEST_F(TraceDrillTest, TheMmCidWedgeDiffersFromPassingRunsByItsParentInStateD) {
   const std::string bad = (root() / "bad").string(), good = (root() / "good").string();
   const auto mmcid = [&](const char* kernel, const std::string& results) {
     return run({"run", "--kernel", kernel, "--workload", "mmcid-vfork", "--cpus", "4", "--trace",
-                "fork", "--set", "rounds=10", "--results", results, "--format", "json"});
+                "fork", "--set", "trace_rounds=10", "--results", results, "--format", "json"});
   };
   EXPECT_EQ(mmcid(kBadKernel, bad).exit, 1);
   const auto passing = mmcid(kFixedKernel, good);

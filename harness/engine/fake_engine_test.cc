@@ -13,7 +13,7 @@ FakeEngine::Scripted by_cpus(const run::Job& job, JobId id) {
           .record = fake_record(std::to_string(id), results::Outcome::pass),
           .events = {{0.5, 0, run::Step{"step of " + std::to_string(id)}}}};
 }
-run::Job job_of(int cpus) {
+run::Job small_job(int cpus) {
   run::Job job;
   job.spec.cpus = cpus;
   return job;
@@ -27,7 +27,7 @@ std::vector<JobId> drain(FakeEngine& engine) {
 TEST(FakeEngineTest, JobsEndInTheOrderOfVirtualTime) {
   std::vector<JobId> spoke;
   FakeEngine engine(by_cpus, 2, [&](JobId job, const run::Event&) { spoke.push_back(job); });
-  for (const int cpus : {5, 1, 2, 1}) engine.submit(job_of(cpus));
+  for (const int cpus : {5, 1, 2, 1}) engine.submit(small_job(cpus));
   EXPECT_THAT(drain(engine), ElementsAre(2, 3, 4, 1));
   EXPECT_EQ(engine.now(), 5);
   EXPECT_EQ(engine.most_at_once(), 2);
@@ -36,12 +36,12 @@ TEST(FakeEngineTest, JobsEndInTheOrderOfVirtualTime) {
 
 TEST(FakeEngineTest, CancelledJobsAreToldOnce) {
   FakeEngine engine(by_cpus, 1);
-  for (int i = 0; i < 3; ++i) engine.submit(job_of(1));
+  for (int i = 0; i < 3; ++i) engine.submit(small_job(1));
   engine.cancel(3);
   engine.cancel(3);
   EXPECT_THAT(drain(engine), ElementsAre(3, 1, 2));
   engine.interrupt();
-  engine.submit(job_of(1));
+  engine.submit(small_job(1));
   const auto done = engine.next();
   ASSERT_TRUE(done);
   EXPECT_TRUE(std::holds_alternative<Cancelled>(done->how));

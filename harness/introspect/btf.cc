@@ -66,7 +66,7 @@ std::size_t extra_bytes(std::uint32_t kind, std::uint32_t count) {
   }
 }
 
-std::unexpected<Error> broken(const std::string& what) {
+std::unexpected<Error> bad_btf(const std::string& what) {
   return fail(ErrorKind::protocol, "BTF: " + what);
 }
 
@@ -89,12 +89,12 @@ Result<Btf> Btf::parse(std::string bytes) {
   btf.bytes_ = std::move(bytes);
   constexpr std::uint32_t kMagic = 0xeb9f;
   if (btf.bytes_.size() < kHeader || (btf.word(0) & 0xffff) != kMagic)
-    return broken("no magic number of a little-endian section");
+    return bad_btf("no magic number of a little-endian section");
   const std::uint64_t header = btf.word(4), types = btf.word(8), types_size = btf.word(12),
                       strings = btf.word(16), strings_size = btf.word(20);
   if (header < kHeader || header + types + types_size > btf.bytes_.size() ||
       header + strings + strings_size > btf.bytes_.size())
-    return broken("sections lie outside of it");
+    return bad_btf("sections lie outside of it");
   btf.strings_ = header + strings;
   btf.strings_size_ = strings_size;
   KTRIAL_TRY(btf.index_types(header + types, header + types + types_size));
@@ -104,13 +104,13 @@ Result<Btf> Btf::parse(std::string bytes) {
 Status Btf::index_types(std::size_t begin, std::size_t end) {
   types_.push_back({});
   for (std::size_t at = begin; at < end;) {
-    if (end - at < kRecord) return broken("the last type is cut");
+    if (end - at < kRecord) return bad_btf("the last type is cut");
     const std::uint32_t info = word(at + 4);
     const Type type{static_cast<std::uint32_t>(at), info >> 24 & 0x1f, info & 0xffff,
                     info >> 31 != 0};
     const std::size_t extra = extra_bytes(type.kind, type.count);
     if (extra > end - at - kRecord)
-      return broken(fmt::format("type {} of kind {} does not fit", types_.size(), type.kind));
+      return bad_btf(fmt::format("type {} of kind {} does not fit", types_.size(), type.kind));
     if (type.kind == kStruct || type.kind == kUnion)
       if (auto name = string(word(at)); !name.empty())
         structs_.try_emplace(name, static_cast<std::uint32_t>(types_.size()));

@@ -6,16 +6,16 @@ namespace ktrial::introspect {
 
 namespace {
 
-constexpr std::uint64_t kFunction = 16;  // bytes
+constexpr std::uint64_t kFunctionSize = 16;  // bytes
 constexpr std::size_t kUnwound = 2 * FakeHidden::kFunctions + 1;
 // Where members are; the types say so.
-constexpr std::uint64_t kPid = 16, kComm = 24, kTaskSize = 48;           // tasks: 0
-constexpr std::uint64_t kModuleList = 8, kModuleName = 24;               // struct module
-constexpr std::uint64_t kBuffer = 16, kBack = 24, kEvents = 32;          // struct trace_array
+constexpr std::uint64_t kHiddenPid = 16, kHiddenComm = 24, kHiddenTask = 48;  // tasks: 0
+constexpr std::uint64_t kModuleList = 8, kModuleName = 24;                    // struct module
+constexpr std::uint64_t kBuffer = 16, kBack = 24, kEvents = 32;               // struct trace_array
 constexpr std::uint64_t kRings = 8, kRingBack = 8;                       // rings and their buffer
 constexpr std::uint64_t kFileCall = 16, kFileSize = 24, kCallSize = 16;  // their list: 0
 
-std::string le32(std::uint64_t value) {
+std::string low_half(std::uint64_t value) {
   std::string out(4, '\0');
   std::memcpy(out.data(), &value, 4);
   return out;
@@ -33,10 +33,10 @@ FakeHidden::FakeHidden(std::uint64_t modules) {
 }
 
 void FakeHidden::add_functions() {
-  const std::uint64_t text = kernel.reserve(kFunctions * kFunction, 4096);
+  const std::uint64_t text = kernel.reserve(kFunctions * kFunctionSize, 4096);
   functions.push_back({text, 'T', "_stext", ""});
   for (std::size_t i = 0; i < kFunctions; ++i)
-    functions.push_back({text + i * kFunction, 't', "f" + std::to_string(i), ""});
+    functions.push_back({text + i * kFunctionSize, 't', "f" + std::to_string(i), ""});
   kernel.reserve(64);
   const std::uint64_t ips = kernel.reserve(4 * kUnwound, 4);
   const std::uint64_t entries = kernel.reserve(6 * kUnwound, 2);
@@ -44,7 +44,7 @@ void FakeHidden::add_functions() {
   functions.push_back({init, 'T', "init_function", ""});
   for (std::size_t i = 0; i < kUnwound; ++i) {
     const std::uint64_t at = ips + 4 * i;
-    kernel.put(at, le32((i + 1 < kUnwound ? text + i * kFunction / 2 : init) - at));
+    kernel.put(at, low_half((i + 1 < kUnwound ? text + i * kFunctionSize / 2 : init) - at));
   }
   hide("__start_orc_unwind_ip", ips);
   hide("__stop_orc_unwind_ip", entries);
@@ -55,8 +55,8 @@ void FakeHidden::add_types() {
   BtfBuilder small, types;
   small.add_struct("of_a_module", 8, {{"x", 0}});
   kernel.add(small.bytes());
-  types.add_struct("task_struct", kTaskSize,
-                   {{"tasks", 0}, {"pid", 8 * kPid}, {"comm", 8 * kComm}});
+  types.add_struct("task_struct", kHiddenTask,
+                   {{"tasks", 0}, {"pid", 8 * kHiddenPid}, {"comm", 8 * kHiddenComm}});
   types.add_struct("module", 128, {{"list", 8 * kModuleList}, {"name", 8 * kModuleName}});
   const auto buffer =
       types.add_struct("array_buffer", 16, {{"buffer", 0}, {"tr", 8 * (kBack - kBuffer)}});
@@ -74,10 +74,10 @@ void FakeHidden::add_types() {
 
 void FakeHidden::add_tasks() {
   kernel.add(std::string("swapper/0\0 is a name", 20));  // no task
-  const std::uint64_t idle = kernel.reserve(kTaskSize), init = kernel.reserve(kTaskSize);
-  kernel.put(idle + kComm, "swapper/0");
-  kernel.put(init + kComm, "init");
-  kernel.put(init + kPid, le32(1));
+  const std::uint64_t idle = kernel.reserve(kHiddenTask), init = kernel.reserve(kHiddenTask);
+  kernel.put(idle + kHiddenComm, "swapper/0");
+  kernel.put(init + kHiddenComm, "init");
+  kernel.put(init + kHiddenPid, low_half(1));
   link({idle, init});
   hide("init_task", idle);
 }

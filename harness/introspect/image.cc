@@ -6,7 +6,7 @@
 namespace ktrial::introspect {
 
 namespace {
-constexpr std::uint64_t kMost = 256u << 20, kBlock = 64u << 10;
+constexpr std::uint64_t kMost = 256u << 20, kPiece = 64u << 10;
 }  // namespace
 
 Image Image::read(const PageTables& tables, Range area) {
@@ -15,7 +15,7 @@ Image Image::read(const PageTables& tables, Range area) {
   for (const Range& range : tables.mapped(area.begin, area.end)) {
     bool whole = false;  // the last piece goes on here
     for (std::uint64_t at = range.begin; at < range.end && left > 0;) {
-      const std::uint64_t size = std::min({kBlock, left, range.end - at});
+      const std::uint64_t size = std::min({kPiece, left, range.end - at});
       if (!whole) out.pieces_.push_back({at, {}});
       auto& bytes = out.pieces_.back().bytes;
       bytes.resize(bytes.size() + size);

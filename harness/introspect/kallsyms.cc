@@ -17,9 +17,6 @@ namespace {
 
 // Generous bounds of what is believed: Debian's kernel has 170,000 symbols, 2 MiB
 // of compressed names, 5 MiB of expanded ones.
-constexpr std::uint32_t kMostSymbols = 2u << 20;
-constexpr std::uint64_t kLongestNames = 64u << 20;
-constexpr std::uint64_t kLongestTokens = 64u << 10;
 constexpr std::size_t kLongestName = 1024;  // KSYM_NAME_LEN is 512
 constexpr std::size_t kMostCharacters = 128u << 20;
 

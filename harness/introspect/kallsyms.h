@@ -22,6 +22,10 @@ namespace ktrial::introspect {
 
 class VmCoreInfo;
 
+// What no kernel has more of: tables beyond are something else.
+inline constexpr std::uint32_t kMostSymbols = 2u << 20;
+inline constexpr std::uint64_t kLongestNames = 64u << 20, kLongestTokens = 64u << 10;  // bytes
+
 // The tables as bytes; untrusted.
 struct KallsymsTables {
   std::span<const std::byte> names;        // may be longer than the names

@@ -15,10 +15,7 @@ using namespace std::string_view_literals;
 // Tokens of the digits: every kernel has symbols with each of them, so each stands for itself.
 constexpr std::string_view kDigits = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009\0"sv;
 constexpr std::size_t kTokens = 256, kFirstDigit = '0';
-constexpr std::size_t kLongestTokens = 64u << 10;
 constexpr std::uint64_t kNamesPerMarker = 256;
-constexpr std::uint64_t kLongestNames = 64u << 20;
-constexpr std::uint64_t kMostSymbols = 2u << 20;
 // 255 names behind the last marker.
 constexpr std::uint64_t kLongestTail = 64u << 10;
 
@@ -83,7 +80,7 @@ std::optional<Tokens> tokens_at(const Image& image, std::uint64_t digits, Effort
   return std::nullopt;
 }
 
-struct Names {
+struct NamesAt {
   std::uint64_t count_at, at, end;
   std::uint32_t count;
 };
@@ -110,8 +107,8 @@ std::optional<std::uint64_t> walk_names(const Image& image, std::uint64_t at, st
 }
 
 // The names in front of `count` markers that begin at `markers`.
-std::optional<Names> names_before(const Image& image, std::uint64_t markers, std::uint64_t count,
-                                  Effort& effort) {
+std::optional<NamesAt> names_before(const Image& image, std::uint64_t markers, std::uint64_t count,
+                                    Effort& effort) {
   const auto last = image.value<std::uint32_t>(markers + (count - 1) * 4);
   if (!last || *last >= kLongestNames || *last + 8 > markers) return std::nullopt;
   std::uint64_t count_at = (markers - *last) & ~3ull;
@@ -122,7 +119,7 @@ std::optional<Names> names_before(const Image& image, std::uint64_t markers, std
     if (*number <= (count - 1) * kNamesPerMarker || *number > count * kNamesPerMarker) continue;
     for (const std::uint64_t at : {count_at + 4, count_at + 8}) {
       const auto end = walk_names(image, at, *number, markers, effort);
-      if (end && *end <= markers) return Names{count_at, at, *end, *number};
+      if (end && *end <= markers) return NamesAt{count_at, at, *end, *number};
     }
   }
   return std::nullopt;
@@ -142,7 +139,7 @@ std::uint64_t markers_before(const Image& image, std::uint64_t end, Effort& effo
 
 // The markers end in front of the token table; from 6.2 to 6.3, and where that was ported to
 // older kernels, kallsyms_seqs_of_names stands between: three bytes a name.
-std::optional<Names> find_names(const Image& image, std::uint64_t token_table, Effort& effort) {
+std::optional<NamesAt> find_names(const Image& image, std::uint64_t token_table, Effort& effort) {
   const std::uint64_t last = token_table & ~3ull, furthest = 3 * kMostSymbols;
   for (std::uint64_t gap = 0; gap < std::min(last, furthest); gap += 4)
     if (const auto count = markers_before(image, last - gap, effort);
@@ -152,8 +149,8 @@ std::optional<Names> find_names(const Image& image, std::uint64_t token_table, E
 }
 
 // The offsets at `at`, decoded with this base.
-Result<std::vector<Symbol>> decode_at(const Image& image, const Tokens& tokens, const Names& names,
-                                      std::uint64_t at, std::uint64_t base_at,
+Result<std::vector<Symbol>> decode_at(const Image& image, const Tokens& tokens,
+                                      const NamesAt& names, std::uint64_t at, std::uint64_t base_at,
                                       std::span<const Symbol> known) {
   const auto bytes = image.at(at, 4ull * names.count);
   const auto text = image.at(names.at, names.end - names.at);

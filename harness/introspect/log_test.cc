@@ -13,7 +13,7 @@ void PrintTo(const LogRecord& record, std::ostream* out) {
 
 namespace {
 
-std::vector<LogRecord> sample(std::size_t count) {
+std::vector<LogRecord> sample_log(std::size_t count) {
   std::vector<LogRecord> out;
   for (std::size_t i = 0; i < count; ++i)
     out.push_back({.sequence = i,
@@ -35,21 +35,21 @@ std::vector<LogRecord> read(FakeKernel& fake) {
 
 TEST(ReadLogTest, EveryFieldOfEveryRecord) {
   FakeKernel fake;
-  fake.add_log(sample(20), 5, 12);
-  EXPECT_EQ(read(fake), sample(20));
+  fake.add_log(sample_log(20), 5, 12);
+  EXPECT_EQ(read(fake), sample_log(20));
 }
 
 TEST(ReadLogTest, ARingThatWentRoundHasTheNewest) {
   FakeKernel fake;
-  fake.add_log(sample(1000), 5, 12);
-  const auto all = sample(1000);
+  fake.add_log(sample_log(1000), 5, 12);
+  const auto all = sample_log(1000);
   EXPECT_EQ(read(fake), std::vector<LogRecord>(all.end() - 32, all.end()));
 }
 
 TEST(ReadLogTest, OverwrittenTextsTakeTheirRecordsWithThem) {
   FakeKernel fake;
-  fake.add_log(sample(30), 6, 9);  // room for some ten texts
-  const auto all = sample(30), some = read(fake);
+  fake.add_log(sample_log(30), 6, 9);  // room for some ten texts
+  const auto all = sample_log(30), some = read(fake);
   ASSERT_GT(some.size(), 8u);
   ASSERT_LT(some.size(), 30u);
   for (const LogRecord& record : some) EXPECT_EQ(record, all.at(record.sequence));

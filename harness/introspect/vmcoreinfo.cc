@@ -15,7 +15,7 @@ namespace {
 // The note: Elf64_Nhdr (three words), the name padded to 12 bytes, the text.
 constexpr std::string_view kName("VMCOREINFO\0", 11);
 constexpr std::size_t kNameAt = 12, kTextAt = 24;
-constexpr std::size_t kLongestText = 64u << 10;  // kernels keep it in one page
+constexpr std::size_t kLongestNote = 64u << 10;  // kernels keep it in one page
 constexpr std::size_t kBlock = 1u << 20;
 constexpr int kMostCandidates = 64;
 
@@ -48,7 +48,7 @@ std::optional<VmCoreInfo> read_note(const PhysicalMemory& memory, std::uint64_t 
   if (!memory.read(note, header)) return std::nullopt;
   const std::uint32_t length = word_at(header + 4);
   if (word_at(header) != kName.size() || word_at(header + 8) != 0) return std::nullopt;
-  if (length == 0 || length > kLongestText) return std::nullopt;
+  if (length == 0 || length > kLongestNote) return std::nullopt;
   std::string text(length, '\0');
   if (!memory.read(note + kTextAt, std::as_writable_bytes(std::span(text)))) return std::nullopt;
   auto info = VmCoreInfo::parse(text);

@@ -23,10 +23,6 @@ constexpr std::size_t kMaxHead = 64 * 1024;  // setup_sects is one byte: 128 KiB
 constexpr std::uint32_t kXenPhys32Entry = 18;  // XEN_ELFNOTE_PHYS32_ENTRY
 constexpr std::uint64_t kMaxSegment = 256u << 20;
 
-bool has_at(std::string_view bytes, std::size_t offset, std::string_view what) {
-  return bytes.size() >= offset + what.size() && bytes.substr(offset, what.size()) == what;
-}
-
 std::unexpected<Error> other_arch(const std::string& arch) {
   return usage_error(
       "this is a kernel for " + arch + ", not for " + arch::names(),

@@ -24,11 +24,11 @@ T load(std::string_view bytes, std::size_t offset) {
   return value;
 }
 
+}  // namespace
+
 bool has_at(std::string_view bytes, std::size_t offset, std::string_view what) {
   return bytes.size() >= offset + what.size() && bytes.substr(offset, what.size()) == what;
 }
-
-}  // namespace
 
 std::unexpected<Error> truncated(std::uint64_t need, std::uint64_t have) {
   return usage_error("truncated kernel image: its header speaks of " + std::to_string(need) +

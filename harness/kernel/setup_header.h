@@ -23,5 +23,7 @@ Result<SetupHeader> parse_setup_header(std::string_view head, std::uint64_t file
 // For readers of other images: the same complaint, and the same first word.
 std::unexpected<Error> truncated(std::uint64_t need, std::uint64_t have);
 std::string first_word(std::string_view text);
+// Whether `what` stands at `offset`.
+bool has_at(std::string_view bytes, std::size_t offset, std::string_view what);
 
 }  // namespace ktrial::kernel

@@ -17,11 +17,6 @@ using results::printable;
 
 std::string shell(const std::vector<std::string>& argv) { return results::shell_quoted(argv); }
 
-std::string percent(double share) {
-  if (share > 0 && share < 0.0995) return fmt::format("{:.2g} %", share * 100);
-  return fmt::format("{:.0f} %", share * 100);
-}
-
 std::string understood_text(const Story& story) {
   std::string out = "Understood\n";
   const std::string* last = nullptr;
@@ -307,6 +302,11 @@ Json search_json(const Story& story) {
 }
 
 }  // namespace
+
+std::string percent(double share) {
+  if (share > 0 && share < 0.0995) return fmt::format("{:.2g} %", share * 100);
+  return fmt::format("{:.0f} %", share * 100);
+}
 
 std::string plan_text(const Story& story) {
   return understood_text(story) + "\n" + experiment_text(story);

@@ -24,6 +24,9 @@ struct Story {
   std::string mail_file;                // where the mail was written; empty: nowhere
 };
 
+// 0.05 -> "5 %"; small shares with two digits.
+std::string percent(double share);
+
 std::string plan_text(const Story& story);
 std::string result_text(const Story& story);
 // Of a plan, and of a result.

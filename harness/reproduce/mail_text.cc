@@ -12,11 +12,6 @@ namespace {
 
 using results::printable;
 
-std::string percent(double share) {
-  if (share > 0 && share < 0.0995) return fmt::format("{:.2g} %", share * 100);
-  return fmt::format("{:.0f} %", share * 100);
-}
-
 std::string subject_of(const Story& story) {
   const std::string& subject = story.report.subject;
   std::string out = printable(subject);

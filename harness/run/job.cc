@@ -24,7 +24,7 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
          duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
          vmm, connect, channel, machine, append, start, guest_seed, confirm_cold, keep_machine,
-         command, axes] = spec;
+         command, root, cwd, env, shares, input, axes] = spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);
@@ -52,6 +52,11 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   io("confirm_cold", confirm_cold);
   io("keep_machine", keep_machine);
   io("command", command);
+  io("root", root);
+  io("cwd", cwd);
+  io("env", env);
+  io("shares", shares);
+  io("input", input);
   io("axes", axes);
 }
 

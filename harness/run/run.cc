@@ -57,8 +57,14 @@ results::Facts facts_of(const Plan& plan) {
                           {"timeouts.scale", fmt::format("{:.2f}", plan.timeouts.scale)}};
   // What ran in the guest, with every parameter and seed, defaults too.
   if (!plan.run.argv.empty()) {
-    facts.emplace_back("guest.program", plan.run.argv.front());
+    facts.emplace_back("guest.program",
+                       plan.program.empty() ? plan.run.argv.front() : plan.program);
     facts.emplace_back("guest.argv", results::shell_quoted(plan.run.argv));
+  }
+  if (plan.root) {
+    facts.emplace_back("root", plan.root->what);
+    for (const std::string& note : plan.root->notes) facts.emplace_back("root.note", note);
+    if (plan.root->share) facts.emplace_back("root.server", plan.root->share->program.version);
   }
   facts.insert(facts.end(), plan.vmm.facts.begin(), plan.vmm.facts.end());
   return facts;
@@ -277,7 +283,8 @@ void tell_plan(const Plan& plan, Teller& teller) {
 
 }  // namespace
 
-Result<results::RunRecord> run_job(const Job& job, const Sink& sink) {
+Result<results::RunRecord> run_job(const Job& job, const Sink& sink,
+                                   const std::function<Status(Plan&)>& adapt) {
   Janitor janitor = KTRIAL_TRY(Janitor::start());
   Teller teller(sink);
   auto store = KTRIAL_TRY(results::Store::open(job.results));
@@ -294,6 +301,7 @@ Result<results::RunRecord> run_job(const Job& job, const Sink& sink) {
     if (plan.error().kind != ErrorKind::interrupted) run.discard();
     return std::unexpected(std::move(plan).error());
   }
+  if (adapt) KTRIAL_TRY(adapt(*plan));
   run.set_facts(facts_of(*plan));
   tell_plan(*plan, teller);
 

@@ -11,7 +11,7 @@ namespace {
 using engine::FakeEngine;
 using engine::JobId;
 
-Fault fault(std::string_view name) { return choose_faults({std::string(name)})->front(); }
+Fault named_fault(std::string_view name) { return choose_faults({std::string(name)})->front(); }
 
 class TrialRunnerTest : public testing::Test {
  protected:
@@ -22,8 +22,8 @@ class TrialRunnerTest : public testing::Test {
           return scripted;
         },
         1, [&](JobId, const run::Event& event) { dating_.hear(event); });
-    return trial_runner({.results = "/selftest"}, engine, dating_)(fault(name),
-                                                                   trial_of(fault(name), {}));
+    return trial_runner({.results = "/selftest"}, engine, dating_)(named_fault(name),
+                                                                   trial_of(named_fault(name), {}));
   }
   static FakeEngine::Scripted judged(std::vector<run::Event> events) {
     return {.seconds = 60,

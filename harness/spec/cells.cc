@@ -75,6 +75,11 @@ constexpr Key kKeys[] = {
     {"guest_seed", [](Table& t, auto key, TrialSpec& s) { t.read_with(key, s.guest_seed, parse_guest_seed); }},
     {"confirm_cold", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.confirm_cold, 0, kMaxConfirmCold); }, false},
     {"keep_machine", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.keep_machine); }, false},
+    {"root", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.root); }},
+    {"cwd", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.cwd); }},
+    {"env", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.env); }, false},
+    {"shares", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.shares); }, false},
+    {"input", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.input); }},
 };
 // clang-format on
 

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMaxName = 64;
 constexpr char kConfig[] = "config";  // the axis of configuration fragments
 
-bool is_name(std::string_view text) {
+bool is_folder_name(std::string_view text) {
   return !text.empty() && text.size() <= kMaxName && text.front() != '.' && text.front() != '-' &&
          std::ranges::all_of(text, [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -75,7 +75,7 @@ class Reader {
     root_.require("name");
     root_.read("name", plan_.name);
     if (const toml::node* node = parsed_.get("name");
-        node && node->is_string() && !is_name(plan_.name))
+        node && node->is_string() && !is_folder_name(plan_.name))
       problems_.add(*node, "name",
                     "must be 1 to 64 letters, digits, '_', '-' and '.': a folder has it");
     root_.read_with("budget", plan_.budget, parse_duration);

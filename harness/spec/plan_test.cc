@@ -10,7 +10,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::string problems(std::string_view toml) {
+std::string plan_problems(std::string_view toml) {
   auto plan = parse_plan(toml, "t.toml");
   if (plan) return "";
   EXPECT_EQ(plan.error().kind, ErrorKind::usage);
@@ -71,17 +71,17 @@ TEST(PlanTest, ReadsEveryKey) {
 }
 
 TEST(PlanTest, TellsAllProblemsAtOnceWithTheirLines) {
-  EXPECT_EQ(problems("name = 'a b'\n"
-                     "budget = '0s'\n"
-                     "bugdet = '1h'\n"
-                     "repeat = 3\n"
-                     "[matrix]\n"
-                     "cpus = [0]\n"
-                     "memory = ['2X']\n"
-                     "[goal]\n"
-                     "trials = 0\n"
-                     "[[known]]\n"
-                     "until = 2027-06-30T00:00:00\n"),
+  EXPECT_EQ(plan_problems("name = 'a b'\n"
+                          "budget = '0s'\n"
+                          "bugdet = '1h'\n"
+                          "repeat = 3\n"
+                          "[matrix]\n"
+                          "cpus = [0]\n"
+                          "memory = ['2X']\n"
+                          "[goal]\n"
+                          "trials = 0\n"
+                          "[[known]]\n"
+                          "until = 2027-06-30T00:00:00\n"),
             "t.toml:1: name: must be 1 to 64 letters, digits, '_', '-' and '.': a folder has it\n"
             "t.toml:2: budget: 0 leaves no time for a trial\n"
             "t.toml:3: bugdet: unknown key; did you mean 'budget'?\n"
@@ -94,26 +94,28 @@ TEST(PlanTest, TellsAllProblemsAtOnceWithTheirLines) {
 }
 
 TEST(PlanTest, MustEnd) {
-  EXPECT_THAT(problems("name = 'n'"), HasSubstr("need not end"));
-  EXPECT_THAT(problems("name = 'n'\n[goal]\nuntil_fail = true"), HasSubstr("t.toml:2: goal: "));
-  EXPECT_THAT(problems("name = 'n'\n[goal]\nrate_below = 0.1"), HasSubstr("need not end"));
-  EXPECT_EQ(problems("name = 'n'\n[goal]\ntrials = 3"), "");
-  EXPECT_EQ(problems("name = 'n'\nmax_trials = 9\n[goal]\nuntil_fail = true"), "");
+  EXPECT_THAT(plan_problems("name = 'n'"), HasSubstr("need not end"));
+  EXPECT_THAT(plan_problems("name = 'n'\n[goal]\nuntil_fail = true"),
+              HasSubstr("t.toml:2: goal: "));
+  EXPECT_THAT(plan_problems("name = 'n'\n[goal]\nrate_below = 0.1"), HasSubstr("need not end"));
+  EXPECT_EQ(plan_problems("name = 'n'\n[goal]\ntrials = 3"), "");
+  EXPECT_EQ(plan_problems("name = 'n'\nmax_trials = 9\n[goal]\nuntil_fail = true"), "");
   EXPECT_EQ(plan_of("name = 'n'\nbudget = '1h'").goal.kind, Goal::Kind::none);
-  EXPECT_THAT(problems("name = 'n'\n[goal]\ntrials = 3\nrate_below = 0.1"), HasSubstr("exclude"));
+  EXPECT_THAT(plan_problems("name = 'n'\n[goal]\ntrials = 3\nrate_below = 0.1"),
+              HasSubstr("exclude"));
 }
 
 TEST(PlanTest, CellsAreDistinctAndFew) {
   constexpr char kHead[] = "name = 'n'\nbudget = '1h'\n";
-  EXPECT_THAT(problems(std::string(kHead) + "[matrix]\ncpus = [2, 2]"),
+  EXPECT_THAT(plan_problems(std::string(kHead) + "[matrix]\ncpus = [2, 2]"),
               HasSubstr("two cells are called 'cpus=2'"));
-  EXPECT_THAT(problems(std::string(kHead) + "[matrix]\ncpus = [2]\n[[exclude]]\ncpus = 2"),
+  EXPECT_THAT(plan_problems(std::string(kHead) + "[matrix]\ncpus = [2]\n[[exclude]]\ncpus = 2"),
               HasSubstr("no cell of the matrix is left"));
-  EXPECT_THAT(problems(std::string(kHead) + "[matrix]\ncpus = [2]\n[[exclude]]\nkernel = '*'"),
+  EXPECT_THAT(plan_problems(std::string(kHead) + "[matrix]\ncpus = [2]\n[[exclude]]\nkernel = '*'"),
               HasSubstr("exclude.kernel: is no axis of the matrix"));
-  EXPECT_THAT(problems(std::string(kHead) + "[matrix]\nkernel = ['git:master']"),
+  EXPECT_THAT(plan_problems(std::string(kHead) + "[matrix]\nkernel = ['git:master']"),
               HasSubstr("tree: is missing"));
-  EXPECT_THAT(problems(std::string(kHead) + "[matrix]\nduration=['9s']\ntimeout = ['5s']"),
+  EXPECT_THAT(plan_problems(std::string(kHead) + "[matrix]\nduration=['9s']\ntimeout = ['5s']"),
               HasSubstr("timeout: is not longer than duration"));
 }
 

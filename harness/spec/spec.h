@@ -62,6 +62,13 @@ struct TrialSpec {
   int confirm_cold = 0;              // trials that boot, after a failure of one that did not
   bool keep_machine = false;         // of a failed trial: as it stood
   std::vector<std::string> command;  // argv after "--"
+  // The guest's userland, docs/roots.md: none, minimal, host, debian:SUITE, or a folder, tarball or
+  // image; empty: what the command needs.
+  std::string root;
+  std::string cwd;               // of the command; empty: ktrial's own if the root has it, else /
+  std::vector<std::string> env;  // NAME=VALUE, for the command
+  std::vector<std::string> shares;  // folders of the host that the root shows, too, read-only
+  std::string input;                // a file of the host: the command's standard input
   // Which cell of a matrix this is: its axes' names and values, in their order; no matrix: empty.
   std::vector<std::pair<std::string, std::string>> axes;
   bool operator==(const TrialSpec&) const = default;

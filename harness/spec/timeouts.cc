@@ -83,6 +83,8 @@ Milliseconds host_wait(HostWait which) {
         return 30min;
       case HostWait::plan_program:
         return 1min;
+      case HostWait::root_image:
+        return 20min;
       case HostWait::module_build:
         return 5min;
     }

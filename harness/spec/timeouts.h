@@ -94,6 +94,7 @@ enum class HostWait {
   module_build,        // one kernel module
   make_end,            // make, from its SIGTERM on
   plan_program,        // of a campaign's plan
+  root_image,          // a root file system, to be downloaded or packed
 };
 // By KTRIAL_TIMEOUT_SCALE and the build (sanitizers) alone.
 Milliseconds host_wait(HostWait which);

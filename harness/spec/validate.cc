@@ -50,6 +50,16 @@ Status validate(const TrialSpec& spec) {
   for (const std::string& note : spec.fail_on)
     check(std::ranges::find(kNotes, note) != std::end(kNotes),
           "fail_on: " + in_quotes(note) + " is not one of " + note_names());
+  check(spec.cwd.empty() || spec.cwd.starts_with('/'), "cwd: a path in the guest, from / on");
+  for (const std::string& variable : spec.env)
+    check(variable.find('=') != std::string::npos && !variable.starts_with('='),
+          "env: " + in_quotes(variable) + " is not NAME=VALUE");
+  const bool has_root = !spec.root.empty() && spec.root != "none";
+  check(spec.shares.empty() || has_root, "shares: need a root, e.g. root = \"host\"");
+  check(!spec.command.empty() ||
+            (!has_root && spec.cwd.empty() && spec.env.empty() && spec.input.empty()),
+        "root: a workload of ktrial's brings all it needs; root, cwd, env and input are a "
+        "command's");
   if (const std::string trace = trace_problems(spec); !trace.empty()) check(false, trace);
   if (problems.empty()) return {};
   return usage_error(problems);

@@ -28,24 +28,24 @@ Shares sample(double a, double b, int runs, int most) {
   return out;
 }
 
-constexpr int kRuns = 1000;
+constexpr int kPairs = 1000;
 
 TEST(SequentialTest, FewFalseAlarmsHoweverLongItLooks) {
   for (const double p : {.02, .1, .3, .7}) {
-    auto shares = sample(p, p, kRuns, 2000);
-    EXPECT_LE(shares.of[Known::worse] + shares.of[Known::better], .05 + slack(.05, kRuns)) << p;
+    auto shares = sample(p, p, kPairs, 2000);
+    EXPECT_LE(shares.of[Known::worse] + shares.of[Known::better], .05 + slack(.05, kPairs)) << p;
     EXPECT_LT(shares.of[Known::not_yet], .02) << p;
   }
 }
 
 TEST(SequentialTest, FindsWhatMattersInBothDirections) {
   // Odds of 3: 10 % and 25 %.
-  auto worse = sample(.1, .25, kRuns, 2000), better = sample(.25, .1, kRuns, 2000);
-  EXPECT_GE(worse.of[Known::worse], .9 - slack(.9, kRuns));
-  EXPECT_GE(better.of[Known::better], .9 - slack(.9, kRuns));
+  auto worse = sample(.1, .25, kPairs, 2000), better = sample(.25, .1, kPairs, 2000);
+  EXPECT_GE(worse.of[Known::worse], .9 - slack(.9, kPairs));
+  EXPECT_GE(better.of[Known::better], .9 - slack(.9, kPairs));
   EXPECT_LE(worse.of[Known::better], .025);
   // What is plain is known soon.
-  auto plain = sample(0, .5, kRuns, 2000);
+  auto plain = sample(0, .5, kPairs, 2000);
   EXPECT_GT(plain.of[Known::worse], .99);
   EXPECT_LT(plain.pairs, 30);
 }

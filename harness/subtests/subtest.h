@@ -13,7 +13,7 @@ enum class Result { pass, fail, skip, crash, timeout };
 std::string_view name(Result result);
 
 struct Subtest {
-  std::string name;  // "suite/test"; at most kMaxName bytes
+  std::string name;  // "suite/test", no two the same ("x", "x (2)"); at most kMaxName bytes
   Result result = Result::pass;
   std::string reason;             // a directive's or the test's own words; may be empty
   std::optional<double> seconds;  // that it took, where it says so
@@ -27,7 +27,8 @@ struct Summary {
   Format format = Format::none;
   std::vector<Subtest> tests;  // leaves only, in the order of their results
   std::size_t not_kept = 0;    // beyond kMaxTests
-  std::size_t missing = 0;     // planned at the outermost level, but without a result
+  std::size_t missing = 0;     // planned, but without a result; the running one is listed instead
+  std::string running;         // what ran when the output ended; listed as crashed
   std::string bailed_out;      // "Bail out!": why the program gave up
 };
 

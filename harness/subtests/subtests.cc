@@ -1,22 +1,50 @@
 #include "harness/subtests/subtests.h"
 
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
 #include "harness/base/re2.h"
 #include "harness/subtests/igt.h"
 #include "harness/subtests/tap.h"
 
 namespace ktrial::subtests {
 
+namespace {
+
+// Equal names get an ordinal, so that two runs can be compared by name.
+void tell_apart(std::vector<Subtest>& tests) {
+  std::unordered_set<std::string> taken;
+  std::unordered_map<std::string, std::size_t> count;
+  for (Subtest& test : tests) {
+    const std::string name = test.name;
+    while (!taken.insert(test.name).second) {
+      const std::string ordinal = " (" + std::to_string(++count[name] + 1) + ")";
+      test.name = name.substr(0, kMaxName - ordinal.size()) + ordinal;
+    }
+  }
+}
+
+}  // namespace
+
 struct Parser::State {
   static constexpr std::size_t kMaxLine = 4096;  // the rest of a longer line is not looked at
 
-  explicit State(bool from_console) : console(from_console) {}
+  explicit State(Source from) : source(from) {}
+
+  // Takes off what is before a line of the kernel's; false: it is none.
+  bool take_stamp(std::string_view& text) const {
+    static const RE2& stamp = *new RE2(R"(^.*?\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? )");
+    static const RE2& journal = *new RE2(R"(^(?:.*? kernel: )?(?:<\d{1,3}>)?)");
+    if (source == Source::output) return true;
+    if (source == Source::saved_log) consume(text, journal);
+    return consume(text, stamp) || source == Source::saved_log;
+  }
 
   void line(std::string_view text) {
     if (text.ends_with('\r')) text.remove_suffix(1);
-    if (console) {
-      static const RE2& stamp = *new RE2(R"(^.*?\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? )");
-      if (!consume(text, stamp)) return;
-    }
+    if (!take_stamp(text)) return;
     if (format == Format::none) {
       if (Tap::starts(text)) format = Format::tap;
       if (Igt::starts(text)) format = Format::igt;
@@ -25,14 +53,14 @@ struct Parser::State {
     if (format == Format::igt) igt.line(text);
   }
 
-  bool console;
+  Source source;
   Format format = Format::none;
   Tap tap;
   Igt igt;
   std::string partial;
 };
 
-Parser::Parser(bool console) : state_(std::make_unique<State>(console)) {}
+Parser::Parser(Source source) : state_(std::make_unique<State>(source)) {}
 Parser::~Parser() = default;
 Parser::Parser(Parser&&) noexcept = default;
 Parser& Parser::operator=(Parser&&) noexcept = default;
@@ -56,6 +84,7 @@ Summary Parser::summary() const {
   Summary out{.format = whole.format, .tests = {}, .bailed_out = {}};
   if (whole.format == Format::tap) whole.tap.add_to(out);
   if (whole.format == Format::igt) whole.igt.add_to(out);
+  tell_apart(out.tests);
   return out;
 }
 

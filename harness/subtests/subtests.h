@@ -11,10 +11,15 @@
 
 namespace ktrial::subtests {
 
+enum class Source {
+  output,     // of a program
+  console,    // lines begin with a printk stamp, which is taken off; others are none (KUnit)
+  saved_log,  // the same, but stamps, and what a journal or a mail puts before them, may be missing
+};
+
 class Parser {
  public:
-  // `console`: lines may begin with a printk stamp, which is taken off (KUnit).
-  explicit Parser(bool console = false);
+  explicit Parser(Source source = Source::output);
   ~Parser();
   Parser(Parser&&) noexcept;
   Parser& operator=(Parser&&) noexcept;

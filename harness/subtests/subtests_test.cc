@@ -20,8 +20,8 @@ std::string file(const std::string& name) {
   return text.str();
 }
 
-Summary parse(const std::string& text, bool console = false) {
-  Parser parser(console);
+Summary parse(const std::string& text, Source source = Source::output) {
+  Parser parser(source);
   parser.feed(text);
   return parser.summary();
 }
@@ -48,13 +48,14 @@ TEST(SubtestsTest, KselftestsRunner) {
 }
 
 TEST(SubtestsTest, KunitOnTheConsole) {
-  const Summary summary = parse(file("kunit.log"), true);
+  const Summary summary = parse(file("kunit.log"), Source::console);
   EXPECT_THAT(shown(summary),
               ElementsAre("example/example_simple_test=pass", "example/example_skip_test=skip",
                           "example/example_params_test/example value 3=pass",
                           "example/example_params_test/example value 0=fail",
-                          "list-kunit-test/list_test_list_init=pass"));
-  EXPECT_EQ(summary.missing, 1u) << "the second suite never ended";
+                          "list-kunit-test/list_test_list_init=pass", "list-kunit-test=crash"))
+      << "the second suite never ended";
+  EXPECT_EQ(summary.missing, 0u);
 }
 
 TEST(SubtestsTest, Igt) {
@@ -84,18 +85,96 @@ TEST(SubtestsTest, DirectivesAndTheirAbsence) {
   EXPECT_EQ(summary.bailed_out, "no disk");
 }
 
+TEST(SubtestsTest, EachDocumentHasItsPlan) {
+  const auto short_of = [](const std::string& text) {
+    return parse("TAP version 13\n" + text).missing;
+  };
+  EXPECT_EQ(short_of("1..3\nok 1\nok 2\nok 3\nTAP version 13\n1..2\n"), 2u);
+  EXPECT_EQ(short_of("1..2\nok 1\nTAP version 13\n1..3\nok 1\n"), 3u);
+  EXPECT_EQ(short_of("1..2\nok 1\n1..3\nok 1\n"), 3u) << "without its first line";
+  EXPECT_EQ(short_of("ok 1\nok 2\n1..2\nTAP version 13\n1..1\nok 1\n"), 0u);
+  EXPECT_EQ(short_of("1..1\n# TAP version 13\n# 1..1\n# ok 1 a\n# TAP version 13\n# 1..1\n"
+                     "# ok 1 a\nok 1 twice\n"),
+            0u)
+      << "a test that runs two programs";
+}
+
+TEST(SubtestsTest, TheRunningTestIsNamed) {
+  const Summary cut = parse(
+      "TAP version 13\n1..3\n# selftests: a: one\nok 1 selftests: a: one\n"
+      "# selftests: a: two\n# TAP version 13\n# 1..4\n# ok 1 x\n# not ok 2 y\n");
+  EXPECT_THAT(shown(cut), ElementsAre("selftests: a: one=pass", "selftests: a: two/x=pass",
+                                      "selftests: a: two/y=fail", "selftests: a: two=crash"));
+  EXPECT_EQ(cut.running, "selftests: a: two");
+  EXPECT_THAT(cut.tests[3].reason, HasSubstr("after 2 of 4 results"));
+  EXPECT_EQ(cut.missing, 2u) << "one of the inner plan beside the running one, one of the outer";
+
+  const Summary silent =
+      parse("TAP version 13\n1..1\n# selftests: a: one\nTAP version 13\n1..1\nok 1 b\n");
+  EXPECT_THAT(shown(silent), ElementsAre("selftests: a: one=crash", "b=pass"));
+  EXPECT_EQ(silent.missing, 0u);
+}
+
+TEST(SubtestsTest, ASuiteThatAPanicCutsKeepsWhatRan) {
+  const Summary summary = parse(
+      "[    0.1] printk: x\n[    0.060000] TAP version 14\n[    0.060000] 1..2\n"
+      "[    0.060000] \t# Subtest: first\n[    0.060000] \t1..1\n[    0.060000] \tok 1 - a\n"
+      "[    0.060000] ok 1 - first\n[    0.060000] \t# Subtest: second\n[    0.060000] \t1..3\n"
+      "[    0.060000] \tok 1 - b\n[    0.060000] \tKernel panic - not syncing: x\n",
+      Source::console);
+  EXPECT_THAT(shown(summary), ElementsAre("first/a=pass", "second/b=pass", "second=crash"));
+  EXPECT_EQ(summary.missing, 1u);
+}
+
+TEST(SubtestsTest, SavedLogsMayHaveLostTheirStamps) {
+  const std::string body = "1..1\n    # Subtest: s\n    1..1\n    ok 1 t\nok 1 s\n";
+  for (const std::string prefix :
+       {"", " ", "[    1.000000] ", "<6>[    1.000000][    T1] ",
+        "Jan  1 00:00:00 host kernel: ", "Jan  1 00:00:00 host kernel: [    1.000000] "}) {
+    std::string log = prefix + "KTAP version 1\n";
+    for (std::string_view rest = body; !rest.empty(); rest.remove_prefix(rest.find('\n') + 1))
+      log += prefix + std::string(rest.substr(0, rest.find('\n') + 1));
+    EXPECT_THAT(shown(parse("something before\n" + log, Source::saved_log)),
+                ElementsAre("s/t=pass"))
+        << prefix;
+  }
+}
+
+TEST(SubtestsTest, AnOkParentStandsAboveItsChildren) {
+  const Summary summary = parse(
+      "TAP version 13\n1..1\n# TAP version 13\n# 1..2\n# not ok 1 icebp\n# ok 2 int3\n"
+      "ok 1 breakpoints\n");
+  EXPECT_THAT(shown(summary), ElementsAre("breakpoints/icebp=pass", "breakpoints/int3=pass"));
+  EXPECT_THAT(summary.tests[0].reason, HasSubstr("it said fail, its parent ok"));
+}
+
+TEST(SubtestsTest, EqualNamesGetAnOrdinal) {
+  EXPECT_THAT(shown(parse("TAP version 13\nok 1 x\nok 2 x (2)\nnot ok 3 x\nok 4 x\n")),
+              ElementsAre("x=pass", "x (2)=pass", "x (3)=fail", "x (4)=pass"));
+  const std::string longest(kMaxName, 'n');
+  const Summary cut = parse("TAP version 13\nok 1 " + longest + "\nok 2 " + longest + "\n");
+  EXPECT_EQ(cut.tests[1].name.size(), kMaxName);
+  EXPECT_THAT(cut.tests[1].name, testing::EndsWith("n (2)"));
+}
+
+TEST(SubtestsTest, ASkippedTestMayBeNamedBehindItsDirective) {
+  EXPECT_THAT(shown(parse("TAP version 13\nok 1 A\nok 2 # SKIP CLOCK_TAI   \nok 3 # SKIP\n")),
+              ElementsAre("A=pass", "CLOCK_TAI=skip", "3=skip"));
+}
+
 TEST(SubtestsTest, AFailedParentWithHealthyChildrenCounts) {
   EXPECT_THAT(shown(parse("TAP version 14\n    ok 1 - inner\nnot ok 1 - outer\n1..1\n")),
               ElementsAre("outer/inner=pass", "outer=fail"));
 }
 
 TEST(SubtestsTest, HowTheStreamIsCutMakesNoDifference) {
-  for (const auto& [name, console] :
-       {std::pair("kselftest.tap", false), {"kunit.log", true}, {"igt.txt", false}}) {
+  for (const auto& [name, source] : {std::pair("kselftest.tap", Source::output),
+                                     {"kunit.log", Source::console},
+                                     {"igt.txt", Source::output}}) {
     const std::string text = file(name);
-    Parser parser(console);
+    Parser parser(source);
     for (char c : text) parser.feed({&c, 1});
-    EXPECT_EQ(parser.summary().tests, parse(text, console).tests);
+    EXPECT_EQ(parser.summary().tests, parse(text, source).tests);
   }
 }
 

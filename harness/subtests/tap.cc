@@ -1,6 +1,8 @@
 #include "harness/subtests/tap.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "harness/base/re2.h"
 #include "harness/base/text.h"
@@ -21,13 +23,15 @@ bool is_tap(std::string_view text) {
   return full_match(text, re);
 }
 
-// Takes the nesting off the front: spaces (KUnit), or "# " once a level (kselftest's runner).
+// Takes the nesting off the front: blanks (KUnit: four, or a tab a level), or "# " once a level
+// (kselftest's runner).
 std::size_t take_column(std::string_view& line) {
+  constexpr std::size_t kTab = 4;
   std::size_t column = 0;
   for (;;) {
-    if (line.starts_with(' ')) {
+    if (line.starts_with(' ') || line.starts_with('\t')) {
+      column += line.front() == '\t' ? kTab : 1;
       line.remove_prefix(1);
-      ++column;
     } else if (line.starts_with("# ") && is_tap(trimmed(line.substr(2)))) {
       line.remove_prefix(2);
       column += 2;
@@ -54,95 +58,184 @@ std::string under(std::string_view parent, std::string_view child) {
   return cut(std::string(parent) + "/" + std::string(child), kMaxName);
 }
 
+// "name # DIRECTIVE reason"; each may be missing.
+Subtest parse_result(bool ok, std::string_view description) {
+  const bool unnamed = description.starts_with("# ");
+  const std::size_t hash = unnamed ? 0 : std::min(description.find(" # "), description.size());
+  const std::string_view directive =
+      hash == description.size() ? "" : trimmed(description.substr(hash + (unnamed ? 1 : 3)));
+  std::string_view name = trimmed(description.substr(0, hash));
+  // ksft_test_result_skip() of older kernels: "ok 3 # SKIP name".
+  if (name.empty())
+    name = trimmed(directive.substr(std::min(directive.find(' '), directive.size())));
+  return {.name = cut(name, kMaxName),
+          .result = judge(ok, directive),
+          .reason = cut(directive, kMaxReason),
+          .seconds = std::nullopt};
+}
+
 }  // namespace
 
 bool Tap::starts(std::string_view line) {
-  static const RE2& re = *new RE2(R"( *K?TAP version \d+\s*)");
+  static const RE2& re = *new RE2(R"(\s*K?TAP version \d+\s*)");
   return full_match(line, re);
 }
 
 Tap::Level& Tap::level_at(std::size_t column) {
-  while (levels_.size() > 1 && levels_.back().column > column) fold(true);
+  while (levels_.size() > 1 && levels_.back().column > column) fold();
   if (levels_.back().column < column && levels_.size() < kMaxLevels)
     levels_.push_back({.column = column});
   return levels_.back();
 }
 
-// A parent's own line names its children; where it never comes, "# Subtest:" did.
-void Tap::fold(bool parent_follows) {
+void Tap::fold() {
   Level inner = std::move(levels_.back());
   levels_.pop_back();
   for (auto* list : {&inner.done, &inner.children})
-    for (Subtest& test : *list) {
-      if (!parent_follows) test.name = under(inner.suite, test.name);
-      levels_.back().children.push_back(std::move(test));
-    }
+    for (Subtest& test : *list) levels_.back().children.push_back(std::move(test));
 }
 
-void Tap::line(std::string_view line) {
-  static const RE2& result_line = *new RE2(R"((not )?ok(?: +\d+)?(?: +-)?(?: +(.*))?)");
-  static const RE2& plan_line = *new RE2(R"(1\.\.(\d{1,7})\b.*)");
-  const std::size_t column = take_column(line);
-  std::string_view words, no;
-  std::size_t planned = 0;
-  if (full_match(line, plan_line, &planned)) {
-    level_at(column).planned = std::min(planned, kMaxPlan);
-  } else if (full_match(line, result_line, &no, &words)) {
-    result(column, no.empty(), words);
-  } else if (line.starts_with("Bail out!")) {
-    bailed_out_ = cut(trimmed(line.substr(9)), kMaxReason);
-    if (bailed_out_.empty()) bailed_out_ = "no reason given";
-  } else if (line.starts_with("# Subtest: ")) {
-    Level& level = level_at(column);
-    if (level.column == column) level.suite = cut(trimmed(line.substr(11)), kMaxName);
-  } else if (line.starts_with("# ")) {
-    last_note_ = cut(trimmed(line.substr(2)), kMaxReason);
-  }
-}
-
-void Tap::result(std::size_t column, bool ok, std::string_view description) {
-  Level& level = level_at(column);
-  ++level.results;
-  // "name # DIRECTIVE reason"; either may be missing.
-  const std::size_t hash =
-      description.starts_with("# ") ? 0 : std::min(description.find(" # "), description.size());
-  const std::string_view directive =
-      trimmed(description.substr(std::min(description.size(), hash + (hash == 0 ? 1 : 3))));
-  Subtest test{.name = cut(trimmed(description.substr(0, hash)), kMaxName),
-               .result = judge(ok, hash < description.size() ? directive : ""),
-               .reason = hash < description.size() ? cut(directive, kMaxReason) : "",
-               .seconds = std::nullopt};
-  if (test.name.empty()) test.name = std::to_string(level.results);
-
-  bool bad_child = false;
-  const bool has_children = !level.children.empty();
-  for (Subtest& child : level.children) {
-    bad_child = bad_child || is_bad(child.result);
-    child.name = under(test.name, child.name);
-    level.done.push_back(std::move(child));
-  }
-  level.children.clear();
-  if (test.reason.empty() && is_bad(test.result)) test.reason = last_note_;
-  last_note_.clear();
-  // A parent says nothing new, unless it is bad and none of its children is.
-  if (has_children && (!is_bad(test.result) || bad_child)) return;
+void Tap::keep(std::vector<Subtest>& list, Subtest test) {
   if (kept_ >= kMaxTests) {
     ++not_kept_;
     return;
   }
   ++kept_;
-  level.done.push_back(std::move(test));
+  list.push_back(std::move(test));
+}
+
+void Tap::line(std::string_view line) {
+  static const RE2& result_line = *new RE2(R"((not )?ok(?: +\d+)?(?: +-)?(?: +(.*))?)");
+  static const RE2& plan_line = *new RE2(R"(1\.\.(\d{1,7})\b.*)");
+  const bool begins = starts(line);
+  std::size_t column = take_column(line);
+  if (begins && !margin_) margin_ = column;
+  column -= std::min(column, margin_.value_or(0));
+  std::string_view words, no;
+  std::size_t planned = 0;
+  if (begins) {
+    if (column == 0) close_document();
+  } else if (full_match(line, plan_line, &planned)) {
+    plan(column, std::min(planned, kMaxPlan));
+  } else if (full_match(line, result_line, &no, &words)) {
+    result(column, no.empty(), words);
+  } else if (line.starts_with("Bail out!")) {
+    bailed_out_ = cut(trimmed(line.substr(9)), kMaxReason);
+    if (bailed_out_.empty()) bailed_out_ = "no reason given";
+  } else if (line.starts_with("# ")) {
+    note(column, line.substr(2));
+  }
+}
+
+// A second plan at the outermost level begins a document that came without its first line; a test
+// that runs several programs prints one for each.
+void Tap::plan(std::size_t column, std::size_t planned) {
+  if (column == 0 && levels_.front().has_plan) close_document();
+  Level& level = level_at(column);
+  level.planned = std::min(level.planned + planned, kMaxPlan);
+  level.has_plan = true;
+}
+
+void Tap::note(std::size_t column, std::string_view text) {
+  constexpr std::string_view kSuite = "Subtest: ", kRunner = "selftests: ";
+  if (text.starts_with(kSuite)) {
+    Level& level = level_at(column);
+    if (level.column == column) level.suite = cut(trimmed(text.substr(kSuite.size())), kMaxName);
+  } else if (text.starts_with(kRunner) && column == levels_.front().column) {
+    level_at(column).running = cut(trimmed(text), kMaxName);
+  } else {
+    last_note_ = cut(trimmed(text), kMaxReason);
+  }
+}
+
+// An ok parent stands above its children: the program knows why it forgave them.
+void Tap::adopt(Level& level, const Subtest& parent) {
+  for (Subtest& child : level.children) {
+    if (!is_bad(parent.result) && is_bad(child.result)) {
+      child.reason = cut("it said " + std::string(name(child.result)) + ", its parent ok" +
+                             (child.reason.empty() ? "" : ": " + child.reason),
+                         kMaxReason);
+      child.result = Result::pass;
+    }
+    child.name = under(parent.name, child.name);
+    level.done.push_back(std::move(child));
+  }
+  level.children.clear();
+}
+
+void Tap::result(std::size_t column, bool ok, std::string_view description) {
+  Level& level = level_at(column);
+  ++level.results;
+  level.running.clear();
+  Subtest test = parse_result(ok, description);
+  if (test.name.empty()) test.name = std::to_string(level.results);
+  const bool has_children = !level.children.empty();
+  const bool bad_child = std::ranges::any_of(
+      level.children, [](const Subtest& child) { return is_bad(child.result); });
+  adopt(level, test);
+  if (test.reason.empty() && is_bad(test.result)) test.reason = last_note_;
+  last_note_.clear();
+  // A parent says nothing new, unless it is bad and none of its children is.
+  if (has_children && (!is_bad(test.result) || bad_child)) return;
+  keep(level.done, std::move(test));
+}
+
+// `level`: that of its own results, if it had begun to tell any.
+Subtest Tap::cut_off(const Level& level, std::string name) {
+  running_ = cut(name.empty() ? "a test without a name" : name, kMaxName);
+  std::string reason = "it began and never ended";
+  if (level.planned > 0)
+    reason += ", after " + std::to_string(level.results) + " of " + std::to_string(level.planned) +
+              " results";
+  return {running_, Result::crash, std::move(reason), std::nullopt};
+}
+
+// Its parent's line never comes, but "# Subtest:" or the runner's header may have named it.
+void Tap::fold_open() {
+  const Level inner = std::move(levels_.back());
+  levels_.pop_back();
+  Level& outer = levels_.back();
+  const std::string name = inner.suite.empty() ? outer.running : inner.suite;
+  outer.running.clear();
+  for (const auto* list : {&inner.done, &inner.children})
+    for (Subtest test : *list) {
+      test.name = under(name, test.name);
+      outer.done.push_back(std::move(test));
+    }
+  const std::size_t lost = inner.lost();
+  if (name.empty() && lost == 0) return;  // nothing says that a test ran
+  ++outer.results;
+  if (running_.empty()) {
+    keep(outer.done, cut_off(inner, name));
+    missing_ += lost > 0 ? lost - 1 : 0;  // the running one is listed
+  } else {
+    running_ = under(name, running_);
+    missing_ += lost;
+  }
+}
+
+void Tap::close_document() {
+  running_.clear();
+  while (levels_.size() > 1) fold_open();
+  Level& top = levels_.front();
+  missing_ += top.lost();
+  if (running_.empty() && !top.running.empty()) {
+    missing_ -= top.lost() > 0 ? 1 : 0;
+    keep(top.done, cut_off({}, top.running));
+  }
+  for (auto* list : {&top.done, &top.children}) std::ranges::move(*list, std::back_inserter(done_));
+  levels_.assign(1, {});
+  last_note_.clear();
 }
 
 void Tap::add_to(Summary& summary) const {
   Tap whole = *this;
-  while (whole.levels_.size() > 1) whole.fold(false);
-  const Level& top = whole.levels_.front();
-  for (const auto* list : {&top.done, &top.children})
-    summary.tests.insert(summary.tests.end(), list->begin(), list->end());
-  summary.not_kept += not_kept_;
-  if (top.planned > top.results) summary.missing = top.planned - top.results;
-  summary.bailed_out = bailed_out_;
+  whole.close_document();
+  summary.tests.insert(summary.tests.end(), whole.done_.begin(), whole.done_.end());
+  summary.not_kept += whole.not_kept_;
+  summary.missing += whole.missing_;
+  summary.running = whole.running_;
+  summary.bailed_out = whole.bailed_out_;
 }
 
 }  // namespace ktrial::subtests

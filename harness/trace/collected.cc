@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kCommonFields = 8;  // type, flags, preempt_count, pid
-constexpr std::size_t kMostFields = 128, kMostSymbols = 1u << 20;
+constexpr std::size_t kMostFieldsOfEvent = 128, kMostSymbols = 1u << 20;
 
 // What follows `key` up to the next `end`.
 std::optional<std::string_view> value_after(std::string_view text, std::string_view key, char end) {
@@ -238,7 +238,7 @@ Result<Format> parse_format(std::string_view text, std::string_view system) {
     if (line->empty() && !out.common.empty()) common = false;
     if (line->starts_with("\tfield:")) {
       auto& list = common ? out.common : out.fields;
-      if (list.size() >= kMostFields) return fail(ErrorKind::protocol, "too many fields");
+      if (list.size() >= kMostFieldsOfEvent) return fail(ErrorKind::protocol, "too many fields");
       list.push_back(KTRIAL_TRY(parse_field(*line)));
     }
     if (line->starts_with("print fmt: ")) {

@@ -11,7 +11,7 @@ namespace ktrial::trace {
 
 namespace {
 
-constexpr std::size_t kPage = 4096;
+constexpr std::size_t kFilePage = 4096;
 
 // As events/header_page and events/header_event on 64-bit kernels.
 constexpr std::string_view kHeaderPage =
@@ -44,7 +44,7 @@ class Bytes {
     number(static_cast<T>(bytes.size()));
     raw(bytes);
   }
-  void pad() { out_.resize((out_.size() + kPage - 1) / kPage * kPage, '\0'); }
+  void pad() { out_.resize((out_.size() + kFilePage - 1) / kFilePage * kFilePage, '\0'); }
   template <class T>
   void patch(std::size_t at, T value) {
     std::memcpy(&out_[at], &value, sizeof value);
@@ -95,7 +95,7 @@ std::string symbols_of(const Trace& trace) {
 
 bool holds_committed(const RingPage& page) {
   const auto contents = parse_page(page.bytes);
-  return contents && contents->committed > 0 && page.bytes.size() == kPage;
+  return contents && contents->committed > 0 && page.bytes.size() == kFilePage;
 }
 
 }  // namespace
@@ -106,7 +106,7 @@ std::string to_trace_dat(const Trace& trace) {
   out.name("6");
   out.number(std::uint8_t{0});  // little endian
   out.number(std::uint8_t{8});  // bytes of a long
-  out.number(static_cast<std::uint32_t>(kPage));
+  out.number(static_cast<std::uint32_t>(kFilePage));
   out.name("header_page");
   out.sized<std::uint64_t>(kHeaderPage);
   out.name("header_event");

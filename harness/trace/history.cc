@@ -16,7 +16,7 @@ namespace ktrial::trace {
 namespace {
 
 constexpr std::int64_t kUninterruptible = 2;  // TASK_UNINTERRUPTIBLE
-constexpr std::size_t kLongestName = 15;      // TASK_COMM_LEN less its NUL
+constexpr std::size_t kLongestComm = 15;      // TASK_COMM_LEN less its NUL
 
 // What follows "KEY=" in " KEY=VALUE NEXT=...": a name may have blanks in it.
 std::optional<std::string_view> value(std::string_view text, std::string_view key) {
@@ -49,7 +49,7 @@ void learn(std::map<int, std::string>& names, std::string_view text, std::string
            std::string_view pid_key) {
   const auto name = value(text, name_key);
   const auto pid = pid_in(text, pid_key);
-  if (name && pid && *pid != 0) names[*pid] = name->substr(0, kLongestName);
+  if (name && pid && *pid != 0) names[*pid] = name->substr(0, kLongestComm);
 }
 
 bool take_mark(std::string_view& text, std::string_view mark) {
@@ -71,7 +71,7 @@ std::optional<Moment> read_line(std::string_view line, std::map<int, std::string
   if (std::from_chars(pid.data(), pid.data() + pid.size(), out.pid).ec != std::errc())
     return std::nullopt;
   if (out.pid != 0 && !task.starts_with('<'))
-    names.try_emplace(out.pid, task.substr(0, std::min(dash, kLongestName)));
+    names.try_emplace(out.pid, task.substr(0, std::min(dash, kLongestComm)));
   std::string_view rest = line.substr(bracket);
   rest.remove_prefix(rest.find(": ") + 2);  // place_of() has seen it
   const std::size_t colon = std::min(rest.find(": "), rest.size());

@@ -15,6 +15,8 @@
 
 namespace ktrial::trace {
 
+inline double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
+
 enum class Act { other, task_switch, fork };
 
 struct Moment {

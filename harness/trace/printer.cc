@@ -22,14 +22,14 @@ namespace ktrial::trace {
 
 namespace {
 
-constexpr std::size_t kMostPrint = 16u << 10, kLongestText = 4096;
+constexpr std::size_t kMostPrint = 16u << 10, kLongestValue = 4096;
 constexpr std::uint64_t kMostRecord = 64u << 10;
 constexpr std::size_t kMostEventsPrinted = 1u << 18;
 constexpr int kMostAttempts = 8;
 constexpr unsigned kPatience = 20;  // seconds, for all events
 
 std::string printable(std::string_view text) {
-  std::string out(text.substr(0, kLongestText));
+  std::string out(text.substr(0, kLongestValue));
   for (char& c : out)
     if (c < ' ' || c >= 127) c = c == '\n' || c == '\t' ? ' ' : '?';
   while (out.ends_with(' ')) out.pop_back();

@@ -13,8 +13,6 @@ using Story = results::TraceStory;
 constexpr std::size_t kMostCpus = 64, kMostForks = 8, kMostLost = 8, kMostHeld = 8;
 constexpr std::size_t kWidth = 150;  // of what an event says
 
-double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
-
 std::string what(const Moment& one, const History& history) {
   std::string out = history.task(one.pid) + ": ";
   if (one.act == Act::task_switch) return out + "switch to " + history.task(one.to);

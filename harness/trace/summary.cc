@@ -11,12 +11,10 @@ namespace ktrial::trace {
 namespace {
 
 constexpr std::size_t kMostGaps = 6, kMostTasks = 8;
-constexpr std::size_t kWidth = 150;  // of what an event says
-
-double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
+constexpr std::size_t kWidestEvent = 150;  // of what an event says
 
 std::string shortened(std::string text) {
-  if (text.size() > kWidth) text = text.substr(0, kWidth) + "...";
+  if (text.size() > kWidestEvent) text = text.substr(0, kWidestEvent) + "...";
   return text;
 }
 

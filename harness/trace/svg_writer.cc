@@ -13,17 +13,17 @@ namespace ktrial::trace {
 namespace {
 
 // Pixels.
-constexpr double kWidth = 1600, kLeft = 70, kRight = 40, kTop = 78, kRow = 44, kBar = 26;
+constexpr double kPageWidth = 1600, kLeft = 70, kRight = 40, kTop = 78, kRow = 44, kBar = 26;
 constexpr double kLabel = 7;  // of a letter
-constexpr double kPlot = kWidth - kLeft - kRight;
+constexpr double kPlot = kPageWidth - kLeft - kRight;
 // What is drawn at most, each some 150 bytes.
-constexpr std::size_t kMostCpus = 64, kMostBars = 900, kMostSigns = 200, kMostMarks = 16,
+constexpr std::size_t kMostRows = 64, kMostBars = 900, kMostSigns = 200, kMostMarks = 16,
                       kMostBands = 200;
-constexpr std::size_t kMostLegend = 8, kLongestText = 80;
+constexpr std::size_t kMostLegend = 8, kLongestLabel = 80;
 
 // Guest text: cut, and without what a reader could stumble over.
 std::string escaped(std::string_view text) {
-  std::string plain(text.substr(0, kLongestText));
+  std::string plain(text.substr(0, kLongestLabel));
   for (char& c : plain)
     if (c < ' ' || c >= 127) c = '?';
   return xml_escaped(plain);
@@ -35,8 +35,6 @@ std::string color(const std::string& name) {
   for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   return fmt::format("hsl({},{}%,{}%)", hash % 360, 50 + hash / 360 % 30, 55 + hash / 16384 % 15);
 }
-
-double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 struct Row {
   std::size_t index = 0;
@@ -52,7 +50,7 @@ class Picture {
   Picture(const History& history, Span span) : history_(history), span_(span) {
     if (span_.to_ns <= span_.from_ns) span_.to_ns = span_.from_ns + 1;
     for (const Moment& one : history.moments)
-      if (rows_.size() < kMostCpus) rows_.try_emplace(one.cpu);
+      if (rows_.size() < kMostRows) rows_.try_emplace(one.cpu);
     std::size_t index = 0;
     for (auto& [cpu, row] : rows_) row.index = index++;
     const auto bars = std::ranges::count_if(history.moments, [&](const Moment& one) {
@@ -70,7 +68,7 @@ class Picture {
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="{2}" y="18" font-size="14">{3} events from {4}; shown: {5:.6f} s to {6:.6f} s</text>
 )",
-        kWidth, height, kLeft, history_.moments.size(), escaped(history_.source),
+        kPageWidth, height, kLeft, history_.moments.size(), escaped(history_.source),
         seconds(span_.from_ns), seconds(span_.to_ns));
     axis();
     draw_bands(marks);
@@ -144,7 +142,7 @@ class Picture {
     const std::string text =
         fmt::format("{}no event after {:.6f} s{}", row.runs == 0 ? "idle, " : "",
                     seconds(row.last_ns), open ? "; the switch was begun, not ended" : "");
-    const bool left = x(known) > kWidth - kRight - kLabel * static_cast<double>(text.size());
+    const bool left = x(known) > kPageWidth - kRight - kLabel * static_cast<double>(text.size());
     add(R"(<text x="{:.1f}" y="{:.0f}" font-size="10" fill="#a00"{}>{}</text>)"
         "\n",
         x(known), top(row) + kBar + 11, left ? R"( text-anchor="end")" : "", text);
@@ -223,7 +221,7 @@ class Picture {
     for (const Mark& mark : marks) {
       if (!shown(mark.ns) || drawn == kMostMarks) continue;
       if (mark.track != Track::events && mark.track != Track::phases) continue;
-      const bool left = x(mark.ns) > kWidth / 2;
+      const bool left = x(mark.ns) > kPageWidth / 2;
       add(R"(<path d="M{0:.1f} {1:.0f}V{2:.0f}" stroke="#00c" stroke-dasharray="4 3"/>)"
           R"(<text x="{3:.1f}" y="{4:.0f}" fill="#00c" font-size="11"{5}>{6}</text>)"
           "\n",

@@ -1,10 +1,11 @@
-// The console's findings as plain record values.
+// The console's findings and a program's subtests as plain record values.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "harness/console/analyzer.h"
+#include "harness/subtests/subtest.h"
 #include "results/record.h"
 
 namespace ktrial::trial {
@@ -14,6 +15,13 @@ inline std::vector<results::Finding> to_records(const std::vector<console::Findi
   for (const console::Finding& finding : findings)
     out.push_back({finding.title, finding.kind, finding.culprit, finding.cpu, finding.task,
                    finding.first_line, finding.last_line, finding.corrupted, finding.excerpt});
+  return out;
+}
+
+inline std::vector<results::Subtest> to_records(const subtests::Summary& summary) {
+  std::vector<results::Subtest> out;
+  for (const subtests::Subtest& test : summary.tests)
+    out.push_back({test.name, std::string(subtests::name(test.result)), test.reason, test.seconds});
   return out;
 }
 

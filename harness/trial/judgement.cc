@@ -28,10 +28,7 @@ void judge(const verdict::Evidence& evidence, results::TrialRecord& record) {
   record.verdict = verdict::decide(evidence);
   record.findings = to_records(evidence.findings);
   record.counters = {evidence.counters_after.begin(), evidence.counters_after.end()};
-  record.subtests.clear();
-  for (const subtests::Subtest& test : evidence.subtests.tests)
-    record.subtests.push_back(
-        {test.name, std::string(subtests::name(test.result)), test.reason, test.seconds});
+  record.subtests = to_records(evidence.subtests);
   record.incident = verdict::incident_of(evidence);
   if (evidence.autopsy.looks == 0) return;
   autopsy::Autopsy page = evidence.autopsy;

@@ -57,7 +57,7 @@ void hear_folder(const fs::path& folder, const std::string& console,
                  const results::TrialRecord& record, KeptEvidence& kept) {
   verdict::Evidence& evidence = kept.evidence;
   console::Analyzer analyzer(failing_notes(record));
-  subtests::Parser of_output, of_console(true);
+  subtests::Parser of_output, of_console(subtests::Source::console);
   analyzer.feed(console);
   analyzer.finish();
   hear(analyzer, evidence);

@@ -12,7 +12,7 @@ namespace ktrial::trial {
 
 namespace {
 
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+double in_seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
 wire::TraceSetup setup_of(const spec::TrialSpec& spec, const spec::TraceRequest& request) {
   wire::TraceSetup out{.clock = spec.trace_clock,
@@ -118,7 +118,7 @@ void collect_trace(const Scene& scene) {
   const auto begun = scene.clock.now();
   scene.channel.send(wire::encode(wire::ReadTrace{}));
   wait_for_files(scene);
-  const double took = seconds(scene.clock.now() - begun);
+  const double took = in_seconds(scene.clock.now() - begun);
   const TraceInbox& inbox = scene.monitor.trace();
   auto collected = trace::from_tracefs(inbox.files());
   if (!collected)

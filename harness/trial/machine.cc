@@ -20,6 +20,9 @@ Limits limits_of(const Plan& plan) {
 }
 
 vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
+  vm::ChannelDevice device = channel.device();
+  if (auto* serial = std::get_if<vm::VirtioSerialPorts>(&device))
+    serial->names.insert(serial->names.end(), plan.ports.begin(), plan.ports.end());
   return {.name = "ktrial",
           .kernel = plan.kernel.image,
           .initrd = plan.initramfs,
@@ -30,7 +33,7 @@ vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
           .one_thread = plan.workload && plan.workload->patches_code,
           .arch = plan.kernel.arch,
           .machine = plan.kernel.arch->machine(plan.spec.machine),
-          .channel = channel.device()};
+          .channel = std::move(device)};
 }
 
 vm::VmConfig template_machine(const Plan& plan, const channel::Channel& parking,

@@ -36,6 +36,11 @@ channel::Channel::Handlers Monitor::channel_handlers() {
           }};
 }
 
+void Monitor::lose(std::string part, std::string reason) {
+  observer_.on_event("lost", part + ": " + reason);
+  channel_lost_ = verdict::ChannelLost{std::move(reason), std::move(part)};
+}
+
 void Monitor::end_console() {
   analyzer_.finish();
   notes_.finish();

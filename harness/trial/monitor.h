@@ -48,6 +48,8 @@ class Monitor {
   // Handlers to hang into the VM and the channel. The monitor must outlive both.
   vm::Vm::Sink vm_sink();
   channel::Channel::Handlers channel_handlers();
+  // Another part of the machinery is gone: nothing that follows is the kernel's doing.
+  void lose(std::string part, std::string reason);
   // The host turned out `factor` >= 1 times slower than the limits assume.
   void slow_down(double factor);
   // Called while a beat is late; true: a vCPU is proven stuck.
@@ -118,7 +120,7 @@ class Monitor {
   Observer& observer_;
   console::Analyzer analyzer_;
   ConsoleNotes notes_;
-  subtests::Parser output_tests_, console_tests_{true};
+  subtests::Parser output_tests_, console_tests_{subtests::Source::console};
   std::size_t findings_told_ = 0;
   wire::Decoder control_, beats_;
   std::optional<autopsy::HostWatch> host_;

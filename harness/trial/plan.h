@@ -12,6 +12,7 @@
 #include "guest/wire/wire.h"
 #include "harness/channel/channel.h"
 #include "harness/kernel/kernel.h"
+#include "harness/root/choice.h"
 #include "harness/spec/spec.h"
 #include "harness/spec/timeouts.h"
 #include "harness/spec/trace_request.h"
@@ -54,6 +55,13 @@ struct Plan {
   std::shared_ptr<WarmStart> warm;  // null: each trial boots
   std::string start_reason;         // why it does, where one might expect otherwise
   std::filesystem::path initramfs;
+  std::optional<root::Root> root;  // of the command; nothing: the initramfs alone
+  std::string program;             // in the guest: a path, or a name that PATH finds there
+  // More virtio-serial ports than the channel's (which must be virtio-serial then), and who takes
+  // them, once the machine runs: a terminal.
+  std::vector<std::string> ports;
+  std::function<Status(vm::Vm&, boost::asio::io_context&)> on_start;
+  std::function<void()> on_end;   // before the machine goes, however the trial ended
   std::filesystem::path symbols;  // cache of guests' kernel symbols
   std::string command_line;       // without the channel's own arguments
   wire::Run run;

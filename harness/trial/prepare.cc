@@ -1,6 +1,9 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <set>
 #include <string_view>
@@ -86,11 +89,67 @@ Status plan_program(Plan& plan) {
     KTRIAL_TRY(plan_workload(plan, duration_s));
   } else {
     plan.run.argv = plan.spec.command;
-    plan.run.env = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", "TERM=dumb"};
+    plan.run.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                    plan.root ? "HOME=/root" : "HOME=/", "TERM=dumb"};
+    plan.run.env.insert(plan.run.env.end(), plan.spec.env.begin(), plan.spec.env.end());
   }
   const auto duration = duration_s > 0 ? spec::Milliseconds(static_cast<long>(duration_s * 1000))
                                        : plan.timeouts.duration_default;
   plan.total = plan.spec.timeout.value_or(plan.timeouts.whole_trial(duration));
+  return {};
+}
+
+constexpr char kInput[] = "/ktrial-input";  // in the initramfs
+
+// Whether the root has programs of its own, so that the command is not packed.
+bool has_programs(const root::Root& root) {
+  return root.share || root.disk || !root.archive.empty();
+}
+
+// What gives the command its root, folder and input runs first.
+Status wrap(Plan& plan) {
+  const spec::TrialSpec& spec = plan.spec;
+  if (plan.workload || (!plan.root && spec.cwd.empty() && spec.input.empty())) return {};
+  std::vector<std::string> argv = {root::kUserland};
+  if (plan.root)
+    argv.insert(argv.end(), plan.root->guest_arguments.begin(), plan.root->guest_arguments.end());
+  std::error_code error;
+  if (!spec.cwd.empty())
+    argv.push_back("--cwd=" + spec.cwd);
+  else if (plan.root && plan.root->share && plan.root->share->host)
+    argv.push_back("--try-cwd=" + fs::current_path(error).string());
+  if (!spec.input.empty()) argv.push_back(std::string("--input=") + kInput);
+  argv.push_back("--");
+  argv.insert(argv.end(), plan.run.argv.begin(), plan.run.argv.end());
+  plan.run.argv = std::move(argv);
+  return {};
+}
+
+// A command of the host's, with what it needs; a root's own entries give way to it. In a root of
+// busybox it may also be one of busybox's own.
+Status pack_command(Plan& plan, const PrepareOptions& options,
+                    std::vector<guest_image::Entry>& entries) {
+  plan.program = plan.spec.command.front();
+  std::set<std::string> taken;
+  auto packed = guest_image::pack_program(plan.program, options.stop);
+  const auto is_applet = [&](const guest_image::Entry& entry) {
+    return entry.path == "/usr/bin/" + plan.program;
+  };
+  const bool applet = plan.root && std::ranges::any_of(plan.root->entries, is_applet);
+  if (!packed && !applet) return std::unexpected(std::move(packed).error());
+  if (!applet) {
+    for (guest_image::Entry& entry : packed->entries) {
+      taken.insert(entry.path);
+      entries.push_back(std::move(entry));
+    }
+    for (const std::string& note : packed->notes)
+      if (options.progress && !plan.root) options.progress(note);
+    plan.program = packed->path;
+  }
+  if (plan.root)
+    for (const guest_image::Entry& entry : plan.root->entries)
+      if (!taken.contains(entry.path)) entries.push_back(entry);
+  plan.run.argv[0] = plan.program;
   return {};
 }
 
@@ -101,21 +160,52 @@ Status pack(Plan& plan, const PrepareOptions& options, std::vector<guest_image::
     entries.push_back(guest_image::workload_entry(info.name, info.directory / info.name));
     return add_own_module(plan, options, entries);
   }
-  auto packed = KTRIAL_TRY(guest_image::pack_program(plan.spec.command.front(), options.stop));
-  entries.insert(entries.end(), packed.entries.begin(), packed.entries.end());
-  for (const std::string& note : packed.notes)
-    if (options.progress) options.progress(note);
-  plan.run.argv[0] = packed.path;
+  if (plan.root && has_programs(*plan.root))
+    plan.program = plan.spec.command.front();
+  else
+    KTRIAL_TRY(pack_command(plan, options, entries));
+  entries.push_back({root::kUserland,
+                     guest_image::HostFile{options.payload / "guest" / "ktrial-userland"}, 0755});
+  if (!plan.spec.input.empty()) entries.push_back({kInput, guest_image::HostFile{plan.spec.input}});
+  return {};
+}
+
+// The tree that is to lie in the guest's RAM: a second archive behind the first.
+Status append_archive(const fs::path& archive, const fs::path& initramfs) {
+  const Fd from = KTRIAL_TRY(open_file(archive, O_RDONLY));
+  const Fd to = KTRIAL_TRY(open_file(initramfs, O_WRONLY | O_APPEND));
+  std::string chunk(1 << 20, '\0');
+  for (;;) {
+    const ssize_t got = ::read(from.get(), chunk.data(), chunk.size());
+    if (got < 0) return fail_errno("read " + archive.string(), errno);
+    if (got == 0) return {};
+    KTRIAL_TRY(write_all(to.get(), std::string_view(chunk).substr(0, static_cast<std::size_t>(got)),
+                         initramfs));
+  }
+}
+
+Status choose_root(Plan& plan, const PrepareOptions& options) {
+  plan.root = KTRIAL_TRY(root::choose({.spec = plan.spec,
+                                       .kernel = plan.kernel,
+                                       .payload = options.payload,
+                                       .cache = options.cache,
+                                       .progress = options.progress,
+                                       .stop = options.stop}));
+  if (!plan.root || !options.progress) return {};
+  options.progress("root " + plan.root->what);
+  for (const std::string& note : plan.root->notes) options.progress(note);
   return {};
 }
 
 Status write_guest(Plan& plan, const PrepareOptions& options) {
+  KTRIAL_TRY(choose_root(plan, options));
   KTRIAL_TRY(plan_program(plan));
   plan.initramfs = options.initramfs;
   if (options.packed) {
     std::error_code error;
+    plan.program = plan.run.argv.front();
     fs::copy_file(*options.packed, options.initramfs, error);
-    if (!error) return {};
+    if (!error) return wrap(plan);
     return fail_errno("copy " + options.packed->string(), error.value(), ErrorKind::usage);
   }
   std::vector<guest_image::Entry> entries = {
@@ -128,10 +218,14 @@ Status write_guest(Plan& plan, const PrepareOptions& options) {
   }
   if (plan.workload)
     wanted.insert(wanted.end(), plan.workload->modules.begin(), plan.workload->modules.end());
+  if (plan.root) wanted.insert(wanted.end(), plan.root->modules.begin(), plan.root->modules.end());
   auto closure = KTRIAL_TRY(guest_image::closure(plan.kernel, wanted));
   for (guest_image::Entry& entry : guest_image::module_entries(closure.modules))
     entries.push_back(std::move(entry));
-  return guest_image::write_initramfs(std::move(entries), options.initramfs);
+  KTRIAL_TRY(guest_image::write_initramfs(std::move(entries), options.initramfs));
+  if (plan.root && !plan.root->archive.empty())
+    KTRIAL_TRY(append_archive(plan.root->archive, options.initramfs));
+  return wrap(plan);
 }
 
 }  // namespace

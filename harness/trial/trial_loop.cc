@@ -29,6 +29,12 @@ constexpr char kCold[] = "cold", kWarm[] = "warm";
 
 double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
+vm::RootDevice root_device(const Plan& plan, const std::optional<root::FileServer>& server) {
+  if (server) return vm::VirtiofsDevice{server->socket(), root::kTag};
+  if (plan.root && plan.root->disk) return *plan.root->disk;
+  return {};
+}
+
 // A private folder for sockets, gone with us even after SIGKILL.
 class Scratch {
  public:
@@ -53,17 +59,29 @@ class Scratch {
 struct Bench {
   Scratch scratch;
   std::unique_ptr<channel::Channel> channel = {};
+  std::optional<root::FileServer> files = {};
   Fd parking = {};  // where a copy waits that is to speak elsewhere
   vm::VmConfig config = {};
   std::unique_ptr<vm::Vm> vm = {};
+};
+
+struct Farewell {
+  const std::function<void()>& call;
+  ~Farewell() {
+    if (call) call();
+  }
 };
 
 Result<Bench> set_up(const TrialContext& context, const Plan& plan, const fs::path& artifacts,
                      const vm::TemplateStore::Lease* from) {
   Bench bench{.scratch = KTRIAL_TRY(Scratch::create(context.janitor))};
   bench.channel = KTRIAL_TRY(plan.make_channel(bench.scratch.path()));
+  if (plan.root && plan.root->share)
+    bench.files =
+        KTRIAL_TRY(root::FileServer::start(context.io, *plan.root->share, bench.scratch.path()));
   bench.config = from != nullptr ? warm_machine(plan, *bench.channel, from->state())
                                  : cold_machine(plan, *bench.channel);
+  bench.config.root = root_device(plan, bench.files);
   bench.config.keep = place_for_machine(plan, artifacts);
   bench.vm = KTRIAL_TRY(plan.vmm.make(bench.config));
   return bench;
@@ -286,6 +304,10 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   const auto begun = context.clock.now();
   KTRIAL_TRY(bench.vm->start(monitor.vm_sink()));
   KTRIAL_TRY(bench.channel->attach(*bench.vm, monitor.channel_handlers()));
+  const Farewell farewell{plan.on_end};
+  if (plan.on_start) KTRIAL_TRY(plan.on_start(*bench.vm, context.io));
+  if (bench.files)
+    bench.files->on_lost([&](std::string why) { monitor.lose("the file server", std::move(why)); });
   monitor.begin(bench.vm->process());
   if (from != nullptr) KTRIAL_TRY(wake(bench, plan, record));
   {

@@ -25,7 +25,7 @@ using testing::HasSubstr;
 [[maybe_unused]] const int kUnscaled = ::unsetenv("KTRIAL_TIMEOUT_SCALE");
 
 constexpr auto kNever = GuestScript::kNever;
-constexpr char kOops[] =
+constexpr char kNullOops[] =
     "[    9.000000] BUG: kernel NULL pointer dereference, address: 0000000000000008";
 constexpr char kLockup[] =
     "[   26.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:71]";
@@ -124,11 +124,11 @@ const Case kCases[] = {
      F, Kind::lost_report, "warn_count+1"},
     {"GuestDoesNotPowerOff", [](GuestScript& s) { s.powers_off = false; }, P, Kind::none},
     // ConsoleReport
-    {"Oops", at(4s, [](FakeGuest& g) { g.print(kOops); }), F, Kind::null_dereference, "BUG: "},
+    {"Oops", at(4s, [](FakeGuest& g) { g.print(kNullOops); }), F, Kind::null_dereference, "BUG: "},
     {"OopsInBoot",
      [](GuestScript& s) {
        s.hello = kNever;
-       s.happenings.emplace_back(1s, [](FakeGuest& g) { g.print(kOops); });
+       s.happenings.emplace_back(1s, [](FakeGuest& g) { g.print(kNullOops); });
      },
      F, Kind::null_dereference, "boot"},
     {"SoftLockup",
@@ -276,7 +276,7 @@ TEST(TrialLoopTest, AnyTroubleAtAnyTimeIsBlamedOnWhoeverMadeIt) {
     Kind kind;
     bool of_the_kernel;
   } kTroubles[] = {
-      {"oops", [](FakeGuest& g) { g.print(kOops); }, Kind::null_dereference, true},
+      {"oops", [](FakeGuest& g) { g.print(kNullOops); }, Kind::null_dereference, true},
       {"lockup", [](FakeGuest& g) { g.print(kLockup); }, Kind::soft_lockup, true},
       {"reset", [](FakeGuest& g) { g.end("guest-reset"); }, Kind::reset, true},
       {"freeze", [](FakeGuest& g) { g.freeze(); }, Kind::silent_stall, true},
@@ -374,7 +374,7 @@ TEST(TrialLoopTest, ATraceThatTheConsoleShowsIsKeptHoweverLongTheConsoleIs) {
   GuestScript script;
   script.happenings.emplace_back(4s, [](FakeGuest& g) {
     for (int i = 0; i < 40; ++i) g.print(std::string(1 << 20, 'x'));  // more than a log's head
-    g.print(kOops);
+    g.print(kNullOops);
     g.print("[    9.012345] Dumping ftrace buffer:");
     g.print("[    9.012346] ---------------------------------");
     g.print(

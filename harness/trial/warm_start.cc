@@ -30,6 +30,8 @@ Result<std::string> key_of(const Plan& plan) {
 
 std::string why_not(const Plan& plan) {
   if (!plan.vmm.identity) return "a machine of libvirt's always boots";
+  if (plan.root) return "a root file system is no part of what is saved";
+  if (!plan.ports.empty()) return "somebody else speaks to the guest, too";
   if (plan.channel == channel::Kind::vhost_vsock)
     return "the channel vhost-vsock is not plugged in later; vhost-user-vsock and virtio-serial "
            "can be used";

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 
+#include "harness/base/overloaded.h"
+
 namespace ktrial::verdict {
+using console::Accuses;
 using results::Kind;
 using results::Outcome;
 
@@ -29,11 +32,6 @@ bool is_stall(console::Kind kind) {
 
 namespace {
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-
 Verdict fails(std::string title, Kind kind, std::string culprit, std::string reason) {
   std::string signature = results::make_signature(name(kind), title, culprit);
   return {Outcome::fail,      std::move(title),     kind,
@@ -52,30 +50,12 @@ Verdict stalls(std::string title, Kind kind, std::string culprit, std::string re
           std::move(culprit), std::move(signature), std::move(reason)};
 }
 
-// Panics that say "you gave me no root", not "I am broken".
-bool is_our_setup(const console::Finding& finding) {
-  return finding.title.find("Unable to mount root fs") != std::string::npos ||
-         finding.title.find("No working init found") != std::string::npos ||
-         finding.title.find("VFS: Cannot open root device") != std::string::npos;
-}
-
-// Panics over ticks that came too slowly: what a starved host does to a boot.
-bool is_lost_time(const console::Finding& finding) {
-  return finding.title.find("IO-APIC + timer doesn't work") != std::string::npos;
-}
-
-// The kernel patches its code under a breakpoint. Under TCG a vCPU may still run the
-// breakpoint after it was taken away, which no hardware does.
-bool is_stale_breakpoint(const console::Finding& finding) {
-  return finding.excerpt.find("int3: 0000 [#") != std::string::npos;
-}
-
 // The report that names the trial: the first that stopped work (a crash, corrupted memory, a
 // lockup, a hang). A complaint names it only where nothing worse came; both stand in the record.
 const console::Finding& naming_report(const std::vector<console::Finding>& findings,
                                       std::size_t own) {
   for (std::size_t i = 0; i < own; ++i)
-    if (findings[i].severity >= console::kStopsWork && !is_our_setup(findings[i]))
+    if (findings[i].severity >= console::kStopsWork && findings[i].accuses != Accuses::missing_init)
       return findings[i];
   return findings.front();
 }
@@ -134,14 +114,14 @@ std::optional<Verdict> from_findings(const Evidence& evidence) {
   const std::size_t own = std::min(evidence.provoked_from, evidence.findings.size());
   if (own == 0) return std::nullopt;
   const console::Finding& first = naming_report(evidence.findings, own);
-  if (is_our_setup(first))
+  if (first.accuses == Accuses::missing_init)
     return inconclusive(Kind::setup, "the kernel found no init of ours: " + first.title);
-  if (is_lost_time(first))
+  if (first.accuses == Accuses::lost_ticks)
     return inconclusive(Kind::host_starved,
                         "the guest's timer lost ticks at boot, as on a starved "
                         "host: " +
                             first.title);
-  if (evidence.emulated && is_stale_breakpoint(first))
+  if (evidence.emulated && first.accuses == Accuses::stale_breakpoint)
     return inconclusive(Kind::emulator,
                         "a breakpoint of the kernel's own code patching was run after "
                         "its removal, as TCG does now and then; KVM would tell");
@@ -300,10 +280,12 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
       return inconclusive(Kind::workload_not_started, what + " could not be started" + detail);
     case wire::ExitKind::deadline:
       // CPUs beat and progress was made to the end, else silence would have ended it.
-      return inconclusive(Kind::workload_slow,
-                          evidence.workload_protocol
-                              ? what + " made progress but did not finish in time"
-                              : what + " was still running when its time was over");
+      return inconclusive(
+          Kind::workload_slow,
+          evidence.workload_protocol
+              ? what + " made progress but did not finish in time"
+              : what + " was still running when its time was over" +
+                    (evidence.subtests.running.empty() ? "" : ", in " + evidence.subtests.running));
     case wire::ExitKind::signaled:
       return fails(fmt::format("{} was killed by signal {}", what, exit.value), Kind::workload, "",
                    "the workload died" + detail);
@@ -315,7 +297,9 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
         Kind::workload_unfit,
         fmt::format(
             "{} ended with status {}: a program that it runs is not in the guest, or cannot "
-            "be run there; the guest has the packed command and its libraries alone",
+            "be run there; without a root (--root host) it has the packed command and its "
+            "libraries "
+            "alone",
             what, exit.value));
   if (auto verdict = from_subtests(evidence, exit)) return *verdict;
   if (cannot_run(evidence, exit))
@@ -361,8 +345,7 @@ Verdict decide(const Evidence& evidence) {
           },
           [&](const AgentResult& result) { return from_exit(evidence, result.exit); },
           [&](const ChannelLost& lost) {
-            return inconclusive(Kind::channel_lost,
-                                "the channel to the guest broke: " + lost.reason);
+            return inconclusive(Kind::channel_lost, lost.part + " broke: " + lost.reason);
           },
           [&](const ProtocolError& error) {
             return inconclusive(Kind::protocol,

@@ -15,6 +15,11 @@ console::Finding finding(Kind kind, std::string title, std::string culprit = "")
   out.culprit = std::move(culprit);
   return out;
 }
+console::Finding accusing(console::Accuses whom, std::string title) {
+  console::Finding out = finding(Kind::panic, std::move(title));
+  out.accuses = whom;
+  return out;
+}
 autopsy::HostEvidence starved() {
   return {.window_s = 20, .vcpus = {{.cpu = 0, .ran_s = .2, .waited_s = 19}}};
 }
@@ -126,14 +131,13 @@ std::vector<Case> cases() {
        "soft_lockup"},
       {"NoRootIsOurFault",
        {.ending = ConsoleReport{},
-        .findings = {finding(Kind::panic,
-                             "kernel panic: VFS: Unable to mount root fs on unknown-block(0,0)")}},
+        .findings = {accusing(console::Accuses::missing_init, "kernel panic: no root")}},
        Outcome::inconclusive,
        "",
        "setup"},
       {"LostTicksAtBootAreTheHosts",
        {.ending = ConsoleReport{},
-        .findings = {finding(Kind::panic, "kernel panic: IO-APIC + timer doesn't work!")}},
+        .findings = {accusing(console::Accuses::lost_ticks, "kernel panic: no timer")}},
        Outcome::inconclusive,
        "",
        "host_starved"},
@@ -373,10 +377,8 @@ TEST(DecideTest, AReportInTheLogOnlyIsMentioned) {
 }
 
 TEST(DecideTest, AStaleBreakpointIsTheEmulators) {
-  Evidence evidence{
-      .ending = ConsoleReport{},
-      .findings = {finding(Kind::oops, "BUG: unable to handle kernel paging request")}};
-  evidence.findings[0].excerpt = "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\n";
+  Evidence evidence{.ending = ConsoleReport{},
+                    .findings = {accusing(console::Accuses::stale_breakpoint, "int3 in f")}};
   EXPECT_EQ(decide(evidence).outcome, Outcome::fail);
   evidence.emulated = true;
   EXPECT_EQ(decide(evidence).outcome, Outcome::inconclusive);

@@ -28,6 +28,7 @@ struct AgentResult {
 };
 struct ChannelLost {
   std::string reason;
+  std::string part = "the channel to the guest";  // of the machinery
 };
 struct ProtocolError {
   std::string what;  // the agent's stream made no sense

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "harness/base/overloaded.h"
 #include "results/store/json.h"
 #include "results/store/json_fields.h"
 
@@ -16,11 +17,6 @@ using results::number_of;
 using results::object_in;
 using results::text_of;
 using results::unsigned_of;
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 // What a guest cannot have more of; a list in a stranger's file is no longer.
 constexpr std::size_t kMostCpus = 4096, kMostFrames = 1024, kMostTasks = 4096;
@@ -43,7 +39,8 @@ Json ending_json(const Ending& ending) {
                                   {"detail", it.exit.detail}};
                         },
                         [](const ChannelLost& it) -> Json {
-                          return {{"type", "channel_lost"}, {"reason", it.reason}};
+                          return {
+                              {"type", "channel_lost"}, {"reason", it.reason}, {"part", it.part}};
                         },
                         [](const ProtocolError& it) -> Json {
                           return {{"type", "protocol_error"}, {"reason", it.what}};
@@ -79,6 +76,12 @@ Json ending_json(const Ending& ending) {
                     ending);
 }
 
+ChannelLost channel_lost(const Json& json) {
+  ChannelLost lost{text_of(json, "reason")};
+  if (const std::string part = text_of(json, "part"); !part.empty()) lost.part = part;
+  return lost;
+}
+
 AgentResult agent_result(const Json& json) {
   AgentResult out;
   const std::string exit = text_of(json, "exit");
@@ -109,7 +112,7 @@ std::optional<Ending> ending_of(const Json& json) {
   const double seconds = number_of(json, "seconds");
   if (type == "console_report") return ConsoleReport{};
   if (type == "agent_result") return agent_result(json);
-  if (type == "channel_lost") return ChannelLost{text_of(json, "reason")};
+  if (type == "channel_lost") return channel_lost(json);
   if (type == "protocol_error") return ProtocolError{text_of(json, "reason")};
   if (type == "heartbeat_silence") return heartbeat_silence(json);
   if (type == "progress_silence") return ProgressSilence{seconds};

@@ -56,6 +56,17 @@ struct ResumeFrom {
   std::optional<VhostUserVsockDevice> plug = {};
   bool stay_paused = false;
 };
+// What the guest finds its command's root on; nothing: the initramfs has it.
+struct VirtiofsDevice {
+  std::filesystem::path socket;  // the vhost-user socket of the file server
+  std::string tag;
+};
+struct DiskDevice {
+  std::filesystem::path image;  // never written to
+  bool nvme = false;            // else virtio-blk
+  bool writable = false;        // what the guest writes is kept until the machine ends
+};
+using RootDevice = std::variant<std::monostate, VirtiofsDevice, DiskDevice>;
 
 struct VmConfig {
   std::string name;
@@ -71,6 +82,7 @@ struct VmConfig {
   const arch::Arch* arch = &arch::native();
   const arch::Machine* machine = arch->machine("");  // one of its machines
   ChannelDevice channel;
+  RootDevice root = {};
   bool share_ram = true;  // false: ram() takes a dump; vhost-user devices need it shared
   // Files that exist, where save() puts the machine; `keep.ram` is its RAM from the start.
   std::optional<SavedState> keep = {};

@@ -69,6 +69,19 @@ TEST(QemuArgvTest, ByHandNeedsNoDescriptorOfOurs) {
   EXPECT_NE(text.find("mon:stdio"), text.npos);
 }
 
+TEST(QemuArgvTest, ARootIsADeviceThatCannotBeWrittenTo) {
+  VmConfig config;
+  const auto shown = [&] { return shell_script("q", qemu_arguments(config, std::nullopt)); };
+  config.root = VirtiofsDevice{"/t/a,b", "root"};
+  EXPECT_NE(shown().find("socket,id=root,path=/t/a,,b"), std::string::npos);
+  EXPECT_NE(shown().find("vhost-user-fs-pci,chardev=root,tag=root"), std::string::npos);
+  config.root = DiskDevice{"/i"};
+  EXPECT_NE(shown().find("file=/i,if=none,id=root,format=raw,readonly=on"), std::string::npos);
+  config.root = DiskDevice{.image = "/i", .nvme = true, .writable = true};
+  EXPECT_NE(shown().find("format=raw,snapshot=on"), std::string::npos);
+  EXPECT_NE(shown().find("nvme,drive=root"), std::string::npos);
+}
+
 TEST(QemuArgvTest, KvmUsesTheHostCpu) {
   VmConfig config = sample_config();
   config.accel = Accel::kvm;

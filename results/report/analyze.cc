@@ -53,6 +53,28 @@ Json signatures(const std::vector<FileFindings>& files) {
   return out;
 }
 
+// How many of each result, then the bad ones.
+std::string subtests_text(const FileFindings& file, const TextOptions& options) {
+  if (file.subtests.empty() && file.subtests_missing == 0) return {};
+  std::map<std::string, std::size_t> counts;
+  for (const Subtest& test : file.subtests) ++counts[test.result];
+  std::string out = "  " + counted(file.subtests.size(), "subtest") + ":";
+  std::string separator = " ";
+  for (const auto& [result, count] : counts) {
+    out += separator + std::to_string(count) + " " + printable(result);
+    separator = ", ";
+  }
+  if (file.subtests_missing > 0)
+    out += separator + std::to_string(file.subtests_missing) + " missing";
+  out += "\n";
+  for (const Subtest& test : file.subtests)
+    if (test.bad())
+      out += "    " + inked(printable(test.result), Ink::bad, options.color) + "  " +
+             printable(test.name) + (test.reason.empty() ? "" : ": " + printable(test.reason)) +
+             "\n";
+  return out;
+}
+
 constexpr std::string_view kUnknownWrapping =
     "looks like a kernel log in an unknown wrapping: nothing could be read of it";
 
@@ -80,6 +102,11 @@ std::string analyze_json(const std::vector<FileFindings>& files, bool summary) {
       one["notes"].push_back(
           {{"title", note.title}, {"kind", note.kind.name()}, {"line", note.line}});
     if (file.unknown_wrapping) one["unknown_wrapping"] = true;
+    if (!file.subtests.empty() || file.subtests_missing > 0) {
+      one["subtests"] = Json::array();
+      for (const Subtest& test : file.subtests) one["subtests"].push_back(to_json(test));
+      one["subtests_missing"] = file.subtests_missing;
+    }
     out["files"].push_back(std::move(one));
   }
   if (summary) out["signatures"] = signatures(files);
@@ -92,6 +119,8 @@ std::string analyze_text(const std::vector<FileFindings>& files, const TextOptio
     out += inked(printable(file.file), Ink::bold, options.color) + ": ";
     if (!file.findings.empty())
       out += counted(file.findings.size(), "report") + "\n";
+    else if (!file.subtests.empty() || file.subtests_missing > 0)
+      out += "no report of the kernel\n";
     else if (file.unknown_wrapping)
       out += inked(kUnknownWrapping, Ink::unsure, options.color) + "\n";
     else
@@ -104,6 +133,7 @@ std::string analyze_text(const std::vector<FileFindings>& files, const TextOptio
     }
     for (const FileNote& note : file.notes)
       out += "  note: " + printable(note.title) + "\n    line " + std::to_string(note.line) + "\n";
+    out += subtests_text(file, options);
   }
   return out;
 }

@@ -31,7 +31,7 @@ RunRecord run_of(const std::string& id, Outcome outcome, int trials) {
   return run;
 }
 
-BatchRecord batch() {
+BatchRecord three_kernels() {
   return {.parts = {{"kernel=a cpus=2", run_of("a", Outcome::pass, 2), ""},
                     {"kernel=b cpus=2", run_of("b", Outcome::fail, 1), ""},
                     {"kernel=c cpus=2", std::nullopt, "no package named c\nin any suite"}},
@@ -40,8 +40,8 @@ BatchRecord batch() {
 }
 
 TEST(BatchReportTest, TheDocumentNamesEachRunAndEachTrialsRun) {
-  expect_schema(batch_json(batch()), "run");
-  const auto json = parse_json(batch_json(batch()));
+  expect_schema(batch_json(three_kernels()), "run");
+  const auto json = parse_json(batch_json(three_kernels()));
   ASSERT_TRUE(json);
   const Json& document = *json;
   EXPECT_EQ(document["outcome"], "fail");
@@ -63,7 +63,7 @@ TEST(BatchReportTest, TheDocumentNamesEachRunAndEachTrialsRun) {
 }
 
 TEST(BatchReportTest, TheTextShowsEveryCellAndThePageOfTheTellingRun) {
-  const std::string text = batch_text(batch());
+  const std::string text = batch_text(three_kernels());
   EXPECT_THAT(text, ::testing::StartsWith("FAIL  WARNING in f\n"));
   for (const char* part : {"2 pass, 1 fail, 0 inconclusive, in 3 runs", "kernel=a cpus=2  pass",
                            "kernel=b cpus=2  fail", "kernel=c cpus=2  -", "no package named c",

@@ -15,13 +15,12 @@
 #include "results/report/letter.h"
 #include "results/report/mail.h"
 #include "results/schema_check.h"
+#include "results/short_outcomes.h"
 #include "results/store/json.h"
 
 namespace ktrial::results {
 namespace {
 using ::testing::HasSubstr;
-
-constexpr auto P = Outcome::pass, F = Outcome::fail, I = Outcome::inconclusive;
 
 BatchRecord batch() {
   BatchRecord out = batch_of({fake_run("20261129-013000.000-aaaa", {P, F, I, F})});

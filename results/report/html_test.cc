@@ -11,13 +11,12 @@
 #include "results/report/golden.h"
 #include "results/report/html_parts.h"
 #include "results/report/templates.h"
+#include "results/short_outcomes.h"
 
 namespace ktrial::results {
 namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-constexpr auto P = Outcome::pass, F = Outcome::fail, I = Outcome::inconclusive;
 
 std::string kept(const std::string& page, const char* name) {
   const char* folder = std::getenv("KTRIAL_PAGES");

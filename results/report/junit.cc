@@ -12,12 +12,12 @@
 namespace ktrial::results {
 namespace {
 
-struct Totals {
+struct Counts {
   std::size_t tests = 0, failures = 0, errors = 0, skipped = 0;
   double seconds = 0;
 };
 
-void count(Totals& totals, const Case& one) {
+void count(Counts& totals, const Case& one) {
   ++totals.tests;
   totals.failures += one.result == CaseResult::fail ? 1 : 0;
   totals.errors += one.result == CaseResult::error ? 1 : 0;
@@ -25,8 +25,8 @@ void count(Totals& totals, const Case& one) {
   for (const Case& part : one.parts) count(totals, part);
 }
 
-Totals totals_of(const Suite& suite) {
-  Totals out;
+Counts counts_of(const Suite& suite) {
+  Counts out;
   for (const Case& one : suite.cases) {
     count(out, one);
     out.seconds += one.seconds > 0 ? one.seconds : 0;
@@ -38,7 +38,7 @@ void put(pugi::xml_node& node, const char* name, const std::string& value) {
   node.append_attribute(name).set_value(value.c_str());
 }
 
-void put_totals(pugi::xml_node& node, const Totals& totals) {
+void put_totals(pugi::xml_node& node, const Counts& totals) {
   put(node, "tests", std::to_string(totals.tests));
   put(node, "failures", std::to_string(totals.failures));
   put(node, "errors", std::to_string(totals.errors));
@@ -78,7 +78,7 @@ void put_case(pugi::xml_node& suite, const Case& one, const std::string& parent)
 }
 
 void put_suite(pugi::xml_node& root, const Suite& suite) {
-  const Totals totals = totals_of(suite);
+  const Counts totals = counts_of(suite);
   pugi::xml_node node = root.append_child("testsuite");
   put(node, "name", suite.name);
   put_totals(node, totals);
@@ -105,9 +105,9 @@ std::string junit(const std::vector<Suite>& suites) {
   put(declaration, "version", "1.0");
   put(declaration, "encoding", "UTF-8");
   pugi::xml_node root = document.append_child("testsuites");
-  Totals all;
+  Counts all;
   for (const Suite& suite : suites) {
-    const Totals one = totals_of(suite);
+    const Counts one = counts_of(suite);
     all.tests += one.tests;
     all.failures += one.failures;
     all.errors += one.errors;

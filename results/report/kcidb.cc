@@ -77,7 +77,7 @@ bool is_hex(std::string_view text, std::size_t digits) {
 }
 
 // A link that may stand as a URI.
-bool is_web_link(std::string_view text) {
+bool is_plain_link(std::string_view text) {
   if (!text.starts_with("https://") && !text.starts_with("http://")) return false;
   return text.size() < 2000 &&
          std::ranges::all_of(
@@ -138,7 +138,7 @@ class Document {
     const std::string issue_id = id("issue/" + issue);
     if (known_.insert(issue_id).second) {
       Json one = {{"id", issue_id}, {"version", 1}, {"origin", origin_}};
-      if (known && is_web_link(known->link)) one["report_url"] = known->link;
+      if (known && is_plain_link(known->link)) one["report_url"] = known->link;
       one["report_subject"] = one_line(subject.empty() ? issue : subject);
       one["culprit"] = {{"code", fault == Fault::code},
                         {"tool", fault == Fault::tool},

@@ -91,7 +91,7 @@ const TrialRecord* telling_trial(const RunRecord& run) {
   return it == run.trials.end() ? nullptr : &*it;
 }
 
-std::size_t count(const RunRecord& run, Outcome outcome) {
+std::size_t count_of(const RunRecord& run, Outcome outcome) {
   return static_cast<std::size_t>(std::ranges::count(
       run.trials, outcome, [](const TrialRecord& trial) { return trial.verdict.outcome; }));
 }
@@ -102,10 +102,10 @@ std::string frequency_of(const RunRecord& run, const MailOptions& options) {
         return trial.verdict.outcome == Outcome::fail &&
                trial.verdict.signature == run.verdict.signature;
       }));
-  const std::size_t judged = count(run, Outcome::pass) + count(run, Outcome::fail);
+  const std::size_t judged = count_of(run, Outcome::pass) + count_of(run, Outcome::fail);
   std::string out = std::to_string(failed) + " of " + counted(judged, "trial");
   if (options.rate) out += "; the true rate is " + interval_text(*options.rate, options.confidence);
-  if (const std::size_t odd = count(run, Outcome::inconclusive); odd > 0)
+  if (const std::size_t odd = count_of(run, Outcome::inconclusive); odd > 0)
     out += "; " + std::to_string(odd) + " more could not be judged";
   return out;
 }
@@ -130,8 +130,8 @@ std::string run_mail(const RunRecord& run, const MailOptions& options) {
   letter.field("workload", workload_of(run.spec));
   letter.field(failed ? "how often" : "trials",
                failed ? frequency_of(run, options)
-                      : counted(count(run, Outcome::pass), "pass") + ", " +
-                            std::to_string(count(run, Outcome::inconclusive)) + " not judged");
+                      : counted(count_of(run, Outcome::pass), "pass") + ", " +
+                            std::to_string(count_of(run, Outcome::inconclusive)) + " not judged");
   letter.field("culprit", run.verdict.culprit);
   letter.field("signature", run.verdict.signature);
   letter.field("because", run.verdict.reason);

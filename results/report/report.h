@@ -37,8 +37,10 @@ struct FileNote {
 struct FileFindings {
   std::string file;
   std::vector<Finding> findings;
-  std::vector<FileNote> notes = {};  // what fails nothing by itself
-  bool unknown_wrapping = false;     // the words of a kernel log, but nothing could be read
+  std::vector<FileNote> notes = {};    // what fails nothing by itself
+  bool unknown_wrapping = false;       // the words of a kernel log, but nothing could be read
+  std::vector<Subtest> subtests = {};  // of a saved KTAP, TAP or IGT output
+  std::size_t subtests_missing = 0;    // planned, but without a result
 };
 // With `summary`, "signatures" groups equal reports.
 std::string analyze_json(const std::vector<FileFindings>& files, bool summary = false);

@@ -2,13 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "results/report/batch.h"
 #include "results/report/golden.h"
+#include "results/short_outcomes.h"
 #include "results/store/json.h"
 
 namespace ktrial::results {
 namespace {
 
-TrialRecord trial(int index, Outcome outcome) {
+TrialRecord reported(int index, Outcome outcome) {
   TrialRecord t;
   t.index = index;
   t.verdict.outcome = outcome;
@@ -75,12 +77,10 @@ RunRecord run_of(std::vector<Outcome> outcomes) {
   run.spec.repeat = static_cast<int>(outcomes.size());
   run.spec.duration_s = 20;
   for (std::size_t i = 0; i < outcomes.size(); ++i)
-    run.trials.push_back(trial(static_cast<int>(i), outcomes[i]));
+    run.trials.push_back(reported(static_cast<int>(i), outcomes[i]));
   run.verdict = overall(run.trials, run.spec.repeat);
   return run;
 }
-
-constexpr auto P = Outcome::pass, F = Outcome::fail, I = Outcome::inconclusive;
 
 TEST(ReportTest, Pass) { expect_golden(report_text(run_of({P})), "pass.txt"); }
 TEST(ReportTest, Fail) { expect_golden(report_text(run_of({P, F, F, I})), "fail.txt"); }
@@ -175,10 +175,10 @@ TEST(AnalyzeTest, TextAndJson) {
   const std::vector<FileFindings> files = {
       {"clean.log", {}},
       {"bad\xff.log",
-       trial(0, F).findings,
+       reported(0, F).findings,
        {{"not enough memory", RecordedKind::parse("environment"), 12}}},
       {"odd.log", {}, {}, true},
-      {"again.log", trial(0, F).findings}};
+      {"again.log", reported(0, F).findings}};
   expect_golden(analyze_text(files), "analyze.txt");
   expect_golden(analyze_json(files, true), "analyze.json");
   expect_golden(summary_text(files), "summary.txt");
@@ -186,6 +186,21 @@ TEST(AnalyzeTest, TextAndJson) {
   ASSERT_TRUE(none);
   EXPECT_EQ((*none)["files"], Json::array());
   EXPECT_EQ((*none)["schema"], kSchema);
+}
+
+TEST(AnalyzeTest, SubtestsOfASavedLog) {
+  FileFindings file{"a.ktap", {}};
+  file.subtests = {{"s/one", "pass", "", {}}, {"s/\xff", "fail", "exit=1", {}}};
+  file.subtests_missing = 2;
+  EXPECT_EQ(analyze_text({file}),
+            "a.ktap: no report of the kernel\n  2 subtests: 1 fail, 1 pass, 2 missing\n"
+            "    fail  s/\\xff: exit=1\n");
+  const auto json = parse_json(analyze_json({file}));
+  ASSERT_TRUE(json);
+  EXPECT_EQ((*json)["files"][0]["subtests"].size(), 2u);
+  EXPECT_EQ((*json)["files"][0]["subtests_missing"], 2);
+  EXPECT_EQ(analyze_json({{"plain.log", {}}}).find("subtests"), std::string::npos);
+  EXPECT_NE(analyze_junit({file}).find("exit=1"), std::string::npos);
 }
 
 TEST(ListTest, OneLineARun) {

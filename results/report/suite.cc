@@ -250,6 +250,9 @@ std::vector<Suite> suites_of(const std::vector<FileFindings>& files) {
       one.detail = safe_lines(finding.excerpt);
       suite.cases.push_back(std::move(one));
     }
+    for (const Subtest& test : file.subtests) suite.cases.push_back(case_of(test));
+    if (file.subtests_missing > 0)
+      suite.cases.push_back(trouble("subtests", "planned subtests have no result"));
     if (file.unknown_wrapping)
       suite.cases.push_back(trouble("log", "looks like a kernel log in an unknown wrapping"));
     if (suite.cases.empty())

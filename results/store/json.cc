@@ -101,12 +101,6 @@ HostFacts host_from_json(const Json& json) {
           text_of(json, "kernel"), text_of(json, "qemu")};
 }
 
-Json to_json(const Subtest& test) {
-  Json out = {{"name", test.name}, {"result", test.result}, {"reason", test.reason}};
-  if (test.seconds) out["seconds"] = rounded(*test.seconds);
-  return out;
-}
-
 Subtest subtest_from_json(const Json& json) {
   Subtest test{text_of(json, "name"), text_of(json, "result"), text_of(json, "reason"), {}};
   if (json.contains("seconds")) test.seconds = number_of(json, "seconds");
@@ -299,6 +293,12 @@ std::optional<TimePoint> time_from_text(std::string_view text) {
   utc.tm_year -= 1900;
   utc.tm_mon -= 1;
   return std::chrono::system_clock::from_time_t(timegm(&utc)) + std::chrono::milliseconds(ms);
+}
+
+Json to_json(const Subtest& test) {
+  Json out = {{"name", test.name}, {"result", test.result}, {"reason", test.reason}};
+  if (test.seconds) out["seconds"] = rounded(*test.seconds);
+  return out;
 }
 
 }  // namespace ktrial::results

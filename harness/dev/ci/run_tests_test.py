@@ -72,6 +72,25 @@ class RunTestsTest(unittest.TestCase):
         self.assertIn("drift: 0 of 2 passed; this counts for nothing", lines)
         self.assertEqual(lines[-1], "\n100% tests passed, 0 tests failed out of 3")
 
+    def test_a_stage_beside_the_others_is_built_told_apart_and_counts(self):
+        beside = self.stage("beside", "-L", "broken")
+        beside.beside, beside.build = True, [["sh", "-c", "echo built; touch mark"]]
+        code, lines = self.run_stages(beside, self.stage("quick", "-LE", "e2e|broken"))
+        self.assertEqual(code, 1)
+        self.assertLess(lines.index("==> quick"), lines.index("==> beside"))
+        self.assertIn("failed: bad (Failed)", lines)
+        self.assertEqual(lines[-1], "\n60% tests passed, 2 tests failed out of 5")
+
+    def test_what_cannot_be_built_is_no_success_and_says_why(self):
+        for is_beside in (False, True):
+            broken = self.stage("broken", "-LE", "e2e|broken")
+            broken.beside, broken.build = is_beside, [["sh", "-c", "echo no such header; exit 1"]]
+            code, lines = self.run_stages(self.stage("quick", "-LE", "e2e|broken"), broken)
+            self.assertEqual(code, 1)
+            self.assertTrue(any("no such header" in line for line in lines))
+            self.assertIn("broken: was not built", lines)
+            self.assertEqual(lines[-1], "\n75% tests passed, 1 tests failed out of 4")
+
     def test_a_ctest_that_dies_and_a_run_of_nothing_are_no_success(self):
         code, lines = self.run_stages(self.stage("quick", "-LE", "e2e|broken"),
                                       self.stage("gone", "--preset", "there-is-none"))

@@ -18,7 +18,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::uint64_t kFourGiB = 1ull << 32;
-constexpr std::uint64_t kPiece = 4u << 20;  // the most that libvirt's protocol carries at once
+constexpr std::uint64_t kMessage = 4u << 20;  // the most that libvirt's protocol carries at once
 
 Status write_at(int to, std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
@@ -101,7 +101,7 @@ Status LibvirtDomain::copy_range(std::uint64_t address, std::uint64_t bytes, int
                                  std::uint64_t offset, Patience patience) {
   std::string piece;
   for (std::uint64_t done = 0; done < bytes; done += piece.size()) {
-    piece.resize(std::min(kPiece, bytes - done));
+    piece.resize(std::min(kMessage, bytes - done));
     KTRIAL_TRY(act("copying guest RAM", patience, [&](virDomainPtr domain) {
       return virDomainMemoryPeek(domain, address + done, piece.size(), piece.data(),
                                  VIR_MEMORY_PHYSICAL);

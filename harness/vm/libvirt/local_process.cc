@@ -15,12 +15,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMost = 1u << 20;  // bytes of a file of /proc
+constexpr std::size_t kMostOfProc = 1u << 20;  // bytes of a file of /proc
 
 // "Tgid:\t1234" of /proc/TID/status.
 pid_t process_of(const fs::path& thread) {
   static constexpr std::string_view kKey = "\nTgid:";
-  const std::string status = read_file(thread / "status", kMost).value_or("");
+  const std::string status = read_file(thread / "status", kMostOfProc).value_or("");
   const auto at = status.find(kKey);
   return at == std::string::npos
              ? 0
@@ -37,7 +37,7 @@ std::optional<LocalProcess> LocalProcess::find(pid_t thread, const std::string& 
   Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!handle) return std::nullopt;
   const fs::path folder = proc / std::to_string(pid);
-  const std::string words = read_file(folder / "cmdline", kMost).value_or("");
+  const std::string words = read_file(folder / "cmdline", kMostOfProc).value_or("");
   const std::string wanted = std::string("\0-uuid\0", 7) + uuid + '\0';
   if (words.find(wanted) == std::string::npos) return std::nullopt;
   return LocalProcess(pid, std::move(handle), folder);

@@ -12,7 +12,7 @@ namespace {
 
 const DomainIdentity kIdentity{"ktrial-1", "b6d5a5a0-0000-4000-8000-000000000001"};
 
-VmConfig sample_config() {
+VmConfig domain_config() {
   return {.name = "ktrial",
           .kernel = "/boot/a&b",
           .initrd = "/tmp/i",
@@ -32,11 +32,11 @@ void expect_golden(const VmConfig& config, const std::string& name) {
 }
 
 TEST(LibvirtXmlTest, PortsBecomeChannelsOfOneController) {
-  expect_golden(sample_config(), "domain-serial.xml");
+  expect_golden(domain_config(), "domain-serial.xml");
 }
 
 TEST(LibvirtXmlTest, KvmTakesTheHostsCpuAndAVsock) {
-  VmConfig config = sample_config();
+  VmConfig config = domain_config();
   config.accel = Accel::kvm;
   config.initrd.clear();
   config.channel = VhostVsockDevice{4711};
@@ -44,17 +44,17 @@ TEST(LibvirtXmlTest, KvmTakesTheHostsCpuAndAVsock) {
 }
 
 TEST(LibvirtXmlTest, VhostUserVsockAloneGoesThroughTheCommandLine) {
-  VmConfig config = sample_config();
+  VmConfig config = domain_config();
   config.channel = VhostUserVsockDevice{"/run/a,b'c/vhost.sock"};
   expect_golden(config, "domain-vhost-user.xml");
 }
 
 TEST(LibvirtXmlTest, WhatLibvirtLacksIsRefused) {
-  VmConfig microvm = sample_config();
+  VmConfig microvm = domain_config();
   microvm.machine = microvm.arch->machine("microvm");
-  VmConfig one_thread = sample_config();
+  VmConfig one_thread = domain_config();
   one_thread.one_thread = true;
-  VmConfig control = sample_config();
+  VmConfig control = domain_config();
   control.command_line += "\x01";
   for (const VmConfig& config : {microvm, one_thread, control}) {
     const auto refused = domain_xml(config, kIdentity);

@@ -40,6 +40,18 @@ void add_channel(std::vector<std::string>& out, const VmConfig& config,
   }
 }
 
+void add_root(std::vector<std::string>& out, const RootDevice& root) {
+  auto add = [&](std::initializer_list<std::string> options) { out.insert(out.end(), options); };
+  if (auto* server = std::get_if<VirtiofsDevice>(&root))
+    add({"-chardev", "socket,id=root,path=" + option_value(server->socket.string()), "-device",
+         "vhost-user-fs-pci,chardev=root,tag=" + option_value(server->tag)});
+  if (auto* disk = std::get_if<DiskDevice>(&root))
+    add({"-drive",
+         fmt::format("file={},if=none,id=root,format=raw,{}", option_value(disk->image.string()),
+                     disk->writable ? "snapshot=on" : "readonly=on"),
+         "-device", disk->nvme ? "nvme,drive=root,serial=ktrial" : "virtio-blk-pci,drive=root"});
+}
+
 }  // namespace
 
 std::vector<std::string> qemu_arguments(const VmConfig& config,
@@ -75,6 +87,7 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   if (config.socket_for_plug)
     add({"-device", fmt::format("pcie-root-port,id={},chassis=1,slot=1", kSocketForPlug)});
   add_channel(out, config, wiring);
+  add_root(out, config.root);
   if (wiring && config.resume) {
     add({"-incoming", "defer"});
     // Its RAM goes with the process: it must not end before that was copied.

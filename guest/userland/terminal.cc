@@ -1,0 +1,115 @@
+#include "guest/userland/terminal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string_view>
+
+namespace ktrial::userland {
+namespace {
+
+int open_port(const std::string& wanted) {
+  constexpr char kClass[] = "/sys/class/virtio-ports";
+  DIR* folder = opendir(kClass);
+  if (folder == nullptr) return -1;
+  int fd = -1;
+  while (const dirent* entry = readdir(folder)) {
+    const std::string port = entry->d_name;
+    std::string name;
+    std::ifstream(std::string(kClass) + "/" + port + "/name") >> name;
+    if (name == wanted) fd = open(("/dev/" + port).c_str(), O_RDWR | O_CLOEXEC);
+  }
+  closedir(folder);
+  return fd;
+}
+
+void write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = write(fd, bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+}
+
+// The kernel tells the foreground job by itself.
+void resize(int terminal, const std::string& line) {
+  winsize size{};
+  if (sscanf(line.c_str(), "%hu %hu", &size.ws_row, &size.ws_col) == 2)
+    ioctl(terminal, TIOCSWINSZ, &size);
+}
+
+// Takes whole lines off the front of `pending`.
+void obey(int terminal, std::string& pending) {
+  for (std::size_t end; (end = pending.find('\n')) != pending.npos; pending.erase(0, end + 1))
+    resize(terminal, pending.substr(0, end));
+  if (pending.size() > 256) pending.clear();
+}
+
+// Until the terminal's last user has closed it.
+void carry(int terminal, const TerminalPorts& ports) {
+  char buffer[4096];
+  std::string pending;
+  for (;;) {
+    pollfd polls[] = {{terminal, POLLIN, 0}, {ports.bytes, POLLIN, 0}, {ports.control, POLLIN, 0}};
+    if (poll(polls, 3, -1) < 0 && errno != EINTR) return;
+    if (polls[0].revents != 0) {
+      const ssize_t got = read(terminal, buffer, sizeof buffer);
+      if (got <= 0) return;  // EIO: nobody has it open any more
+      write_all(ports.bytes, {buffer, static_cast<std::size_t>(got)});
+    }
+    bool idle = false;
+    if (polls[1].revents != 0) {
+      const ssize_t got = read(ports.bytes, buffer, sizeof buffer);
+      if (got > 0) write_all(terminal, {buffer, static_cast<std::size_t>(got)});
+      idle = got <= 0;
+    }
+    if (polls[2].revents != 0) {
+      const ssize_t got = read(ports.control, buffer, sizeof buffer);
+      if (got > 0) obey(terminal, pending.append(buffer, static_cast<std::size_t>(got)));
+      idle = idle || got <= 0;
+    }
+    // A port that nobody holds at the other end is ready at once, always.
+    const timespec pause{0, 50'000'000};
+    if (idle) nanosleep(&pause, nullptr);
+  }
+}
+
+}  // namespace
+
+TerminalPorts open_ports(const std::string& bytes, const std::string& control,
+                         std::string& problem) {
+  const TerminalPorts ports{open_port(bytes), open_port(control)};
+  if (ports.bytes < 0) problem = "no port " + bytes;
+  if (ports.control < 0) problem = "no port " + control;
+  return ports;
+}
+
+void enter_terminal(const TerminalPorts& ports) {
+  int terminal = -1;
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) return;
+  int status = 126;
+  if (child > 0) {
+    carry(terminal, ports);
+    int raw = 0;
+    while (waitpid(child, &raw, 0) < 0 && errno == EINTR) {
+    }
+    status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
+  }
+  write_all(ports.control, "exit " + std::to_string(status) + "\n");
+  _exit(0);
+}
+
+}  // namespace ktrial::userland

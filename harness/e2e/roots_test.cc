@@ -1,0 +1,205 @@
+// Commands with a userland: what they find, and that the host stays as it was.
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/base/command.h"
+#include "harness/base/file.h"
+#include "harness/e2e/daemon.h"
+#include "harness/e2e/e2e.h"
+#include "harness/root/file_server.h"
+
+namespace ktrial::e2e {
+namespace {
+namespace fs = std::filesystem;
+
+class RootsTest : public E2eTest {
+ protected:
+  void SetUp() override {
+    E2eTest::SetUp();
+    if (on_libvirt()) GTEST_SKIP() << "not on libvirt: its machines are not given a root";
+  }
+  bool served() {
+    const auto server = root::find_file_server(::geteuid() == 0);
+    return server.has_value();
+  }
+  Outcome guest(const std::string& script, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"run",      "--kernel", kKernel,  "--cpus", "2",
+                                          "--format", "json",     "--root", "host"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {"--", "sh", "-c", script});
+    return run(arguments);
+  }
+};
+
+#define REQUIRE_SERVER() \
+  if (!served()) GTEST_SKIP() << root::find_file_server(::geteuid() == 0).error().message
+
+TEST_F(RootsTest, TheHostsFilesAreThereAndStayAsTheyWere) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  const auto result = guest(
+      "python3 -c 'print(6*7)' && touch /etc/ktrial-e2e && rm -f /bin/true && ! test -e /bin/true "
+      "&&"
+      " echo x > /dev/stdout && test -e /dev/fd/0 && test -d /dev/pts && unshare -U /bin/false;"
+      " test $? = 1 && hostname && echo home=$HOME here=$(pwd)");
+  EXPECT_EQ(result.exit, 0) << result.err << result.out;
+  EXPECT_NE(result.err.find("42"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("home=/root here=" + fs::current_path().string()), std::string::npos);
+  EXPECT_FALSE(fs::exists("/etc/ktrial-e2e"));
+  EXPECT_TRUE(fs::exists("/bin/true"));
+  EXPECT_NE(fact(result.json(), "root").find("virtiofs"), std::string::npos);
+}
+
+// As root in the guest: another mount of the same files, made writable; all below must fail.
+TEST_F(RootsTest, NoAttackReachesTheHost) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  const fs::path shared = root() / "shared";
+  fs::create_directory(shared);
+  ASSERT_TRUE(write_file_atomically(shared / "canary", "mine\n"));
+  const std::string at = "/mnt" + shared.string();
+  const std::string attacks[] = {
+      "touch /mnt/etc/ktrial-attack",
+      "echo x >> " + at + "/canary",
+      "rm -f " + at + "/canary && ! test -e " + at + "/canary",
+      "chmod 4777 " + at + "/canary",
+      "mknod " + at + "/device c 1 1",
+      "ln -s /etc/shadow " + at + "/link",
+      "mv " + at + "/canary " + at + "/moved",
+      "cat /mnt/proc/self/environ /mnt/proc/1/environ",
+      "test -n \"$(ls -A /mnt/proc /mnt/sys /mnt/dev /mnt/run /mnt/root /mnt/home | grep -v :)\"",
+      "cat /mnt/dev/mem",
+  };
+  std::string script =
+      "mount -t virtiofs ktrial-root /mnt || exit 3; mount -o remount,rw /mnt; test -e " + at +
+      "/canary || exit 4\n";
+  for (const std::string& attack : attacks)
+    script += "if { " + attack +
+              "; } >/dev/null 2>&1; then echo 'succeeded: " + attack.substr(0, 20) +
+              "'; exit 5; fi\n";
+  const auto result = guest(script, {"--share", shared.string()});
+  EXPECT_EQ(result.exit, 0) << result.err << result.out;
+  EXPECT_EQ(*read_file(shared / "canary"), "mine\n");
+  EXPECT_EQ(std::distance(fs::directory_iterator(shared), {}), 1);
+  EXPECT_FALSE(fs::exists("/etc/ktrial-attack"));
+}
+
+TEST_F(RootsTest, AFileServerThatDiesIsNotTheKernelsFault) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  auto running = start({"run", "--kernel", kKernel, "--cpus", "2", "--format", "json", "--root",
+                        "host", "--", "sh", "-c", "echo ready; sleep 600"});
+  ASSERT_TRUE(eventually([&] { return running.err().find("ready") != std::string::npos; }))
+      << running.err();
+  for (const pid_t pid : processes("virtiofsd")) ::kill(pid, SIGKILL);
+  const auto result = running.wait();
+  EXPECT_EQ(result.exit, 125) << result.err;
+  EXPECT_NE(result.out.find("the file server broke: virtiofsd"), std::string::npos) << result.out;
+}
+
+TEST_F(RootsTest, AnInputAFolderAndAVariable) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  ASSERT_TRUE(write_file_atomically(root() / "in", "echo read $LEVEL in $(pwd)\n"));
+  const auto result =
+      run({"run", "--kernel", kKernel, "--cpus", "2", "--root", "host", "--cwd", "/usr/bin",
+           "--env", "LEVEL=2", "--input", (root() / "in").string(), "--", "sh"});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_NE(result.out.find("read 2 in /usr/bin"), std::string::npos) << result.out;
+  const auto nowhere = run({"run", "--kernel", kKernel, "--cpus", "2", "--root", "host", "--cwd",
+                            "/no/such", "--", "true"});
+  EXPECT_EQ(nowhere.exit, 125) << nowhere.err;
+  EXPECT_NE(nowhere.err.find("the guest has no folder /no/such"), std::string::npos);
+}
+
+// A tarball of one static program: as a disk where there is sqfstar, else in the guest's RAM.
+TEST_F(RootsTest, ATarballIsARootOfItsOwn) {
+  REQUIRE_KERNEL(kKernel);
+  const fs::path tree = root() / "tree";
+  fs::create_directories(tree / "bin");
+  fs::copy_file(program_.parent_path().parent_path() / "share/ktrial/workloads/smoke/smoke",
+                tree / "bin/smoke");
+  const auto packed =
+      run_command({"tar", "-C", tree.string(), "-czf", (root() / "tree.tar.gz").string(), "."});
+  ASSERT_TRUE(packed && packed->ok());
+  const auto result = run({"run", "--kernel", kKernel, "--cpus", "2", "--root",
+                           (root() / "tree.tar.gz").string(), "--", "/bin/smoke", "--duration=1"});
+  EXPECT_EQ(result.exit, 0) << result.err;
+  const auto missing = run({"run", "--kernel", kKernel, "--cpus", "2", "--root",
+                            (root() / "tree.tar.gz").string(), "--", "python3"});
+  EXPECT_EQ(missing.exit, 125) << missing.err;
+  EXPECT_NE(missing.err.find("the guest cannot run python3"), std::string::npos) << missing.err;
+}
+
+TEST_F(RootsTest, WhatIsNoRootIsSaid) {
+  const auto file = root() / "text";
+  ASSERT_TRUE(write_file_atomically(file, "hello\n"));
+  EXPECT_EQ(run({"run", "--root", "host"}).exit, 129) << "a workload needs none";
+  EXPECT_EQ(run({"run", "--env", "LEVEL", "--", "true"}).exit, 129);
+  REQUIRE_KERNEL(kKernel);
+  for (const std::string& bad :
+       {file.string(), std::string("/no/such"), std::string("debian:..")}) {
+    const auto result = run({"run", "--kernel", kKernel, "--root", bad, "--", "true"});
+    EXPECT_EQ(result.exit, 129) << bad << result.err;
+  }
+}
+
+// On a terminal of the test's: what is typed arrives, the size follows, the status comes back.
+TEST_F(RootsTest, AShellHasATerminal) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  int terminal = -1;
+  winsize size{33, 101, 0, 0};
+  const std::string results = (root() / "shell-results").string();
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  if (child == 0) {
+    ::execl(program_.c_str(), "ktrial", "shell", "--kernel", kKernel, "--cpus", "2", "--results",
+            results.c_str(), "--", "sh", "-i", nullptr);
+    ::_exit(99);
+  }
+  std::string shown;
+  const auto sees = [&](const std::string& text) {
+    return eventually(
+        [&] {
+          char buffer[4096];
+          pollfd one{terminal, POLLIN, 0};
+          if (::poll(&one, 1, 10) > 0)
+            if (const ssize_t got = ::read(terminal, buffer, sizeof buffer); got > 0)
+              shown.append(buffer, static_cast<std::size_t>(got));
+          return shown.find(text) != std::string::npos;
+        },
+        std::chrono::seconds(120));
+  };
+  const auto type = [&](const std::string& text) {
+    ASSERT_EQ(::write(terminal, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  };
+  EXPECT_TRUE(sees("# ")) << shown;
+  type("tty; stty size\r");
+  EXPECT_TRUE(sees("/dev/pts/") && sees("33 101")) << shown;
+  size = {20, 64, 0, 0};
+  ::ioctl(terminal, TIOCSWINSZ, &size);
+  type("stty size; stty size; stty size\r");
+  EXPECT_TRUE(sees("20 64")) << shown;
+  type("sleep 1000\r");
+  type("\x03");  // Ctrl-C
+  type("echo in$((40+2))terrupted\r");
+  EXPECT_TRUE(sees("in42terrupted")) << shown;
+  type("exit 7\r");
+  int status = 0;
+  EXPECT_TRUE(eventually([&] {
+    char rest[4096];
+    pollfd one{terminal, POLLIN, 0};
+    if (::poll(&one, 1, 10) > 0 && ::read(terminal, rest, sizeof rest) < 0) return true;
+    return false;
+  }));
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 7) << shown;
+  ::close(terminal);
+}
+
+}  // namespace
+}  // namespace ktrial::e2e
