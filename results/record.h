@@ -143,6 +143,7 @@ struct TrialRecord {
   std::string accel;  // what was really used: "kvm" or "tcg"
   std::string channel;
   std::string vmm;
+  std::string start;  // "cold": it booted; "warm": resumed from a template; empty: older records
   std::filesystem::path artifacts;  // absolute while in memory; the store sets it
   std::vector<Finding> findings;
   std::vector<Subtest> subtests;

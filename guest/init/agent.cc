@@ -171,6 +171,8 @@ void Agent::obey(const wire::Message& message) {
     if (!trace_) trace_.emplace(options_.tracefs);
   } else if (const auto* ping = std::get_if<wire::Ping>(&message)) {
     send(wire::Pong{ping->token});
+  } else if (std::holds_alternative<wire::Resume>(message)) {
+    send(wire::Log{"told to resume, and is not parked"});
   } else if (std::holds_alternative<wire::PowerOff>(message)) {
     end({});
   } else {

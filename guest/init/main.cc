@@ -10,6 +10,7 @@
 #include "guest/init/channel.h"
 #include "guest/init/modules.h"
 #include "guest/init/mounts.h"
+#include "guest/init/park.h"
 #include "guest/init/system.h"
 
 using namespace ktrial;
@@ -33,16 +34,33 @@ void block_child_signals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+// Of a template: the channel of the copy that goes on here.
+init::Channel wait_to_be_resumed(init::Channel channel, const std::string& command_line,
+                                 std::vector<std::string>& problems) {
+  init::mount_rest();
+  mlockall(MCL_CURRENT | MCL_FUTURE);
+  std::string problem;
+  const auto resume = init::park(channel.control, command_line, problem);
+  if (!resume) power_off(problem);
+  for (std::string& one : init::become_oneself(*resume)) problems.push_back(std::move(one));
+  const auto options = init::channel_of(*resume);
+  if (options.vsock) channel = init::open_channel(options, init::monotonic_ns() + 60 * kSecond);
+  return channel;
+}
+
 }  // namespace
 
 int main() {
   block_child_signals();
   init::mount_essential();
   const std::string command_line = init::read_small_file("/proc/cmdline").value_or("");
-  const auto problems = init::load_modules("/modules/order");
+  auto problems = init::load_modules("/modules/order");
   for (const std::string& problem : problems) init::say(problem);
-  const auto channel =
+  auto channel =
       init::open_channel(init::channel_options(command_line), init::monotonic_ns() + 60 * kSecond);
+  if (!channel.problem.empty()) power_off("no channel to the host: " + channel.problem);
+  const bool parked = init::wants_to_park(command_line);
+  if (parked) channel = wait_to_be_resumed(channel, command_line, problems);
   if (!channel.problem.empty()) power_off("no channel to the host: " + channel.problem);
 
   init::Beats beats(channel.beat, kSecond);
@@ -53,6 +71,6 @@ int main() {
   setpriority(PRIO_PROCESS, 0, -10);   // be heard among thousands of workload threads
   beats.cover_online_cpus();
   for (const std::string& problem : problems) agent.send(wire::Log{problem});
-  init::mount_rest();
+  if (!parked) init::mount_rest();
   power_off(agent.run());
 }

@@ -262,6 +262,18 @@ void get(Reader& r, Clocks& m) {
   r.number(m.trace_ns);
   r.number(m.error_ns);
 }
+void put(Writer& w, const Resume& m) {
+  w.number(m.wall_ns);
+  w.number(m.control_port);
+  w.number(m.beat_port);
+  w.text(m.seed);
+}
+void get(Reader& r, Resume& m) {
+  r.number(m.wall_ns);
+  r.number(m.control_port);
+  r.number(m.beat_port);
+  r.text(m.seed);
+}
 
 // An empty message of the given place in Message.
 template <std::size_t Index = 0>

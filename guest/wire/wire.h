@@ -139,10 +139,19 @@ struct Clocks {
   std::uint64_t error_ns = 0;  // of the pair, at most
   bool operator==(const Clocks&) const = default;
 };
+// Host to guest, first: to one that was resumed from a template, where it waits for this. It is
+// answered by Hello, on the channel that is named here.
+struct Resume {
+  std::uint64_t wall_ns = 0;       // CLOCK_REALTIME; 0: as it is
+  std::uint32_t control_port = 0;  // vsock ports on the host; 0: where this came from
+  std::uint32_t beat_port = 0;
+  std::string seed;  // of the kernel's random numbers; empty: as they are
+  bool operator==(const Resume&) const = default;
+};
 
 using Message =
     std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log, Run, ReadCounters, Ping, Pong,
-                 PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile, TraceEnd, Clocks>;
+                 PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile, TraceEnd, Clocks, Resume>;
 
 // One frame, ready to be written. A message that would exceed the bounds is
 // cut (strings, output) rather than sent oversized.

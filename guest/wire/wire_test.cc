@@ -33,6 +33,7 @@ std::vector<Message> one_of_each() {
       TraceFile{"per_cpu/cpu0/stats", std::string("entries: 1\n\0", 12)},
       TraceEnd{"cannot read"},
       Clocks{5000000000, 7000000000, 12},
+      Resume{1700000000000000000, 7101, 7102, std::string(32, '\xa5')},
   };
 }
 

@@ -14,6 +14,7 @@ struct Machine {
   std::string name;     // as QEMU calls it, and the user
   std::string options;  // of -machine, with a comma in front; what no trial needs is off
   bool libvirt = true;  // libvirt can be asked for it
+  bool plugs = false;   // takes PCI devices while a guest runs, on a pcie-root-port
 
   // RAM begins at `ram_base`, bytes. Of `split_from` bytes and more, `split_low` lie there and
   // the rest from `high_base` on.

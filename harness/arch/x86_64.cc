@@ -18,6 +18,7 @@ const Arch& x86_64() {
       // PCI is not.
       .machines = {{.name = "q35",
                     .options = ",sata=off,smbus=off,usb=off,vmport=off,hpet=off",
+                    .plugs = true,
                     .split_from = 0xb0000000,
                     .split_low = 0x80000000},
                    {.name = "microvm",

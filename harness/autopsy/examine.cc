@@ -14,12 +14,12 @@ constexpr milliseconds kSpacing{150}, kProofSpacing{500};
 
 class Examination {
  public:
-  explicit Examination(const Subject& subject) : subject_(subject) {}
+  explicit Examination(const Subject& subject) : subject_(subject), looks_(subject.before.of) {}
 
   Autopsy run() {
     while (look()) {
       conclude();
-      if (autopsy_.looks >= kLooks && !needs_more()) break;
+      if (subject_.stands_still || (autopsy_.looks >= kLooks && !needs_more())) break;
       const bool proving = autopsy_.looks >= kLooks;
       if (!go_on(proving ? kProofSpacing : kSpacing)) break;
     }
@@ -49,7 +49,7 @@ class Examination {
       return note(paused.error().message);
     const auto now = subject_.clock.now();
     subject_.host.sample(now);
-    if (autopsy_.looks == 0) first_look_ = now;
+    if (autopsy_.looks == 0) first_look_ = subject_.before.of.empty() ? now : subject_.before.first;
     if (!inspector_ && subject_.inspect && autopsy_.looks == 0) open_inspector();
     auto samples = subject_.vm.sample_vcpus(subject_.monitor_patience);
     if (!samples) return note(samples.error().message);

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <vector>
 
 #include "harness/autopsy/autopsy.h"
 #include "harness/introspect/kernel_view.h"
@@ -30,6 +32,12 @@ class Inspector {
                             const std::vector<vm::VcpuSample>& registers) = 0;
 };
 
+// Looks at one machine, oldest first, by vCPU.
+struct LooksSoFar {
+  Clock::time_point first{};
+  std::map<unsigned, std::vector<Look>> of;
+};
+
 struct Subject {
   Clock& clock;
   vm::Vm& vm;
@@ -51,6 +59,8 @@ struct Subject {
   double proof_s = kProofSeconds;  // what counts as one
   std::chrono::milliseconds proof_patience{};
   std::chrono::milliseconds monitor_patience{};  // one answer of the VMM
+  LooksSoFar before = {};                        // that were taken already: it goes on from them
+  bool stands_still = false;                     // one look shows all, and nothing is let run
 };
 
 // Leaves the guest paused, unless it ended. Costs well under two seconds, more only

@@ -10,11 +10,15 @@
 namespace ktrial::bisect {
 namespace {
 
+// A bad one shows in two, a good one takes ten.
+constexpr int kTrialsOfOneKernel = 8;
+
 class TrialLab final : public Lab {
  public:
   TrialLab(run::Job job, engine::Engine& engine, Maker maker)
       : job_(std::move(job)), engine_(engine), maker_(std::move(maker)) {
     job_.spec.repeat = 1;
+    job_.of_many = kTrialsOfOneKernel;
     job_.spec.until_fail = false;
   }
 

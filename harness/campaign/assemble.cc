@@ -226,7 +226,8 @@ class Assembly {
                              .outcome = trial.verdict.outcome,
                              .started_at = trial.started_at,
                              .duration_s = trial.duration_s,
-                             .boot_s = trial.boot_s};
+                             .boot_s = trial.boot_s,
+                             .warm = trial.warm};
       if (const auto found = places.find(trial.verdict.signature);
           found != places.end() && one.outcome == Outcome::fail)
         one.signature = found->second;
@@ -269,7 +270,7 @@ std::vector<TrialFact> facts_of(const results::RunRecord& run, std::size_t cell)
   for (const results::TrialRecord& trial : run.trials)
     if (trial.verdict.kind != results::Kind::interrupted)
       out.push_back({cell, run.id, trial.index, trial.verdict, trial.started_at, trial.duration_s,
-                     trial.boot_s});
+                     trial.boot_s, trial.start == "warm"});
   return out;
 }
 

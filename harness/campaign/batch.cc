@@ -9,6 +9,8 @@ namespace {
 using engine::JobId;
 using results::Outcome;
 
+constexpr int kEndless = 1000;  // trials: as good as no end
+
 bool open_ended(const spec::TrialSpec& spec) { return spec.until_fail && spec.repeat == 1; }
 
 // Of one job: where it belongs, and what came of it.
@@ -64,6 +66,7 @@ class Batch {
       if (!cell) return;
       run::Job job = cells_[*cell];
       if (options_.split) {
+        job.of_many = jobs_of(cells_[*cell]).value_or(kEndless);
         job.spec.repeat = 1;
         job.spec.until_fail = false;
       }

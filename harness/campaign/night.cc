@@ -1,5 +1,6 @@
 #include "harness/campaign/night.h"
 
+#include <cmath>
 #include <map>
 
 namespace ktrial::campaign {
@@ -39,8 +40,19 @@ class NightRun {
       const std::uint64_t number = ++last_;
       if (hooks_.begin) keep(hooks_.begin(number, *cell));
       if (error_) return scheduler_.ended(*cell, {});
-      open_.emplace(engine_.submit(cells_[*cell]), Open{number, *cell, now});
+      open_.emplace(engine_.submit(next_job(*cell)), Open{number, *cell, now});
     }
+  }
+
+  // Spread evenly, the last of each stretch is cold.
+  run::Job next_job(std::size_t cell) {
+    run::Job job = cells_[cell];
+    const double before = hooks_.cold_share * begun_[cell]++;
+    if (std::floor(before + hooks_.cold_share) <= std::floor(before)) return job;
+    job.spec.start = spec::Start::cold;
+    job.spec.guest_seed.clear();
+    job.spec.confirm_cold = 0;
+    return job;
   }
 
   void take(engine::Done done) {
@@ -82,6 +94,7 @@ class NightRun {
   Scheduler& scheduler_;
   const NightHooks& hooks_;
   std::map<engine::JobId, Open> open_;
+  std::map<std::size_t, int> begun_;  // jobs of a cell
   std::uint64_t last_ = 0;
   int failed_ = 0;
   std::optional<Error> error_;

@@ -27,6 +27,7 @@ struct NightHooks {
   // Before the job is handed over; an error ends the night (what runs is finished).
   std::function<Status(std::uint64_t job, std::size_t cell)> begin = {};
   std::function<Status(const Part&)> end = {};
+  double cold_share = 0;  // of a cell's jobs: their trials boot, whatever the spec has
 };
 
 // Blocks until no cell gets more. An error: ErrorKind::interrupted when the engine cancels (a

@@ -84,7 +84,8 @@ class Session {
                                   return used_s();
                                 },
                             .begin = [this](auto job, auto cell) { return begin(job, cell); },
-                            .end = [this](const Part& part) { return end(part); }});
+                            .end = [this](const Part& part) { return end(part); },
+                            .cold_share = plan_.cold_share});
     return finish(std::move(ended));
   }
 
@@ -357,6 +358,8 @@ std::vector<run::Job> jobs_of(const spec::Plan& plan, const Story& story, const 
     if (const auto pin = story.pins.find(cell.spec.kernel); pin != story.pins.end())
       cell.spec.kernel = pin->second;
     job.spec = cell.spec;
+    constexpr int kManyTrials = 1000;
+    job.of_many = plan.goal.kind == spec::Goal::Kind::trials ? plan.goal.trials : kManyTrials;
     job.campaign = story.id;
     job.argv = rerun(cell, plan.build);
     if (!story.working_dir.empty()) job.working_dir = story.working_dir;

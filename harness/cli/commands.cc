@@ -17,6 +17,7 @@ void add_commands(CLI::App& app, Action& action, const Invocation& invocation) {
   add_report(app, action);
   add_replay(app, action, invocation);
   add_trace(app, action);
+  add_open(app, action);
   add_job(app, action);
   add_completion(app, action);
 }

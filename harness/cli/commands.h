@@ -37,6 +37,7 @@ void add_kernel(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action, const Invocation& invocation);
 void add_trace(CLI::App& app, Action& action);
+void add_open(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action, const Invocation& invocation);
 void add_completion(CLI::App& app, Action& action);
 

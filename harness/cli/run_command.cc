@@ -26,8 +26,8 @@ struct RunFlags {
   TrialFlags trial;
   BuildFlags build;
   std::string kernel;
-  int repeat = 0, boots = 2, jobs = 0;
-  bool until_fail = false, core = false;
+  int repeat = 0, boots = 2, jobs = 0, confirm_cold = 0;
+  bool until_fail = false, core = false, keep_machine = false;
 };
 
 Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
@@ -38,6 +38,8 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
     if (flags.repeat != 0) spec.repeat = flags.repeat;
     if (flags.until_fail) spec.until_fail = true;
     if (flags.core) spec.core = true;
+    if (flags.confirm_cold != 0) spec.confirm_cold = flags.confirm_cold;
+    if (flags.keep_machine) spec.keep_machine = true;
     KTRIAL_TRY(spec::validate(spec));
   }
   const auto from_tree = [](const spec::TrialSpec& spec) {
@@ -138,6 +140,12 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
       ->add_option("--boots", f.boots,
                    "Under TCG: boots of a trial, if the first one is lost before it begins [2]")
       ->check(CLI::Range(1, 2));
+  command
+      ->add_option("--confirm-cold", f.confirm_cold,
+                   "After the first failure of a trial that was resumed: N trials that boot")
+      ->check(CLI::Range(1, spec::kMaxConfirmCold));
+  command->add_flag("--keep-machine", f.keep_machine,
+                    "Keep a failed trial's machine as it stood, for `ktrial open`");
   command->add_flag("--core", f.core,
                     "Keep a core file (vmcore) of a stalled guest, for crash, drgn, makedumpfile");
   command->footer(R"(Examples:

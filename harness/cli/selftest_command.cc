@@ -1,5 +1,6 @@
 // `ktrial selftest`: plants every fault, prints what was detected.
 
+#include <algorithm>
 #include <memory>
 
 #include "harness/cli/commands.h"
@@ -18,7 +19,7 @@ namespace ktrial::cli {
 namespace {
 
 struct SelftestFlags {
-  std::string kernel, memory = "512M", accel, vmm, connect, channel, append, results,
+  std::string kernel, memory = "512M", accel, vmm, connect, channel, append, start, results,
                       format = "text";
   std::vector<std::string> only;
   int cpus = 2, repeat = 1;
@@ -35,7 +36,16 @@ Result<spec::TrialSpec> base_of(const SelftestFlags& flags) {
   spec.connect = flags.connect;
   KTRIAL_TRY(read_flag("--channel", flags.channel, spec.channel, spec::parse_channel));
   spec.append = flags.append;
+  KTRIAL_TRY(read_flag("--start", flags.start, spec.start, spec::parse_start));
   return spec;
+}
+
+// Trials of this selftest on the same machine as the fault's.
+int machines_like(const selftest::Fault& fault, const std::vector<selftest::Fault>& faults,
+                  int rounds) {
+  return rounds * static_cast<int>(std::ranges::count_if(faults, [&](const auto& other) {
+           return other.append == fault.append && other.way != selftest::Way::init;
+         }));
 }
 
 int list_faults() {
@@ -77,7 +87,13 @@ Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
                              dating.hear(event);
                              if (flags.verbose) display.hear(0, event);
                            }));
-  const auto report = selftest::run_selftest(options, selftest::trial_runner(job, *engine, dating));
+  const auto faults = KTRIAL_TRY(selftest::choose_faults(flags.only));
+  const auto report = selftest::run_selftest(
+      options, [&](const selftest::Fault& fault, const spec::TrialSpec& spec) {
+        run::Job one = job;
+        one.of_many = std::max(1, machines_like(fault, faults, flags.repeat));
+        return selftest::trial_runner(one, *engine, dating)(fault, spec);
+      });
   display.done();
   if (!report) return std::unexpected(report.error());
   to_stdout("{}", flags.format == "json" ? selftest::report_json(*report)
@@ -102,6 +118,7 @@ void add_selftest(CLI::App& app, Action& action, const Invocation& invocation) {
   command->add_option("--connect", f.connect, "libvirt URI, as for `ktrial run`");
   command->add_option("--channel", f.channel, "As for `ktrial run` [auto]");
   command->add_option("--append", f.append, "More kernel command line");
+  command->add_option("--start", f.start, "auto, cold or warm, as for `ktrial run` [auto]");
   command->add_option("--results", f.results,
                       "Where runs are kept [$XDG_STATE_HOME/ktrial/selftest]");
   command->add_option("--format", f.format, "text or json [text]")

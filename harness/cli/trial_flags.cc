@@ -31,6 +31,8 @@ Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
   KTRIAL_TRY(read_flag("--channel", flags.channel, spec.channel, spec::parse_channel));
   KTRIAL_TRY(read_flag("--machine", flags.machine, spec.machine, spec::parse_machine));
   if (!flags.append.empty()) spec.append += (spec.append.empty() ? "" : " ") + flags.append;
+  KTRIAL_TRY(read_flag("--start", flags.start, spec.start, spec::parse_start));
+  KTRIAL_TRY(read_flag("--guest-seed", flags.guest_seed, spec.guest_seed, spec::parse_guest_seed));
   for (const std::string& setting : flags.settings) {
     std::pair<std::string, std::string> one;
     KTRIAL_TRY(read_flag("--set", setting, one, spec::parse_setting));
@@ -99,6 +101,11 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("--channel", f.channel,
                      "auto, vhost-vsock, vhost-user-vsock or virtio-serial [auto]");
   command.add_option("--machine", f.machine, machine_help());
+  command.add_option("--start", f.start,
+                     "cold: each trial boots; warm: resumed from a template, made once; auto: warm "
+                     "for more than a few trials of one machine [auto]");
+  command.add_option("--guest-seed", f.guest_seed,
+                     "Of a warm guest's random numbers: the fact guest.seed of a record");
   command.add_option("--append", f.append, "More kernel command line");
   command.add_option("--root", f.root,
                      "The command's root, copy on write: host, minimal (busybox), debian:SUITE, a "

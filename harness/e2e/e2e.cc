@@ -68,6 +68,7 @@ void E2eTest::SetUp() {
   environment_ = {{"TMPDIR", root() / "tmp"},
                   {"XDG_RUNTIME_DIR", root() / "tmp"},
                   {"XDG_STATE_HOME", root() / "state"},
+                  {"KTRIAL_TEMPLATES", templates_.string()},
                   {kMark, root()}};
   const char* vmm = std::getenv("KTRIAL_E2E_VMM");
   if (vmm != nullptr && std::string_view(vmm) == "libvirt") use_libvirt();
@@ -98,6 +99,8 @@ void E2eTest::TearDown() {
   if (daemon_) check_domains_are_gone();
   EXPECT_TRUE(eventually([&] { return processes().empty(); })) << "processes were left behind";
   EXPECT_EQ(temporary_files(), std::vector<std::string>{});
+  std::error_code none;
+  fs::remove_all(templates_, none);
 }
 
 std::vector<std::string> E2eTest::for_backend(std::vector<std::string> arguments) const {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -93,6 +94,8 @@ class E2eTest : public testing::Test {
   // What `start` runs, and variables that it sets over our own.
   std::filesystem::path program_ = KTRIAL_PROGRAM;
   std::map<std::string, std::string> environment_;
+  // Machines that trials start from; in memory, and of this process.
+  const std::filesystem::path templates_ = "/dev/shm/ktrial-e2e-" + std::to_string(::getpid());
 
  private:
   void check_domains_are_gone();

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "harness/vm/private_pages.h"
+
 namespace ktrial::introspect {
 
 Result<std::unique_ptr<RamFile>> RamFile::open(Fd file, std::uint64_t bytes,
@@ -23,7 +25,9 @@ Result<std::unique_ptr<RamFile>> RamFile::open(Fd file, std::uint64_t bytes,
 }
 
 Result<std::unique_ptr<RamFile>> RamFile::open(vm::GuestRam ram) {
-  return open(std::move(ram.fd), ram.bytes, *ram.machine);
+  auto file = KTRIAL_TRY(open(std::move(ram.fd), ram.bytes, *ram.machine));
+  file->own_ = std::move(ram.own);
+  return file;
 }
 
 Status RamFile::read(std::uint64_t address, std::span<std::byte> out) const {
@@ -31,6 +35,8 @@ Status RamFile::read(std::uint64_t address, std::span<std::byte> out) const {
     if (address < region.physical.begin || address >= region.physical.end) continue;
     if (out.size() > region.physical.end - address) break;
     std::uint64_t offset = region.file_offset + (address - region.physical.begin);
+    const std::uint64_t begin = offset;
+    const std::span<std::byte> all = out;
     while (!out.empty()) {
       const ssize_t n = ::pread(file_.get(), out.data(), out.size(), static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
@@ -39,7 +45,7 @@ Status RamFile::read(std::uint64_t address, std::span<std::byte> out) const {
       out = out.subspan(static_cast<std::size_t>(n));
       offset += static_cast<std::uint64_t>(n);
     }
-    return {};
+    return own_ ? own_->lay_over(begin, all) : Status{};
   }
   return fail(ErrorKind::protocol,
               fmt::format("physical {:#x} and {} bytes on are not RAM", address, out.size()));
@@ -75,6 +81,29 @@ void RamFile::add_data(const Region& region, std::vector<Range>& out) const {
 std::vector<Range> RamFile::data_ranges() const {
   std::vector<Range> out;
   for (const Region& region : regions_) add_data(region, out);
+  return own_ ? with_own_pages(std::move(out)) : out;
+}
+
+std::vector<Range> RamFile::with_own_pages(std::vector<Range> data) const {
+  const auto changed = own_->changed();
+  if (!changed) return data;
+  for (const vm::PrivatePages::Range& range : *changed)
+    for (const Region& region : regions_) {
+      const std::uint64_t end = region.file_offset + region.physical.end - region.physical.begin;
+      const std::uint64_t from = std::max(range.begin, region.file_offset);
+      const std::uint64_t to = std::min(range.end, end);
+      if (from >= to) continue;
+      const std::uint64_t shift = region.physical.begin - region.file_offset;
+      data.push_back({from + shift, to + shift});
+    }
+  std::ranges::sort(data, {}, &Range::begin);
+  std::vector<Range> out;
+  for (const Range& range : data) {
+    if (!out.empty() && range.begin <= out.back().end)
+      out.back().end = std::max(out.back().end, range.end);
+    else
+      out.push_back(range);
+  }
   return out;
 }
 

@@ -53,8 +53,10 @@ class RamFile final : public PhysicalMemory {
   RamFile(Fd file, std::vector<Region> regions)
       : file_(std::move(file)), regions_(std::move(regions)) {}
   void add_data(const Region& region, std::vector<Range>& out) const;
+  std::vector<Range> with_own_pages(std::vector<Range> data) const;
 
   Fd file_;
+  std::shared_ptr<const vm::PrivatePages> own_;
   std::vector<Region> regions_;
 };
 

@@ -23,8 +23,8 @@ template <class Io>
 void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
          duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
-         vmm, connect, channel, machine, append, command, root, cwd, env, shares, input, axes] =
-      spec;
+         vmm, connect, channel, machine, append, start, guest_seed, confirm_cold, keep_machine,
+         command, root, cwd, env, shares, input, axes] = spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);
@@ -47,6 +47,10 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   io("channel", channel);
   io("machine", machine);
   io("append", append);
+  io("start", start);
+  io("guest_seed", guest_seed);
+  io("confirm_cold", confirm_cold);
+  io("keep_machine", keep_machine);
   io("command", command);
   io("root", root);
   io("cwd", cwd);
@@ -68,8 +72,8 @@ void describe(Io&& io, Build& build) {
 
 template <class Io>
 void describe(Io&& io, Job& job) {
-  auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, introspect, boots,
-         initramfs, kernel_only, campaign, cell] = job;
+  auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, of_many, introspect,
+         boots, initramfs, kernel_only, campaign, cell] = job;
   io("spec", spec);
   io("build", build);
   io("results", results);
@@ -78,6 +82,7 @@ void describe(Io&& io, Job& job) {
   io("argv", argv);
   io("working_dir", working_dir);
   io("beside_vcpus", beside_vcpus);
+  io("of_many", of_many);
   io("introspect", introspect);
   io("boots", boots);
   io("initramfs", initramfs);
@@ -198,6 +203,9 @@ Complaint decode(const Json& json, spec::Accel& value) {
 }
 Complaint decode(const Json& json, spec::Vmm& value) {
   return decode_name(json, value, spec::parse_vmm);
+}
+Complaint decode(const Json& json, spec::Start& value) {
+  return decode_name(json, value, spec::parse_start);
 }
 Complaint decode(const Json& json, spec::ChannelKind& value) {
   return decode_name(json, value, spec::parse_channel);

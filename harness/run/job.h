@@ -43,6 +43,7 @@ struct Job {
   std::vector<std::string> argv = {};               // what re-runs it
   std::filesystem::path working_dir = {};           // relative paths start there; empty: here
   int beside_vcpus = 0;  // of other machines that may share the host meanwhile
+  int of_many = 1;       // trials of its machine that its maker counts on, in this job and others
   // A guest that is well is looked into, too, before it powers off: facts introspection.*.
   bool introspect = false;
   int boots = 1;  // of a trial, under TCG: 2 tries once more when it was lost at boot

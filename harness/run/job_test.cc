@@ -23,8 +23,8 @@ class Draw {
 
   Job job() {
     Job out;
-    auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, introspect, boots,
-           initramfs, kernel_only, campaign, cell] = out;
+    auto& [spec, build, results, cache, offline, argv, working_dir, beside_vcpus, of_many,
+           introspect, boots, initramfs, kernel_only, campaign, cell] = out;
     spec = draw_spec();
     build = draw_build();
     results = path();
@@ -33,6 +33,7 @@ class Draw {
     argv = list([&] { return text(); });
     working_dir = path();
     beside_vcpus = number(0, 1000);
+    of_many = number(1, 1000);
     introspect = coin();
     boots = number(1, 2);
     initramfs = maybe([&] { return path(); });
@@ -47,8 +48,8 @@ class Draw {
     spec::TrialSpec out;
     auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
            duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
-           accel, vmm, connect, channel, machine, append, command, root, cwd, env, shares, input,
-           axes] = out;
+           accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
+           keep_machine, command, root, cwd, env, shares, input, axes] = out;
     kernel = text() + "k";
     workload = text() + "w";
     const bool workloads = coin();
@@ -82,6 +83,12 @@ class Draw {
     vmm = static_cast<spec::Vmm>(number(0, 1));
     if (vmm == spec::Vmm::libvirt) connect = text();
     channel = static_cast<spec::ChannelKind>(number(0, 3));
+    if (vmm == spec::Vmm::qemu) {
+      start = static_cast<spec::Start>(number(0, 2));
+      if (start == spec::Start::warm && coin()) guest_seed = std::string(2 * spec::kSeedBytes, 'a');
+      if (start != spec::Start::cold) confirm_cold = number(0, 9);
+      keep_machine = coin();
+    }
     machine = coin() ? arch::native().machines.back().name : "";
     axes = list([&] { return std::pair(text(), text()); });
     do append = text();

@@ -9,7 +9,9 @@
 #include "harness/base/stop_on_signal.h"
 #include "harness/run/recorder.h"
 #include "harness/run/teller.h"
+#include "harness/trial/kept_machine.h"
 #include "harness/trial/trial_loop.h"
+#include "harness/trial/warm_start.h"
 #include "results/report/report.h"
 #include "results/store/artifacts.h"
 #include "results/store/store.h"
@@ -21,7 +23,8 @@ using trial::Plan;
 
 namespace {
 
-constexpr char kFirstBoot[] = "first-boot";  // in the trial's folder
+// In the trial's folder.
+constexpr char kFirstBoot[] = "first-boot", kSleeper[] = "sleeper";
 
 results::SpecSummary summary_of(const spec::TrialSpec& spec) {
   results::SpecSummary out;
@@ -119,18 +122,21 @@ struct Court {
   Janitor& janitor;
   const Plan& plan;
   Teller& teller;
+  const fs::path& store;
 };
 
-Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::path& artifacts) {
+// `from`: the template that it goes on from; null: it boots.
+Result<results::TrialRecord> one_start(const Court& court, int index, const fs::path& artifacts,
+                                       const vm::TemplateStore::Lease* from = nullptr) {
   court.io.poll();  // a signal since the last one
   if (court.signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
   Recorder recorder = KTRIAL_TRY(Recorder::create(artifacts, court.teller));
-  recorder.on_step(fmt::format("booting {} ({}, {})", court.plan.kernel.release,
-                               vm::name(court.plan.accel.accel),
+  recorder.on_step(fmt::format("{} {} ({}, {})", from != nullptr ? "resuming" : "booting",
+                               court.plan.kernel.release, vm::name(court.plan.accel.accel),
                                channel::name(court.plan.channel)));
   SteadyClock clock(court.io);
   const trial::TrialContext context{court.io, clock, court.janitor, recorder, court.signals.active};
-  auto record = trial::run_trial(context, court.plan, artifacts);
+  auto record = trial::run_trial(context, court.plan, artifacts, from);
   court.io.poll();
   // An error after Ctrl-C is its doing: a terminal sends it to all that we started, too.
   if (court.signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
@@ -140,32 +146,101 @@ Result<results::TrialRecord> one_boot(const Court& court, int index, const fs::p
   return record;
 }
 
-Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
-                                       const fs::path& artifacts) {
-  auto record = KTRIAL_TRY(one_boot(court, index, artifacts));
+// On a copy of the template. Its error, if it is no interruption, says why the trial has to boot:
+// a copy is never trusted, and what did not speak was not judged.
+Result<results::TrialRecord> warm_trial(const Court& court, int index, const fs::path& artifacts) {
+  SteadyClock clock(court.io);
+  const trial::TrialContext context{
+      court.io, clock, court.janitor, court.teller, court.signals.active, [&] {
+        return court.signals.caught != 0;
+      }};
+  const auto lease = KTRIAL_TRY(trial::take_template(context, court.plan));
+  auto record = one_start(court, index, artifacts, &lease);
+  if (record && !trial::never_woke(*record)) return record;
+  if (!record && record.error().kind == ErrorKind::interrupted) return record;
+  trial::WarmStart& warm = *court.plan.warm;
+  warm.store.drop(warm.key);
+  KTRIAL_TRY(set_aside(artifacts, artifacts / kSleeper));
+  return fail(ErrorKind::environment, record ? record->verdict.reason : record.error().message);
+}
+
+Result<results::TrialRecord> cold_trial(const Court& court, int index, int boots,
+                                        const fs::path& artifacts) {
+  auto record = KTRIAL_TRY(one_start(court, index, artifacts));
   if (boots < 2 || !lost_at_boot(record)) return record;
   court.teller.on_step(fmt::format("{}; booting once more", record.verdict.reason));
   KTRIAL_TRY(set_aside(artifacts, artifacts / kFirstBoot));
   const std::string first =
       fmt::format("{}: {}", record.verdict.kind.name(), record.verdict.reason);
-  record = KTRIAL_TRY(one_boot(court, index, artifacts));
+  record = KTRIAL_TRY(one_start(court, index, artifacts));
   record.facts.emplace_back("first_boot", first);
   record.verdict.reason +=
       fmt::format("; this was the second boot, {}/ has the first one: {}", kFirstBoot, first);
   return record;
 }
 
+Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
+                                       const fs::path& artifacts) {
+  trial::WarmStart* warm = court.plan.warm.get();
+  if (warm != nullptr && warm->given_up.empty()) {
+    auto record = warm_trial(court, index, artifacts);
+    if (record || record.error().kind == ErrorKind::interrupted) return record;
+    warm->given_up = record.error().message;
+    court.teller.on_step("starts cold: " + warm->given_up);
+  }
+  auto record = cold_trial(court, index, boots, artifacts);
+  const std::string& why = warm != nullptr ? warm->given_up : court.plan.start_reason;
+  if (record && !why.empty()) record->facts.emplace_back("start.cold_because", why);
+  return record;
+}
+
+using Trial = std::function<Result<results::TrialRecord>(const fs::path& artifacts)>;
+
+Result<results::TrialRecord> hold(const Court& court, results::RunDir& run, int index,
+                                  const Trial& trial) {
+  court.teller.set_trial(index);
+  const auto artifacts = KTRIAL_TRY(run.begin_trial(index));
+  auto record = KTRIAL_TRY(trial(artifacts));
+  KTRIAL_TRY(run.add_trial(record));
+  if (court.plan.spec.keep_machine) trial::bound_kept_machines(court.store);
+  const results::Verdict& verdict = record.verdict;
+  court.teller.tell(TrialEnded{verdict.outcome, verdict.title, verdict.reason, record.duration_s});
+  court.teller.set_trial(std::nullopt);
+  return record;
+}
+
+// Whether what failed in a copy fails in a machine of its own, too: trials from `index` on.
+Status confirm_cold(const Court& court, const Job& job, results::RunDir& run, int index,
+                    const results::TrialRecord& failed) {
+  const int of = job.spec.confirm_cold;
+  int came = 0;
+  for (int i = 0; i < of; ++i) {
+    const auto record = KTRIAL_TRY(hold(court, run, index + i, [&](const fs::path& artifacts) {
+      auto cold = cold_trial(court, index + i, job.boots, artifacts);
+      if (cold) cold->facts.emplace_back("confirms", fmt::format("trial {}", failed.index));
+      return cold;
+    }));
+    came += record.verdict.signature == failed.verdict.signature ? 1 : 0;
+  }
+  court.teller.on_step(
+      fmt::format("{} came in {} of {} trials that booted", failed.verdict.signature, came, of));
+  return {};
+}
+
 Status run_all(const Court& court, const Job& job, results::RunDir& run) {
-  for (int index = 0;; ++index) {
-    court.teller.set_trial(index);
-    const auto artifacts = KTRIAL_TRY(run.begin_trial(index));
-    const auto record = KTRIAL_TRY(one_trial(court, index, job.boots, artifacts));
-    KTRIAL_TRY(run.add_trial(record));
-    const results::Verdict& verdict = record.verdict;
-    court.teller.tell(
-        TrialEnded{verdict.outcome, verdict.title, verdict.reason, record.duration_s});
-    court.teller.set_trial(std::nullopt);
-    if (enough(job.spec, index + 1, record)) return {};
+  bool confirmed = job.spec.confirm_cold == 0;
+  int index = 0;
+  for (int done = 1;; ++done, ++index) {
+    const auto record = KTRIAL_TRY(hold(court, run, index, [&](const fs::path& artifacts) {
+      return one_trial(court, index, job.boots, artifacts);
+    }));
+    const bool failed = record.verdict.outcome == results::Outcome::fail;
+    if (failed && record.start == "warm" && !confirmed) {
+      KTRIAL_TRY(confirm_cold(court, job, run, index + 1, record));
+      confirmed = true;
+      index += job.spec.confirm_cold;
+    }
+    if (enough(job.spec, done, record)) return {};
   }
 }
 
@@ -187,6 +262,7 @@ Result<Plan> make_plan(asio::io_context& io, const Job& job, const fs::path& ini
                       .offline = job.offline,
                       .git = git,
                       .beside_vcpus = job.beside_vcpus,
+                      .of_many = job.of_many,
                       .progress = [&](std::string_view line) { teller.on_step(std::string(line)); },
                       .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
@@ -198,6 +274,11 @@ void tell_plan(const Plan& plan, Teller& teller) {
   teller.on_step(fmt::format("kernel {} ({})", plan.kernel.release, plan.kernel.source));
   teller.on_step(fmt::format("accelerator {}: {}", vm::name(plan.accel.accel), plan.accel.reason));
   teller.on_step(fmt::format("channel {}: {}", channel::name(plan.channel), plan.channel_reason));
+  if (plan.warm)
+    teller.on_step("start warm: copies of one machine, kept in " +
+                   plan.warm->store.folder().string());
+  else if (!plan.start_reason.empty())
+    teller.on_step("start cold: " + plan.start_reason);
 }
 
 }  // namespace
@@ -224,7 +305,7 @@ Result<results::RunRecord> run_job(const Job& job, const Sink& sink,
   run.set_facts(facts_of(*plan));
   tell_plan(*plan, teller);
 
-  auto done = run_all({io, signals, janitor, *plan, teller}, job, run);
+  auto done = run_all({io, signals, janitor, *plan, teller, job.results}, job, run);
   auto finished = run.finish(done ? results::RunState::finished : results::RunState::interrupted);
   if (!done) return std::unexpected(std::move(done).error());  // the first error is the telling one
   KTRIAL_TRY(std::move(finished));

@@ -176,6 +176,9 @@ spec::TrialSpec trial_of(const Fault& fault, spec::TrialSpec base) {
   std::string append(fault.append);
   if (fault.way == Way::init) {
     // The kernel hands what it does not know to init, in its environment.
+    base.start = spec::Start::cold;  // no agent says hello, where a template would be taken
+    base.guest_seed.clear();
+    base.confirm_cold = 0;
     append += fmt::format("rdinit=/workloads/inject ktrial_fault={}", fault.name);
   } else {
     base.parameters["fault"] = fault.name;

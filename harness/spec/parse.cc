@@ -15,6 +15,8 @@ constexpr std::array<std::string_view, 2> kVmms = {"qemu", "libvirt"};
 constexpr std::array<std::string_view, 4> kChannels = {"auto", "vhost-vsock", "vhost-user-vsock",
                                                        "virtio-serial"};
 
+constexpr std::array<std::string_view, 3> kStarts = {"auto", "cold", "warm"};
+
 std::unexpected<Error> not_one_of(std::string_view text, const auto& names) {
   std::string allowed;
   for (std::string_view name : names) allowed += (allowed.empty() ? "" : ", ") + std::string(name);
@@ -54,6 +56,7 @@ constexpr Unit kUnits[] = {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"
 std::string_view name(Accel accel) { return kAccels[static_cast<std::size_t>(accel)]; }
 std::string_view name(Vmm vmm) { return kVmms[static_cast<std::size_t>(vmm)]; }
 std::string_view name(ChannelKind channel) { return kChannels[static_cast<std::size_t>(channel)]; }
+std::string_view name(Start start) { return kStarts[static_cast<std::size_t>(start)]; }
 
 std::string cell_name(const TrialSpec& spec) {
   std::string out;
@@ -65,6 +68,14 @@ Result<Accel> parse_accel(std::string_view text) { return parse_name<Accel>(kAcc
 Result<Vmm> parse_vmm(std::string_view text) { return parse_name<Vmm>(kVmms, text); }
 Result<ChannelKind> parse_channel(std::string_view text) {
   return parse_name<ChannelKind>(kChannels, text);
+}
+Result<Start> parse_start(std::string_view text) { return parse_name<Start>(kStarts, text); }
+Result<std::string> parse_guest_seed(std::string_view text) {
+  const bool hex = text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+  if (hex && text.size() == 2 * kSeedBytes) return std::string(text);
+  return usage_error(in_quotes(text) + " is not a seed; it has " + std::to_string(2 * kSeedBytes) +
+                         " hexadecimal digits",
+                     "take the fact guest.seed of a warm trial's record");
 }
 Result<std::string> parse_machine(std::string_view text) {
   const std::vector<std::string> known = arch::machine_names();

@@ -29,6 +29,9 @@ Result<std::pair<std::string, std::string>> parse_setting(std::string_view text)
 Result<Accel> parse_accel(std::string_view text);
 Result<Vmm> parse_vmm(std::string_view text);
 Result<ChannelKind> parse_channel(std::string_view text);
+Result<Start> parse_start(std::string_view text);
+// kSeedBytes as hexadecimal digits.
+Result<std::string> parse_guest_seed(std::string_view text);
 Result<std::string> parse_machine(std::string_view text);  // of any architecture
 
 // The candidate that `text` most likely meant, or "" when none is near.

@@ -87,6 +87,7 @@ class Reader {
     int seed = 1;
     root_.read("seed", seed, 0, INT32_MAX);
     plan_.seed = static_cast<std::uint64_t>(seed);
+    root_.read("cold_share", plan_.cold_share, 0, 1);
     root_.read("nights", plan_.nights, 0, 1000);
     root_.read("keep_per_signature", plan_.keep_per_signature, 0, 1'000'000);
     root_.read("keep_passes", plan_.keep_passes);

@@ -61,6 +61,7 @@ struct Plan {
   std::uint64_t seed = 1;  // of the order among equals
   Goal goal;
   double confidence = 0.95;
+  double cold_share = 0.1;                          // of a cell's trials, that always boot
   int nights = 7;                                   // of earlier ones, that it is compared with
   int keep_per_signature = 3;                       // failures that are kept whole, and the latest
   bool keep_passes = false;                         // else only their records

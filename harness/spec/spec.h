@@ -20,12 +20,14 @@ using Milliseconds = std::chrono::milliseconds;
 
 enum class Accel { automatic, kvm, tcg };
 enum class Vmm { qemu, libvirt };
+enum class Start { automatic, cold, warm };
 enum class ChannelKind { automatic, vhost_vsock, vhost_user_vsock, virtio_serial };
 
 // The names of the command line: "auto", "vhost-user-vsock", ...
 std::string_view name(Accel accel);
 std::string_view name(Vmm vmm);
 std::string_view name(ChannelKind channel);
+std::string_view name(Start start);
 
 struct TrialSpec {
   std::string kernel = arch::native().default_kernel;  // a reference, not yet resolved
@@ -55,6 +57,10 @@ struct TrialSpec {
   ChannelKind channel = ChannelKind::automatic;
   std::string machine;               // of QEMU; empty: the first of the architecture
   std::string append;                // more kernel command line
+  Start start = Start::automatic;    // by a boot, or from a template (docs/warm-start.md)
+  std::string guest_seed;            // of a warm guest's random numbers, hex; empty: a fresh one
+  int confirm_cold = 0;              // trials that boot, after a failure of one that did not
+  bool keep_machine = false;         // of a failed trial: as it stood
   std::vector<std::string> command;  // argv after "--"
   // The guest's userland, docs/roots.md: none, minimal, host, debian:SUITE, or a folder, tarball or
   // image; empty: what the command needs.
@@ -80,6 +86,8 @@ inline constexpr int kMaxCpus = 255;
 inline constexpr int kMinMemoryMib = 64;
 inline constexpr int kMaxMemoryMib = 4 << 20;
 inline constexpr int kMaxRepeat = 1'000'000;
+inline constexpr int kMaxConfirmCold = 1000;
+inline constexpr std::size_t kSeedBytes = 32;
 inline constexpr Milliseconds kMaxDuration = std::chrono::hours(24 * 30);
 inline constexpr std::size_t kMaxMatrix = 4096;  // specs of one file
 

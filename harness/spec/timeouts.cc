@@ -61,6 +61,10 @@ Milliseconds host_wait(HostWait which) {
       case HostWait::kvm_first_line:
       case HostWait::vsock_peer_line:
         return 5s;
+      case HostWait::template_wait:
+        return 5min;
+      case HostWait::template_save:
+        return 30s;
       case HostWait::program_version:
         return 20s;
       case HostWait::library_list:
@@ -104,6 +108,7 @@ Timeouts make_timeouts(double scale, const Profile& profile) {
   t.late_report = scaled(3s);
   t.report_settle = scaled(2s);
   t.aftermath = scaled(10s);
+  t.clone_answer = scaled(5s);
   t.nmi_answer = std::max<Milliseconds>(15s, scaled(8s));
   t.proof = scaled(45s);
   t.shutdown = scaled(10s);

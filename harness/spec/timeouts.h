@@ -35,14 +35,26 @@ struct Detectors {
   int hung_task_check_s = 0;
 };
 
+// When a vCPU is proven stuck before its silence is long enough (autopsy/early_look.h). Never
+// scaled: what counts is the vCPU's own time and what was seen, and looking does no harm.
+struct EarlyLook {
+  Milliseconds late{3000};    // a beat, until the vCPUs are looked at
+  Milliseconds spacing{750};  // of the looks
+  Milliseconds span{5000};    // from the first look that is alike to the last, at least
+  Milliseconds own{2000};     // that the vCPU ran meanwhile, at least
+  int looks = 6;              // alike, at least
+};
+
 struct Timeouts {
   double scale = 1;
   Milliseconds boot{};
   Milliseconds first_output{};
   Milliseconds heartbeat_silence{};
-  Milliseconds stall_seen{};        // a part of whole_trial(), no wait of its own
-  Milliseconds late_report{};       // after trouble, wait so long for the kernel's own words
-  Milliseconds report_settle{};     // after a report's first line, until it counts as whole
+  Milliseconds stall_seen{};     // a part of whole_trial(), no wait of its own
+  Milliseconds late_report{};    // after trouble, wait so long for the kernel's own words
+  Milliseconds report_settle{};  // after a report's first line, until it counts as whole
+  Milliseconds clone_answer{};   // a resumed guest's first word, before it is given up
+  EarlyLook early;
   Milliseconds aftermath{};         // after a complaint, which stops no work: what comes of it
   Milliseconds nmi_answer{};        // NMI to its backtraces; the kernel itself gives CPUs 10 s
   Milliseconds proof{};             // on a suspect host, to see a vCPU run in one place
@@ -71,6 +83,8 @@ enum class HostWait {
   program_version,     // PROGRAM --version
   library_list,        // of a program to be packed, by its loader
   vsock_daemon_start,  // vhost-device-vsock, until it listens
+  template_wait,       // another job's making of a template
+  template_save,       // a stopped machine's state, to a file
   vsock_peer_line,     // one line of a workload in the guest
   libvirt_start,       // a call that may have libvirtd examine QEMU first
   libvirt_call,        // any other

@@ -36,6 +36,17 @@ Status validate(const TrialSpec& spec) {
     if (const auto known = parse_machine(spec.machine); !known)
       check(false, "machine: " + known.error().message);
   check(spec.vmm == Vmm::libvirt || spec.connect.empty(), "connect: needs vmm = libvirt");
+  check(spec.vmm != Vmm::libvirt || spec.start != Start::warm,
+        "start: a machine of libvirt's always boots; use vmm = qemu, or start = cold");
+  check(spec.guest_seed.empty() || parse_guest_seed(spec.guest_seed).has_value(),
+        "guest_seed: has " + std::to_string(2 * kSeedBytes) + " hexadecimal digits");
+  check(spec.guest_seed.empty() || spec.start == Start::warm,
+        "guest_seed: needs start = warm; a guest that boots makes its own");
+  between("confirm_cold", spec.confirm_cold, 0, kMaxConfirmCold);
+  check(spec.confirm_cold == 0 || spec.start != Start::cold,
+        "confirm_cold: has nothing to confirm where start is cold");
+  check(spec.vmm != Vmm::libvirt || !spec.keep_machine,
+        "keep_machine: a machine of libvirt's cannot be kept; use vmm = qemu");
   for (const std::string& note : spec.fail_on)
     check(std::ranges::find(kNotes, note) != std::end(kNotes),
           "fail_on: " + in_quotes(note) + " is not one of " + note_names());

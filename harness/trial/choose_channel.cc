@@ -47,7 +47,7 @@ std::string why_not_for(channel::Kind kind, const Vmm& vmm, bool must) {
 }  // namespace
 
 Result<ChannelChoice> choose_channel(const spec::TrialSpec& spec, bool needs_vsock,
-                                     const kernel::Kernel& kernel, const Vmm& vmm) {
+                                     const kernel::Kernel& kernel, const Vmm& vmm, bool saves) {
   if (auto kind = wanted_kind(spec.channel)) {
     if (!vmm.local && *kind != channel::Kind::virtio_serial)
       return usage_error(fmt::format("{}: the guest is on another host", channel::name(*kind)),
@@ -57,10 +57,16 @@ Result<ChannelChoice> choose_channel(const spec::TrialSpec& spec, bool needs_vso
     if (!why.empty()) return usage_error(why, "use --channel auto, or a kernel that has it");
     return ChannelChoice{*kind, "asked for"};
   }
+  if (saves && !needs_vsock) {
+    const auto kind = channel::Kind::virtio_serial;
+    if ((KTRIAL_TRY(why_not_in_guest(kind, kernel, false))).empty())
+      return ChannelChoice{kind, "it is saved with the machine, as no other"};
+  }
   std::string passed_over;
   for (auto kind : {channel::Kind::vhost_vsock, channel::Kind::vhost_user_vsock,
                     channel::Kind::virtio_serial}) {
     if (needs_vsock && kind == channel::Kind::virtio_serial) continue;
+    if (saves && kind == channel::Kind::vhost_vsock) continue;  // is not plugged in later
     std::string why = why_not_for(kind, vmm, needs_vsock);
     if (!why.empty()) {
       // the VMM's word is enough

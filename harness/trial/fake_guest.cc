@@ -2,13 +2,16 @@
 
 #include <utility>
 
+#include "harness/base/file.h"
+
 namespace ktrial::trial {
 using namespace std::chrono_literals;
 
-// Tells its guest when it starts and when it is gone.
-class FakeGuest::Machine final : public vm::FakeVm {
+// Tells its guest when it starts and when it is gone. What it saves are a few bytes.
+class FakeGuest::Machine final : public vm::FakeVm, private vm::Resumable {
  public:
-  explicit Machine(FakeGuest& guest) : FakeVm(guest.clock_), guest_(guest) {
+  Machine(FakeGuest& guest, const vm::VmConfig& config)
+      : FakeVm(guest.clock_), guest_(guest), config_(config) {
     guest_.machine_ = this;
     on_nmi = [this] {
       if (guest_.script_.on_nmi) guest_.script_.on_nmi(guest_);
@@ -17,41 +20,54 @@ class FakeGuest::Machine final : public vm::FakeVm {
   ~Machine() override { guest_.machine_ = nullptr; }
   Status start(Sink sink) override {
     KTRIAL_TRY(FakeVm::start(std::move(sink)));
-    guest_.begin();
+    guest_.begin(config_);
     return {};
   }
+  vm::Resumable* resumable() override { return config_.keep ? this : nullptr; }
 
  private:
+  Status save(std::chrono::milliseconds) override {
+    KTRIAL_TRY(write_file_atomically(config_.keep->ram, "ram"));
+    return write_file_atomically(config_.keep->devices, "devices");
+  }
   FakeGuest& guest_;
+  const vm::VmConfig config_;
 };
 
 FakeGuest::FakeGuest(FakeClock& clock, GuestScript script)
     : clock_(clock), script_(std::move(script)) {}
 
 void FakeGuest::install(Plan& plan) {
-  plan.vmm.make = [this](const vm::VmConfig&) -> Result<std::unique_ptr<vm::Vm>> {
-    return std::make_unique<Machine>(*this);
+  plan.vmm.make = [this](const vm::VmConfig& config) -> Result<std::unique_ptr<vm::Vm>> {
+    return std::make_unique<Machine>(*this, config);
   };
-  plan.make_channel =
-      [this](const std::filesystem::path&) -> Result<std::unique_ptr<channel::Channel>> {
+  const auto make = [this]() -> Result<std::unique_ptr<channel::Channel>> {
     auto made = std::make_unique<channel::FakeChannel>(
         [this](const wire::Message& message) { obey(message); });
     channel_ = made.get();
     return made;
   };
+  plan.make_channel = [make](const std::filesystem::path&) { return make(); };
+  plan.make_parking = make;
 }
 
-void FakeGuest::begin() {
+void FakeGuest::hello() {
+  say(wire::Hello{
+      .possible_cpus = script_.cpus, .online_cpus = script_.cpus, .kernel_release = "6.1.0-fake"});
+}
+
+void FakeGuest::begin(const vm::VmConfig& config) {
   begun_ = clock_.now();
+  if (config.resume) return;  // it waits to be told who it is
+  ++boots_;
   clock_.after(script_.banner, [this] {
     print("[    0.000000] Linux version 6.1.0-fake (a@b) (gcc 12, GNU ld 2.40) #1 SMP");
   });
-  clock_.after(script_.hello, [this] {
+  const bool parks = config.command_line.starts_with("ktrial.park=1 ");
+  clock_.after(script_.hello, [this, parks] {
     if (!can_speak()) return;
-    say(wire::Hello{.possible_cpus = script_.cpus,
-                    .online_cpus = script_.cpus,
-                    .kernel_release = "6.1.0-fake"});
-    for (unsigned cpu = 0; cpu < script_.cpus; ++cpu) beat(cpu);
+    hello();
+    for (unsigned cpu = 0; cpu < script_.cpus && !parks; ++cpu) beat(cpu);
   });
   for (const auto& [when, what] : script_.happenings)
     clock_.after(when, [this, what = what] {
@@ -78,6 +94,11 @@ void FakeGuest::obey(const wire::Message& message) {
     if (!can_speak()) return;
     if (const auto* run_it = std::get_if<wire::Run>(&message)) {
       run(*run_it);
+    } else if (const auto* resume = std::get_if<wire::Resume>(&message)) {
+      awakenings_.push_back(*resume);
+      if (!script_.wakes) return;
+      hello();
+      for (unsigned cpu = 0; cpu < script_.cpus; ++cpu) beat(cpu);
     } else if (std::holds_alternative<wire::ReadCounters>(message)) {
       say(ran_ ? script_.after : script_.before);
     } else if (std::holds_alternative<wire::PowerOff>(message) && script_.powers_off) {

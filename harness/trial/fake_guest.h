@@ -32,6 +32,7 @@ struct GuestScript {
   wire::Counters before, after;
   std::vector<std::pair<Time, std::function<void(FakeGuest&)>>> happenings;
   std::function<void(FakeGuest&)> on_nmi;
+  bool wakes = true;  // a copy of a template, when it is told to
 };
 
 class FakeGuest {
@@ -50,10 +51,13 @@ class FakeGuest {
 
   vm::FakeVm& machine() { return *machine_; }
   std::uint64_t deadline_ns() const { return deadline_ns_; }  // that the agent was given
+  int boots() const { return boots_; }
+  const std::vector<wire::Resume>& awakenings() const { return awakenings_; }
 
  private:
   class Machine;
-  void begin();
+  void begin(const vm::VmConfig& config);
+  void hello();
   void beat(unsigned cpu);
   void progress();
   void obey(const wire::Message& message);
@@ -69,6 +73,8 @@ class FakeGuest {
   channel::FakeChannel* channel_ = nullptr;
   bool frozen_ = false, running_ = false, ran_ = false;
   std::uint64_t deadline_ns_ = 0;
+  int boots_ = 0;
+  std::vector<wire::Resume> awakenings_;
 };
 
 }  // namespace ktrial::trial

@@ -43,7 +43,8 @@ void take_autopsy(const Scene& scene) {
            !autopsy::host_explains(evidence.host, -1, verdict::starving_share(evidence)).empty(),
        .proof_s = verdict::proof_seconds(evidence),
        .proof_patience = scene.plan.timeouts.proof,
-       .monitor_patience = scene.plan.timeouts.monitor_reply});
+       .monitor_patience = scene.plan.timeouts.monitor_reply,
+       .before = scene.looks});
   const autopsy::Autopsy& found = evidence.autopsy;
   note_access(scene, found.access.empty() && !found.blind.empty()
                          ? std::vector<autopsy::Access>{{"memory", found.blind}}

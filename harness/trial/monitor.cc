@@ -192,6 +192,20 @@ std::optional<Ending> Monitor::silence() const {
   return std::nullopt;
 }
 
+// Before a silence is long enough to be judged by its length.
+std::optional<Ending> Monitor::early_silence() {
+  const auto now = clock_.now();
+  if (!early_look_ || limits_.late <= Clock::duration::zero() || now < next_look_)
+    return std::nullopt;
+  auto quiet = quiet_cpus(limits_.late);
+  if (quiet.cpus.empty()) return std::nullopt;
+  const bool proven = early_look_();
+  next_look_ = clock_.now() + limits_.look_spacing;
+  if (!proven) return std::nullopt;
+  quiet.early = true;
+  return quiet;
+}
+
 std::optional<Ending> Monitor::pump(const Done& done, Clock::time_point deadline,
                                     const std::function<std::optional<Ending>()>& check) {
   for (;;) {
@@ -232,6 +246,7 @@ Ending Monitor::watch_workload() {
            deadline(),
            [&]() -> std::optional<Ending> {
              if (auto now = urgent()) return now;
+             if (auto early = early_silence()) return early;
              if (!exit_) return silence();
              if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
              return std::nullopt;

@@ -27,6 +27,8 @@ struct Limits {
   Clock::duration boot{};          // VM start to hello
   Clock::duration first_output{};  // VM start to the kernel's first line
   Clock::duration heartbeat{};     // a CPU's silence
+  Clock::duration late{};          // a beat, until the vCPUs are looked at; zero: they are not
+  Clock::duration look_spacing{};
   Clock::duration fresh_beat = std::chrono::milliseconds(1500);  // beats come every second
   Clock::duration progress{};   // the workload's silence; zero: it need not show any
   Clock::duration settle{};     // a report's head until its evidence is complete
@@ -50,6 +52,8 @@ class Monitor {
   void lose(std::string part, std::string reason);
   // The host turned out `factor` >= 1 times slower than the limits assume.
   void slow_down(double factor);
+  // Called while a beat is late; true: a vCPU is proven stuck.
+  void set_early_look(std::function<bool()> look) { early_look_ = std::move(look); }
   // From a signal handler, within a wait.
   void interrupt(int signal);
   void begin(pid_t vm_process);  // the clock of the trial starts
@@ -87,6 +91,7 @@ class Monitor {
   Clock::time_point quiet_since(const verdict::Ending& ending) const;
   // Seconds since each CPU's last beat.
   std::map<unsigned, double> last_beats_ago() const;
+  const std::map<unsigned, Clock::time_point>& last_beats() const { return last_beat_; }
   // When the whole trial's time is over.
   Clock::time_point deadline() const { return begun_ + limits_.total; }
   bool vm_ended() const { return vm_ended_.has_value(); }
@@ -100,6 +105,7 @@ class Monitor {
   std::optional<verdict::Ending> urgent() const;
   bool reports_are_whole() const;
   std::optional<verdict::Ending> silence() const;
+  std::optional<verdict::Ending> early_silence();
   verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
   // Every CPU that ever beat did so after the workload's end, or just before it.
   bool all_outlived_the_workload() const;
@@ -136,6 +142,20 @@ class Monitor {
   std::optional<verdict::ChannelLost> channel_lost_;
   std::optional<verdict::ProtocolError> protocol_error_;
   std::optional<verdict::Interrupted> interrupted_;
+  std::function<bool()> early_look_;
+  Clock::time_point next_look_{};
+};
+
+// A signal handler can reach the monitor while this lives.
+class Active {
+ public:
+  Active(Monitor*& place, Monitor& monitor) : place_(place) { place_ = &monitor; }
+  Active(const Active&) = delete;
+  Active& operator=(const Active&) = delete;
+  ~Active() { place_ = nullptr; }
+
+ private:
+  Monitor*& place_;
 };
 
 }  // namespace ktrial::trial

@@ -25,6 +25,9 @@ namespace ktrial::trial {
 // Who runs the machines.
 struct Vmm {
   vm::VmFactory make;
+  // All of a machine but its files' content that a saved state of it depends on; empty: it saves
+  // none.
+  std::function<std::string(const vm::VmConfig&)> identity = {};
   std::string version;          // tells it from others, for what is remembered about it
   results::Facts facts;         // for the record
   bool local = true;            // on this host
@@ -32,6 +35,8 @@ struct Vmm {
 };
 Result<Vmm> choose_vmm(boost::asio::io_context& io, const spec::TrialSpec& spec,
                        const arch::Arch& arch, std::stop_token stop);
+
+struct WarmStart;  // warm_start.h
 
 struct Plan {
   spec::TrialSpec spec;
@@ -45,6 +50,10 @@ struct Plan {
   // Makes it, with a private folder for its sockets.
   std::function<Result<std::unique_ptr<channel::Channel>>(const std::filesystem::path& scratch)>
       make_channel;
+  // The one over which a template says hello.
+  std::function<Result<std::unique_ptr<channel::Channel>>()> make_parking;
+  std::shared_ptr<WarmStart> warm;  // null: each trial boots
+  std::string start_reason;         // why it does, where one might expect otherwise
   std::filesystem::path initramfs;
   std::optional<root::Root> root;  // of the command; nothing: the initramfs alone
   std::string program;             // in the guest: a path, or a name that PATH finds there
@@ -83,6 +92,7 @@ struct PrepareOptions {
   bool offline = false;
   kernel::BuildRequest git = {};
   int beside_vcpus = 0;  // of other machines that may share the host
+  int of_many = 1;       // trials of this machine that are counted on
   std::function<void(std::string_view)> progress;
   std::stop_token stop;
 };
@@ -99,12 +109,13 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
 Result<std::filesystem::path> find_payload();
 
 // Which channel this host and this kernel can use for the spec, and why. Names
-// what was passed over.
+// what was passed over. `saves`: the machine shall be saved, which not every channel allows.
 struct ChannelChoice {
   channel::Kind kind;
   std::string reason;
 };
 Result<ChannelChoice> choose_channel(const spec::TrialSpec& spec, bool needs_vsock,
-                                     const kernel::Kernel& kernel, const Vmm& vmm);
+                                     const kernel::Kernel& kernel, const Vmm& vmm,
+                                     bool saves = false);
 
 }  // namespace ktrial::trial

@@ -21,6 +21,7 @@
 #include "harness/trial/command_line.h"
 #include "harness/trial/facts.h"
 #include "harness/trial/plan.h"
+#include "harness/trial/warm_start.h"
 
 namespace ktrial::trial {
 namespace fs = std::filesystem;
@@ -211,6 +212,10 @@ Status write_guest(Plan& plan, const PrepareOptions& options) {
       guest_image::init_entry(options.payload / "guest" / "ktrial-init")};
   KTRIAL_TRY(pack(plan, options, entries));
   std::vector<std::string> wanted = channel::guest_modules(plan.channel);
+  if (wants_warm_start(plan.spec, options.of_many)) {
+    const auto parking = channel::guest_modules(channel::Kind::virtio_serial);
+    wanted.insert(wanted.end(), parking.begin(), parking.end());
+  }
   if (plan.workload)
     wanted.insert(wanted.end(), plan.workload->modules.begin(), plan.workload->modules.end());
   if (plan.root) wanted.insert(wanted.end(), plan.root->modules.begin(), plan.root->modules.end());
@@ -254,13 +259,16 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
     return usage_error("machine: " + spec.machine + " is none of " + arch.name +
                        ", for which the kernel is");
   if (&arch != &arch::native()) plan.vmm = KTRIAL_TRY(choose_vmm(io, spec, arch, options.stop));
-  auto channel = KTRIAL_TRY(
-      choose_channel(spec, plan.workload && plan.workload->needs_vsock, plan.kernel, plan.vmm));
+  // What was packed before may lack the modules for it.
+  const bool warm = wants_warm_start(spec, options.of_many) && !options.packed;
+  auto channel = KTRIAL_TRY(choose_channel(spec, plan.workload && plan.workload->needs_vsock,
+                                           plan.kernel, plan.vmm, warm || spec.keep_machine));
   plan.channel = channel.kind;
   plan.channel_reason = channel.reason;
   plan.make_channel = [&io, kind = channel.kind](const fs::path& scratch) {
     return channel::make_channel(io, kind, scratch);
   };
+  plan.make_parking = [&io] { return channel::make_channel(io, channel::Kind::virtio_serial, {}); };
 
   vm::AccelQuery query{.wanted = std::nullopt,
                        .kernel = plan.kernel.image,
@@ -287,6 +295,9 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));
+  if (!warm && wants_warm_start(spec, options.of_many))
+    plan.start_reason = "its initramfs was packed before, without what a template needs";
+  if (warm) KTRIAL_TRY(plan_warm_start(plan, vm::TemplateStore::default_options()));
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "harness/autopsy/autopsy.h"
+#include "harness/autopsy/examine.h"
 #include "harness/base/clock.h"
 #include "harness/channel/channel.h"
 #include "harness/trial/monitor.h"
@@ -34,6 +35,7 @@ struct Scene {
   verdict::Evidence& evidence;
   results::TrialRecord& record;
   KeptTrace& trace;
+  autopsy::LooksSoFar& looks;  // at vCPUs, while a beat was late
 };
 
 // What of the guest's memory can be read, as facts: introspection.PART = "yes", or why not.

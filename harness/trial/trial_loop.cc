@@ -2,14 +2,19 @@
 
 #include <fmt/format.h>
 
+#include "harness/autopsy/early_look.h"
+#include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/findings.h"
 #include "harness/trial/judgement.h"
 #include "harness/trial/kept_evidence.h"
+#include "harness/trial/kept_machine.h"
 #include "harness/trial/late_evidence.h"
 #include "harness/trial/live_trace.h"
+#include "harness/trial/machine.h"
 #include "harness/trial/vsock_peer.h"
+#include "harness/trial/warm_start.h"
 #include "results/store/artifacts.h"
 
 namespace ktrial::trial {
@@ -20,43 +25,14 @@ using verdict::Phase;
 
 namespace {
 
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+constexpr char kCold[] = "cold", kWarm[] = "warm";
 
-Limits limits_of(const Plan& plan) {
-  return {.boot = plan.timeouts.boot,
-          .first_output = plan.timeouts.first_output,
-          .heartbeat = plan.timeouts.heartbeat_silence,
-          .progress = plan.progress,
-          .settle = plan.timeouts.report_settle,
-          .aftermath = plan.timeouts.aftermath,
-          .total = plan.total,
-          .overcommit = plan.overcommit,
-          .fail_on = kinds_of(plan.spec.fail_on)};
-}
+double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
 vm::RootDevice root_device(const Plan& plan, const std::optional<root::FileServer>& server) {
   if (server) return vm::VirtiofsDevice{server->socket(), root::kTag};
   if (plan.root && plan.root->disk) return *plan.root->disk;
   return {};
-}
-
-vm::VmConfig config_of(const Plan& plan, const channel::Channel& channel,
-                       const std::optional<root::FileServer>& server) {
-  vm::ChannelDevice device = channel.device();
-  if (auto* serial = std::get_if<vm::VirtioSerialPorts>(&device))
-    serial->names.insert(serial->names.end(), plan.ports.begin(), plan.ports.end());
-  return {.name = "ktrial",
-          .kernel = plan.kernel.image,
-          .initrd = plan.initramfs,
-          .command_line = channel.guest_arguments() + " " + plan.command_line,
-          .cpus = static_cast<unsigned>(plan.spec.cpus),
-          .memory_mib = static_cast<std::uint64_t>(plan.spec.memory_mib),
-          .accel = plan.accel.accel,
-          .one_thread = plan.workload && plan.workload->patches_code,
-          .arch = plan.kernel.arch,
-          .machine = plan.kernel.arch->machine(plan.spec.machine),
-          .channel = std::move(device),
-          .root = root_device(plan, server)};
 }
 
 // A private folder for sockets, gone with us even after SIGKILL.
@@ -82,9 +58,11 @@ class Scratch {
 // One trial's machinery, in the order in which it must be torn down (last first).
 struct Bench {
   Scratch scratch;
-  std::unique_ptr<channel::Channel> channel;
-  std::optional<root::FileServer> files;
-  std::unique_ptr<vm::Vm> vm;
+  std::unique_ptr<channel::Channel> channel = {};
+  std::optional<root::FileServer> files = {};
+  Fd parking = {};  // where a copy waits that is to speak elsewhere
+  vm::VmConfig config = {};
+  std::unique_ptr<vm::Vm> vm = {};
 };
 
 struct Farewell {
@@ -94,14 +72,37 @@ struct Farewell {
   }
 };
 
-Result<Bench> set_up(const TrialContext& context, const Plan& plan) {
+Result<Bench> set_up(const TrialContext& context, const Plan& plan, const fs::path& artifacts,
+                     const vm::TemplateStore::Lease* from) {
   Bench bench{.scratch = KTRIAL_TRY(Scratch::create(context.janitor))};
   bench.channel = KTRIAL_TRY(plan.make_channel(bench.scratch.path()));
   if (plan.root && plan.root->share)
     bench.files =
         KTRIAL_TRY(root::FileServer::start(context.io, *plan.root->share, bench.scratch.path()));
-  bench.vm = KTRIAL_TRY(plan.vmm.make(config_of(plan, *bench.channel, bench.files)));
+  bench.config = from != nullptr ? warm_machine(plan, *bench.channel, from->state())
+                                 : cold_machine(plan, *bench.channel);
+  bench.config.root = root_device(plan, bench.files);
+  bench.config.keep = place_for_machine(plan, artifacts);
+  bench.vm = KTRIAL_TRY(plan.vmm.make(bench.config));
   return bench;
+}
+
+// Tells a copy who it is, and where to speak.
+Status wake(Bench& bench, const Plan& plan, results::TrialRecord& record) {
+  const Awakening call = awakening(plan.spec.guest_seed, bench.channel->kind());
+  record.facts.emplace_back("guest.seed", call.seed);
+  if (call.message.control_port == 0) {
+    bench.channel->send(wire::encode(call.message));
+    return {};
+  }
+  bench.parking = KTRIAL_TRY(bench.vm->take_port(wire::kControlName));
+  return write_all(bench.parking.get(), wire::encode(call.message));
+}
+
+// What the template's kernel printed when it booted: a copy's log is as whole as any.
+void hear_template(const vm::TemplateStore::Lease& from, Monitor& monitor) {
+  if (auto console = read_file(from.console()); console && !console->empty())
+    monitor.vm_sink()(vm::ConsoleBytes{*std::move(console)});
 }
 
 // The boot shows how busy the host is: limits grow by what the plan did not foresee.
@@ -122,6 +123,56 @@ Clock::duration time_for_workload(const Scene& scene) {
   return left - std::min<Clock::duration>(scene.plan.timeouts.shutdown, left / 2);
 }
 
+// Looks at the vCPUs while a beat is late.
+class Watchman {
+ public:
+  explicit Watchman(const Scene& scene) : scene_(scene), early_(scene.plan.timeouts.early) {
+    scene.monitor.set_early_look([this] { return look(); });
+  }
+  Watchman(const Watchman&) = delete;
+  Watchman& operator=(const Watchman&) = delete;
+  ~Watchman() { scene_.monitor.set_early_look(nullptr); }
+
+ private:
+  bool look() {
+    if (blind_) return false;
+    if (!inspector_) open();
+    auto seen =
+        inspector_ ? autopsy::look_once(scene_.vm, inspector_.get(), patience_) : std::nullopt;
+    blind_ = !seen;
+    if (blind_) return false;
+    const auto now = scene_.clock.now();
+    autopsy::HostWatch& host = scene_.monitor.host();
+    host.sample(now);
+    const auto used = [&](unsigned cpu, Clock::time_point from) {
+      const auto evidence = host.since(from);
+      const auto use = std::ranges::find(evidence.vcpus, cpu, &autopsy::VcpuUse::cpu);
+      return use == evidence.vcpus.end() ? std::nullopt : std::optional(*use);
+    };
+    if (!early_.add(now, *std::move(seen), scene_.monitor.last_beats(), used)) return false;
+    scene_.looks = early_.evidence();
+    scene_.observer.on_event("early-look",
+                             fmt::format("vCPU {} is stuck: {} looks", *early_.proven(),
+                                         scene_.looks.of.begin()->second.size()));
+    return true;
+  }
+
+  void open() {
+    if (!scene_.vm.pause(patience_)) return;
+    if (auto ram = scene_.vm.ram(patience_))
+      if (auto opened = autopsy::make_inspector(*std::move(ram), scene_.plan.symbols);
+          opened && (*opened)->view() != nullptr)
+        inspector_ = *std::move(opened);
+    (void)scene_.vm.resume(patience_);
+  }
+
+  const Scene& scene_;
+  const milliseconds patience_ = scene_.plan.timeouts.monitor_reply;
+  autopsy::EarlyLook early_;
+  std::unique_ptr<autopsy::Inspector> inspector_;
+  bool blind_ = false;  // its memory cannot be read, or nobody answers
+};
+
 // Runs the workload in a guest that has said hello.
 Ending run_workload(const TrialContext& context, const Scene& scene) {
   const Plan& plan = scene.plan;
@@ -134,6 +185,7 @@ Ending run_workload(const TrialContext& context, const Scene& scene) {
   scene.channel.send(wire::encode(run));
   std::optional<VsockPeer> peer;
   if (plan.host_port != 0) peer.emplace(context.io, scene.channel, plan.host_port);
+  const Watchman watchman(scene);
   Ending ending = scene.monitor.watch_workload();
   if (peer) scene.observer.on_event("vsock-peer", peer->summary());
   return ending;
@@ -203,43 +255,52 @@ Status watch(const TrialContext& context, const Scene& scene, Clock::time_point 
   scene.observer.on_step(fmt::format("agent answered after {:.1f} s; running {}",
                                      scene.record.boot_s, scene.plan.name()));
   monitor.timeline().phase(monitor.hello_at(), "set-up");
-  heed_slow_host(scene, begun);
+  // A copy's first moment is too short to show it.
+  if (scene.record.start == kCold) heed_slow_host(scene, begun);
   KTRIAL_TRY(set_up_trace(scene));
   scene.evidence.ending = run_workload(context, scene);
   return {};
 }
 
-// A signal handler can reach the monitor while this lives.
-class Active {
- public:
-  Active(Monitor*& place, Monitor& monitor) : place_(place) { place_ = &monitor; }
-  Active(const Active&) = delete;
-  Active& operator=(const Active&) = delete;
-  ~Active() { place_ = nullptr; }
-
- private:
-  Monitor*& place_;
-};
+// A copy that was not heard of says nothing of its kernel.
+void judge_sleeper(const Scene& scene) {
+  results::Verdict& verdict = scene.record.verdict;
+  verdict = {};
+  verdict.outcome = results::Outcome::inconclusive;
+  verdict.kind = results::Kind::no_boot;
+  verdict.reason = "the resumed guest did not answer in time";
+}
 
 }  // namespace
 
-// Steps: 1 set up channel and machine; 2 start; 3 wait for the agent's hello;
+bool never_woke(const results::TrialRecord& record) {
+  return record.start == kWarm && record.boot_s == 0 &&
+         record.verdict.kind == results::Kind::no_boot;
+}
+
+// Steps: 1 set up channel and machine; 2 start, or resume; 3 wait for the agent's hello;
 // 4 set up the trace that was asked for, run the workload and watch; 5 gather late evidence, end
 // the machine; 6 judge.
 Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& plan,
-                                       const fs::path& artifacts) {
+                                       const fs::path& artifacts,
+                                       const vm::TemplateStore::Lease* from) {
   results::TrialRecord record = blank_record(plan);
-  Monitor monitor(context.clock, limits_of(plan), context.observer);
-  Bench bench = KTRIAL_TRY(set_up(context, plan));
+  record.start = from != nullptr ? kWarm : kCold;
+  Limits limits = limits_of(plan);
+  if (from != nullptr) limits.boot = limits.first_output = plan.timeouts.clone_answer;
+  Monitor monitor(context.clock, limits, context.observer);
+  Bench bench = KTRIAL_TRY(set_up(context, plan, artifacts, from));
   KTRIAL_TRY(results::write_artifact(artifacts / "qemu.sh",
                                      "#!/bin/sh\n" + bench.vm->shell_command(), true));
   verdict::Evidence evidence{.workload = plan.name(),
                              .workload_protocol = plan.workload.has_value(),
                              .emulated = plan.accel.accel == vm::Accel::tcg};
   KeptTrace trace;
-  const Scene scene{plan,      context.clock,  context.observer, artifacts, monitor,
-                    *bench.vm, *bench.channel, evidence,         record,    trace};
+  autopsy::LooksSoFar looks;
+  const Scene scene{plan,           context.clock, context.observer, artifacts, monitor, *bench.vm,
+                    *bench.channel, evidence,      record,           trace,     looks};
 
+  if (from != nullptr) hear_template(*from, monitor);
   const auto begun = context.clock.now();
   KTRIAL_TRY(bench.vm->start(monitor.vm_sink()));
   KTRIAL_TRY(bench.channel->attach(*bench.vm, monitor.channel_handlers()));
@@ -248,6 +309,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   if (bench.files)
     bench.files->on_lost([&](std::string why) { monitor.lose("the file server", std::move(why)); });
   monitor.begin(bench.vm->process());
+  if (from != nullptr) KTRIAL_TRY(wake(bench, plan, record));
   {
     const Active active(context.active, monitor);
     if (auto watched = watch(context, scene, begun); !watched) {
@@ -258,6 +320,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
     evidence.last_beat_ago_s = monitor.last_beats_ago();
     evidence.host = monitor.host().since(monitor.quiet_since(evidence.ending));
     gather_late_evidence(scene);
+    keep_machine(scene, bench.config);
     bench.vm->destroy();
   }
   monitor.end_console();
@@ -266,6 +329,11 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   keep_dump(scene);
   KTRIAL_TRY(keep_evidence(artifacts, evidence));
   conclude(scene);
+  if (from != nullptr && !monitor.hello() &&
+      !std::holds_alternative<verdict::Interrupted>(evidence.ending))
+    judge_sleeper(scene);
+  if (plan.spec.keep_machine)
+    settle_kept_machine(artifacts, record.verdict.outcome == results::Outcome::fail);
   record.duration_s = seconds(context.clock.now() - begun);
   return record;
 }

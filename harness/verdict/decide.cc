@@ -161,6 +161,9 @@ Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) 
   for (int suspect : {cpu, -1})
     if (std::string why = excuse(evidence, suspect); !why.empty())
       return inconclusive(Kind::host_starved, why);
+  // Without that proof so short a silence means nothing.
+  if (silence.early && !blame(evidence).proven)
+    return inconclusive(Kind::deadline, "a vCPU that seemed stuck moved when it was examined");
   const std::string culprit = blame(evidence).function;
   const std::string who = all ? "all CPUs" : fmt::format("CPU {}", fmt::join(silence.cpus, ","));
   return stalls(

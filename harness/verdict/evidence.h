@@ -37,6 +37,7 @@ struct HeartbeatSilence {
   std::vector<unsigned> cpus;  // that went quiet
   unsigned of = 0;             // CPUs that had been beating
   double seconds = 0;
+  bool early = false;  // not for its length: a vCPU was proven stuck (autopsy/early_look.h)
 };
 struct ProgressSilence {  // CPUs beat, the workload shows no progress
   double seconds = 0;

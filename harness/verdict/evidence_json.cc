@@ -49,7 +49,8 @@ Json ending_json(const Ending& ending) {
                           return {{"type", "heartbeat_silence"},
                                   {"cpus", it.cpus},
                                   {"of", it.of},
-                                  {"seconds", it.seconds}};
+                                  {"seconds", it.seconds},
+                                  {"early", it.early}};
                         },
                         [](const ProgressSilence& it) -> Json {
                           return {{"type", "progress_silence"}, {"seconds", it.seconds}};
@@ -92,7 +93,10 @@ AgentResult agent_result(const Json& json) {
 }
 
 HeartbeatSilence heartbeat_silence(const Json& json) {
-  HeartbeatSilence out{.cpus = {}, .of = cpu_of(json, "of"), .seconds = number_of(json, "seconds")};
+  HeartbeatSilence out{.cpus = {},
+                       .of = cpu_of(json, "of"),
+                       .seconds = number_of(json, "seconds"),
+                       .early = bool_of(json, "early")};
   if (auto cpus = json.find("cpus"); cpus != json.end() && cpus->is_array())
     for (const Json& cpu : *cpus)
       if (cpu.is_number_unsigned() && out.cpus.size() < kMostCpus)

@@ -59,6 +59,7 @@ const Ending kEndings[] = {
     ChannelLost{"closed"},
     ProtocolError{"a frame of 4 GiB"},
     HeartbeatSilence{{1, 3}, 4, 21.5},
+    HeartbeatSilence{{1}, 4, 9.5, true},
     HeartbeatSilence{{}, 0, 21.5},
     ProgressSilence{12},
     VmStopped{"internal-error"},

@@ -22,6 +22,8 @@
 
 namespace ktrial::vm {
 
+class PrivatePages;
+
 enum class Accel { tcg, kvm };
 const char* name(Accel accel);
 
@@ -39,6 +41,21 @@ struct VhostUserVsockDevice {
 using ChannelDevice =
     std::variant<NoChannelDevice, VirtioSerialPorts, VhostVsockDevice, VhostUserVsockDevice>;
 
+// A stopped machine in files: its RAM, sparse, as it lay in the machine's order; and the state of
+// its devices. `ram` empty: the RAM is in the other file, too.
+struct SavedState {
+  std::filesystem::path ram, devices;
+};
+
+// A machine that goes on from there instead of booting. It must be configured as the saved one was,
+// but for kernel, initrd and command line, which it does not need.
+struct ResumeFrom {
+  SavedState state;
+  std::chrono::milliseconds patience{};  // with the VMM
+  // A channel that cannot be saved: plugged in before the guest goes on.
+  std::optional<VhostUserVsockDevice> plug = {};
+  bool stay_paused = false;
+};
 // What the guest finds its command's root on; nothing: the initramfs has it.
 struct VirtiofsDevice {
   std::filesystem::path socket;  // the vhost-user socket of the file server
@@ -67,6 +84,10 @@ struct VmConfig {
   ChannelDevice channel;
   RootDevice root = {};
   bool share_ram = true;  // false: ram() takes a dump; vhost-user devices need it shared
+  // Files that exist, where save() puts the machine; `keep.ram` is its RAM from the start.
+  std::optional<SavedState> keep = {};
+  std::optional<ResumeFrom> resume = {};
+  bool socket_for_plug = false;  // a free place on its bus; part of what must be alike
 };
 
 // What a VM tells its owner. `Exited` is always the last event.
@@ -104,6 +125,15 @@ struct GuestRam {
   Fd fd;
   std::uint64_t bytes = 0;
   const arch::Machine* machine = arch::native().machine("");
+  std::shared_ptr<const PrivatePages> own = {};  // over the file; null: the file is all
+};
+
+// What some VMMs can do besides.
+class Resumable {
+ public:
+  virtual ~Resumable() = default;
+  // Puts a paused machine into VmConfig::keep. It stays paused.
+  virtual Status save(std::chrono::milliseconds patience) = 0;
 };
 
 class Vm {
@@ -111,7 +141,8 @@ class Vm {
   using Sink = std::function<void(VmEvent)>;
   virtual ~Vm() = default;  // ends the VM and frees all it holds
 
-  // Starts the machine; events go to `sink` from the io_context from then on.
+  // Starts the machine; events go to `sink` from the io_context from then on. One that is resumed
+  // goes on when this returns.
   virtual Status start(Sink sink) = 0;
   // The host end of a virtio-serial port: a stream socket. Once per name, after start().
   virtual Result<Fd> take_port(const std::string& port_name) = 0;
@@ -129,6 +160,8 @@ class Vm {
   virtual Status inject_nmi(std::chrono::milliseconds patience) = 0;
   // "running", "paused", "internal-error", ... in QMP's words.
   virtual Result<std::string> status(std::chrono::milliseconds patience) = 0;
+  // Null: it cannot.
+  virtual Resumable* resumable() { return nullptr; }
   // Ends it now. Idempotent; Exited may or may not follow.
   virtual void destroy() = 0;
   // The VMM's process, for host-side facts (scheduling, memory); 0 if remote.

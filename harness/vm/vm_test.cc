@@ -46,6 +46,22 @@ TEST(QemuArgvTest, OneThreadIsOfTcgOnly) {
   EXPECT_EQ(joined(qemu_arguments(config, std::nullopt)).find("thread="), std::string::npos);
 }
 
+TEST(QemuArgvTest, AResumedMachineBootsNothingAndNeverWritesToItsTemplate) {
+  VmConfig config = sample_config();
+  config.socket_for_plug = true;
+  config.resume = ResumeFrom{.state = {"ram", "devices"}};
+  QemuWiring wiring{3, 4, 5, {6, 7}};
+  wiring.ram_shared = false;
+  const auto text = joined(qemu_arguments(config, wiring));
+  for (const char* part :
+       {"share=off", "-incoming|defer|", "-action|shutdown=pause|", "pcie-root-port,id=plug"})
+    EXPECT_NE(text.find(part), text.npos) << part << " in " << text;
+  for (const char* part : {"share=on", "-kernel", "-initrd", "-append"})
+    EXPECT_EQ(text.find(part), text.npos) << part << " in " << text;
+  // By hand it is started from the beginning.
+  EXPECT_NE(joined(qemu_arguments(config, std::nullopt)).find("-kernel|"), std::string::npos);
+}
+
 TEST(QemuArgvTest, ByHandNeedsNoDescriptorOfOurs) {
   auto text = joined(qemu_arguments(sample_config(), std::nullopt));
   EXPECT_EQ(text.find("fd="), text.npos);

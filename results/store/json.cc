@@ -137,6 +137,7 @@ Json to_json(const TrialRecord& trial) {
   out["accel"] = trial.accel;
   out["channel"] = trial.channel;
   out["vmm"] = trial.vmm;
+  put(out, "start", trial.start);
   out["artifacts"] = trial.artifacts.string();
   out["index"] = trial.index;
   out["started_at"] = to_text(trial.started_at);
@@ -212,6 +213,7 @@ std::optional<TrialRecord> trial_from_json(const Json& json) {
   trial.accel = text_of(json, "accel");
   trial.channel = text_of(json, "channel");
   trial.vmm = text_of(json, "vmm");
+  trial.start = text_of(json, "start");
   trial.artifacts = text_of(json, "artifacts");
   trial.index = int_of(json, "index");
   trial.started_at = time_from_text(text_of(json, "started_at")).value_or(TimePoint{});

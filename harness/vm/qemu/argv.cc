@@ -69,9 +69,9 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   // Shared RAM: vhost-user needs it, and a dead guest is read through it.
   const bool ours = wiring && config.share_ram;
   add({"-object",
-       ours ? fmt::format("memory-backend-file,id=ram,size={}M,share=on,"
+       ours ? fmt::format("memory-backend-file,id=ram,size={}M,share={},"
                           "mem-path=/proc/self/fd/{}",
-                          config.memory_mib, wiring->ram_fd)
+                          config.memory_mib, wiring->ram_shared ? "on" : "off", wiring->ram_fd)
             : fmt::format("memory-backend-memfd,id=ram,size={}M,share=on", config.memory_mib)});
   if (wiring) {
     add({"-chardev",
@@ -84,8 +84,16 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   } else {
     add({"-serial", "mon:stdio"});
   }
+  if (config.socket_for_plug)
+    add({"-device", fmt::format("pcie-root-port,id={},chassis=1,slot=1", kSocketForPlug)});
   add_channel(out, config, wiring);
   add_root(out, config.root);
+  if (wiring && config.resume) {
+    add({"-incoming", "defer"});
+    // Its RAM goes with the process: it must not end before that was copied.
+    if (!wiring->ram_shared) add({"-action", "shutdown=pause"});
+    return out;
+  }
   add({"-kernel", config.kernel.string()});
   if (!config.initrd.empty()) add({"-initrd", config.initrd.string()});
   add({"-append", config.command_line});

@@ -17,7 +17,11 @@ struct QemuWiring {
   int console_fd = -1;
   int qmp_fd = -1;
   std::vector<int> port_fds;  // as VirtioSerialPorts::names
+  bool ram_shared = true;     // see Ram
 };
+
+// VmConfig::socket_for_plug: the id of the bus.
+inline constexpr char kSocketForPlug[] = "plug";
 
 std::vector<std::string> qemu_arguments(const VmConfig& config,
                                         const std::optional<QemuWiring>& wiring);

@@ -14,10 +14,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "harness/vm/private_pages.h"
 #include "harness/vm/qemu/argv.h"
 #include "harness/vm/qemu/qmp.h"
 #include "harness/vm/qemu/qmp_answers.h"
 #include "harness/vm/qemu/registers.h"
+#include "harness/vm/qemu/saved_state.h"
 #include "harness/vm/ram_dump.h"
 
 namespace ktrial::vm {
@@ -70,7 +72,7 @@ class Drain : public std::enable_shared_from_this<Drain> {
   std::function<void()> on_end_;
 };
 
-class QemuVm final : public Vm {
+class QemuVm final : public Vm, private Resumable {
  public:
   QemuVm(asio::io_context& io, const QemuInstall& qemu, const VmConfig& config)
       : io_(io), qemu_(qemu), config_(config) {}
@@ -84,6 +86,7 @@ class QemuVm final : public Vm {
   Result<GuestRam> ram(milliseconds patience) override;
   Status inject_nmi(milliseconds patience) override;
   Result<std::string> status(milliseconds patience) override;
+  Resumable* resumable() override { return config_.keep ? this : nullptr; }
   void destroy() override;
   pid_t process() const override { return child_ ? child_->pid() : 0; }
   std::vector<pid_t> vcpu_threads() const override { return vcpu_threads_; }
@@ -95,12 +98,17 @@ class QemuVm final : public Vm {
   void on_qmp_event(const std::string& event, const json& data);
   void on_part_ended();
   Status make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& console, Fd& qmp);
+  Status save(milliseconds patience) override;
+  Status resume_from(const ResumeFrom& from);
+  void end_stopped_guest();
 
   asio::io_context& io_;
   const QemuInstall qemu_;
   const VmConfig config_;
   Sink sink_;
-  Fd ram_;
+  Ram ram_;
+  Fd last_ram_;  // of a guest that ended, where its RAM went with its process
+  StateFiles state_;
   std::optional<Child> child_;
   std::unique_ptr<Qmp> qmp_;
   std::shared_ptr<Drain> console_, errors_;
@@ -108,8 +116,9 @@ class QemuVm final : public Vm {
   std::string last_words_;
   std::vector<pid_t> vcpu_threads_;
   std::optional<ExitStatus> exit_status_;
-  int open_parts_ = 0;   // child, console, stderr: Exited is told when all have ended
-  bool paused_ = false;  // by us
+  int open_parts_ = 0;    // child, console, stderr: Exited is told when all have ended
+  bool paused_ = false;   // by us
+  std::string shutdown_;  // told by QEMU
 };
 
 Status QemuVm::make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& console, Fd& qmp) {
@@ -117,11 +126,10 @@ Status QemuVm::make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& cons
     theirs.push_back(std::move(fd));
     return theirs.back().get();
   };
-  ram_.reset(::memfd_create("ktrial-ram", MFD_CLOEXEC));
-  if (!ram_) return fail_errno("memfd_create", errno);
-  if (::ftruncate(ram_.get(), static_cast<off_t>(config_.memory_mib) << 20) != 0)
-    return fail_errno("guest RAM of " + std::to_string(config_.memory_mib) + " MiB", errno);
-  wiring.ram_fd = ram_.get();
+  ram_ = KTRIAL_TRY(ram_for(config_));
+  state_ = KTRIAL_TRY(open_state_files(config_));
+  wiring.ram_fd = ram_.fd.get();
+  wiring.ram_shared = ram_.shared;
   // A pipe: QEMU's UART waits for room in it. Into a full socket it drops characters.
   int console_pipe[2];
   if (::pipe2(console_pipe, O_CLOEXEC) != 0) return fail_errno("pipe", errno);
@@ -179,7 +187,33 @@ Status QemuVm::start(Sink sink) {
   qmp_ = std::make_unique<Qmp>(
       io_, std::move(qmp),
       [this](const std::string& event, const json& data) { on_qmp_event(event, data); });
-  return {};
+  return config_.resume ? resume_from(*config_.resume) : Status{};
+}
+
+Status QemuVm::resume_from(const ResumeFrom& from) {
+  paused_ = true;  // what QEMU tells of a stop until then is our doing
+  auto resumed = resume_state(*qmp_, state_.resume.get(), from, ram_);
+  paused_ = from.stay_paused;
+  if (resumed || last_words_.empty()) return resumed;
+  Error error = std::move(resumed).error();
+  error.message += ": " + last_words_;
+  return std::unexpected(std::move(error));
+}
+
+Status QemuVm::save(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  return save_state(*qmp_, state_.keep.get(), !config_.keep->ram.empty(), patience);
+}
+
+// QEMU has stopped the vCPUs of a guest that ended, and waits for us.
+void QemuVm::end_stopped_guest() {
+  if (shutdown_ != "guest-shutdown") {
+    auto own = PrivatePages::open(child_->pid(), ram_.fd.get(), config_.memory_mib << 20);
+    if (own)
+      if (auto copy = copy_of_ram(ram_.fd.get(), config_.memory_mib << 20, **own))
+        last_ram_ = *std::move(copy);
+  }
+  qmp_->tell("quit");
 }
 
 void QemuVm::on_part_ended() {
@@ -190,7 +224,10 @@ void QemuVm::on_part_ended() {
 
 void QemuVm::on_qmp_event(const std::string& event, const json& data) {
   if (event == "SHUTDOWN") {
-    if (data.value("guest", false)) sink_(GuestShutdown{data.value("reason", "guest-shutdown")});
+    shutdown_ = data.value("reason", "guest-shutdown");
+    if (data.value("guest", false)) sink_(GuestShutdown{shutdown_});
+  } else if (event == "STOP" && !shutdown_.empty() && !ram_.shared) {
+    end_stopped_guest();
   } else if (auto stopped = stop_told_by(event, data, paused_)) {
     sink_(std::move(*stopped));
   }
@@ -235,14 +272,19 @@ Status QemuVm::resume(milliseconds patience) {
 }
 
 Result<GuestRam> QemuVm::ram(milliseconds patience) {
-  if (!ram_ || !qmp_) return fail(ErrorKind::environment, "the VM is not running");
-  if (!config_.share_ram)
+  if (!ram_.fd || !qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  const std::uint64_t bytes = config_.memory_mib << 20;
+  std::shared_ptr<const PrivatePages> own;
+  if (!ram_.shared && !last_ram_)
+    if (auto pages = PrivatePages::open(child_->pid(), ram_.fd.get(), bytes)) own = *pages;
+  const bool hidden = !ram_.shared && !last_ram_ && !own;
+  if (!config_.share_ram || hidden)
     return dump_ram([&](const auto& command, const json& arguments,
                         milliseconds wait) { return qmp_->execute(command, arguments, wait); },
-                    config_.memory_mib << 20, *config_.machine, patience);
-  Fd copy(::fcntl(ram_.get(), F_DUPFD_CLOEXEC, 3));
+                    bytes, *config_.machine, patience);
+  Fd copy(::fcntl((last_ram_ ? last_ram_ : ram_.fd).get(), F_DUPFD_CLOEXEC, 3));
   if (!copy) return fail_errno("guest RAM", errno);
-  return GuestRam{std::move(copy), config_.memory_mib << 20, config_.machine};
+  return GuestRam{std::move(copy), bytes, config_.machine, std::move(own)};
 }
 
 Status QemuVm::inject_nmi(milliseconds patience) {
@@ -268,7 +310,8 @@ void QemuVm::destroy() {
   errors_.reset();
   child_.reset();
   ports_.clear();
-  ram_.reset();
+  ram_ = {};
+  last_ram_.reset();
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 #include "harness/vm/qemu/qmp.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -48,6 +52,23 @@ struct Qmp::State : std::enable_shared_from_this<State> {
     outbox.push_back(message.dump() + "\n");
     if (outbox.size() == 1) write();
   }
+  // The descriptor goes with the line's bytes (unix(7), SCM_RIGHTS). Nothing else may be under way.
+  bool send_with(const std::string& line, int fd) {
+    iovec bytes{const_cast<char*>(line.data()), line.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+    return ::sendmsg(socket.native_handle(), &message, MSG_NOSIGNAL) ==
+           static_cast<ssize_t>(line.size());
+  }
   void write() {
     asio::async_write(socket, asio::buffer(outbox.front()),
                       [self = shared_from_this()](auto error, std::size_t) {
@@ -89,7 +110,23 @@ Result<json> Qmp::execute(const std::string& command, const json& arguments, Pat
   if (!arguments.is_null()) message["arguments"] = arguments;
   state_->waiting[id] = nullptr;
   state_->send(std::move(message));
+  return answer_to(id, command, patience);
+}
 
+Status Qmp::pass(const std::string& name, int fd, Patience patience) {
+  // A command that is answered: all before it was written.
+  KTRIAL_TRY(execute("query-status", nullptr, patience));
+  const std::uint64_t id = state_->next_id++;
+  const json arguments = {{"fdname", name}};
+  const json message = {{"execute", "getfd"}, {"id", id}, {"arguments", arguments}};
+  state_->waiting[id] = nullptr;
+  if (!state_->send_with(message.dump() + "\n", fd))
+    return fail_errno("a descriptor for QEMU's monitor", errno);
+  KTRIAL_TRY(answer_to(id, "getfd", patience));
+  return {};
+}
+
+Result<json> Qmp::answer_to(std::uint64_t id, const std::string& command, Patience patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (state_->waiting[id].is_null() && !state_->closed) {
     if (std::chrono::steady_clock::now() >= deadline) break;
@@ -106,6 +143,8 @@ Result<json> Qmp::execute(const std::string& command, const json& arguments, Pat
     return fail(ErrorKind::environment, command + ": " + error->value("desc", error->dump()));
   return answer.value("return", json::object());
 }
+
+void Qmp::tell(const std::string& command) { state_->send({{"execute", command}}); }
 
 Result<std::string> Qmp::human(const std::string& line, Patience patience) {
   json answer = KTRIAL_TRY(execute("human-monitor-command", {{"command-line", line}}, patience));

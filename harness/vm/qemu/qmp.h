@@ -29,10 +29,15 @@ class Qmp {
   // delivered meanwhile. A late answer is dropped.
   Result<nlohmann::json> execute(const std::string& command, const nlohmann::json& arguments,
                                  Patience patience);
+  // Gives QEMU a descriptor, which it then knows by that name (getfd). Ours stays open.
+  Status pass(const std::string& name, int fd, Patience patience);
+  // Sends a command and waits for nothing.
+  void tell(const std::string& command);
   // The human monitor's answer to `line`.
   Result<std::string> human(const std::string& line, Patience patience);
 
  private:
+  Result<nlohmann::json> answer_to(std::uint64_t id, const std::string& command, Patience patience);
   struct State;
   boost::asio::io_context& io_;
   std::shared_ptr<State> state_;

@@ -1,0 +1,60 @@
+#include "harness/trial/machine.h"
+
+#include "guest/wire/wire.h"
+#include "harness/trial/findings.h"
+
+namespace ktrial::trial {
+
+Limits limits_of(const Plan& plan) {
+  return {.boot = plan.timeouts.boot,
+          .first_output = plan.timeouts.first_output,
+          .heartbeat = plan.timeouts.heartbeat_silence,
+          .late = plan.timeouts.early.late,
+          .look_spacing = plan.timeouts.early.spacing,
+          .progress = plan.progress,
+          .settle = plan.timeouts.report_settle,
+          .aftermath = plan.timeouts.aftermath,
+          .total = plan.total,
+          .overcommit = plan.overcommit,
+          .fail_on = kinds_of(plan.spec.fail_on)};
+}
+
+vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
+  vm::ChannelDevice device = channel.device();
+  if (auto* serial = std::get_if<vm::VirtioSerialPorts>(&device))
+    serial->names.insert(serial->names.end(), plan.ports.begin(), plan.ports.end());
+  return {.name = "ktrial",
+          .kernel = plan.kernel.image,
+          .initrd = plan.initramfs,
+          .command_line = channel.guest_arguments() + " " + plan.command_line,
+          .cpus = static_cast<unsigned>(plan.spec.cpus),
+          .memory_mib = static_cast<std::uint64_t>(plan.spec.memory_mib),
+          .accel = plan.accel.accel,
+          .one_thread = plan.workload && plan.workload->patches_code,
+          .arch = plan.kernel.arch,
+          .machine = plan.kernel.arch->machine(plan.spec.machine),
+          .channel = std::move(device)};
+}
+
+vm::VmConfig template_machine(const Plan& plan, const channel::Channel& parking,
+                              const vm::SavedState& keep) {
+  vm::VmConfig config = cold_machine(plan, parking);
+  config.command_line = "ktrial.park=1 " + config.command_line;
+  config.socket_for_plug = config.machine->plugs;
+  config.keep = keep;
+  return config;
+}
+
+vm::VmConfig warm_machine(const Plan& plan, const channel::Channel& channel,
+                          const vm::SavedState& from) {
+  vm::VmConfig config = cold_machine(plan, channel);
+  config.socket_for_plug = config.machine->plugs;
+  config.resume = vm::ResumeFrom{.state = from, .patience = plan.timeouts.clone_answer};
+  if (auto* device = std::get_if<vm::VhostUserVsockDevice>(&config.channel)) {
+    config.resume->plug = *device;
+    config.channel = vm::VirtioSerialPorts{{wire::kControlName, wire::kBeatName}};
+  }
+  return config;
+}
+
+}  // namespace ktrial::trial
