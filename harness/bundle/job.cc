@@ -44,8 +44,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   // All of it: what is added there must be decided upon here.
   const auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
                duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
-               accel, vmm, connect, channel, machine, append, command, root, cwd, env, shares,
-               input, axes] = spec;
+               accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
+               keep_machine, command, root, cwd, env, shares, input, axes] = spec;
   spec::TrialSpec out;
   out.workload = workload;
   out.parameters = parameters;
@@ -65,7 +65,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   out.root = root;
   out.cwd = cwd;
   out.env = env;
-  // Paths of the host on which it ran: `shares` and `input` are none of the guest's part.
+  // How it is started is this host's to decide. Paths of the host on which it ran: `shares` and
+  // `input` are none of the guest's part.
   return out;
 }
 
