@@ -17,7 +17,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-mail::Understanding read(const std::string& text) {
+mail::Understanding understood(const std::string& text) {
   mail::Reader reader;
   reader.begin("x.txt");
   reader.feed(text);
@@ -25,7 +25,7 @@ mail::Understanding read(const std::string& text) {
 }
 
 // Experiments with one workload, "spin", that takes "fault".
-Experiment design_of(const mail::Understanding& report, const Lab& lab = {}) {
+Experiment designed(const mail::Understanding& report, const Lab& lab = {}) {
   static std::vector<spec::HintedWorkload> workloads = [] {
     std::vector<spec::HintedWorkload> out(1);
     out[0] = {.info = {.name = "spin", .stresses = {"spinning"}}, .touches = {"spin_for_ever"}};
@@ -67,8 +67,8 @@ Search search_of(const Experiment& experiment, Outcome outcome) {
 
 // As `git bisect run ktrial reproduce MAIL --kernel .` takes it: bad, good, skip.
 TEST(ExitStatusTest, IsWhatGitBisectRunUnderstands) {
-  const auto report = read("The guest hangs in spin_for_ever.\n");
-  const auto experiment = design_of(report);
+  const auto report = understood("The guest hangs in spin_for_ever.\n");
+  const auto experiment = designed(report);
   for (const auto& [outcome, status] :
        {std::pair(Outcome::fail, 1), {Outcome::pass, 0}, {Outcome::inconclusive, 125}}) {
     const Search found = search_of(experiment, outcome);
@@ -77,8 +77,8 @@ TEST(ExitStatusTest, IsWhatGitBisectRunUnderstands) {
 }
 
 TEST(ExitStatusTest, OfAFixIsWhetherItHelps) {
-  const auto report = read("The guest hangs in spin_for_ever.\n");
-  const auto experiment = design_of(report);
+  const auto report = understood("The guest hangs in spin_for_ever.\n");
+  const auto experiment = designed(report);
   const Search found = search_of(experiment, Outcome::fail);
   using enum FixEnd;
   for (const auto& [end, status] :
@@ -101,8 +101,9 @@ TEST(ExitStatusTest, OfAFixIsWhetherItHelps) {
 }
 
 TEST(LikelyTest, AReportWithoutAPlaceIsReproducedLikely) {
-  const auto report = read("Subject: the guest hangs\n\nNothing is printed; spin_for_ever runs.\n");
-  const auto experiment = design_of(report);
+  const auto report =
+      understood("Subject: the guest hangs\n\nNothing is printed; spin_for_ever runs.\n");
+  const auto experiment = designed(report);
   const Search found = search_of(experiment, Outcome::fail);
   const Story story{.report = report, .experiment = experiment, .search = &found};
   EXPECT_TRUE(result_text(story).starts_with("LIKELY REPRODUCED  INFO: silent stall"))
@@ -127,9 +128,9 @@ TEST(ConfigTest, DifferencesAreNamed) {
 }
 
 TEST(ConfigTest, WhatTheChosenKernelLacksIsTold) {
-  const auto report = read("It hangs in spin_for_ever, with CONFIG_KASAN=y set.\n");
+  const auto report = understood("It hangs in spin_for_ever, with CONFIG_KASAN=y set.\n");
   const auto with = [&](std::optional<std::string> config) {
-    return design_of(report, {.config_of = [=](const std::string&) { return config; }});
+    return designed(report, {.config_of = [=](const std::string&) { return config; }});
   };
   EXPECT_THAT(with("CONFIG_X=y\n").kernel.differs, ElementsAre("it has no CONFIG_KASAN=y"));
   EXPECT_THAT(with("CONFIG_KASAN=y\n").kernel.differs, ElementsAre());
@@ -137,16 +138,17 @@ TEST(ConfigTest, WhatTheChosenKernelLacksIsTold) {
 }
 
 TEST(CommandsTest, WhatIsNotRunIsTold) {
-  const auto report = read(
+  const auto report = understood(
       "It hangs in spin_for_ever. To reproduce:\n\n"
       "    for i in 1 2; do ip netns add x$i; done\n");
-  EXPECT_THAT(design_of(report).notes,
+  EXPECT_THAT(designed(report).notes,
               Contains(HasSubstr("-- sh -c 'for i in 1 2; do ip netns add x$i; done'")));
-  const auto plain = read("It hangs in spin_for_ever:\n\n    stress-ng --fork 4\n");
-  EXPECT_THAT(design_of(plain).notes, Contains(HasSubstr("-- stress-ng --fork 4")));
+  const auto plain = understood("It hangs in spin_for_ever:\n\n    stress-ng --fork 4\n");
+  EXPECT_THAT(designed(plain).notes, Contains(HasSubstr("-- stress-ng --fork 4")));
   // What a workload does for it is run.
-  const auto known = read("spin_for_ever hangs:\n\n    insmod ktrial_inject.ko fault=stall\n");
-  EXPECT_THAT(design_of(known).notes, Not(Contains(HasSubstr("not run here"))));
+  const auto known =
+      understood("spin_for_ever hangs:\n\n    insmod ktrial_inject.ko fault=stall\n");
+  EXPECT_THAT(designed(known).notes, Not(Contains(HasSubstr("not run here"))));
 }
 
 }  // namespace

@@ -14,18 +14,18 @@
 namespace ktrial::vm {
 namespace {
 
-constexpr std::uint64_t kPage = 4096, kBytes = 64 * kPage;
+constexpr std::uint64_t kPage = 4096, kRamBytes = 64 * kPage;
 
 class PrivatePagesTest : public testing::Test {
  protected:
   PrivatePagesTest() : file_(::memfd_create("test", MFD_CLOEXEC)) {
-    EXPECT_EQ(::ftruncate(file_.get(), kBytes), 0);
+    EXPECT_EQ(::ftruncate(file_.get(), kRamBytes), 0);
     put(1 * kPage, "template");
     put(40 * kPage, "as it was");
     map_ = static_cast<char*>(
-        ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file_.get(), 0));
+        ::mmap(nullptr, kRamBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file_.get(), 0));
   }
-  ~PrivatePagesTest() override { ::munmap(map_, kBytes); }
+  ~PrivatePagesTest() override { ::munmap(map_, kRamBytes); }
   void put(std::uint64_t at, const std::string& text) {
     EXPECT_EQ(::pwrite(file_.get(), text.data(), text.size(), static_cast<off_t>(at)),
               static_cast<ssize_t>(text.size()));
@@ -35,7 +35,7 @@ class PrivatePagesTest : public testing::Test {
     EXPECT_EQ(::pread(fd, out.data(), size, static_cast<off_t>(at)), static_cast<ssize_t>(size));
     return out;
   }
-  auto pages() { return PrivatePages::open(::getpid(), file_.get(), kBytes); }
+  auto pages() { return PrivatePages::open(::getpid(), file_.get(), kRamBytes); }
   Fd file_;
   char* map_ = nullptr;
 };
@@ -62,14 +62,14 @@ TEST_F(PrivatePagesTest, ACopyIsWholeAndLeavesTheFileAlone) {
   strcpy(map_ + 40 * kPage, "changed!");
   const auto own = pages();
   ASSERT_TRUE(own);
-  const auto copy = copy_of_ram(file_.get(), kBytes, **own);
+  const auto copy = copy_of_ram(file_.get(), kRamBytes, **own);
   ASSERT_TRUE(copy) << copy.error().message;
   EXPECT_EQ(get(copy->get(), 40 * kPage, 8), "changed!");
   EXPECT_EQ(get(copy->get(), 1 * kPage, 8), "template");
   EXPECT_EQ(get(file_.get(), 40 * kPage, 9), "as it was");
   struct stat info{};
   ASSERT_EQ(::fstat(copy->get(), &info), 0);
-  EXPECT_EQ(static_cast<std::uint64_t>(info.st_size), kBytes);
+  EXPECT_EQ(static_cast<std::uint64_t>(info.st_size), kRamBytes);
   EXPECT_LE(info.st_blocks, 4 * 8) << "sparse, as the file is";
 }
 
