@@ -11,8 +11,8 @@ namespace {
 
 const RE2& pattern(const char* text) { return *new RE2(text); }
 
-// One alternative per family; a whole symbol must match. Only what infrastructure.inc does not hold:
-// names of other versions and of assembly, and helpers that stand in a subsystem's own files.
+// One alternative per family; a whole symbol must match. Only what infrastructure.inc does not
+// hold: names of other versions and of assembly, and helpers that stand in a subsystem's own files.
 const RE2& report_functions() {
   // clang-format off
   static const RE2& re = pattern(

@@ -93,7 +93,7 @@ TEST_F(TemplateStoreTest, WhatAMakerLeftThatWasKilledGoes) {
 }
 
 TEST_F(TemplateStoreTest, TheLeastUsedMakesRoom) {
-  room_ = 3 * kRam;
+  room_ = 4 * kRam;
   auto store = open();
   ASSERT_TRUE(store);
   for (const char* key : {"a", "b"}) make(*store, key);

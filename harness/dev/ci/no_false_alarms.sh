@@ -11,12 +11,11 @@ shift
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 failed=0
 quiet() {
-  if found=$("$ktrial" analyze --exit-code --summary "$@"); then
-    echo "no report: $*"
-  else
-    printf 'false alarm: %s\n%s\n' "$*" "$found" >&2
-    failed=1
-  fi
+  found=$("$ktrial" analyze --summary "$@")  # a document may well show a test that fails
+  case $found in
+    "0 reports "*) echo "no report: $*" ;;
+    *) printf 'false alarm: %s\n%s\n' "$*" "$found" >&2; failed=1 ;;
+  esac
 }
 history=$(mktemp)
 trap 'rm -f "$history"' EXIT
