@@ -59,7 +59,8 @@ Status rewrite(const fs::path& file, archive* out, const fs::path& to,
   const Reading in = KTRIAL_TRY(open_tarball(file));
   if (archive_write_open_filename(out, to.c_str()) != ARCHIVE_OK ||
       (first != nullptr && archive_write_header(out, first) != ARCHIVE_OK))
-    return fail(ErrorKind::environment, "write " + to.string());
+    return fail(ErrorKind::environment,
+                "write " + to.string() + ": " + std::string(archive_error_string(out)));
   archive_entry* entry = nullptr;
   for (;;) {
     const int status = archive_read_next_header(in.get(), &entry);
@@ -85,6 +86,7 @@ Status to_cpio(const fs::path& tarball, const fs::path& to) {
   const OneEntry top(archive_entry_new(), archive_entry_free);
   archive_entry_set_pathname(top.get(), kTree + 1);
   archive_entry_set_mode(top.get(), AE_IFDIR | 0755);
+  archive_entry_set_size(top.get(), 0);  // newc writes none without
   const auto adapt = [](archive_entry* entry) {
     const std::string name =
         fs::path("/" + std::string(archive_entry_pathname(entry))).lexically_normal().string();
@@ -227,7 +229,7 @@ Result<fs::path> debian_tarball(const std::string& suite, const Query& query) {
   constexpr char kPackages[] =
       "bash,busybox,procps,iproute2,util-linux,python3-minimal,kmod,strace,perl,jq,ethtool,libc-"
       "bin";
-  if (suite.empty() ||
+  if (suite.empty() || suite.front() < 'a' || suite.front() > 'z' ||
       suite.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") != suite.npos)
     return usage_error("root: debian:" + suite + " is no suite", "debian:bookworm");
   return cached(query.cache, "debian-" + suite + ".tar", [&](const fs::path& to) -> Status {
