@@ -35,7 +35,8 @@ TEST_F(SubtestsE2eTest, KunitOnTheConsoleAndIgtCountToo) {
   REQUIRE_KERNEL(kKernel);
   const auto kunit = run_script(
       "{ echo KTAP version 1; echo 1..1; echo '    # Subtest: list'; echo '    1..1';"
-      " echo '    ok 1 init'; echo ok 1 list; } | while IFS= read -r line; do echo \"$line\"; done >"
+      " echo '    ok 1 init'; echo ok 1 list; } | while IFS= read -r line; do echo \"$line\"; done "
+      ">"
       " /dev/kmsg\n");
   EXPECT_EQ(kunit.exit, 0) << kunit.err;
   const auto igt = run_script(
