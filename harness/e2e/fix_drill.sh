@@ -53,9 +53,9 @@ END
   command git -C "$tree" init -q -b main
   commit "sched: mm_cid"
   git tag broken
-  sed -i 's/spins/spins, but not for long/' "$tree/kernel/mm_cid.c"
+  echo '/* It spins, but not for long. */' >"$tree/include/linux/kernel.h"
   git diff >"$work/helps-nothing.patch"
-  git checkout -q kernel/mm_cid.c
+  git checkout -q include/linux/kernel.h
   sed -i 's/may_wait/never_waits/' "$tree/kernel/mm_cid.c"
   commit "sched: mm_cid: do not wait"
   git tag mended
