@@ -78,16 +78,17 @@ void Folding::learn(std::string_view line) {
 // No line of this text has a blank beyond the margin of mail: whatever was longer was broken.
 // Unless nothing was longer: then no line goes on, and waiting for it would read a whole log line
 // by line.
+bool Folding::refuted() const { return tries_ >= kEnoughTries && joins_ * kOneIn < tries_; }
+
 bool Folding::narrow() const {
-  const bool refuted = tries_ >= kEnoughTries && joins_ * kOneIn < tries_;
   return lines_ >= kEnoughLines && last_blank_ <= kMaxMargin && last_blank_ >= kMinMargin &&
-         !refuted;
+         !refuted();
 }
 
 // Nothing was ever wider than this line, and others were as wide, or it is as wide as most
 // terminals are.
 bool Folding::fills_terminal(std::string_view line) const {
-  if (line.size() < widest_ || line.size() > kMaxBroken) return false;
+  if (line.size() < widest_ || line.size() > kMaxBroken || refuted()) return false;
   return line.size() == kMaxMargin || (line.size() == widest_ && full_ >= 3 && widest_ % 4 == 0);
 }
 
@@ -153,7 +154,7 @@ bool Folding::adds(std::string_view next, std::uint64_t number) {
 }
 
 std::vector<Folding::Part> Folding::take() {
-  if (narrow()) {
+  if (!parts_.empty() && (narrow() || fills_terminal(parts_.front().text))) {
     ++tries_;
     joins_ += parts_.size() > 1;
   }

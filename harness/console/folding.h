@@ -36,6 +36,7 @@ class Folding {
   bool joined() const { return joined_; }
 
  private:
+  bool refuted() const;
   bool narrow() const;
   bool fills_terminal(std::string_view line) const;
   bool may_wait(std::string_view line) const;

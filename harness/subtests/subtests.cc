@@ -1,6 +1,7 @@
 #include "harness/subtests/subtests.h"
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -26,9 +27,17 @@ void tell_apart(std::vector<Subtest>& tests) {
   }
 }
 
+// Whether a document may begin in `text`; most of a console has none of this.
+bool may_begin(std::string_view text) {
+  for (const std::string_view mark : {"TAP version", "IGT-Version"})
+    if (::memmem(text.data(), text.size(), mark.data(), mark.size()) != nullptr) return true;
+  return false;
+}
+
 }  // namespace
 
 struct Parser::State {
+  static constexpr std::size_t kBlock = 4096;    // looked at as a whole, where nothing has begun
   static constexpr std::size_t kMaxLine = 4096;  // the rest of a longer line is not looked at
 
   explicit State(Source from) : source(from) {}
@@ -68,6 +77,14 @@ Parser& Parser::operator=(Parser&&) noexcept = default;
 void Parser::feed(std::string_view bytes) {
   State& s = *state_;
   while (!bytes.empty()) {
+    if (s.source == Source::saved_log && s.format == Format::none && s.partial.empty()) {
+      const std::string_view lines =
+          bytes.substr(0, bytes.substr(0, State::kBlock).rfind('\n') + 1);
+      if (!lines.empty() && !may_begin(lines)) {
+        bytes.remove_prefix(lines.size());
+        continue;
+      }
+    }
     const std::size_t end = std::min(bytes.find('\n'), bytes.size());
     if (s.partial.size() < State::kMaxLine)
       s.partial += bytes.substr(0, std::min(end, State::kMaxLine - s.partial.size()));
