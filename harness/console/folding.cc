@@ -75,11 +75,11 @@ void Folding::learn(std::string_view line) {
   if (blank != line.npos) last_blank_ = std::max(last_blank_, blank);
 }
 
-// No line of this text has a blank beyond the margin of mail: whatever was longer was broken.
-// Unless nothing was longer: then no line goes on, and waiting for it would read a whole log line
-// by line.
+// Lines that could go on do not: the text was never broken, and waiting for what goes on would read
+// a whole log line by line.
 bool Folding::refuted() const { return tries_ >= kEnoughTries && joins_ * kOneIn < tries_; }
 
+// No line of this text has a blank beyond the margin of mail: whatever was longer was broken.
 bool Folding::narrow() const {
   return lines_ >= kEnoughLines && last_blank_ <= kMaxMargin && last_blank_ >= kMinMargin &&
          !refuted();

@@ -6,10 +6,6 @@ namespace ktrial::subtests {
 
 namespace {
 
-std::string shortened(std::string_view text, std::size_t limit) {
-  return std::string(text.substr(0, limit));
-}
-
 std::optional<Result> result_of(std::string_view word) {
   if (word == "SUCCESS") return Result::pass;
   if (word == "SKIP") return Result::skip;
@@ -36,14 +32,14 @@ void Igt::end_dynamic(std::string_view name, Result result, std::optional<double
   dynamic_.clear();
   had_dynamic_ = true;
   bad_dynamic_ = bad_dynamic_ || is_bad(result);
-  keep({shortened(subtest_ + "/" + std::string(name), kMaxName), result, "", seconds});
+  keep({cut(subtest_ + "/" + std::string(name), kMaxName), result, "", seconds});
 }
 
 void Igt::end_subtest(std::string_view name, Result result, std::optional<double> seconds) {
   subtest_.clear();
   // Of one with dynamic subtests only these count, unless it fails where none of them did.
   if (!had_dynamic_ || (is_bad(result) && !bad_dynamic_))
-    keep({shortened(name, kMaxName), result, "", seconds});
+    keep({cut(name, kMaxName), result, "", seconds});
   had_dynamic_ = bad_dynamic_ = false;
 }
 
@@ -55,7 +51,7 @@ void Igt::line(std::string_view line) {
       *new RE2(R"(Test (?:requirement not met|assertion failure).*|.*Failed assertion: .*)");
   std::string_view kind, name, word, took;
   if (full_match(line, start, &kind, &name)) {
-    (kind.empty() ? subtest_ : dynamic_) = shortened(name, kMaxName);
+    (kind.empty() ? subtest_ : dynamic_) = cut(name, kMaxName);
     if (kind.empty()) had_dynamic_ = bad_dynamic_ = false;
   } else if (full_match(line, end, &kind, &name, &word, &took)) {
     const Result result = *result_of(word);
@@ -67,7 +63,7 @@ void Igt::line(std::string_view line) {
     else
       end_subtest(name.empty() ? "test" : name, result, time);
   } else if (full_match(line, why)) {
-    why_ = shortened(line, kMaxReason);
+    why_ = cut(line, kMaxReason);
   }
 }
 
@@ -76,8 +72,7 @@ void Igt::add_to(Summary& summary) const {
   summary.not_kept += not_kept_;
   const std::string open = dynamic_.empty() ? subtest_ : subtest_ + "/" + dynamic_;
   if (!open.empty())
-    summary.tests.push_back(
-        {shortened(open, kMaxName), Result::crash, "it began and never ended", {}});
+    summary.tests.push_back({cut(open, kMaxName), Result::crash, "it began and never ended", {}});
 }
 
 }  // namespace ktrial::subtests

@@ -33,5 +33,8 @@ struct Summary {
 };
 
 inline constexpr std::size_t kMaxTests = 20000, kMaxName = 256, kMaxReason = 512;
+inline std::string cut(std::string_view text, std::size_t limit) {
+  return std::string(text.substr(0, limit));
+}
 
 }  // namespace ktrial::subtests

@@ -14,10 +14,6 @@ namespace {
 constexpr std::size_t kMaxLevels = 16;
 constexpr std::size_t kMaxPlan = 1'000'000;
 
-std::string cut(std::string_view text, std::size_t limit) {
-  return std::string(text.substr(0, limit));
-}
-
 bool is_tap(std::string_view text) {
   static const RE2& re = *new RE2(R"((not )?ok\b.*|1\.\.\d.*|K?TAP version \d.*|Bail out!.*)");
   return full_match(text, re);
