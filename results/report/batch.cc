@@ -9,11 +9,6 @@
 namespace ktrial::results {
 namespace {
 
-std::size_t count(const RunRecord& run, Outcome outcome) {
-  return static_cast<std::size_t>(std::ranges::count(
-      run.trials, outcome, [](const TrialRecord& trial) { return trial.verdict.outcome; }));
-}
-
 // "3/0/1": passed, failed, inconclusive.
 std::string counts(const RunRecord& run) {
   return std::to_string(count(run, Outcome::pass)) + "/" +

@@ -91,21 +91,16 @@ const TrialRecord* telling_trial(const RunRecord& run) {
   return it == run.trials.end() ? nullptr : &*it;
 }
 
-std::size_t count_of(const RunRecord& run, Outcome outcome) {
-  return static_cast<std::size_t>(std::ranges::count(
-      run.trials, outcome, [](const TrialRecord& trial) { return trial.verdict.outcome; }));
-}
-
 std::string frequency_of(const RunRecord& run, const MailOptions& options) {
   const std::size_t failed =
       static_cast<std::size_t>(std::ranges::count_if(run.trials, [&](const TrialRecord& trial) {
         return trial.verdict.outcome == Outcome::fail &&
                trial.verdict.signature == run.verdict.signature;
       }));
-  const std::size_t judged = count_of(run, Outcome::pass) + count_of(run, Outcome::fail);
+  const std::size_t judged = count(run, Outcome::pass) + count(run, Outcome::fail);
   std::string out = std::to_string(failed) + " of " + counted(judged, "trial");
   if (options.rate) out += "; the true rate is " + interval_text(*options.rate, options.confidence);
-  if (const std::size_t odd = count_of(run, Outcome::inconclusive); odd > 0)
+  if (const std::size_t odd = count(run, Outcome::inconclusive); odd > 0)
     out += "; " + std::to_string(odd) + " more could not be judged";
   return out;
 }
@@ -130,8 +125,8 @@ std::string run_mail(const RunRecord& run, const MailOptions& options) {
   letter.field("workload", workload_of(run.spec));
   letter.field(failed ? "how often" : "trials",
                failed ? frequency_of(run, options)
-                      : counted(count_of(run, Outcome::pass), "pass") + ", " +
-                            std::to_string(count_of(run, Outcome::inconclusive)) + " not judged");
+                      : counted(count(run, Outcome::pass), "pass") + ", " +
+                            std::to_string(count(run, Outcome::inconclusive)) + " not judged");
   letter.field("culprit", run.verdict.culprit);
   letter.field("signature", run.verdict.signature);
   letter.field("because", run.verdict.reason);

@@ -20,11 +20,6 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-std::size_t count(const RunRecord& run, Outcome outcome) {
-  return static_cast<std::size_t>(std::ranges::count(
-      run.trials, outcome, [](const TrialRecord& trial) { return trial.verdict.outcome; }));
-}
-
 // "  key        value\n", nothing for an empty value.
 void field(std::string& out, std::string_view key, const std::string& value, bool color) {
   if (value.empty()) return;

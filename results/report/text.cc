@@ -72,6 +72,11 @@ std::string inked(std::string_view text, Ink ink, bool color) {
   return std::string("\x1b[") + kCodes[static_cast<int>(ink)] + "m" + std::string(text) + "\x1b[0m";
 }
 
+std::size_t count(const RunRecord& run, Outcome outcome) {
+  return static_cast<std::size_t>(std::ranges::count(
+      run.trials, outcome, [](const TrialRecord& trial) { return trial.verdict.outcome; }));
+}
+
 Ink ink_of(Outcome outcome) {
   switch (outcome) {
     case Outcome::pass:

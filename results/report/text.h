@@ -14,6 +14,9 @@ std::string printable(std::string_view text);
 // argv as a POSIX shell reads it back.
 std::string shell_quoted(const std::vector<std::string>& argv);
 
+// Trials of the run that ended so.
+std::size_t count(const RunRecord& run, Outcome outcome);
+
 enum class Ink { bold, dim, good, bad, unsure };
 std::string inked(std::string_view text, Ink ink, bool color);
 Ink ink_of(Outcome outcome);
