@@ -49,6 +49,20 @@ function(ktrial_library name)
   endif()
 endfunction()
 
+# ktrial_guest_program(NAME SOURCES...): static, and without the harness's libraries and flags: a
+# sanitizer run checks the harness.
+function(ktrial_guest_program name)
+  add_executable(${name} ${ARGN})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wshadow -O2 -g0 -fno-pie
+    -ffunction-sections -fdata-sections)
+  target_link_options(${name} PRIVATE -static -s -Wl,--gc-sections)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF  # small
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/share/ktrial/guest)
+  add_dependencies(program ${name})
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_DATADIR}/ktrial/guest)
+endfunction()
+
 # Where tests find the source tree and the build. In a header, not among the flags: a
 # compiler cache then serves any checkout with all files that do not include it.
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/test_paths.h CONTENT

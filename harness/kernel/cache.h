@@ -11,11 +11,18 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "harness/base/result.h"
 
 namespace ktrial::kernel {
+
+// What cannot be looked at counts as not there.
+inline bool has_path(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
 
 struct CacheEntry {
   std::filesystem::path path;

@@ -14,10 +14,6 @@ namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
 
-bool has_path(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
 bool has_directory(const fs::path& path) {
   std::error_code error;
   return fs::is_directory(path, error);

@@ -28,11 +28,6 @@ constexpr const char* kTools[] = {"make", "flex", "bison", "bc", "ld"};
 constexpr const char* kToolPackages =
     "apt-get install bc binutils bison flex gcc libelf-dev libssl-dev make";
 
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
-
 Status create(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
@@ -68,15 +63,15 @@ class Build {
     compiler_version_ = KTRIAL_TRY(compiler_version());
     const std::string tree_hash = KTRIAL_TRY(git_.tree_hash(commit_));
     KTRIAL_TRY(name_places(tree_hash));
-    if (is_there(entry_)) return done(true);
+    if (has_path(entry_)) return done(true);
     for (const fs::path& used : {objects_, source_})
-      if (is_there(used)) mark_used(used);
+      if (has_path(used)) mark_used(used);
 
     KTRIAL_TRY(create(log_.parent_path()));
     KTRIAL_TRY(create(objects_.parent_path()));
     KTRIAL_TRY(create(source_.parent_path()));
     lock_.emplace(KTRIAL_TRY(FileLock::acquire(source_.string() + ".lock", request_.stop)));
-    if (is_there(entry_)) return done(true);  // whoever had the lock built it
+    if (has_path(entry_)) return done(true);  // whoever had the lock built it
     KTRIAL_TRY(require_tools());
     tell("sources");
     KTRIAL_TRY(git_.export_to(source_, commit_));
@@ -129,9 +124,9 @@ class Build {
   // object behind that make takes for a whole one.
   Status open_objects() {
     std::error_code error;
-    if (is_there(marker())) fs::remove_all(objects_, error);
+    if (has_path(marker())) fs::remove_all(objects_, error);
     if (error) return fail_errno("remove " + objects_.string(), error.value());
-    from_scratch_ = !is_there(objects_ / ".config");
+    from_scratch_ = !has_path(objects_ / ".config");
     expected_ = read_number(count_file());
     KTRIAL_TRY(create(objects_));
     fs::remove(log_, error);
