@@ -30,8 +30,6 @@ std::optional<unsigned> vcpu_of(const std::string& comm) {
   return std::nullopt;
 }
 
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
-
 }  // namespace
 
 Clocks read_clocks() {
@@ -81,12 +79,12 @@ HostEvidence HostWatch::since(Clock::time_point from) const {
   auto first = readings_.begin();
   for (auto it = readings_.begin(); it != readings_.end() && it->at <= from; ++it) first = it;
   const Reading& last = readings_.back();
-  out.window_s = seconds(last.at - first->at);
+  out.window_s = in_seconds(last.at - first->at);
   for (auto it = first; it != readings_.end(); ++it) {
     out.pressure = std::max(out.pressure, it->pressure);
     if (it == first) continue;
     const Reading& before = *std::prev(it);
-    const double gap = seconds(it->at - before.at);
+    const double gap = in_seconds(it->at - before.at);
     if (before.threads.empty()) out.unborn_s += it->main_waited_s - before.main_waited_s;
     if (it->stopped && before.stopped) out.stopped_s += gap;
     // A second of lateness is ordinary on a loaded host; more means that we were off.
@@ -120,7 +118,7 @@ double HostWatch::lost_s(Clock::time_point from, int cpu) const {
 void HostWatch::compare(const Reading& before, const Reading& after,
                         std::vector<HostTrouble>& out) {
   constexpr double kMuch = .1;  // of the time: less is any host's noise
-  const double gap = seconds(after.at - before.at);
+  const double gap = in_seconds(after.at - before.at);
   const auto add = [&](int cpu, std::string what) {
     out.push_back({before.at, after.at, cpu, std::move(what)});
   };

@@ -18,6 +18,8 @@ class Clock {
   virtual void wait(time_point deadline) = 0;
 };
 
+inline double in_seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
 // The host's steady clock; what happens arrives in one io_context, which must outlive it.
 class SteadyClock final : public Clock {
  public:

@@ -4,16 +4,12 @@
 
 #include <random>
 
+#include "harness/bisect/fake_row.h"
+
 namespace ktrial::bisect {
 namespace {
 
 using Index = CommitGraph::Index;
-
-CommitGraph row_of(int commits) {
-  std::vector<CommitInfo> row;
-  for (int i = 0; i < commits; ++i) row.push_back({"v" + std::to_string(i)});
-  return *CommitGraph::linear(std::move(row), "old");
-}
 
 Counts runs(int fails, int passes) {
   return {.fails = fails, .passes = passes, .exposure_millionths = passes * 1'000'000LL};

@@ -5,16 +5,12 @@
 #include <functional>
 #include <random>
 
+#include "harness/bisect/fake_row.h"
+
 namespace ktrial::bisect {
 namespace {
 
 using Index = CommitGraph::Index;
-
-CommitGraph commits_in_a_row(int commits) {
-  std::vector<CommitInfo> row;
-  for (int i = 0; i < commits; ++i) row.push_back({"v" + std::to_string(i)});
-  return *CommitGraph::linear(std::move(row), "old");
-}
 
 Counts one(bool failed) {
   return failed ? Counts{.fails = 1} : Counts{.passes = 1, .exposure_millionths = 1'000'000};
@@ -48,7 +44,7 @@ struct Play {
 };
 
 TEST(EngineTest, FindsASureBugInAboutAsManyBuildsAsHalvings) {
-  const CommitGraph graph = commits_in_a_row(256);
+  const CommitGraph graph = row_of(256);
   Engine engine = *Engine::create(graph, {});
   Play play{[](Index i) { return i >= 77 ? 1.0 : 0.0; }};
   const Step step = play.to_the_end(engine);
@@ -62,7 +58,7 @@ TEST(EngineTest, FindsASureBugInAboutAsManyBuildsAsHalvings) {
 }
 
 TEST(EngineTest, FindsTheFixTheOtherWayRound) {
-  const CommitGraph graph = commits_in_a_row(100);
+  const CommitGraph graph = row_of(100);
   Engine engine = *Engine::create(graph, {.direction = Direction::fix});
   Play play{[](Index i) { return i >= 60 && i < 100 ? 0.0 : 0.8; }};  // 100: the old end
   const Step step = play.to_the_end(engine);
@@ -91,7 +87,7 @@ TEST(EngineTest, FindsEveryCulpritOfAHistoryWithMerges) {
 }
 
 TEST(EngineTest, ListsWhatSkippedCommitsHide) {
-  const CommitGraph graph = commits_in_a_row(64);
+  const CommitGraph graph = row_of(64);
   Engine engine = *Engine::create(graph, {});
   Play play{[](Index i) { return i >= 32 ? 1.0 : 0.0; },
             [](Index i) { return i >= 30 && i <= 33; }};
@@ -102,7 +98,7 @@ TEST(EngineTest, ListsWhatSkippedCommitsHide) {
 }
 
 TEST(EngineTest, ASkippedNeighbourDoesNotStopTheSearch) {
-  const CommitGraph graph = commits_in_a_row(64);
+  const CommitGraph graph = row_of(64);
   Engine engine = *Engine::create(graph, {});
   Play play{[](Index i) { return i >= 40 ? 0.7 : 0.0; },
             [](Index i) { return i >= 28 && i <= 36; }};
@@ -112,7 +108,7 @@ TEST(EngineTest, ASkippedNeighbourDoesNotStopTheSearch) {
 }
 
 TEST(EngineTest, SaysThatBothEndsPass) {
-  const CommitGraph graph = commits_in_a_row(8);
+  const CommitGraph graph = row_of(8);
   Engine engine = *Engine::create(graph, {.failing_end_max_runs = 25});
   Play play{[](Index) { return 0.0; }};
   const Step step = play.to_the_end(engine);
@@ -122,7 +118,7 @@ TEST(EngineTest, SaysThatBothEndsPass) {
 }
 
 TEST(EngineTest, SaysThatBothEndsFail) {
-  const CommitGraph graph = commits_in_a_row(8);
+  const CommitGraph graph = row_of(8);
   Engine engine = *Engine::create(graph, {.clean_end_runs = 10});
   Play play{[](Index) { return 0.9; }};
   const Step step = play.to_the_end(engine);
@@ -131,7 +127,7 @@ TEST(EngineTest, SaysThatBothEndsFail) {
 }
 
 TEST(EngineTest, StopsWhenTheBudgetCannotReachTheConfidence) {
-  const CommitGraph graph = commits_in_a_row(1024);
+  const CommitGraph graph = row_of(1024);
   Engine engine =
       *Engine::create(graph, {.rates = {0.05, 0.0}, .failing_end_fails = 0, .max_runs = 100});
   const Step step = engine.next();
@@ -147,7 +143,7 @@ TEST(EngineTest, StopsWhenTheBudgetCannotReachTheConfidence) {
 }
 
 TEST(EngineTest, TheBudgetHoldsForTheEndsAndTheConfirmationToo) {
-  const CommitGraph graph = commits_in_a_row(8);
+  const CommitGraph graph = row_of(8);
   Engine engine = *Engine::create(graph, {.max_runs = 4});
   const Step step = engine.next();
   ASSERT_TRUE(std::holds_alternative<TestCommit>(step));
@@ -175,7 +171,7 @@ TEST(EngineTest, TheBudgetHoldsForTheEndsAndTheConfirmationToo) {
 
 // Background fails at good commits mislead for a while only: one fail is not believed at once.
 TEST(EngineTest, OneFailDoesNotMakeACulpritWhenTheBackgroundIsUnknown) {
-  const CommitGraph graph = commits_in_a_row(256);
+  const CommitGraph graph = row_of(256);
   Engine engine = *Engine::create(graph, {});
   Play play{[](Index i) { return i >= 100 ? 0.9 : 0.02; }};
   const Step step = play.to_the_end(engine);
@@ -184,7 +180,7 @@ TEST(EngineTest, OneFailDoesNotMakeACulpritWhenTheBackgroundIsUnknown) {
 }
 
 TEST(EngineTest, SpeculatesOnBothOutcomesOfATest) {
-  const CommitGraph graph = commits_in_a_row(1000);
+  const CommitGraph graph = row_of(1000);
   Engine engine = *Engine::create(graph, {.rates = {0.9, 0.0}, .failing_end_fails = 0});
   const Step step = engine.next();
   const TestCommit test = std::get<TestCommit>(step);
@@ -198,7 +194,7 @@ TEST(EngineTest, SpeculatesOnBothOutcomesOfATest) {
 }
 
 TEST(EngineTest, FollowsThePriorOverCommits) {
-  const CommitGraph graph = commits_in_a_row(1024);
+  const CommitGraph graph = row_of(1024);
   std::vector<double> weights(1024, 1.0);
   for (Index i = 600; i < 610; ++i) weights[i] = 1000;
   Engine plain = *Engine::create(graph, {});
@@ -210,7 +206,7 @@ TEST(EngineTest, FollowsThePriorOverCommits) {
 }
 
 TEST(EngineTest, ProjectionFallsToNothing) {
-  const CommitGraph graph = commits_in_a_row(512);
+  const CommitGraph graph = row_of(512);
   Engine engine = *Engine::create(graph, {});
   const Projection at_first = engine.projection();
   EXPECT_GT(at_first.runs, at_first.least_runs);
@@ -221,7 +217,7 @@ TEST(EngineTest, ProjectionFallsToNothing) {
 }
 
 TEST(EngineTest, RefusesSettingsThatMakeNoSense) {
-  const CommitGraph graph = commits_in_a_row(4);
+  const CommitGraph graph = row_of(4);
   const Settings cases[] = {
       {.confidence = 1},         {.confidence = 0.3},        {.rates = {0.1, 0.2}},
       {.rates = {1.5, {}}},      {.rates = {{}, 0.99}},      {.costs = {.build = -1}},

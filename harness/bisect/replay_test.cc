@@ -4,14 +4,10 @@
 
 #include <random>
 
+#include "harness/bisect/fake_row.h"
+
 namespace ktrial::bisect {
 namespace {
-
-CommitGraph replayed_row(int commits) {
-  std::vector<CommitInfo> row;
-  for (int i = 0; i < commits; ++i) row.push_back({"v" + std::to_string(i)});
-  return *CommitGraph::linear(std::move(row), "old");
-}
 
 LogHeader header_for(const CommitGraph& graph) {
   LogHeader header{.old_ends = {"old"}, .new_end = graph.id(graph.new_end()), .settings = {}};
@@ -32,7 +28,7 @@ std::string describe(const Step& step) {
 // Killed after every event in turn: each time the log alone brings back the next step and every
 // bit of the posterior.
 TEST(ReplayTest, ALogResumesExactly) {
-  const CommitGraph graph = replayed_row(60);
+  const CommitGraph graph = row_of(60);
   const LogHeader header = header_for(graph);
   std::string text = print_header(header);
   Engine engine = *Engine::create(graph, header.settings);
@@ -68,7 +64,7 @@ TEST(ReplayTest, ALogResumesExactly) {
 }
 
 TEST(ReplayTest, ALineCutOffByAKillIsIgnored) {
-  const CommitGraph graph = replayed_row(10);
+  const CommitGraph graph = row_of(10);
   const std::string whole = print_header(header_for(graph)) + "built v9 10\nrun v9 fail 1\n";
   const std::string cut = whole + "run v9 pass 12";
   const auto log = parse_log(cut, "f");
@@ -78,7 +74,7 @@ TEST(ReplayTest, ALineCutOffByAKillIsIgnored) {
 }
 
 TEST(ReplayTest, WhatIsWrittenIsReadBack) {
-  const CommitGraph graph = replayed_row(10);
+  const CommitGraph graph = row_of(10);
   LogHeader header = header_for(graph);
   header.settings.direction = Direction::fix;
   header.old_ends = {"old", "older"};
@@ -94,7 +90,7 @@ TEST(ReplayTest, WhatIsWrittenIsReadBack) {
 }
 
 TEST(ReplayTest, ErrorsNameFileLineAndKey) {
-  const std::string head = print_header(header_for(replayed_row(10)));  // ten lines
+  const std::string head = print_header(header_for(row_of(10)));  // ten lines
   const struct {
     std::string text, named;
   } cases[] = {
@@ -125,10 +121,10 @@ TEST(ReplayTest, ErrorsNameFileLineAndKey) {
 }
 
 TEST(ReplayTest, RefusesAnotherHistoryPriorOrCommit) {
-  const CommitGraph graph = replayed_row(10);
+  const CommitGraph graph = row_of(10);
   const auto log = parse_log(print_header(header_for(graph)) + "built v3 1\nbuilt v77 1\n", "f");
   ASSERT_TRUE(log);
-  EXPECT_NE(replay(replayed_row(11), *log, {}, "f").error().message.find("another history"),
+  EXPECT_NE(replay(row_of(11), *log, {}, "f").error().message.find("another history"),
             std::string::npos);
   EXPECT_NE(replay(graph, *log, std::vector(10, 2.0), "f").error().message.find("another prior"),
             std::string::npos);

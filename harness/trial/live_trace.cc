@@ -12,8 +12,6 @@ namespace ktrial::trial {
 
 namespace {
 
-double in_seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
-
 wire::TraceSetup setup_of(const spec::TrialSpec& spec, const spec::TraceRequest& request) {
   wire::TraceSetup out{.clock = spec.trace_clock,
                        .stops = spec::stop_points(spec.trace_stop),

@@ -8,7 +8,6 @@ namespace ktrial::trial {
 using verdict::Ending;
 
 namespace {
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 constexpr auto kTick = std::chrono::milliseconds(250);  // how late a silence may be noticed
 // A silence counts only the time that the host gave the guest, but not for ever.
 constexpr int kPatience = 3;
@@ -151,7 +150,7 @@ std::optional<Ending> Monitor::urgent() const {
   // exit, if it comes, says more.
   if (channel_lost_) return *channel_lost_;
   if (clock_.now() - begun_ >= limits_.total)
-    return verdict::DeadlinePassed{seconds(limits_.total)};
+    return verdict::DeadlinePassed{in_seconds(limits_.total)};
   return std::nullopt;
 }
 
@@ -159,7 +158,7 @@ bool Monitor::overdue(Clock::time_point since, Clock::duration limit, int cpu) c
   const auto silent = clock_.now() - since;
   if (silent < limit) return false;
   return silent >= kPatience * limit ||
-         seconds(silent) - host_->lost_s(since, cpu) >= seconds(limit) / limits_.overcommit;
+         in_seconds(silent) - host_->lost_s(since, cpu) >= in_seconds(limit) / limits_.overcommit;
 }
 
 verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {
@@ -168,7 +167,7 @@ verdict::HeartbeatSilence Monitor::quiet_cpus(Clock::duration limit) const {
   for (const auto& [cpu, at] : last_beat_) {
     if (!overdue(at, limit, static_cast<int>(cpu))) continue;
     out.cpus.push_back(cpu);
-    out.seconds = std::max(out.seconds, seconds(now - at));
+    out.seconds = std::max(out.seconds, in_seconds(now - at));
   }
   return out;
 }
@@ -182,12 +181,12 @@ std::optional<Ending> Monitor::silence() const {
   const auto now = clock_.now();
   if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
   if (last_beat_.empty() && overdue(hello_at_, limits_.heartbeat, -1))
-    return verdict::HeartbeatSilence{{}, 0, seconds(now - hello_at_)};
+    return verdict::HeartbeatSilence{{}, 0, in_seconds(now - hello_at_)};
   if (limits_.progress > Clock::duration::zero() && overdue(last_progress_, limits_.progress, -1)) {
     // Beats come every second: a CPU that missed several says more than the workload.
     // Its own limit judges it, later than the kernel's detectors, which so speak first.
     if (quiet_cpus(limits_.heartbeat / 3).cpus.empty())
-      return verdict::ProgressSilence{seconds(now - last_progress_)};
+      return verdict::ProgressSilence{in_seconds(now - last_progress_)};
   }
   return std::nullopt;
 }
@@ -212,7 +211,7 @@ std::optional<Ending> Monitor::pump(const Done& done, Clock::time_point deadline
     if (done()) return std::nullopt;
     if (auto ending = check()) return ending;
     const auto now = clock_.now();
-    if (now >= deadline) return verdict::DeadlinePassed{seconds(now - begun_)};
+    if (now >= deadline) return verdict::DeadlinePassed{in_seconds(now - begun_)};
     if (now >= next_sample_) {
       host_->sample(now);
       next_sample_ = now + std::chrono::seconds(1);
@@ -228,7 +227,7 @@ std::optional<Ending> Monitor::wait_hello() {
                 const bool mute = !analyzer_.saw_kernel_line();
                 if ((mute && overdue(begun_, limits_.first_output, -1)) ||
                     overdue(begun_, limits_.boot, -1))
-                  return verdict::DeadlinePassed{seconds(clock_.now() - begun_)};
+                  return verdict::DeadlinePassed{in_seconds(clock_.now() - begun_)};
                 return std::nullopt;
               });
 }
@@ -296,7 +295,7 @@ subtests::Summary Monitor::subtests() const {
 
 std::map<unsigned, double> Monitor::last_beats_ago() const {
   std::map<unsigned, double> out;
-  for (const auto& [cpu, at] : last_beat_) out[cpu] = seconds(clock_.now() - at);
+  for (const auto& [cpu, at] : last_beat_) out[cpu] = in_seconds(clock_.now() - at);
   return out;
 }
 

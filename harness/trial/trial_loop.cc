@@ -27,8 +27,6 @@ namespace {
 
 constexpr char kCold[] = "cold", kWarm[] = "warm";
 
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
-
 vm::RootDevice root_device(const Plan& plan, const std::optional<root::FileServer>& server) {
   if (server) return vm::VirtiofsDevice{server->socket(), root::kTag};
   if (plan.root && plan.root->disk) return *plan.root->disk;
@@ -251,7 +249,7 @@ Status watch(const TrialContext& context, const Scene& scene, Clock::time_point 
     scene.evidence.ending = *failed;
     return {};
   }
-  scene.record.boot_s = seconds(monitor.hello_at() - begun);
+  scene.record.boot_s = in_seconds(monitor.hello_at() - begun);
   scene.observer.on_step(fmt::format("agent answered after {:.1f} s; running {}",
                                      scene.record.boot_s, scene.plan.name()));
   monitor.timeline().phase(monitor.hello_at(), "set-up");
@@ -334,7 +332,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
     judge_sleeper(scene);
   if (plan.spec.keep_machine)
     settle_kept_machine(artifacts, record.verdict.outcome == results::Outcome::fail);
-  record.duration_s = seconds(context.clock.now() - begun);
+  record.duration_s = in_seconds(context.clock.now() - begun);
   return record;
 }
 
