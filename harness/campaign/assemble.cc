@@ -270,7 +270,7 @@ std::vector<TrialFact> facts_of(const results::RunRecord& run, std::size_t cell)
   for (const results::TrialRecord& trial : run.trials)
     if (trial.verdict.kind != results::Kind::interrupted)
       out.push_back({cell, run.id, trial.index, trial.verdict, trial.started_at, trial.duration_s,
-                     trial.boot_s, trial.start == "warm"});
+                     trial.boot_s, trial.start == spec::name(spec::Start::warm)});
   return out;
 }
 

@@ -235,7 +235,7 @@ Status run_all(const Court& court, const Job& job, results::RunDir& run) {
       return one_trial(court, index, job.boots, artifacts);
     }));
     const bool failed = record.verdict.outcome == results::Outcome::fail;
-    if (failed && record.start == "warm" && !confirmed) {
+    if (failed && record.start == spec::name(spec::Start::warm) && !confirmed) {
       KTRIAL_TRY(confirm_cold(court, job, run, index + 1, record));
       confirmed = true;
       index += job.spec.confirm_cold;

@@ -107,9 +107,9 @@ bool has_programs(const root::Root& root) {
 }
 
 // What gives the command its root, folder and input runs first.
-Status wrap(Plan& plan) {
+void wrap(Plan& plan) {
   const spec::TrialSpec& spec = plan.spec;
-  if (plan.workload || (!plan.root && spec.cwd.empty() && spec.input.empty())) return {};
+  if (plan.workload || (!plan.root && spec.cwd.empty() && spec.input.empty())) return;
   std::vector<std::string> argv = {root::kUserland};
   if (plan.root)
     argv.insert(argv.end(), plan.root->guest_arguments.begin(), plan.root->guest_arguments.end());
@@ -122,7 +122,6 @@ Status wrap(Plan& plan) {
   argv.push_back("--");
   argv.insert(argv.end(), plan.run.argv.begin(), plan.run.argv.end());
   plan.run.argv = std::move(argv);
-  return {};
 }
 
 // A command of the host's, with what it needs; a root's own entries give way to it. In a root of
@@ -205,8 +204,10 @@ Status write_guest(Plan& plan, const PrepareOptions& options) {
     std::error_code error;
     plan.program = plan.run.argv.front();
     fs::copy_file(*options.packed, options.initramfs, error);
-    if (!error) return wrap(plan);
-    return fail_errno("copy " + options.packed->string(), error.value(), ErrorKind::usage);
+    if (error)
+      return fail_errno("copy " + options.packed->string(), error.value(), ErrorKind::usage);
+    wrap(plan);
+    return {};
   }
   std::vector<guest_image::Entry> entries = {
       guest_image::init_entry(options.payload / "guest" / "ktrial-init")};
@@ -225,7 +226,8 @@ Status write_guest(Plan& plan, const PrepareOptions& options) {
   KTRIAL_TRY(guest_image::write_initramfs(std::move(entries), options.initramfs));
   if (plan.root && !plan.root->archive.empty())
     KTRIAL_TRY(append_archive(plan.root->archive, options.initramfs));
-  return wrap(plan);
+  wrap(plan);
+  return {};
 }
 
 }  // namespace

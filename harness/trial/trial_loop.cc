@@ -25,7 +25,7 @@ using verdict::Phase;
 
 namespace {
 
-constexpr char kCold[] = "cold", kWarm[] = "warm";
+constexpr spec::Start kCold = spec::Start::cold, kWarm = spec::Start::warm;
 
 vm::RootDevice root_device(const Plan& plan, const std::optional<root::FileServer>& server) {
   if (server) return vm::VirtiofsDevice{server->socket(), root::kTag};
@@ -254,7 +254,7 @@ Status watch(const TrialContext& context, const Scene& scene, Clock::time_point 
                                      scene.record.boot_s, scene.plan.name()));
   monitor.timeline().phase(monitor.hello_at(), "set-up");
   // A copy's first moment is too short to show it.
-  if (scene.record.start == kCold) heed_slow_host(scene, begun);
+  if (scene.record.start == name(kCold)) heed_slow_host(scene, begun);
   KTRIAL_TRY(set_up_trace(scene));
   scene.evidence.ending = run_workload(context, scene);
   return {};
@@ -272,7 +272,7 @@ void judge_sleeper(const Scene& scene) {
 }  // namespace
 
 bool never_woke(const results::TrialRecord& record) {
-  return record.start == kWarm && record.boot_s == 0 &&
+  return record.start == name(kWarm) && record.boot_s == 0 &&
          record.verdict.kind == results::Kind::no_boot;
 }
 
@@ -283,7 +283,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
                                        const fs::path& artifacts,
                                        const vm::TemplateStore::Lease* from) {
   results::TrialRecord record = blank_record(plan);
-  record.start = from != nullptr ? kWarm : kCold;
+  record.start = name(from != nullptr ? kWarm : kCold);
   Limits limits = limits_of(plan);
   if (from != nullptr) limits.boot = limits.first_output = plan.timeouts.clone_answer;
   Monitor monitor(context.clock, limits, context.observer);
