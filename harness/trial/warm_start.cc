@@ -149,7 +149,7 @@ Result<vm::TemplateStore::Lease> take_template(const TrialContext& context, cons
   constexpr milliseconds kPause{20};
   const auto until = context.clock.now() + spec::host_wait(spec::HostWait::template_wait);
   const auto bytes = static_cast<std::uint64_t>(plan.spec.memory_mib) << 20;
-  for (;;) {
+  for (bool told = false;; told = true) {
     auto entry = KTRIAL_TRY(plan.warm->store.take(plan.warm->key, bytes));
     if (auto* lease = std::get_if<vm::TemplateStore::Lease>(&entry)) return std::move(*lease);
     if (auto* making = std::get_if<vm::TemplateStore::Making>(&entry))
@@ -158,6 +158,7 @@ Result<vm::TemplateStore::Lease> take_template(const TrialContext& context, cons
       return fail(ErrorKind::interrupted, "interrupted");
     if (context.clock.now() >= until)
       return fail(ErrorKind::environment, "another job did not get its template made");
+    if (!told) context.observer.on_step("waiting for the template that another job makes");
     context.clock.wait(context.clock.now() + kPause);
   }
 }
