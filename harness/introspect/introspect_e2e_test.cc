@@ -25,11 +25,18 @@ struct Case {
 };
 void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
-[[maybe_unused]] constexpr std::uint64_t kLarge = 5120;  // MiB: two parts, one above 4 GiB
-[[maybe_unused]] constexpr char k73[] = "deb:linux-binary-7.3.4+deb13-cloud-amd64";
-#if defined(KTRIAL_DRIFT)
-const Case kCases[] = {{"newest", kNewest, {}}};
-#elif KTRIAL_DRILL
+constexpr std::uint64_t kLarge = 5120;  // MiB: two parts, one above 4 GiB
+constexpr char k73[] = "deb:linux-binary-7.3.4+deb13-cloud-amd64";
+const Case kEveryday[] = {
+    {"kaslr", kernel::default_reference(), {}},
+    {"nokaslr_no5lvl", kernel::default_reference(), {.append = "nokaslr no5lvl pti=on"}},
+    {"kaslr_large", kernel::default_reference(), {.memory_mib = kLarge}},
+    {"dumped", kernel::default_reference(), {.share_ram = false}},
+    {"microvm_large", kernel::default_reference(), {.memory_mib = kLarge, .machine = "microvm"}},
+    // The newest of the suites when this was written; what comes later is the drift's.
+    {"v73_kaslr", k73, {}},
+};
+// A long drill.
 constexpr char k510[] = "deb:linux-image-5.10.0-32-cloud-amd64-unsigned";
 constexpr char k612[] = "deb:linux-image-6.12.117+deb12-cloud-amd64";
 constexpr char k618[] = "deb:linux-image-6.18.15+deb13-cloud-amd64";
@@ -37,7 +44,7 @@ constexpr char k619[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
 constexpr char k70[] = "deb:linux-binary-7.0.13+deb13-cloud-amd64";
 constexpr char k71[] = "deb:linux-binary-7.1.13+deb13-cloud-amd64";
 constexpr char k72[] = "deb:linux-binary-7.2.13+deb14-cloud-amd64";
-const Case kCases[] = {
+const Case kDrill[] = {
     {"v510_kaslr", k510, {}},
     {"v510_nokaslr_no5lvl", k510, {.append = "nokaslr no5lvl"}},
     {"v612_kaslr", k612, {}},
@@ -58,17 +65,8 @@ const Case kCases[] = {
     {"v73_nokaslr_no5lvl", k73, {.append = "nokaslr no5lvl"}},
     {"v73_kaslr_large", k73, {.memory_mib = kLarge}},
 };
-#else
-const Case kCases[] = {
-    {"kaslr", kernel::default_reference(), {}},
-    {"nokaslr_no5lvl", kernel::default_reference(), {.append = "nokaslr no5lvl pti=on"}},
-    {"kaslr_large", kernel::default_reference(), {.memory_mib = kLarge}},
-    {"dumped", kernel::default_reference(), {.share_ram = false}},
-    {"microvm_large", kernel::default_reference(), {.memory_mib = kLarge, .machine = "microvm"}},
-    // The newest of the suites when this was written; what comes later is drift_test's.
-    {"v73_kaslr", k73, {}},
-};
-#endif
+// As the drift.
+const Case kDrift[] = {{"newest", kNewest, {}}};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> out;
@@ -283,8 +281,10 @@ TEST_P(IntrospectE2eTest, MemoryAgreesWithTheGuestsOwnWord) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, IntrospectE2eTest, testing::ValuesIn(kCases),
-                         [](const auto& one) { return std::string(one.param.name); });
+std::string name_of(const testing::TestParamInfo<Case>& one) { return one.param.name; }
+INSTANTIATE_TEST_SUITE_P(Kernels, IntrospectE2eTest, testing::ValuesIn(kEveryday), name_of);
+INSTANTIATE_TEST_SUITE_P(Drill, IntrospectE2eTest, testing::ValuesIn(kDrill), name_of);
+INSTANTIATE_TEST_SUITE_P(Drift, IntrospectE2eTest, testing::ValuesIn(kDrift), name_of);
 
 }  // namespace
 }  // namespace ktrial::introspect

@@ -22,9 +22,9 @@ struct Case {
 };
 void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
-#if defined(KTRIAL_DRIFT)
-const Case kCases[] = {{"newest", introspect::kNewest, "2m"}};
-#elif KTRIAL_DRILL
+const Case kEveryday[] = {{"whole", kernel::default_reference(), "2m"},
+                          {"wrapped", kernel::default_reference(), "64k"}};
+// A long drill.
 constexpr char k510[] = "deb:linux-image-5.10.0-32-cloud-amd64-unsigned";
 constexpr char k70[] = "deb:linux-binary-7.0.13+deb13-cloud-amd64";
 constexpr char k72[] = "deb:linux-binary-7.2.13+deb14-cloud-amd64";
@@ -32,7 +32,7 @@ constexpr char k73[] = "deb:linux-binary-7.3.4+deb13-cloud-amd64";
 constexpr char k612[] = "deb:linux-image-6.12.117+deb12-cloud-amd64";
 constexpr char k618[] = "deb:linux-image-6.18.15+deb13-cloud-amd64";
 constexpr char k619[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
-const Case kCases[] = {
+const Case kDrill[] = {
     {"v612", k612, "2m"},        {"v612_wrapped", k612, "64k"},
     {"v618", k618, "2m"},        {"v618_wrapped", k618, "64k"},
     {"v619", k619, "2m"},        {"v619_wrapped", k619, "64k"},
@@ -41,10 +41,8 @@ const Case kCases[] = {
     {"v72", k72, "2m"},          {"v73", k73, "2m"},
     {"v73_wrapped", k73, "64k"},
 };
-#else
-const Case kCases[] = {{"whole", kernel::default_reference(), "2m"},
-                       {"wrapped", kernel::default_reference(), "64k"}};
-#endif
+// As the drift.
+const Case kDrift[] = {{"newest", introspect::kNewest, "2m"}};
 
 // Pointers the guest shows hashed.
 std::string without_pointers(std::string line) {
@@ -193,8 +191,10 @@ TEST_P(TraceE2eTest, RamHoldsWhatTheGuestsOwnTraceShows) {
   check_dat();
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, TraceE2eTest, testing::ValuesIn(kCases),
-                         [](const auto& one) { return std::string(one.param.name); });
+std::string name_of(const testing::TestParamInfo<Case>& one) { return one.param.name; }
+INSTANTIATE_TEST_SUITE_P(Kernels, TraceE2eTest, testing::ValuesIn(kEveryday), name_of);
+INSTANTIATE_TEST_SUITE_P(Drill, TraceE2eTest, testing::ValuesIn(kDrill), name_of);
+INSTANTIATE_TEST_SUITE_P(Drift, TraceE2eTest, testing::ValuesIn(kDrift), name_of);
 
 }  // namespace
 }  // namespace ktrial::trace
