@@ -219,12 +219,12 @@ build() {
   cmake --build --preset release --target program
 }
 
-# All of it, from nothing and on two cores, in less than 20 minutes. Warnings are errors.
+# All of it. Warnings are errors. The tests of what reads hostile bytes are built once, sanitized.
 run_tests() {
   local from=$SECONDS
   say "building the program and its tests"
   configure -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
-  cmake --build --preset release
+  cmake --build --preset release --target program other_tests
   say "built in $((SECONDS - from)) s; tests"
   python3 harness/dev/ci/run_tests.py "$@"
 }
