@@ -11,7 +11,7 @@ namespace {
 constexpr double kConfidence = 0.95;
 // What a trial without the failure takes from the promise of its setting, and of all of its group.
 constexpr double kSettingFades = 0.7, kGroupFades = 0.9;
-constexpr int kPatience = 3;  // inconclusive trials of one setting, and it is given up
+constexpr int kMostLost = 3;  // inconclusive trials of one setting, and it is given up
 
 class Searcher {
  public:
@@ -47,7 +47,7 @@ class Searcher {
   std::optional<std::size_t> choose() const {
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < promise_.size(); ++i) {
-      if (lost_[i] >= kPatience) continue;
+      if (lost_[i] >= kMostLost) continue;
       const double of_i = promise_[i] * group(i);
       if (!best || of_i > promise_[*best] * group(*best)) best = i;
     }
@@ -103,7 +103,7 @@ class Searcher {
   // A number of trials that is fixed before: what they say does not depend on when they end.
   Status measure() {
     for (int tries = 0; out_.measured.trials < options_.measure; ++tries) {
-      if (!room() || tries > options_.measure + kPatience) {
+      if (!room() || tries > options_.measure + kMostLost) {
         out_.cut = true;
         return {};
       }

@@ -14,7 +14,7 @@ namespace ktrial::spec {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t kMaxFile = 256 * 1024;  // bytes
+constexpr std::size_t kMostOfAFile = 256 * 1024;  // bytes
 constexpr std::array<std::string_view, 3> kTypes = {"integer", "string", "boolean"};
 
 std::string range_of(const Parameter& p) {
@@ -185,7 +185,7 @@ Result<HintedWorkload> parse_hinted_workload(std::string_view toml, std::string_
 }
 
 Result<WorkloadInfo> load_workload(const fs::path& toml_file) {
-  std::string text = KTRIAL_TRY(read_file(toml_file, kMaxFile));
+  std::string text = KTRIAL_TRY(read_file(toml_file, kMostOfAFile));
   WorkloadInfo info = KTRIAL_TRY(parse_workload(text, toml_file.string()));
   info.directory = toml_file.parent_path();
   if (info.name != info.directory.filename())
@@ -211,7 +211,7 @@ Result<std::vector<HintedWorkload>> list_hinted_workloads(const fs::path& dir) {
   std::vector<HintedWorkload> out;
   for (const WorkloadInfo& info : KTRIAL_TRY(list_workloads(dir))) {
     const fs::path file = info.directory / "workload.toml";
-    const std::string text = KTRIAL_TRY(read_file(file, kMaxFile));
+    const std::string text = KTRIAL_TRY(read_file(file, kMostOfAFile));
     out.push_back(KTRIAL_TRY(parse_hinted_workload(text, file.string())));
     out.back().info.directory = info.directory;
   }

@@ -33,8 +33,8 @@ const char* key_of(const spec::TrialSpec& spec, const std::string& what) {
 }
 
 // A preset is what a kernel has of it, but something of it must be there.
-Status judge(const Scene& scene, const spec::TraceRequest& request,
-             const std::vector<std::pair<std::string, std::string>>& refused) {
+Status take_answer(const Scene& scene, const spec::TraceRequest& request,
+                   const std::vector<std::pair<std::string, std::string>>& refused) {
   const spec::TrialSpec& spec = scene.plan.spec;
   std::map<std::string, std::set<std::string>> left;  // of each preset
   for (const spec::TraceEvent& event : request.events)
@@ -109,7 +109,7 @@ Status set_up_trace(const Scene& scene) {
     scene.context.observer.on_event("trace-setup", "the guest did not answer");
     return {};
   }
-  return judge(scene, request, scene.monitor.trace().ready()->refused);
+  return take_answer(scene, request, scene.monitor.trace().ready()->refused);
 }
 
 void collect_trace(const Scene& scene) {

@@ -146,7 +146,7 @@ std::string batch_text(const BatchRecord& batch, const TextOptions& options) {
     out += "  " + inked(printable(whole.verdict.title), Ink::bold, color);
   out += "\n";
   const auto field = [&](const char* key, const std::string& value) {
-    if (!value.empty()) out += "  " + inked(padded(key, 10), Ink::dim, color) + " " + value + "\n";
+    add_field(out, key, value, color);
   };
   field("reason", printable(whole.verdict.reason));
   field("signature", printable(whole.verdict.signature));

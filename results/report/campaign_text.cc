@@ -26,10 +26,6 @@ Ink ink_of(Standing standing) {
   }
 }
 
-void field(std::string& out, const char* key, const std::string& value, bool color) {
-  if (!value.empty()) out += "  " + inked(padded(key, 10), Ink::dim, color) + " " + value + "\n";
-}
-
 std::string signature_lines(const CampaignSignature& one, bool color) {
   const std::string indent(10, ' ');
   std::string out = "  " +
@@ -116,22 +112,22 @@ std::string campaign_text(const CampaignRecord& campaign, const TextOptions& opt
                                                                           : Ink::good,
                           color) +
                     "\n";
-  field(out, "campaign",
-        one_line(campaign.name, 60) + ", night " + one_line(campaign.id, 60) +
-            (campaign.state == RunState::running       ? ", goes on"
-             : campaign.state == RunState::interrupted ? ", interrupted"
-                                                       : ""),
-        color);
-  field(out, "trials",
-        std::to_string(totals.pass) + " pass, " + std::to_string(totals.fail) + " fail, " +
-            std::to_string(totals.inconclusive) + " inconclusive, in " +
-            counted(campaign.cells.size(), "cell"),
-        color);
-  field(out, "time", budget_text(campaign.budget), color);
+  add_field(out, "campaign",
+            one_line(campaign.name, 60) + ", night " + one_line(campaign.id, 60) +
+                (campaign.state == RunState::running       ? ", goes on"
+                 : campaign.state == RunState::interrupted ? ", interrupted"
+                                                           : ""),
+            color);
+  add_field(out, "trials",
+            std::to_string(totals.pass) + " pass, " + std::to_string(totals.fail) + " fail, " +
+                std::to_string(totals.inconclusive) + " inconclusive, in " +
+                counted(campaign.cells.size(), "cell"),
+            color);
+  add_field(out, "time", budget_text(campaign.budget), color);
   for (std::size_t i = 0; i < std::min(kMostLost, campaign.lost.size()); ++i)
-    field(out, "lost", one_line(campaign.lost[i], 110), color);
+    add_field(out, "lost", one_line(campaign.lost[i], 110), color);
   if (campaign.lost.size() > kMostLost)
-    field(out, "lost", counted(campaign.lost.size() - kMostLost, "job") + " more", color);
+    add_field(out, "lost", counted(campaign.lost.size() - kMostLost, "job") + " more", color);
   out += signatures(campaign, color);
   out += cells(campaign, color);
   std::string tests;

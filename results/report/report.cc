@@ -20,12 +20,6 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-// "  key        value\n", nothing for an empty value.
-void field(std::string& out, std::string_view key, const std::string& value, bool color) {
-  if (value.empty()) return;
-  out += "  " + inked(padded(std::string(key), 10), Ink::dim, color) + " " + value + "\n";
-}
-
 std::string kernel_line(const RunRecord& run) {
   std::string out = printable(run.spec.kernel);
   for (const TrialRecord& trial : run.trials)
@@ -274,26 +268,27 @@ std::string report_text(const RunRecord& run, const TextOptions& options) {
   if (!run.verdict.title.empty())
     out += "  " + inked(printable(run.verdict.title), Ink::bold, color);
   out += "\n";
-  field(out, "reason", printable(run.verdict.reason), color);
-  field(out, "culprit", printable(run.verdict.culprit), color);
-  field(out, "signature", printable(run.verdict.signature), color);
-  field(out, "kernel", kernel_line(run), color);
-  field(out, "workload", workload_line(run.spec), color);
-  field(out, "machine", machine_line(run), color);
-  field(out, "trials", counts_line(run), color);
-  for (const std::string& why : run.unreadable) field(out, "damaged", printable(why), color);
+  add_field(out, "reason", printable(run.verdict.reason), color);
+  add_field(out, "culprit", printable(run.verdict.culprit), color);
+  add_field(out, "signature", printable(run.verdict.signature), color);
+  add_field(out, "kernel", kernel_line(run), color);
+  add_field(out, "workload", workload_line(run.spec), color);
+  add_field(out, "machine", machine_line(run), color);
+  add_field(out, "trials", counts_line(run), color);
+  for (const std::string& why : run.unreadable) add_field(out, "damaged", printable(why), color);
   if (run.finished_at)
-    field(out, "time",
-          spoken_seconds(std::chrono::duration<double>(*run.finished_at - run.started_at).count()) +
-              ", from " + to_text(run.started_at),
-          color);
+    add_field(
+        out, "time",
+        spoken_seconds(std::chrono::duration<double>(*run.finished_at - run.started_at).count()) +
+            ", from " + to_text(run.started_at),
+        color);
   out += trials_table(run, options);
   out += evidence(run, options);
   out += "\n";
-  field(out, "artifacts", printable(run.directory.string()), color);
-  field(out, "run again", again(run), color);
+  add_field(out, "artifacts", printable(run.directory.string()), color);
+  add_field(out, "run again", again(run), color);
   if (run.verdict.outcome == Outcome::fail && !run.id.empty())
-    field(out, "details", "ktrial report " + run.id + " --format json", color);
+    add_field(out, "details", "ktrial report " + run.id + " --format json", color);
   return out;
 }
 

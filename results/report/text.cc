@@ -94,6 +94,11 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
+void add_field(std::string& out, std::string_view key, const std::string& value, bool color) {
+  if (value.empty()) return;
+  out += "  " + inked(padded(std::string(key), 10), Ink::dim, color) + " " + value + "\n";
+}
+
 std::string cut(std::string text, std::size_t limit) {
   if (text.size() <= limit) return text;
   while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0) == 0x80) --limit;

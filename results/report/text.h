@@ -22,6 +22,8 @@ std::string inked(std::string_view text, Ink ink, bool color);
 Ink ink_of(Outcome outcome);
 // Padded with blanks to `width` columns (of ASCII or one-column characters).
 std::string padded(std::string text, std::size_t width);
+// "  key        value\n", nothing for an empty value.
+void add_field(std::string& out, std::string_view key, const std::string& value, bool color);
 // At most `limit` bytes, cut at a character, "..." where cut.
 std::string cut(std::string text, std::size_t limit);
 
