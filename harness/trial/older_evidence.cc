@@ -100,8 +100,10 @@ Ending ending_of(const results::TrialRecord& record, const Told& told,
   static const RE2 kLimit(R"((?:of|within) (\d+) s)"), kStill(R"(no progress for (\d+) s)");
   const results::Verdict& verdict = record.verdict;
   if (verdict.kind == Kind::interrupted) return verdict::Interrupted{};
-  if (verdict.kind == Kind::silent_stall) return silence_of(record);
-  if (verdict.kind == Kind::workload_stall)
+  const auto says = [&](const char* words) { return verdict.reason.contains(words); };
+  if (verdict.kind == Kind::silent_stall || says(" stopped beating for "))
+    return silence_of(record);
+  if (verdict.kind == Kind::workload_stall || says(" made no progress for "))
     return verdict::ProgressSilence{seconds_in(verdict.reason, kStill)};
   if (verdict.kind == Kind::deadline || verdict.kind == Kind::no_boot)
     return verdict::DeadlinePassed{seconds_in(verdict.reason, kLimit)};
@@ -168,8 +170,7 @@ autopsy::Autopsy autopsy_of(const std::string& page) {
       R"(^Culprit: vCPU (\d+) in (.+?)(?:, task (.+?))?( \(by the looks of it\))?$)");
   static const RE2 kHeld(R"(^  (\S.*) \((.+)\)$)");
   autopsy::Autopsy out;
-  bool held = false;
-  std::string_view rest = page;
+  std::string_view section, rest = page;
   while (const auto line = take_line(rest)) {
     autopsy::Culprit culprit;
     std::string doubt, task, state;
@@ -180,9 +181,11 @@ autopsy::Autopsy autopsy_of(const std::string& page) {
     } else if (line->starts_with("vCPU ")) {
       out.vcpus.push_back(vcpu_of(*line));
     } else if (!line->starts_with(' ')) {
-      held = *line == "Held-off tasks:";
-    } else if (held && full_match(*line, kHeld, &task, &state)) {
+      section = *line;
+    } else if (section == "Held-off tasks:" && full_match(*line, kHeld, &task, &state)) {
       out.blocked.push_back({task, state, {}});
+    } else if (section == "Notes:") {
+      out.notes.emplace_back(trimmed(*line));
     }
   }
   return out;
