@@ -170,7 +170,8 @@ autopsy::Autopsy autopsy_of(const std::string& page) {
       R"(^Culprit: vCPU (\d+) in (.+?)(?:, task (.+?))?( \(by the looks of it\))?$)");
   static const RE2 kHeld(R"(^  (\S.*) \((.+)\)$)");
   autopsy::Autopsy out;
-  std::string_view section, rest = page;
+  bool held = false;
+  std::string_view rest = page;
   while (const auto line = take_line(rest)) {
     autopsy::Culprit culprit;
     std::string doubt, task, state;
@@ -181,11 +182,9 @@ autopsy::Autopsy autopsy_of(const std::string& page) {
     } else if (line->starts_with("vCPU ")) {
       out.vcpus.push_back(vcpu_of(*line));
     } else if (!line->starts_with(' ')) {
-      section = *line;
-    } else if (section == "Held-off tasks:" && full_match(*line, kHeld, &task, &state)) {
+      held = *line == "Held-off tasks:";
+    } else if (held && full_match(*line, kHeld, &task, &state)) {
       out.blocked.push_back({task, state, {}});
-    } else if (section == "Notes:") {
-      out.notes.emplace_back(trimmed(*line));
     }
   }
   return out;
@@ -253,6 +252,8 @@ OlderEvidence older_evidence(const results::TrialRecord& record, const results::
   evidence.last_beat_ago_s = beats_of(record.incident);
   evidence.autopsy = autopsy_of(record.incident.autopsy);
   evidence.autopsy.blind = record.incident.no_autopsy;
+  if (evidence.autopsy.looks == 0 && !record.incident.no_autopsy.empty())
+    evidence.autopsy.notes = {record.incident.no_autopsy};
   out.nmi_at_s = told.nmi_at_s;
   return out;
 }
