@@ -135,6 +135,24 @@ struct HostFacts {
   bool operator==(const HostFacts&) const = default;
 };
 
+// A trial that is a pure function of its command line: all that it takes to have it again, and what
+// has to come of it (docs/replay.md). Instructions are counted as the plugin counts them.
+struct Determinism {
+  int seed = 0;
+  int shift = 0;
+  std::vector<std::string> argv;  // QEMU's, without what is the host's
+  std::string qemu_version, qemu_sha256, kernel_sha256, initramfs_sha256;
+  // Where the machine was held for what follows: "end" (the agent's last word), "count"; empty: it
+  // was not, and why.
+  std::string held, not_held;
+  std::uint64_t instructions = 0;     // at that point, of all vCPUs
+  std::vector<std::uint64_t> by_cpu;  // of each
+  std::uint64_t console_bytes = 0;    // up to there
+  std::string console_sha256, registers_sha256, ram_sha256;
+  int runs = 0;        // that came to this
+  std::string parted;  // what differed first in one that did not; empty: none
+};
+
 struct TrialRecord {
   int index = 0;  // 0-based within the run; also the name of its folder
   Verdict verdict;
@@ -149,6 +167,7 @@ struct TrialRecord {
   std::vector<Subtest> subtests;
   Incident incident;  // empty unless something stalled
   TraceStory trace;   // empty unless a trace was recovered
+  std::optional<Determinism> determinism;
   KernelFacts kernel;
   HostFacts host;
   Facts facts;        // command line, what the host did meanwhile, ...

@@ -44,6 +44,39 @@ TEST(SchemaTest, HoldsForTheFilesOfARun) {
   expect_schema(text_of_file(run->path() / "trials/000/verdict.json"), "verdict");
 }
 
+TEST(SchemaTest, HoldsForADeterministicTrialWhichReadsBackAsItWas) {
+  TestDir dir;
+  Store store = open(dir.path());
+  auto run = store.begin_run(spec(1), {"ktrial", "run"}, {});
+  TrialRecord one = trial(0, Outcome::fail);
+  one.determinism = Determinism{.seed = 3,
+                                .shift = 4,
+                                .argv = {"-seed", "3"},
+                                .qemu_version = "7.2.22",
+                                .qemu_sha256 = "a",
+                                .kernel_sha256 = "b",
+                                .initramfs_sha256 = "c",
+                                .held = "count",
+                                .not_held = "",
+                                .instructions = 3'000'000'000,
+                                .by_cpu = {1, 2'999'999'999},
+                                .console_bytes = 9,
+                                .console_sha256 = "d",
+                                .registers_sha256 = "e",
+                                .ram_sha256 = "f",
+                                .runs = 2,
+                                .parted = ""};
+  ASSERT_TRUE(run && run->add_trial(one));
+  const std::string text = text_of_file(run->path() / "trials/000/verdict.json");
+  expect_schema(text, "verdict");
+  const auto json = parse_json(text);
+  ASSERT_TRUE(json);
+  const auto back = trial_from_json(*json);
+  ASSERT_TRUE(back && back->determinism);
+  EXPECT_EQ(to_json(*back->determinism), to_json(*one.determinism));
+  EXPECT_EQ(back->determinism->instructions, 3'000'000'000u);
+}
+
 TEST(SchemaTest, NamesEveryKind) {
   const auto common = parse_json(text_of_file(KTRIAL_SOURCE_DIR "/docs/schema/common.json"));
   ASSERT_TRUE(common);

@@ -43,11 +43,21 @@ wire::Hello make_hello(const std::string& command_line) {
   return hello;
 }
 
+// What the script says next; after a Run, when that has ended.
+void Agent::follow_script() {
+  while (!ended_ && !runner_.running()) {
+    const auto message = script_.next();
+    if (!message) return;
+    obey(*message);
+  }
+}
+
 Agent::Agent(int control, Options options)
     : control_(control),
       options_(std::move(options)),
       runner_(options_.alone, [this](const wire::Message& message) { send(message); }),
       trace_clock_(options_.tracefs) {
+  if (options_.script) script_.feed(*options_.script);
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
@@ -108,6 +118,8 @@ void Agent::send_clocks() {
 // The main loop's step: wait; then the host, the children, the workload's
 // pipes, what is left of a trace, and what is due by the clock.
 void Agent::serve_once() {
+  follow_script();
+  if (ended_) return;
   wait_for_events();
   send_trace();
   const std::uint64_t now = monotonic_ns();

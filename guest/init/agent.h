@@ -22,6 +22,7 @@ class Agent {
     bool alone = false;                 // see Runner
     std::function<void()> each_second;  // called about once a second
     std::string tracefs = kTracefs;
+    std::optional<std::string> script = {};  // what the host would say, see guest/wire/script.h
   };
   // `control`: borrowed, non-blocking.
   Agent(int control, Options options);
@@ -38,6 +39,7 @@ class Agent {
 
  private:
   void serve_once();
+  void follow_script();
   void wait_for_events();
   void read_control();
   void obey(const wire::Message& message);
@@ -56,7 +58,7 @@ class Agent {
   TraceClock trace_clock_;
   bool begun_ = false;                // Run came: the trace's clock is what it stays
   std::optional<TraceReader> trace_;  // while the trace is being sent
-  wire::Decoder decoder_;
+  wire::Decoder decoder_, script_;
   std::string queue_;  // bytes for the host, from `sent_` on
   std::size_t sent_ = 0;
   std::uint64_t next_second_ns_ = 0;

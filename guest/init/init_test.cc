@@ -32,7 +32,7 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 // An agent in a thread, and the host's end of its control stream.
 class AgentTest : public testing::Test {
  protected:
-  AgentTest() {
+  explicit AgentTest(std::optional<std::string> script = {}) {
     // Before the thread, which inherits it: the agent takes SIGCHLD from a signalfd.
     sigset_t children;
     sigemptyset(&children);
@@ -42,8 +42,9 @@ class AgentTest : public testing::Test {
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // what whoever runs the tests left open
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_), 0);
     fcntl(ends_[1], F_SETFL, O_NONBLOCK);
-    thread_ = std::thread(
-        [this, control = ends_[1]] { ended_ = Agent(control, {.tracefs = "/nonexistent"}).run(); });
+    thread_ = std::thread([this, control = ends_[1], script] {
+      ended_ = Agent(control, {.tracefs = "/nonexistent", .script = script}).run();
+    });
   }
   ~AgentTest() override {
     finish();
@@ -258,6 +259,23 @@ TEST_F(AgentTest, DeafHostDoesNotStopTheDeadline) {
   ASSERT_GT(pid, 1);
   while (kill(pid, 0) == 0) std::this_thread::yield();  // nothing is read until it is reaped
   EXPECT_EQ(hear().exit.kind, wire::ExitKind::deadline);
+}
+
+// As a deterministic guest's: the host says nothing.
+class ScriptedAgentTest : public AgentTest {
+ protected:
+  ScriptedAgentTest()
+      : AgentTest(wire::encode(wire::ReadCounters{}) + wire::encode(shell("echo out; exit 3")) +
+                  wire::encode(wire::ReadCounters{}) + wire::encode(wire::PowerOff{})) {}
+};
+
+TEST_F(ScriptedAgentTest, DoesAllInItsOrderWithoutBeingAsked) {
+  expect<wire::Counters>();
+  const Story story = hear();
+  EXPECT_EQ(story.out, "out\n");
+  EXPECT_EQ(story.exit.value, 3);
+  expect<wire::Counters>();  // after the workload, not while it runs
+  EXPECT_EQ(finish(), "");
 }
 
 TEST(BeatsTest, EveryOnlineCpuBeatsAtOnceAndCounts) {

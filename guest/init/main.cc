@@ -12,6 +12,8 @@
 #include "guest/init/mounts.h"
 #include "guest/init/park.h"
 #include "guest/init/system.h"
+#include "guest/wire/last_word.h"
+#include "guest/wire/script.h"
 
 using namespace ktrial;
 
@@ -21,6 +23,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 
 [[noreturn]] void power_off(const std::string& why) {
   if (!why.empty()) init::say(why + "; powering off");
+  ktrial_say_last_word();
   sync();
   reboot(RB_POWER_OFF);
   for (;;) pause();  // PID 1 must not return, even where there is no power to cut
@@ -75,8 +78,9 @@ int main() {
   }
   if (!channel.problem.empty()) power_off("no channel to the host: " + channel.problem);
 
-  init::Agent agent(channel.control,
-                    {.alone = true, .each_second = [&] { beats.cover_online_cpus(); }});
+  init::Agent agent(channel.control, {.alone = true,
+                                      .each_second = [&] { beats.cover_online_cpus(); },
+                                      .script = init::read_small_file(wire::kScript)});
   agent.send(init::make_hello(command_line));
   if (!parked) prepare_to_serve(beats);
   beats.begin(channel.beat);

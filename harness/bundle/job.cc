@@ -45,7 +45,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   const auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
                duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
                accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
-               keep_machine, command, root, cwd, env, shares, input, axes] = spec;
+               keep_machine, deterministic, seed, shift, command, root, cwd, env, shares, input,
+               axes] = spec;
   spec::TrialSpec out;
   out.workload = workload;
   out.parameters = parameters;
@@ -61,6 +62,9 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   out.accel = accel;
   out.machine = machine;
   out.append = append;
+  out.deterministic = deterministic;
+  out.seed = seed;
+  out.shift = shift;
   out.command = command;
   out.root = root;
   out.cwd = cwd;

@@ -1,5 +1,5 @@
 // What a bundle holds: a fixed list of members in a fixed order, the first of which describes the
-// others. Format: docs/replay.md, docs/schema/bundle-manifest.json.
+// others. Format: docs/bundles.md, docs/schema/bundle-manifest.json.
 //
 // A bundle is a tar archive, compressed with zstd. Unpacked, it is a run's folder with one trial,
 // beside the kernel. Nothing in it is ever executed on the host: what is run again is rebuilt from

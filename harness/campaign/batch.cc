@@ -68,6 +68,7 @@ class Batch {
       if (options_.split) {
         job.of_many = jobs_of(cells_[*cell]).value_or(kEndless);
         job.spec.repeat = 1;
+        if (job.spec.deterministic) job.spec.seed += states_[*cell].submitted;
         job.spec.until_fail = false;
       }
       ++states_[*cell].submitted;

@@ -141,6 +141,18 @@ TEST(BatchTest, SplitEachTrialIsAJobOfItsOwn) {
   EXPECT_EQ(whole.verdict.reason, "all 30 trials passed");
 }
 
+TEST(BatchTest, SplitDeterministicTrialsHaveTheSeedsThatOneRunWouldGiveThem) {
+  FakeEngine engine(passing, 3);
+  auto cell = cells(1, 4);
+  cell.front().spec.deterministic = true;
+  cell.front().spec.seed = 7;
+  const auto outcome = run_batch(engine, cell, {.split = true});
+  EXPECT_FALSE(outcome.error);
+  std::vector<int> seeds;
+  for (const auto& [id, job] : engine.submitted()) seeds.push_back(job.spec.seed);
+  EXPECT_THAT(seeds, ElementsAre(7, 8, 9, 10));
+}
+
 // With no end asked for, the engine never has more than the window.
 TEST(BatchTest, UntilFailEndsWithTheFirstFailureAndCancelsTheRest) {
   std::size_t most_open = 0, open = 0;

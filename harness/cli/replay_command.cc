@@ -1,7 +1,9 @@
 // `ktrial replay`: a run or a bundle once more: run, judged, or held against another.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
+#include "harness/bundle/exact.h"
 #include "harness/bundle/report.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/display.h"
@@ -19,6 +21,8 @@ struct ReplayFlags {
   std::string what = "last", other, kernel, accel, channel, results, format = "text";
   int trial = -1, repeat = 1;
   bool judge = false, offline = false;
+  bundle::Look look;
+  std::uint64_t before_end = 0;
 };
 
 std::optional<int> trial_of(const ReplayFlags& flags) {
@@ -47,6 +51,39 @@ Result<int> run_again(const ReplayFlags& flags, const Kept& kept, const Invocati
   return exit_code(replayed->now.verdict.outcome);
 }
 
+bool is_exact(const results::TrialRecord& trial) { return trial.determinism.has_value(); }
+
+// Deterministic trials: all of the run, or the one that was named.
+Result<int> exactly(const ReplayFlags& flags, const Kept& kept, const Invocation& invocation) {
+  std::error_code error;
+  bundle::Look look = flags.look;
+  if (flags.before_end > 0) look.before_end = flags.before_end;
+  const bundle::Choices choices{
+      .kernel = flags.kernel,
+      .results = std::filesystem::absolute(results_dir(flags.results), error),
+      .cache = KTRIAL_TRY(kernel::default_cache_dir()),
+      .offline = flags.offline,
+      .argv = invocation.argv};
+  std::vector<bundle::ExactReplay> replays;
+  bool same = true;
+  Display display({.pass_output = false, .output_to_stderr = true});
+  for (const results::TrialRecord& trial : kept.run.trials) {
+    if (!is_exact(trial) || (flags.trial >= 0 && trial.index != flags.trial)) continue;
+    for (int i = 0; i < flags.repeat; ++i) {
+      auto replay = bundle::replay_exact(kept, trial, choices, look,
+                                         [&](const run::Event& event) { display.hear(0, event); });
+      display.done();
+      if (!replay) return std::unexpected(replay.error());
+      same = same && replay->parted.empty();
+      if (flags.format != "json") to_stdout("{}", bundle::text_of(*replay, kept.name));
+      replays.push_back(*std::move(replay));
+    }
+  }
+  if (replays.empty()) return usage_error(kept.name + " has no such deterministic trial");
+  if (flags.format == "json") to_stdout("{}", bundle::json_of(replays, kept.name));
+  return exit_code(same ? kept.run.verdict.outcome : results::Outcome::inconclusive);
+}
+
 Result<int> judge(const ReplayFlags& flags, const Kept& kept) {
   const auto judged = KTRIAL_TRY(bundle::judge_again(kept, trial_of(flags)));
   to_stdout("{}",
@@ -67,6 +104,11 @@ Result<int> replay(const ReplayFlags& flags, const Invocation& invocation) {
   const bool runs = !flags.judge && flags.other.empty();
   const Kept kept = KTRIAL_TRY(
       bundle::open_kept(store, flags.what, runs ? Stage::machine : Stage::evidence, janitor));
+  if (runs && std::ranges::any_of(kept.run.trials, is_exact))
+    return exactly(flags, kept, invocation);
+  if (flags.look.any() || flags.before_end > 0)
+    return usage_error("only a deterministic run can be looked into, and " + kept.name + " is none",
+                       "make one: `ktrial run --deterministic ...`");
   if (runs) return run_again(flags, kept, invocation);
   if (flags.judge) return judge(flags, kept);
   const Kept other = KTRIAL_TRY(bundle::open_kept(store, flags.other, Stage::evidence, janitor));
@@ -97,7 +139,21 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
         command->add_option("--accel", f.accel, "auto, kvm or tcg [as kept]"),
         command->add_option("--channel", f.channel,
                             "auto, vhost-vsock, vhost-user-vsock or virtio-serial [as kept]"),
-        command->add_flag("--offline", f.offline, "Download nothing")})
+        command->add_flag("--offline", f.offline, "Download nothing"),
+        command->add_option("--stop-at", f.look.stop_at,
+                            "Of a deterministic run: hold the machine after N instructions, or at "
+                            "the HIT-th visit of a place, SYMBOL[+OFFSET][:HIT], and look at it"),
+        command->add_option("--stop-before-end", f.before_end,
+                            "The same, so many instructions before its end"),
+        command
+            ->add_option("--trace", f.look.trace,
+                         "Of a deterministic run: record every call of these functions")
+            ->delimiter(','),
+        command->add_flag("--coverage", f.look.coverage,
+                          "Of a deterministic run: which functions were run, and from when on"),
+        command->add_option("--watch", f.look.watch,
+                            "Of a deterministic run: record who writes to SYMBOL or ADDRESS, "
+                            "[:BYTES]")})
     option->excludes(judge)->excludes(other);
   command->add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command->add_option("--format", f.format, "text or json")
@@ -105,11 +161,15 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
       ->capture_default_str();
   command->footer(R"(Examples:
   ktrial replay bug.ktrial --repeat 10     another host's failure, here: the same one? what differs?
+  ktrial replay last                       a deterministic run: is it the same, bit for bit?
+  ktrial replay last --trial 3 --stop-at mm_get_cid:120     the machine at that instant
+  ktrial replay last --trial 3 --trace mm_get_cid,sched_mm_cid_fork
   ktrial replay last --judge               today's rules over what the last run left behind
   ktrial replay bug.ktrial --diff last     kernel, machine, host, verdict, first other console line
 
 Exit status as of `run`: of the trials that ran, or of the new judgement; --diff: 0 when both could
-be read. A bundle is made by `ktrial report RUN --bundle FILE`; docs/replay.md says what is in it.)");
+be read. A bundle is made by `ktrial report RUN --bundle FILE`; docs/bundles.md says what is in it, and
+docs/replay.md what a deterministic run shows.)");
   command->callback([&action, flags, &invocation] {
     action = [flags, &invocation] { return replay(*flags, invocation); };
   });

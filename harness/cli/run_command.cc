@@ -26,8 +26,8 @@ struct RunFlags {
   TrialFlags trial;
   BuildFlags build;
   std::string kernel;
-  int repeat = 0, boots = 2, jobs = 0, confirm_cold = 0;
-  bool until_fail = false, core = false, keep_machine = false;
+  int repeat = 0, boots = 2, jobs = 0, confirm_cold = 0, seed = 0, shift = 0;
+  bool deterministic = false, until_fail = false, core = false, keep_machine = false;
 };
 
 Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
@@ -40,6 +40,9 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
     if (flags.core) spec.core = true;
     if (flags.confirm_cold != 0) spec.confirm_cold = flags.confirm_cold;
     if (flags.keep_machine) spec.keep_machine = true;
+    if (flags.deterministic) spec.deterministic = true;
+    if (flags.seed != 0) spec.seed = flags.seed;
+    if (flags.shift != 0) spec.shift = flags.shift;
     KTRIAL_TRY(spec::validate(spec));
   }
   const auto from_tree = [](const spec::TrialSpec& spec) {
@@ -144,6 +147,16 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
       ->add_option("--confirm-cold", f.confirm_cold,
                    "After the first failure of a trial that was resumed: N trials that boot")
       ->check(CLI::Range(1, spec::kMaxConfirmCold));
+  command->add_flag("--deterministic", f.deterministic,
+                    "What a trial shows it shows every time, bit for bit; `ktrial replay` looks "
+                    "into it (docs/replay.md)");
+  command
+      ->add_option("--seed", f.seed, "Of the first deterministic trial; the next have the next [1]")
+      ->check(CLI::Range(1, spec::kMaxSeed));
+  command
+      ->add_option("--shift", f.shift,
+                   "An instruction of a deterministic guest takes 2^SHIFT ns of its time [4]")
+      ->check(CLI::Range(1, spec::kMaxShift));
   command->add_flag("--keep-machine", f.keep_machine,
                     "Keep a failed trial's machine as it stood, for `ktrial open`");
   command->add_flag("--core", f.core,
@@ -157,6 +170,7 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial run --kernel bzImage --root debian:bookworm -- ./all-tests.sh
   ktrial run --kernel bzImage --until-fail --format json nightly.toml
   ktrial run --kernel bzImage --repeat 30 --jobs 3
+  ktrial run --kernel bzImage --deterministic --repeat 10 --jobs 2     seeds 1 to 10, two at a time
 
 A command after -- gets the guest to itself; its non-zero exit is a fail. The run's folder, with
 console log, events and a qemu.sh to boot the same machine by hand, is named at the end.)");

@@ -34,7 +34,8 @@ std::int64_t available_mib() {
 
 Need need_of(const run::Job& job) {
   if (job.kernel_only) return {};  // it runs on what is left
-  return {job.spec.cpus, std::int64_t{job.spec.memory_mib} + kQemuMib};
+  // All its vCPUs take turns on one host CPU.
+  return {job.spec.deterministic ? 1 : job.spec.cpus, std::int64_t{job.spec.memory_mib} + kQemuMib};
 }
 
 Room room_here() { return {host_cpus(), available_mib() * kMemoryShare / 100}; }

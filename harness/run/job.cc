@@ -24,7 +24,7 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
          duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
          vmm, connect, channel, machine, append, start, guest_seed, confirm_cold, keep_machine,
-         command, root, cwd, env, shares, input, axes] = spec;
+         deterministic, seed, shift, command, root, cwd, env, shares, input, axes] = spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);
@@ -51,6 +51,9 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   io("guest_seed", guest_seed);
   io("confirm_cold", confirm_cold);
   io("keep_machine", keep_machine);
+  io("deterministic", deterministic);
+  io("seed", seed);
+  io("shift", shift);
   io("command", command);
   io("root", root);
   io("cwd", cwd);

@@ -49,7 +49,8 @@ class Draw {
     auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
            duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
            accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
-           keep_machine, command, root, cwd, env, shares, input, axes] = out;
+           keep_machine, deterministic, seed, shift, command, root, cwd, env, shares, input, axes] =
+        out;
     kernel = text() + "k";
     workload = text() + "w";
     const bool workloads = coin();
@@ -90,10 +91,26 @@ class Draw {
       keep_machine = coin();
     }
     machine = coin() ? arch::native().machines.back().name : "";
+    if (coin()) draw_deterministic(out);
     axes = list([&] { return std::pair(text(), text()); });
     do append = text();
     while (append.find_first_of(std::string("\n\0", 2)) != std::string::npos);
     return out;
+  }
+  // It may have less besides.
+  void draw_deterministic(spec::TrialSpec& out) {
+    out.deterministic = true;
+    out.seed = number(1, 1000);
+    out.shift = number(1, spec::kMaxShift);
+    out.accel = coin() ? spec::Accel::tcg : spec::Accel::automatic;
+    out.vmm = spec::Vmm::qemu;
+    out.connect = out.guest_seed = out.machine = out.root = "";
+    out.trace = out.trace_clock = out.trace_stop = "";
+    out.trace_buffer_kib = out.confirm_cold = 0;
+    out.start = spec::Start::cold;
+    out.channel = spec::ChannelKind::virtio_serial;
+    out.keep_machine = out.until_fail = false;
+    out.shares.clear();
   }
   Build draw_build() {
     Build out;

@@ -9,6 +9,7 @@
 #include "harness/base/stop_on_signal.h"
 #include "harness/run/recorder.h"
 #include "harness/run/teller.h"
+#include "harness/trial/exact.h"
 #include "harness/trial/kept_machine.h"
 #include "harness/trial/trial_loop.h"
 #include "harness/trial/warm_start.h"
@@ -24,7 +25,7 @@ using trial::Plan;
 namespace {
 
 // In the trial's folder.
-constexpr char kFirstBoot[] = "first-boot", kSleeper[] = "sleeper";
+constexpr char kFirstBoot[] = "first-boot", kSleeper[] = "sleeper", kAgain[] = "again";
 
 results::SpecSummary summary_of(const spec::TrialSpec& spec) {
   results::SpecSummary out;
@@ -66,6 +67,7 @@ results::Facts facts_of(const Plan& plan) {
     for (const std::string& note : plan.root->notes) facts.emplace_back("root.note", note);
     if (plan.root->share) facts.emplace_back("root.server", plan.root->share->program.version);
   }
+  if (plan.exact && !plan.no_plugin.empty()) facts.emplace_back("plugin.missing", plan.no_plugin);
   facts.insert(facts.end(), plan.vmm.facts.begin(), plan.vmm.facts.end());
   return facts;
 }
@@ -181,6 +183,7 @@ Result<results::TrialRecord> cold_trial(const Court& court, int index, int boots
 
 Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
                                        const fs::path& artifacts) {
+  if (court.plan.exact) return exact_trial(court, index, artifacts);
   trial::WarmStart* warm = court.plan.warm.get();
   if (warm != nullptr && warm->given_up.empty()) {
     auto record = warm_trial(court, index, artifacts);
@@ -191,6 +194,53 @@ Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
   auto record = cold_trial(court, index, boots, artifacts);
   const std::string& why = warm != nullptr ? warm->given_up : court.plan.start_reason;
   if (record && !why.empty()) record->facts.emplace_back("start.cold_because", why);
+  return record;
+}
+
+// A deterministic one: what did not pass is run once more, and has to be the same.
+Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs::path& artifacts) {
+  Plan plan = court.plan;
+  plan.exact->seed = plan.spec.seed + index;
+  const Court own{court.io, court.signals, court.janitor, plan, court.teller, court.store};
+  auto record = KTRIAL_TRY(one_start(own, index, artifacts));
+  if (!record.determinism) return record;
+  results::Determinism& state = *record.determinism;
+  state.runs = 1;
+  const std::string deterministic = fmt::format("; deterministic, seed {}", state.seed);
+  if (plan.ends_when_held) {
+    record.verdict = {};
+    record.verdict.reason = "run again up to a point where it was held; not judged";
+    return record;
+  }
+  if (record.verdict.outcome == results::Outcome::pass) {
+    record.verdict.reason += deterministic;
+    return record;
+  }
+  if (plan.exact->plugin.empty()) {
+    record.verdict.reason += deterministic + ", run once: " + plan.no_plugin;
+    return record;
+  }
+  court.teller.on_step(fmt::format("{}: {}; once more, to be sure", record.verdict.title,
+                                   name(record.verdict.outcome)));
+  plan.exact->hold_at = trial::hold_for(state);
+  plan.ends_when_held = true;
+  std::error_code error;
+  fs::create_directory(artifacts / kAgain, error);
+  const auto again = KTRIAL_TRY(one_start(own, index, artifacts / kAgain));
+  state.parted = trial::first_parting({state, artifacts}, {*again.determinism, artifacts / kAgain});
+  if (!state.parted.empty()) {
+    record.verdict.reason += deterministic + ", but a second run was another: " + state.parted;
+    return record;
+  }
+  // Of a machine that ended by itself only the second one was held.
+  if (state.held.empty()) {
+    const auto argv = state.argv;
+    state = *again.determinism;
+    state.argv = argv;
+    fs::copy_file(artifacts / kAgain / "registers.txt", artifacts / "registers.txt", error);
+  }
+  state.runs = 2;
+  record.verdict.reason += deterministic + ": this command line shows it every time (2 runs equal)";
   return record;
 }
 

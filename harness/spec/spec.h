@@ -55,12 +55,16 @@ struct TrialSpec {
   Vmm vmm = Vmm::qemu;
   std::string connect;  // libvirt URI; empty: libvirt's default
   ChannelKind channel = ChannelKind::automatic;
-  std::string machine;               // of QEMU; empty: the first of the architecture
-  std::string append;                // more kernel command line
-  Start start = Start::automatic;    // by a boot, or from a template (docs/warm-start.md)
-  std::string guest_seed;            // of a warm guest's random numbers, hex; empty: a fresh one
-  int confirm_cold = 0;              // trials that boot, after a failure of one that did not
-  bool keep_machine = false;         // of a failed trial: as it stood
+  std::string machine;             // of QEMU; empty: the first of the architecture
+  std::string append;              // more kernel command line
+  Start start = Start::automatic;  // by a boot, or from a template (docs/warm-start.md)
+  std::string guest_seed;          // of a warm guest's random numbers, hex; empty: a fresh one
+  int confirm_cold = 0;            // trials that boot, after a failure of one that did not
+  bool keep_machine = false;       // of a failed trial: as it stood
+  // A pure function of its command line (docs/replay.md). Trial i of a run has seed + i.
+  bool deterministic = false;
+  int seed = 1;
+  int shift = 4;                     // an instruction takes 2^shift ns of the guest's time
   std::vector<std::string> command;  // argv after "--"
   // The guest's userland, docs/roots.md: none, minimal, host, debian:SUITE, or a folder, tarball or
   // image; empty: what the command needs.
@@ -88,6 +92,8 @@ inline constexpr int kMaxMemoryMib = 4 << 20;
 inline constexpr int kMaxRepeat = 1'000'000;
 inline constexpr int kMaxConfirmCold = 1000;
 inline constexpr std::size_t kSeedBytes = 32;
+inline constexpr int kMaxSeed = 1'000'000'000;
+inline constexpr int kMaxShift = 7;
 inline constexpr Milliseconds kMaxDuration = std::chrono::hours(24 * 30);
 inline constexpr std::size_t kMaxMatrix = 4096;  // specs of one file
 

@@ -94,10 +94,9 @@ Milliseconds host_wait(HostWait which) {
   return Milliseconds(std::llround(static_cast<double>(unscaled.count()) * scale));
 }
 
-Timeouts make_timeouts(double scale, const Profile& profile) {
+static Timeouts timeouts_of(double scale, const Profile& profile) {
   Timeouts t;
-  // A malformed variable is reported by environment_scale() at the start.
-  t.scale = std::clamp(scale * environment_scale().value_or(1) * kBuildScale, kMinScale, kMaxScale);
+  t.scale = scale;
   auto scaled = [&](Milliseconds wait) {
     return Milliseconds(std::llround(static_cast<double>(wait.count()) * t.scale));
   };
@@ -125,6 +124,14 @@ Timeouts make_timeouts(double scale, const Profile& profile) {
   d.hung_task_check_s = std::max(1, d.hung_task_s / 6);
   return t;
 }
+
+Timeouts make_timeouts(double scale, const Profile& profile) {
+  // A malformed variable is reported by environment_scale() at the start.
+  return timeouts_of(
+      std::clamp(scale * environment_scale().value_or(1) * kBuildScale, kMinScale, kMaxScale),
+      profile);
+}
+Timeouts guest_timeouts(const Profile& profile) { return timeouts_of(1, profile); }
 
 Milliseconds Timeouts::whole_trial(Milliseconds duration) const {
   // After the stress time a stall may still be on its way to being seen.

@@ -71,6 +71,8 @@ struct Timeouts {
 // `scale` >= 1 multiplies every wait: max(1, vCPUs / host cores, boot slowdown).
 // KTRIAL_TIMEOUT_SCALE (a positive number) and sanitizer builds multiply too.
 Timeouts make_timeouts(double scale, const Profile& profile);
+// Of a guest's own time, which no host makes longer: the same everywhere.
+Timeouts guest_timeouts(const Profile& profile);
 // $KTRIAL_TIMEOUT_SCALE, or 1; a usage error when it is not a number in 0.01..1000.
 Result<double> environment_scale();
 // The scale of a spec: vCPUs over host cores, at least 1.

@@ -9,6 +9,45 @@
 
 namespace ktrial::spec {
 
+namespace {
+
+// What a machine that nobody may speak to, and that runs by its own time, cannot do.
+std::vector<std::string> against_determinism(const TrialSpec& spec) {
+  std::vector<std::string> out;
+  const auto refuse = [&](bool wrong, const std::string& problem) {
+    if (wrong) out.push_back("deterministic: " + problem);
+  };
+  refuse(spec.seed < 1 || spec.seed > kMaxSeed - spec.repeat, "seed is outside 1..1000000000");
+  refuse(spec.shift < 1 || spec.shift > kMaxShift, "shift is outside 1..7");
+  if (!spec.deterministic) {
+    refuse(spec.seed != 1 || spec.shift != 4, "seed and shift are those of deterministic = true");
+    return out;
+  }
+  refuse(spec.accel == Accel::kvm,
+         "needs TCG, which counts instructions; KVM runs by the host's time");
+  refuse(spec.vmm == Vmm::libvirt, "needs vmm = qemu: libvirt's own devices and pauses disturb it");
+  refuse(spec.start == Start::warm,
+         "needs start = cold: a copy is told who it is, and nobody may speak to this guest");
+  refuse(spec.channel == ChannelKind::vhost_vsock || spec.channel == ChannelKind::vhost_user_vsock,
+         "needs channel = virtio-serial: a vsock is served by other threads, by the host's time");
+  refuse(!spec.machine.empty() && spec.machine != arch::native().machine("")->name,
+         "needs the machine that was measured, " + arch::native().machine("")->name);
+  refuse(spec.confirm_cold > 0, "confirm_cold: each trial boots");
+  refuse(spec.keep_machine, "keep_machine: `ktrial replay` has the machine at any instant");
+  refuse(spec.until_fail && spec.repeat == 1, "until_fail needs repeat: how many seeds at most");
+  refuse(spec.root == "host" || (spec.root.starts_with('/') && !spec.root.ends_with(".tar")),
+         "a root by virtiofs or disk is served by other threads, by the host's time; use root = "
+         "minimal, or a tarball");
+  refuse(!spec.shares.empty(), "shares are served by the host, by its time");
+  refuse((!spec.trace.empty() && spec.trace != "off") || !spec.trace_clock.empty() ||
+             !spec.trace_stop.empty() || spec.trace_buffer_kib != 0,
+         "trace: is set up by the host, which may not speak to this guest; the black box is there, "
+         "and `ktrial replay --trace` records any function afterwards");
+  return out;
+}
+
+}  // namespace
+
 Status validate(const TrialSpec& spec) {
   std::string problems;
   auto check = [&](bool good, const std::string& problem) {
@@ -47,6 +86,7 @@ Status validate(const TrialSpec& spec) {
         "confirm_cold: has nothing to confirm where start is cold");
   check(spec.vmm != Vmm::libvirt || !spec.keep_machine,
         "keep_machine: a machine of libvirt's cannot be kept; use vmm = qemu");
+  for (const std::string& problem : against_determinism(spec)) check(false, problem);
   for (const std::string& note : spec.fail_on)
     check(std::ranges::find(kNotes, note) != std::end(kNotes),
           "fail_on: " + in_quotes(note) + " is not one of " + note_names());

@@ -49,7 +49,10 @@ std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeout
   words.insert(words.end(), arch.boot_words.begin(), arch.boot_words.end());
   if (accel == vm::Accel::tcg) {
     words.insert(words.end(), arch.tcg_words.begin(), arch.tcg_words.end());
-    const unsigned khz = arch.counter_khz.empty() ? 0 : arch::host_counter_khz();
+    // A deterministic guest's counts its own nanoseconds.
+    const unsigned khz = arch.counter_khz.empty() ? 0
+                         : spec.deterministic     ? 1'000'000
+                                                  : arch::host_counter_khz();
     // TCG's counter is the host's. A kernel that calibrates it against a timer on a busy
     // host may be wrong by a factor of thirty: its clock then runs away and every
     // detector fires. (A microvm has no such timer at all.)

@@ -23,7 +23,9 @@ bool ended_by(const Evidence& evidence) {
 
 void take_autopsy(const Scene& scene) {
   Evidence& evidence = scene.evidence;
-  scene.context.observer.on_step("the guest stalls; looking at it from outside");
+  scene.context.observer.on_step(scene.plan.examine_held
+                                     ? "the machine is held; looking at it"
+                                     : "the guest stalls; looking at it from outside");
   scene.monitor.timeline().stop(scene.context.clock.now());
   evidence.autopsy = autopsy::examine(
       {.clock = scene.context.clock,
@@ -44,7 +46,8 @@ void take_autopsy(const Scene& scene) {
        .proof_s = verdict::proof_seconds(evidence),
        .proof_patience = scene.plan.timeouts.proof,
        .monitor_patience = scene.plan.timeouts.monitor_reply,
-       .before = scene.looks});
+       .before = scene.looks,
+       .stands_still = scene.plan.examine_held});
   const autopsy::Autopsy& found = evidence.autopsy;
   note_access(scene, found.access.empty() && !found.blind.empty()
                          ? std::vector<autopsy::Access>{{"memory", found.blind}}
@@ -108,7 +111,7 @@ void examine_report(const Scene& scene) {
 
 // Always when one was asked for; of the black box alone when something failed.
 bool wants_trace(const Plan& plan, const Evidence& evidence) {
-  if (!has_black_box(plan)) return false;
+  if (!has_black_box(plan) || plan.exact) return false;  // nobody may ask a deterministic guest
   if (plan.trace.any()) return true;
   const auto* result = std::get_if<verdict::AgentResult>(&evidence.ending);
   if (result == nullptr || result->exit.kind == wire::ExitKind::not_started) return false;
@@ -148,7 +151,8 @@ bool may_be_cut_off(const Scene& scene) {
 void end_cleanly(const Scene& scene) {
   Evidence& evidence = scene.evidence;
   read_counters(scene, evidence.counters_after);
-  if (scene.plan.introspect && !scene.monitor.vm_ended()) try_introspection(scene);
+  if (scene.plan.introspect && !scene.plan.exact && !scene.monitor.vm_ended())
+    try_introspection(scene);
   if (wants_trace(scene.plan, evidence)) collect_trace(scene);
   if (may_be_cut_off(scene)) {
     // What is on its way to us still counts.
@@ -171,6 +175,10 @@ void read_counters(const Scene& scene, std::map<std::string, std::uint64_t>& int
 void gather_late_evidence(const Scene& scene) {
   using namespace verdict;
   Evidence& evidence = scene.evidence;
+  if (scene.plan.ends_when_held) {
+    if (scene.plan.examine_held && !scene.monitor.vm_ended()) take_autopsy(scene);
+    return;
+  }
   if (ended_by<AgentResult>(evidence)) {
     end_cleanly(scene);
   } else if (ended_by<HeartbeatSilence, ProgressSilence>(evidence) ||

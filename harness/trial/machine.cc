@@ -5,18 +5,32 @@
 
 namespace ktrial::trial {
 
+namespace {
+// A CPU of a deterministic guest that did not beat for so much of its time, had no instruction
+// been idle, is silent if the host's time says so, too.
+constexpr std::uint64_t kSilentNs = 5'000'000'000;
+}  // namespace
+
 Limits limits_of(const Plan& plan) {
-  return {.boot = plan.timeouts.boot,
-          .first_output = plan.timeouts.first_output,
-          .heartbeat = plan.timeouts.heartbeat_silence,
-          .late = plan.timeouts.early.late,
-          .look_spacing = plan.timeouts.early.spacing,
-          .progress = plan.progress,
-          .settle = plan.timeouts.report_settle,
-          .aftermath = plan.timeouts.aftermath,
-          .total = plan.total,
-          .overcommit = plan.overcommit,
-          .fail_on = kinds_of(plan.spec.fail_on)};
+  // A silence of so many instructions is proof beside it.
+  const auto heartbeat = plan.timeouts.heartbeat_silence / (plan.exact ? 2 : 1);
+  Limits out{.boot = plan.timeouts.boot,
+             .first_output = plan.timeouts.first_output,
+             .heartbeat = heartbeat,
+             // To look is to pause, which would make it another run.
+             .late = plan.exact ? spec::Milliseconds(0) : plan.timeouts.early.late,
+             .look_spacing = plan.timeouts.early.spacing,
+             .progress = plan.progress,
+             .settle = plan.timeouts.report_settle,
+             .aftermath = plan.timeouts.aftermath,
+             .total = plan.total,
+             .overcommit = plan.overcommit,
+             .fail_on = kinds_of(plan.spec.fail_on)};
+  if (!plan.exact) return out;
+  out.fresh_beat = heartbeat;  // its seconds are not the host's
+  out.unasked = true;
+  if (!plan.exact->plugin.empty()) out.instructions = kSilentNs >> plan.exact->shift;
+  return out;
 }
 
 vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
@@ -33,7 +47,8 @@ vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
           .one_thread = plan.workload && plan.workload->patches_code,
           .arch = plan.kernel.arch,
           .machine = plan.kernel.arch->machine(plan.spec.machine),
-          .channel = std::move(device)};
+          .channel = std::move(device),
+          .exact = plan.exact};
 }
 
 vm::VmConfig template_machine(const Plan& plan, const channel::Channel& parking,

@@ -6,6 +6,7 @@
 // limit, and silence is a reason like any other.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -38,6 +39,8 @@ struct Limits {
   // really took from a vCPU is known: of time that it was given, 1/overcommit is enough.
   double overcommit = 1;
   std::vector<console::Kind> fail_on = {};  // notes of the kernel that are reports all the same
+  bool unasked = false;            // a deterministic guest: it says all without being asked
+  std::uint64_t instructions = 0;  // a CPU's silence is also of so many, of all vCPUs
 };
 
 class Monitor {
@@ -57,6 +60,12 @@ class Monitor {
   // From a signal handler, within a wait.
   void interrupt(int signal);
   void begin(pid_t vm_process);  // the clock of the trial starts
+
+  // Called wherever a wait goes on, outside of all handlers.
+  void set_between(std::function<void()> call) { between_ = std::move(call); }
+  void set_console_tap(std::function<void(std::string_view)> tap) { tap_ = std::move(tap); }
+  // How many instructions the guest has run, of all vCPUs.
+  void set_count(std::function<std::uint64_t()> count) { count_ = std::move(count); }
 
   // Nothing when hello came, else what came instead.
   std::optional<verdict::Ending> wait_hello();
@@ -134,8 +143,12 @@ class Monitor {
   std::optional<wire::Exit> exit_;
   Clock::time_point exit_at_;
   std::map<unsigned, Clock::time_point> last_beat_;
+  std::map<unsigned, std::uint64_t> count_at_beat_;
   std::map<std::string, std::uint64_t> counters_;
-  bool counters_came_ = false;
+  std::deque<std::map<std::string, std::uint64_t>> counters_told_;
+  std::function<void()> between_;
+  std::function<void(std::string_view)> tap_;
+  std::function<std::uint64_t()> count_;
   TraceInbox trace_;
   std::string shutdown_reason_;
   std::optional<verdict::VmEnded> vm_ended_;

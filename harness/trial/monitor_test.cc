@@ -295,5 +295,48 @@ TEST_F(MonitorTest, TheWholeTrialHasALimit) {
   expect<verdict::DeadlinePassed>(monitor->watch_workload());
 }
 
+// A deterministic guest tells its counters when it comes to them, which may be before anybody
+// waits.
+TEST_F(MonitorTest, CountersThatNobodyAskedForAreKeptInTheirOrder) {
+  Limits l = limits();
+  l.unasked = true;
+  start({}, l);
+  say(wire::Counters{{{"warn_count", 0}}});
+  say(wire::Counters{{{"warn_count", 5}}});
+  ASSERT_TRUE(monitor->wait_counters(10ms));
+  EXPECT_EQ(monitor->counters().at("warn_count"), 0u);
+  ASSERT_TRUE(monitor->wait_counters(10ms));
+  EXPECT_EQ(monitor->counters().at("warn_count"), 5u);
+  EXPECT_FALSE(monitor->wait_counters(10ms));
+}
+
+TEST_F(MonitorTest, AnAnswerToAnEarlierQuestionIsNone) {
+  start({});
+  say(wire::Counters{{{"warn_count", 5}}});
+  EXPECT_FALSE(monitor->wait_counters(10ms));
+}
+
+// The host may have given a deterministic guest so little that nothing follows of its silence.
+TEST_F(MonitorTest, ASilenceOfFewInstructionsIsNone) {
+  Limits l = limits();
+  l.instructions = 1000;
+  l.total = 10s;
+  l.progress = Clock::duration::zero();
+  for (const bool many : {false, true}) {
+    start({}, l);
+    std::uint64_t count = 0;
+    monitor->set_count([&] { return count; });
+    say(wire::Hello{});
+    ASSERT_FALSE(monitor->wait_hello());
+    say(wire::Beat{.cpu = 0});
+    count = many ? 1000 : 999;
+    const Ending ending = monitor->watch_workload();
+    if (many)
+      expect<verdict::HeartbeatSilence>(ending);
+    else
+      expect<verdict::DeadlinePassed>(ending);
+  }
+}
+
 }  // namespace
 }  // namespace ktrial::trial

@@ -63,7 +63,15 @@ struct Plan {
   std::function<Status(vm::Vm&, boost::asio::io_context&)> on_start;
   std::function<void()> on_end;   // before the machine goes, however the trial ended
   std::filesystem::path symbols;  // cache of guests' kernel symbols
-  std::string command_line;       // without the channel's own arguments
+  // Of deterministic trials; the seed is each trial's own.
+  std::optional<vm::Exact> exact;
+  results::Determinism pinned;  // what all of them share: digests, QEMU
+  std::string no_plugin;        // why nothing can be held; empty: it can
+  // A run that is only to come to where `exact` holds it: that is its end.
+  bool ends_when_held = false;
+  std::function<void(vm::Vm&)> when_held;  // looks at it there; may be empty
+  bool examine_held = false;               // an autopsy of that instant
+  std::string command_line;                // without the channel's own arguments
   wire::Run run;
   bool introspect = false;  // looks into the memory of a guest that is well, too
   spec::Timeouts timeouts;

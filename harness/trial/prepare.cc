@@ -8,13 +8,16 @@
 #include <set>
 #include <string_view>
 
+#include "guest/wire/script.h"
 #include "harness/base/file.h"
 #include "harness/base/host_cpus.h"
 #include "harness/channel/make_channel.h"
+#include "harness/channel/one_way.h"
 #include "harness/guest_image/initramfs.h"
 #include "harness/guest_image/modules.h"
 #include "harness/guest_image/program.h"
 #include "harness/kernel/build/module_build.h"
+#include "harness/kernel/digest.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/validate.h"
 #include "harness/trial/black_box.h"
@@ -22,6 +25,7 @@
 #include "harness/trial/facts.h"
 #include "harness/trial/plan.h"
 #include "harness/trial/warm_start.h"
+#include "harness/vm/qemu/instrument.h"
 
 namespace ktrial::trial {
 namespace fs = std::filesystem;
@@ -194,6 +198,58 @@ Status choose_root(Plan& plan, const PrepareOptions& options) {
   return {};
 }
 
+// All that the host would say to it, in the guest's own time.
+std::string script_of(const Plan& plan) {
+  const auto times = spec::guest_timeouts(spec::profile_tcg());
+  auto duration = times.duration_default;
+  if (plan.workload && plan.workload->default_duration_s)
+    duration = spec::Milliseconds(static_cast<long>(*plan.workload->default_duration_s * 1000));
+  if (plan.spec.duration) duration = *plan.spec.duration;
+  const auto total = plan.spec.timeout.value_or(times.whole_trial(duration));
+  wire::Run run = plan.run;
+  run.deadline_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(total).count());
+  return wire::encode(wire::ReadCounters{}) + wire::encode(run) +
+         wire::encode(wire::ReadCounters{}) + wire::encode(wire::PowerOff{});
+}
+
+// What of the workload cannot be.
+Status check_determinism(const Plan& plan) {
+  if (!plan.workload) return {};
+  if (plan.workload->needs_vsock || plan.workload->host)
+    return usage_error("deterministic: the host speaks to workload " + plan.workload->name +
+                           " while it runs, by its own time",
+                       "leave --deterministic out, or take another workload");
+  return {};
+}
+
+std::string fact_of(const results::Facts& facts, std::string_view key) {
+  const auto it = std::ranges::find(facts, key, &results::Facts::value_type::first);
+  return it == facts.end() ? std::string() : it->second;
+}
+
+// Once the initramfs is written.
+Status pin(Plan& plan) {
+  results::Determinism& pinned = plan.pinned;
+  const fs::path qemu = fact_of(plan.vmm.facts, "qemu.program");
+  pinned.qemu_version = plan.vmm.version;
+  pinned.qemu_sha256 = KTRIAL_TRY(kernel::sha256_file(qemu));
+  pinned.kernel_sha256 = plan.kernel.sha256;
+  pinned.initramfs_sha256 = KTRIAL_TRY(kernel::sha256_file(plan.initramfs));
+  return {};
+}
+
+void plan_exact(Plan& plan, const PrepareOptions& options) {
+  vm::Exact exact{.seed = plan.spec.seed, .shift = plan.spec.shift};
+  auto plugin = vm::choose_plugin(options.payload / "plugin", plan.vmm.version,
+                                  fact_of(plan.vmm.facts, "qemu.program"));
+  exact.plugin = plugin.file;
+  plan.no_plugin = plugin.why_not;
+  if (!plugin.why_not.empty() && options.progress)
+    options.progress("deterministic, but the end state cannot be compared: " + plugin.why_not);
+  plan.exact = exact;
+  plan.timeouts.detectors = spec::guest_timeouts(spec::profile_tcg()).detectors;
+}
+
 Status write_guest(Plan& plan, const PrepareOptions& options) {
   KTRIAL_TRY(choose_root(plan, options));
   KTRIAL_TRY(plan_program(plan));
@@ -210,6 +266,9 @@ Status write_guest(Plan& plan, const PrepareOptions& options) {
   std::vector<guest_image::Entry> entries = {
       guest_image::init_entry(options.payload / "guest" / "ktrial-init")};
   KTRIAL_TRY(pack(plan, options, entries));
+  wrap(plan);
+  if (plan.spec.deterministic)
+    entries.push_back({wire::kScript, guest_image::Bytes{script_of(plan)}});
   std::vector<std::string> wanted = channel::guest_modules(plan.channel);
   if (wants_warm_start(plan.spec, options.of_many)) {
     const auto parking = channel::guest_modules(channel::Kind::virtio_serial);
@@ -224,7 +283,6 @@ Status write_guest(Plan& plan, const PrepareOptions& options) {
   KTRIAL_TRY(guest_image::write_initramfs(std::move(entries), options.initramfs));
   if (plan.root && !plan.root->archive.empty())
     KTRIAL_TRY(append_archive(plan.root->archive, options.initramfs));
-  wrap(plan);
   return {};
 }
 
@@ -243,6 +301,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
     plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
     KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));
   }
+  if (spec.deterministic) KTRIAL_TRY(check_determinism(plan));
   plan.trace = KTRIAL_TRY(spec::parse_trace(spec.trace));
   if (plan.trace.any() && traces_itself(plan))
     return usage_error("trace: workload " + plan.workload->name +
@@ -261,12 +320,16 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   if (&arch != &arch::native()) plan.vmm = KTRIAL_TRY(choose_vmm(io, spec, arch, options.stop));
   // What was packed before may lack the modules for it.
   const bool warm = wants_warm_start(spec, options.of_many) && !options.packed;
-  auto channel = KTRIAL_TRY(choose_channel(spec, plan.workload && plan.workload->needs_vsock,
+  spec::TrialSpec wanted = spec;
+  if (spec.deterministic) wanted.channel = spec::ChannelKind::virtio_serial;
+  auto channel = KTRIAL_TRY(choose_channel(wanted, plan.workload && plan.workload->needs_vsock,
                                            plan.kernel, plan.vmm, warm || spec.keep_machine));
   plan.channel = channel.kind;
   plan.channel_reason = channel.reason;
-  plan.make_channel = [&io, kind = channel.kind](const fs::path& scratch) {
-    return channel::make_channel(io, kind, scratch);
+  plan.make_channel = [&io, kind = channel.kind, mute = spec.deterministic](
+                          const fs::path& scratch) -> Result<std::unique_ptr<channel::Channel>> {
+    auto made = KTRIAL_TRY(channel::make_channel(io, kind, scratch));
+    return mute ? channel::one_way(std::move(made)) : std::move(made);
   };
   plan.make_parking = [&io] { return channel::make_channel(io, channel::Kind::virtio_serial, {}); };
 
@@ -276,7 +339,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
                        .kernel_id = plan.kernel.sha256,
                        .cache = options.cache / "accel.json"};
   if (spec.accel == spec::Accel::kvm) query.wanted = vm::Accel::kvm;
-  if (spec.accel == spec::Accel::tcg) query.wanted = vm::Accel::tcg;
+  if (spec.accel == spec::Accel::tcg || spec.deterministic) query.wanted = vm::Accel::tcg;
   // libvirtd may open what we may not, and the other way round.
   if (spec.vmm == spec::Vmm::libvirt) query.kvm_device.clear();
   SteadyClock clock(io);
@@ -287,16 +350,19 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;
   plan.overcommit =
-      one_thread ? spec.cpus * spec::load_scale(1 + options.beside_vcpus / spec.cpus, host_cpus())
-                 : spec::load_scale(spec.cpus + options.beside_vcpus, host_cpus());
+      spec.deterministic ? spec::load_scale(1 + options.beside_vcpus, host_cpus())
+      : one_thread ? spec.cpus * spec::load_scale(1 + options.beside_vcpus / spec.cpus, host_cpus())
+                   : spec::load_scale(spec.cpus + options.beside_vcpus, host_cpus());
   plan.timeouts =
       spec::make_timeouts(plan.overcommit, kvm ? spec::profile_kvm() : spec::profile_tcg());
+  if (spec.deterministic) plan_exact(plan, options);
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
   plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));
   if (!warm && wants_warm_start(spec, options.of_many))
     plan.start_reason = "its initramfs was packed before, without what a template needs";
+  if (plan.exact) KTRIAL_TRY(pin(plan));
   if (warm) KTRIAL_TRY(plan_warm_start(plan, vm::TemplateStore::default_options()));
   return plan;
 }

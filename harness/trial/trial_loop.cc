@@ -6,6 +6,7 @@
 #include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
+#include "harness/trial/exact.h"
 #include "harness/trial/findings.h"
 #include "harness/trial/judgement.h"
 #include "harness/trial/kept_evidence.h"
@@ -310,6 +311,8 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   if (from != nullptr) KTRIAL_TRY(wake(bench, plan, record));
   {
     const Active active(context.active, monitor);
+    std::optional<EndState> end_state;
+    if (plan.exact) end_state.emplace(scene);
     if (auto watched = watch(scene, begun); !watched) {
       bench.vm->destroy();
       return std::unexpected(std::move(watched).error());
@@ -317,9 +320,17 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
     monitor.timeline().phase(context.clock.now(), "late evidence");
     evidence.last_beat_ago_s = monitor.last_beats_ago();
     evidence.host = monitor.host().since(monitor.quiet_since(evidence.ending));
+    // Before anything is done to a machine that stalls; one that is well is held at its last word.
+    if (end_state && !std::holds_alternative<verdict::AgentResult>(evidence.ending))
+      end_state->take();
     gather_late_evidence(scene);
+    if (end_state) end_state->take();
     keep_machine(scene, bench.config);
     bench.vm->destroy();
+    if (end_state) {
+      record.determinism = end_state->state();
+      record.determinism->argv = exact_argv(plan, bench.config);
+    }
   }
   monitor.end_console();
   hear(monitor.console(), evidence);

@@ -121,6 +121,7 @@ std::string from_hex(const std::string& text) {
 }  // namespace
 
 bool wants_warm_start(const spec::TrialSpec& spec, int of_many) {
+  if (spec.deterministic) return false;
   if (spec.start != spec::Start::automatic) return spec.start == spec::Start::warm;
   const bool open_ended = spec.until_fail && spec.repeat == 1;
   return spec.vmm == spec::Vmm::qemu &&

@@ -68,6 +68,31 @@ struct DiskDevice {
 };
 using RootDevice = std::variant<std::monostate, VirtiofsDevice, DiskDevice>;
 
+// A machine that is a pure function of its command line: TCG counts instructions, and the guest's
+// clocks go by that count. (QEMU's own record/replay takes one vCPU only; this needs no log.)
+struct Exact {
+  int seed = 1;
+  int shift = 4;                 // an instruction takes 2^shift ns of guest time
+  std::filesystem::path plugin;  // ktrial's TCG plugin; empty: none, and nothing can be held
+  // What the plugin is asked for besides; it changes nothing that the guest could see.
+  struct Place {
+    std::uint64_t address = 0;
+    std::uint64_t hold_at = 0;  // visit at which the machine is held, from 1; 0: at none
+    bool record = false;        // each visit becomes a record
+  };
+  std::vector<Place> places = {};
+  std::uint64_t watch = 0, watch_bytes = 0;  // stores to it become records
+  bool coverage = false;                     // blocks become records, when they are first run
+  // Where RAM tells a vCPU's task: offsets in the RAM file, and in the kernel's structure.
+  struct Tasks {
+    std::vector<std::uint64_t> current;  // of each vCPU; empty: not known
+    std::uint64_t direct_map = 0;
+    std::uint32_t pid_offset = 0, comm_offset = 0;
+  };
+  Tasks tasks = {};
+  std::optional<std::uint64_t> hold_at = {};  // instructions
+};
+
 struct VmConfig {
   std::string name;
   std::filesystem::path kernel;
@@ -88,6 +113,7 @@ struct VmConfig {
   std::optional<SavedState> keep = {};
   std::optional<ResumeFrom> resume = {};
   bool socket_for_plug = false;  // a free place on its bus; part of what must be alike
+  std::optional<Exact> exact = {};
 };
 
 // What a VM tells its owner. `Exited` is always the last event.
@@ -136,6 +162,39 @@ class Resumable {
   virtual Status save(std::chrono::milliseconds patience) = 0;
 };
 
+// Where a machine stands that is held.
+struct Hold {
+  enum class Why { count, end, place } why = Why::count;
+  unsigned cpu = 0;
+  std::uint64_t instructions = 0;  // of all vCPUs, as the plugin counts: at blocks' beginnings
+  std::uint64_t address = 0;       // of a place
+};
+// What a plugin recorded.
+struct Visit {
+  enum class What { call = 1, block, store } what = What::call;
+  std::uint64_t instructions = 0, address = 0;
+  std::uint64_t target = 0;  // of a store
+  unsigned cpu = 0, place = 0;
+  int pid = -1;  // of the task; -1: not known
+  std::string comm;
+};
+class Countable {
+ public:
+  virtual ~Countable() = default;
+  virtual std::uint64_t instructions() const = 0;
+  virtual std::vector<std::uint64_t> by_cpu() const = 0;
+  // At the first block that begins with so many. Has to lie ahead.
+  virtual void hold_at(std::uint64_t instructions) = 0;
+  // While held, all of the console was delivered, pause() and resume() do nothing, and registers
+  // and RAM are those of this instant.
+  virtual std::optional<Hold> held() const = 0;
+  virtual void go_on() = 0;
+  // All registers, for people and digests.
+  virtual Result<std::string> registers(std::chrono::milliseconds patience) = 0;
+  virtual std::vector<Visit> visits() const = 0;
+  virtual std::uint64_t lost_visits() const = 0;  // for which there was no room
+};
+
 class Vm {
  public:
   using Sink = std::function<void(VmEvent)>;
@@ -162,6 +221,7 @@ class Vm {
   virtual Result<std::string> status(std::chrono::milliseconds patience) = 0;
   // Null: it cannot.
   virtual Resumable* resumable() { return nullptr; }
+  virtual Countable* countable() { return nullptr; }
   // Ends it now. Idempotent; Exited may or may not follow.
   virtual void destroy() = 0;
   // The VMM's process, for host-side facts (scheduling, memory); 0 if remote.

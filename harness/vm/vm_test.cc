@@ -6,6 +6,7 @@
 #include "harness/vm/fake_vm.h"
 #include "harness/vm/qemu/accel.h"
 #include "harness/vm/qemu/argv.h"
+#include "harness/vm/qemu/instrument.h"
 #include "harness/vm/qemu/qmp.h"
 #include "harness/vm/qemu/registers.h"
 
@@ -44,6 +45,63 @@ TEST(QemuArgvTest, OneThreadIsOfTcgOnly) {
             std::string::npos);
   config.accel = Accel::kvm;
   EXPECT_EQ(joined(qemu_arguments(config, std::nullopt)).find("thread="), std::string::npos);
+}
+
+// Each of these was measured: without it two runs differ.
+TEST(QemuArgvTest, ADeterministicMachineGoesByItsInstructionsAlone) {
+  VmConfig config = sample_config();
+  config.exact = Exact{.seed = 7, .shift = 3, .plugin = "/p/a,b.so"};
+  QemuWiring wiring{3, 4, 5, {6, 7}};
+  wiring.control_fd = 8;
+  wiring.notify_fd = 9;
+  const auto text = joined(qemu_arguments(config, wiring));
+  for (const char* part :
+       {"-icount|shift=3,sleep=off|", "-seed|7|", "-rtc|base=2026-01-01T00:00:00,clock=vm|",
+        "virtio-serial-pci,id=vser,ioeventfd=off|", "-accel|tcg|",
+        "-plugin|/p/a,,b.so,control=/proc/self/fd/8,ram=/proc/self/fd/3,notify=9|"})
+    EXPECT_NE(text.find(part), text.npos) << part << " in " << text;
+  EXPECT_EQ(text.find("thread="), text.npos);
+  // By hand the same machine, which nobody holds.
+  const auto by_hand = joined(qemu_arguments(config, std::nullopt));
+  EXPECT_NE(by_hand.find("-seed|7|"), by_hand.npos);
+  EXPECT_EQ(by_hand.find("-plugin"), by_hand.npos);
+}
+
+TEST(InstrumentTest, AHoldIsToldUntilItIsEnded) {
+  VmConfig config = sample_config();
+  config.exact = Exact{.places = {{.address = 0x1000, .hold_at = 3}}, .hold_at = 500};
+  const auto instrument = Instrument::create(config);
+  ASSERT_TRUE(instrument) << instrument.error().message;
+  ktrial_control& control = instrument->control();
+  EXPECT_EQ(control.stop_at, 500u);
+  EXPECT_EQ(control.places, 1u);
+  EXPECT_EQ(control.place[0].hold_at, 3u);
+  EXPECT_FALSE(instrument->held());
+  // What the plugin does.
+  control.instructions = 512;
+  control.hold_cpu = 2;
+  control.holding = KTRIAL_AT_COUNT;
+  const auto hold = instrument->held();
+  ASSERT_TRUE(hold);
+  EXPECT_EQ(hold->why, Hold::Why::count);
+  EXPECT_EQ(hold->cpu, 2u);
+  EXPECT_EQ(hold->instructions, 512u);
+  instrument->go_on();
+  EXPECT_FALSE(instrument->held());
+  EXPECT_EQ(control.go, 1u);
+}
+
+TEST(InstrumentTest, AQemuWithoutPluginsIsToldFromOneWithout) {
+  TempDir dir = *TempDir::create();
+  ASSERT_TRUE(write_file_atomically(dir.path() / "ktrial-plugin-1.so", "plugin"));
+  ASSERT_TRUE(
+      write_file_atomically(dir.path() / "with", "..qemu_plugin_register_vcpu_tb_trans_cb.."));
+  ASSERT_TRUE(write_file_atomically(dir.path() / "without", "a program"));
+  EXPECT_EQ(choose_plugin(dir.path(), "7.2.22", dir.path() / "with").file,
+            dir.path() / "ktrial-plugin-1.so");
+  EXPECT_NE(choose_plugin(dir.path(), "7.2.22", dir.path() / "without").why_not, "");
+  // Of QEMU 10 it is another one, which is not there.
+  EXPECT_NE(choose_plugin(dir.path(), "10.0.8", dir.path() / "with").why_not, "");
 }
 
 TEST(QemuArgvTest, AResumedMachineBootsNothingAndNeverWritesToItsTemplate) {

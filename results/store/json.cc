@@ -101,6 +101,30 @@ HostFacts host_from_json(const Json& json) {
           text_of(json, "kernel"), text_of(json, "qemu")};
 }
 
+Determinism determinism_from_json(const Json& json) {
+  Determinism out;
+  out.seed = int_of(json, "seed");
+  out.shift = int_of(json, "shift");
+  out.argv = strings_of(json, "argv");
+  out.qemu_version = text_of(json, "qemu_version");
+  out.qemu_sha256 = text_of(json, "qemu_sha256");
+  out.kernel_sha256 = text_of(json, "kernel_sha256");
+  out.initramfs_sha256 = text_of(json, "initramfs_sha256");
+  out.held = text_of(json, "held");
+  out.not_held = text_of(json, "not_held");
+  out.instructions = unsigned_of(json, "instructions");
+  if (const auto list = json.find("by_cpu"); list != json.end() && list->is_array())
+    for (const Json& count : *list)
+      out.by_cpu.push_back(count.is_number_unsigned() ? count.get<std::uint64_t>() : 0);
+  out.console_bytes = unsigned_of(json, "console_bytes");
+  out.console_sha256 = text_of(json, "console_sha256");
+  out.registers_sha256 = text_of(json, "registers_sha256");
+  out.ram_sha256 = text_of(json, "ram_sha256");
+  out.runs = int_of(json, "runs");
+  out.parted = text_of(json, "parted");
+  return out;
+}
+
 Subtest subtest_from_json(const Json& json) {
   Subtest test{text_of(json, "name"), text_of(json, "result"), text_of(json, "reason"), {}};
   if (json.contains("seconds")) test.seconds = number_of(json, "seconds");
@@ -108,6 +132,28 @@ Subtest subtest_from_json(const Json& json) {
 }
 
 }  // namespace
+
+Json to_json(const Determinism& one) {
+  Json out;
+  out["seed"] = one.seed;
+  out["shift"] = one.shift;
+  out["argv"] = strings(one.argv);
+  out["qemu_version"] = one.qemu_version;
+  out["qemu_sha256"] = one.qemu_sha256;
+  out["kernel_sha256"] = one.kernel_sha256;
+  out["initramfs_sha256"] = one.initramfs_sha256;
+  out["held"] = one.held;
+  put(out, "not_held", one.not_held);
+  out["instructions"] = one.instructions;
+  out["by_cpu"] = one.by_cpu;
+  out["console_bytes"] = one.console_bytes;
+  out["console_sha256"] = one.console_sha256;
+  out["registers_sha256"] = one.registers_sha256;
+  out["ram_sha256"] = one.ram_sha256;
+  out["runs"] = one.runs;
+  out["parted"] = one.parted;
+  return out;
+}
 
 Json document(Json content) {
   Json out = {{"schema", kSchema}, {"ktrial_version", ktrial_version()}};
@@ -153,6 +199,7 @@ Json to_json(const TrialRecord& trial) {
                        {"autopsy", trial.incident.autopsy},
                        {"no_autopsy", trial.incident.no_autopsy}};
   if (!trial.trace.empty()) out["trace"] = to_json(trial.trace);
+  if (trial.determinism) out["determinism"] = to_json(*trial.determinism);
   out["counters"] = Json::array();
   for (const auto& [key, value] : trial.counters)
     out["counters"].push_back({{"name", key}, {"value", value}});
@@ -225,6 +272,8 @@ std::optional<TrialRecord> trial_from_json(const Json& json) {
     trial.incident = {strings_of(*incident, "chain"), strings_of(*incident, "victims"),
                       text_of(*incident, "autopsy"), text_of(*incident, "no_autopsy")};
   if (const Json* trace = object_in(json, "trace")) trial.trace = story_from_json(*trace);
+  if (const Json* exact = object_in(json, "determinism"))
+    trial.determinism = determinism_from_json(*exact);
   each_object(json, "counters", [&](const Json& item) {
     trial.counters.emplace_back(text_of(item, "name"), unsigned_of(item, "value"));
   });

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 Json document(Json content);
 
 Json to_json(const Finding& finding);
+Json to_json(const Determinism& one);
 Json to_json(const Subtest& test);
 Json to_json(const TrialRecord& trial);
 Json to_json(const SpecSummary& spec);

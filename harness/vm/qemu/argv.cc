@@ -23,7 +23,9 @@ void add_channel(std::vector<std::string>& out, const VmConfig& config,
                  const std::optional<QemuWiring>& wiring) {
   auto add = [&](std::initializer_list<std::string> options) { out.insert(out.end(), options); };
   if (auto* serial = std::get_if<VirtioSerialPorts>(&config.channel)) {
-    add({"-device", "virtio-serial-pci,id=vser"});
+    // By an eventfd another thread would take what the guest sends, in the host's time.
+    add({"-device",
+         std::string("virtio-serial-pci,id=vser") + (config.exact ? ",ioeventfd=off" : "")});
     for (std::size_t i = 0; i < serial->names.size(); ++i) {
       add({"-chardev",
            wiring ? fmt::format("socket,id=port{},fd={}", i, wiring->port_fds.at(i))
@@ -52,6 +54,19 @@ void add_root(std::vector<std::string>& out, const RootDevice& root) {
          "-device", disk->nvme ? "nvme,drive=root,serial=ktrial" : "virtio-blk-pci,drive=root"});
 }
 
+// docs/replay.md says which of these were measured to be needed.
+void add_exact(std::vector<std::string>& out, const Exact& exact,
+               const std::optional<QemuWiring>& wiring) {
+  auto add = [&](std::initializer_list<std::string> options) { out.insert(out.end(), options); };
+  add({"-icount", fmt::format("shift={},sleep=off", exact.shift)});
+  add({"-seed", std::to_string(exact.seed)});
+  add({"-rtc", "base=2026-01-01T00:00:00,clock=vm"});
+  if (!wiring || exact.plugin.empty()) return;
+  add({"-plugin", fmt::format("{},control=/proc/self/fd/{},ram=/proc/self/fd/{},notify={}",
+                              option_value(exact.plugin.string()), wiring->control_fd,
+                              wiring->ram_fd, wiring->notify_fd)});
+}
+
 }  // namespace
 
 std::vector<std::string> qemu_arguments(const VmConfig& config,
@@ -63,9 +78,12 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   add({"-name", fmt::format("{},debug-threads=on", option_value(config.name))});
   add({"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"});
   add({"-machine", config.machine->name + ",memory-backend=ram" + config.machine->options});
-  const char* tcg = config.one_thread ? "tcg,thread=single" : "tcg,thread=multi";
+  const char* tcg = config.exact        ? "tcg"  // -icount has one thread
+                    : config.one_thread ? "tcg,thread=single"
+                                        : "tcg,thread=multi";
   add({"-accel", kvm ? "kvm" : tcg, "-cpu", kvm ? "host" : config.arch->cpu});
   add({"-smp", std::to_string(config.cpus), "-m", fmt::format("{}M", config.memory_mib)});
+  if (config.exact) add_exact(out, *config.exact, wiring);
   // Shared RAM: vhost-user needs it, and a dead guest is read through it.
   const bool ours = wiring && config.share_ram;
   add({"-object",

@@ -16,8 +16,9 @@ struct QemuWiring {
   int ram_fd = -1;
   int console_fd = -1;
   int qmp_fd = -1;
-  std::vector<int> port_fds;  // as VirtioSerialPorts::names
-  bool ram_shared = true;     // see Ram
+  std::vector<int> port_fds;            // as VirtioSerialPorts::names
+  bool ram_shared = true;               // see Ram
+  int control_fd = -1, notify_fd = -1;  // of the plugin
 };
 
 // VmConfig::socket_for_plug: the id of the bus.

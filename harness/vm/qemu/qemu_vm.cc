@@ -1,6 +1,7 @@
 #include "harness/vm/qemu/qemu_vm.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 
 #include "harness/vm/private_pages.h"
 #include "harness/vm/qemu/argv.h"
+#include "harness/vm/qemu/instrument.h"
 #include "harness/vm/qemu/qmp.h"
 #include "harness/vm/qemu/qmp_answers.h"
 #include "harness/vm/qemu/registers.h"
@@ -72,7 +74,7 @@ class Drain : public std::enable_shared_from_this<Drain> {
   std::function<void()> on_end_;
 };
 
-class QemuVm final : public Vm, private Resumable {
+class QemuVm final : public Vm, private Resumable, private Countable {
  public:
   QemuVm(asio::io_context& io, const QemuInstall& qemu, const VmConfig& config)
       : io_(io), qemu_(qemu), config_(config) {}
@@ -87,6 +89,7 @@ class QemuVm final : public Vm, private Resumable {
   Status inject_nmi(milliseconds patience) override;
   Result<std::string> status(milliseconds patience) override;
   Resumable* resumable() override { return config_.keep ? this : nullptr; }
+  Countable* countable() override { return instrument_ ? this : nullptr; }
   void destroy() override;
   pid_t process() const override { return child_ ? child_->pid() : 0; }
   std::vector<pid_t> vcpu_threads() const override { return vcpu_threads_; }
@@ -97,9 +100,25 @@ class QemuVm final : public Vm, private Resumable {
  private:
   void on_qmp_event(const std::string& event, const json& data);
   void on_part_ended();
+  Status set_up_plugin(QemuWiring& wiring, std::vector<Fd>& theirs);
   Status make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& console, Fd& qmp);
   Status save(milliseconds patience) override;
   Status resume_from(const ResumeFrom& from);
+  std::uint64_t instructions() const override {
+    return __atomic_load_n(&instrument_->control().instructions, __ATOMIC_RELAXED);
+  }
+  std::vector<std::uint64_t> by_cpu() const override {
+    const auto& counts = instrument_->control().by_cpu;
+    return {counts, counts + config_.cpus};
+  }
+  void hold_at(std::uint64_t count) override {
+    __atomic_store_n(&instrument_->control().stop_at, count, __ATOMIC_RELEASE);
+  }
+  std::optional<Hold> held() const override;
+  void go_on() override { instrument_->go_on(); }
+  Result<std::string> registers(milliseconds patience) override;
+  std::vector<Visit> visits() const override { return instrument_->visits(); }
+  std::uint64_t lost_visits() const override { return instrument_->control().lost; }
   void end_stopped_guest();
 
   asio::io_context& io_;
@@ -107,11 +126,13 @@ class QemuVm final : public Vm, private Resumable {
   const VmConfig config_;
   Sink sink_;
   Ram ram_;
-  Fd last_ram_;  // of a guest that ended, where its RAM went with its process
+  std::optional<Instrument> instrument_;
+  int console_fd_ = -1;  // our end
+  Fd last_ram_;          // of a guest that ended, where its RAM went with its process
   StateFiles state_;
   std::optional<Child> child_;
   std::unique_ptr<Qmp> qmp_;
-  std::shared_ptr<Drain> console_, errors_;
+  std::shared_ptr<Drain> console_, errors_, holds_;
   std::map<std::string, Fd> ports_;
   std::string last_words_;
   std::vector<pid_t> vcpu_threads_;
@@ -154,6 +175,7 @@ Status QemuVm::start(Sink sink) {
   QemuWiring wiring;
   std::vector<Fd> theirs;  // closed on our side when QEMU has them
   Fd console, qmp;
+  if (config_.exact && !config_.exact->plugin.empty()) KTRIAL_TRY(set_up_plugin(wiring, theirs));
   KTRIAL_TRY(make_wiring(wiring, theirs, console, qmp));
   int error_pipe[2];
   if (::pipe2(error_pipe, O_CLOEXEC) != 0) return fail_errno("pipe", errno);
@@ -163,9 +185,12 @@ Status QemuVm::start(Sink sink) {
                          .arguments = qemu_arguments(config_, wiring),
                          .inherit = {wiring.ram_fd, wiring.console_fd, wiring.qmp_fd},
                          .standard_error = error_write.get()};
+  if (instrument_)
+    options.inherit.insert(options.inherit.end(), {wiring.control_fd, wiring.notify_fd});
   options.inherit.insert(options.inherit.end(), wiring.port_fds.begin(), wiring.port_fds.end());
   child_.emplace(KTRIAL_TRY(Child::start(io_, options)));
 
+  console_fd_ = console.get();
   open_parts_ = 3;
   child_->on_exit([this](ExitStatus status) {
     exit_status_ = status;
@@ -188,6 +213,36 @@ Status QemuVm::start(Sink sink) {
       io_, std::move(qmp),
       [this](const std::string& event, const json& data) { on_qmp_event(event, data); });
   return config_.resume ? resume_from(*config_.resume) : Status{};
+}
+
+// That the machine is held wakes who waits for events; held() says it.
+Status QemuVm::set_up_plugin(QemuWiring& wiring, std::vector<Fd>& theirs) {
+  instrument_.emplace(KTRIAL_TRY(Instrument::create(config_)));
+  wiring.control_fd = instrument_->fd();
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe", errno);
+  Fd ours(ends[0]);
+  theirs.emplace_back(ends[1]);
+  wiring.notify_fd = ends[1];
+  holds_ = std::make_shared<Drain>(io_, std::move(ours), [](std::string_view) {}, [] {});
+  holds_->run();
+  return {};
+}
+
+std::optional<Hold> QemuVm::held() const {
+  if (!instrument_) return std::nullopt;
+  auto hold = instrument_->held();
+  // What the console still has is of before.
+  for (int left = 0; hold && ::ioctl(console_fd_, FIONREAD, &left) == 0 && left > 0;) {
+    if (io_.stopped()) io_.restart();
+    io_.poll();
+  }
+  return hold;
+}
+
+Result<std::string> QemuVm::registers(milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  return qmp_->human("info registers -a", patience);
 }
 
 Status QemuVm::resume_from(const ResumeFrom& from) {
@@ -250,12 +305,17 @@ Result<std::vector<VcpuSample>> QemuVm::sample_vcpus(milliseconds patience) {
   auto text = qmp_->human("info registers -a", patience);
   if (!was_paused) KTRIAL_TRY(resume(patience));
   if (!text) return std::unexpected(text.error());
-  return parse_registers(*text, config_.arch->registers);
+  auto samples = parse_registers(*text, config_.arch->registers);
+  // The one that is held stands within a chain of blocks: its own word is of before that.
+  if (const auto hold = instrument_ ? instrument_->held() : std::nullopt)
+    for (VcpuSample& vcpu : samples)
+      if (vcpu.cpu == hold->cpu) vcpu.ip = hold->address;
+  return samples;
 }
 
 Status QemuVm::pause(milliseconds patience) {
   if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
-  if (paused_) return {};
+  if (paused_ || (instrument_ && instrument_->held())) return {};
   paused_ = true;  // before the event comes
   auto stopped = qmp_->execute("stop", nullptr, patience);
   if (!stopped) paused_ = false;
@@ -265,7 +325,7 @@ Status QemuVm::pause(milliseconds patience) {
 
 Status QemuVm::resume(milliseconds patience) {
   if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
-  if (!paused_) return {};
+  if (!paused_ || (instrument_ && instrument_->held())) return {};
   KTRIAL_TRY(qmp_->execute("cont", nullptr, patience));
   paused_ = false;
   return {};
@@ -306,6 +366,8 @@ void QemuVm::destroy() {
   qmp_.reset();
   if (console_) console_->stop();
   if (errors_) errors_->stop();
+  if (holds_) holds_->stop();
+  holds_.reset();
   console_.reset();
   errors_.reset();
   child_.reset();

@@ -1,0 +1,184 @@
+#include "harness/bundle/look.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "harness/base/text.h"
+#include "harness/introspect/kernel.h"
+#include "harness/introspect/kernel_view.h"
+#include "harness/introspect/modules.h"
+#include "harness/spec/parse.h"
+
+namespace ktrial::bundle {
+using introspect::SymbolTable;
+using vm::Visit;
+
+namespace {
+
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  const bool hex = text.starts_with("0x");
+  if (hex) text.remove_prefix(2);
+  std::uint64_t value = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+Result<std::uint64_t> address_of(const PlaceName& place, const SymbolTable& symbols) {
+  if (const auto number = number_of(place.symbol)) return *number + place.offset;
+  if (const auto address = symbols.address(place.symbol)) return *address + place.offset;
+  return usage_error("the kernel of this run has no symbol " + spec::in_quotes(place.symbol),
+                     "a function may be inlined, or be named with a suffix (.isra.0, .cold)");
+}
+
+vm::Exact::Tasks tasks_of(const introspect::Kernel& kernel, const introspect::KernelView& view,
+                          unsigned cpus, const arch::Machine& machine, std::uint64_t bytes) {
+  vm::Exact::Tasks out;
+  const auto pid = view.btf.offset("task_struct", "pid");
+  const auto comm = view.btf.offset("task_struct", "comm");
+  const auto base = view.symbol("page_offset_base");
+  const auto direct =
+      base ? introspect::read_value<std::uint64_t>(kernel, *base) : std::unexpected(base.error());
+  if (!pid || !comm || !direct) return {};
+  out.direct_map = *direct;
+  out.pid_offset = static_cast<std::uint32_t>(*pid);
+  out.comm_offset = static_cast<std::uint32_t>(*comm);
+  const char* variable = view.symbols.address("current_task") ? "current_task" : "pcpu_hot";
+  const std::uint64_t low = machine.low_memory(bytes);
+  for (unsigned cpu = 0; cpu < cpus; ++cpu) {
+    const auto slot = view.per_cpu(variable, cpu);
+    if (!slot) return {};
+    const auto place = kernel.page_tables().translate(*slot);
+    if (!place) return {};
+    const std::uint64_t physical = place->physical;
+    const std::uint64_t at =
+        physical >= machine.high_base ? physical - machine.high_base + low : physical;
+    if (at + 8 > bytes) return {};
+    out.current.push_back(at);
+  }
+  return out;
+}
+
+std::string task_of(const Visit& visit) {
+  return visit.pid < 0 ? "?" : fmt::format("{}/{}", visit.comm, visit.pid);
+}
+
+}  // namespace
+
+Result<PlaceName> parse_place(std::string_view text, std::uint64_t count) {
+  PlaceName out{.count = count};
+  const auto wrong = [&] {
+    return usage_error(spec::in_quotes(text) + " is not SYMBOL[+OFFSET][:NUMBER]",
+                       "as in mm_get_cid, mm_get_cid:3 or mm_get_cid+0x55:3");
+  };
+  if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
+    const auto number = number_of(text.substr(colon + 1));
+    if (!number || *number == 0) return wrong();
+    out.count = *number;
+    text = text.substr(0, colon);
+  }
+  if (const auto plus = text.rfind('+'); plus != std::string_view::npos) {
+    const auto number = number_of(text.substr(plus + 1));
+    if (!number) return wrong();
+    out.offset = *number;
+    text = text.substr(0, plus);
+  }
+  if (text.empty()) return wrong();
+  out.symbol = text;
+  return out;
+}
+
+Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
+                   std::chrono::milliseconds patience, const std::filesystem::path& cache) {
+  auto ram = KTRIAL_TRY(vm.ram(patience));
+  const arch::Machine& machine = *ram.machine;
+  const auto kernel = KTRIAL_TRY(
+      introspect::Kernel::open(KTRIAL_TRY(introspect::RamFile::open(std::move(ram))), cache));
+  if (kernel->symbols_error()) return std::unexpected(*kernel->symbols_error());
+  Map out{.symbols = kernel->symbols(), .tasks = {}};
+  auto bytes = kernel->btf_bytes();
+  if (!bytes) return out;
+  const auto btf = introspect::Btf::parse(*std::move(bytes));
+  if (!btf) return out;
+  const introspect::KernelView image{*kernel, kernel->symbols(), *btf};
+  auto all = kernel->symbols().all();
+  const auto more = introspect::read_module_symbols(image);
+  all.insert(all.end(), more.begin(), more.end());
+  out.symbols = SymbolTable(std::move(all));
+  out.tasks = tasks_of(*kernel, image, cpus, machine, memory_mib << 20);
+  return out;
+}
+
+Status apply(const Look& look, const Map& map, std::uint64_t end, vm::Exact& exact) {
+  exact.tasks = map.tasks;
+  exact.coverage = look.coverage;
+  if (look.before_end) {
+    if (*look.before_end >= end)
+      return usage_error(fmt::format("the run has {} instructions only", end));
+    exact.hold_at = end - *look.before_end;
+  } else if (const auto count = number_of(look.stop_at)) {
+    if (*count == 0 || *count >= end)
+      return usage_error(
+          fmt::format("{} is no instruction of this run, which has {}", *count, end));
+    exact.hold_at = *count;
+  } else if (!look.stop_at.empty()) {
+    const PlaceName place = KTRIAL_TRY(parse_place(look.stop_at, 1));
+    exact.places.push_back({KTRIAL_TRY(address_of(place, map.symbols)), place.count, false});
+  }
+  for (const std::string& function : look.trace) {
+    const PlaceName place = KTRIAL_TRY(parse_place(function, 1));
+    exact.places.push_back({KTRIAL_TRY(address_of(place, map.symbols)), 0, true});
+  }
+  if (!look.watch.empty()) {
+    const PlaceName place = KTRIAL_TRY(parse_place(look.watch, 8));
+    exact.watch = KTRIAL_TRY(address_of(place, map.symbols));
+    exact.watch_bytes = place.count;
+  }
+  return {};
+}
+
+std::string text_of_calls(const std::vector<Visit>& visits, const SymbolTable& all) {
+  std::string out;
+  for (const Visit& visit : visits)
+    if (visit.what == Visit::What::call)
+      out += fmt::format("{:>14}  vCPU {}  {:<24} {}\n", visit.instructions, visit.cpu,
+                         task_of(visit), all.describe(visit.address));
+  return out;
+}
+
+std::string text_of_stores(const std::vector<Visit>& visits, const SymbolTable& all) {
+  std::string out;
+  for (const Visit& visit : visits)
+    if (visit.what == Visit::What::store)
+      out += fmt::format("{:>14}  vCPU {}  {:<24} {:#x} by {}\n", visit.instructions, visit.cpu,
+                         task_of(visit), visit.target, all.describe(visit.address));
+  return out;
+}
+
+std::string text_of_coverage(const std::vector<Visit>& visits, const SymbolTable& all) {
+  struct Function {
+    std::uint64_t first = 0;
+    std::map<std::uint64_t, unsigned> blocks;  // by address: a block may be translated again
+  };
+  std::map<std::string, Function> functions;
+  for (const Visit& visit : visits) {
+    if (visit.what != Visit::What::block) continue;
+    const std::string name = all.function(visit.address);
+    if (name.empty()) continue;  // user space, or the firmware
+    auto [at, fresh] = functions.try_emplace(name);
+    if (fresh) at->second.first = visit.instructions;
+    at->second.blocks.emplace(visit.address, visit.place);
+  }
+  std::vector<std::pair<std::string, Function>> order(functions.begin(), functions.end());
+  std::ranges::stable_sort(order, {}, [](const auto& one) { return one.second.first; });
+  std::string out;
+  for (const auto& [name, function] : order)
+    out += fmt::format("{:>14}  {:>4} blocks  {}\n", function.first, function.blocks.size(), name);
+  return out;
+}
+
+}  // namespace ktrial::bundle

@@ -1,0 +1,99 @@
+#include "harness/vm/qemu/instrument.h"
+
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "harness/base/file.h"
+
+namespace ktrial::vm {
+
+Result<Instrument> Instrument::create(const VmConfig& config) {
+  Instrument out;
+  out.fd_.reset(::memfd_create("ktrial-plugin", MFD_CLOEXEC));
+  if (!out.fd_) return fail_errno("memfd_create", errno);
+  if (::ftruncate(out.fd_.get(), sizeof(ktrial_control)) != 0)
+    return fail_errno("the plugin's file", errno);
+  void* at =
+      ::mmap(nullptr, sizeof(ktrial_control), PROT_READ | PROT_WRITE, MAP_SHARED, out.fd_.get(), 0);
+  if (at == MAP_FAILED) return fail_errno("map the plugin's file", errno);
+  out.control_ = std::shared_ptr<ktrial_control>(
+      static_cast<ktrial_control*>(at),
+      [](ktrial_control* all) { ::munmap(all, sizeof(ktrial_control)); });
+  const Exact& exact = *config.exact;
+  ktrial_control& control = *out.control_;
+  control.stop_at = exact.hold_at.value_or(~0ull);
+  control.coverage = exact.coverage;
+  control.watching = exact.watch_bytes > 0;
+  control.watch = exact.watch;
+  control.watch_bytes = exact.watch_bytes;
+  if (exact.places.size() > KTRIAL_MAX_PLACES)
+    return fail(ErrorKind::usage, "more than 256 places to be looked at");
+  for (const Exact::Place& place : exact.places)
+    control.place[control.places++] = {place.address, place.hold_at, 0, place.record, 0};
+  if (!exact.tasks.current.empty()) {
+    const std::uint64_t bytes = config.memory_mib << 20;
+    control.ram_bytes = bytes;
+    control.direct_map = exact.tasks.direct_map;
+    control.split_low = config.machine->low_memory(bytes);
+    control.high_base = config.machine->high_base;
+    control.pid_offset = exact.tasks.pid_offset;
+    control.comm_offset = exact.tasks.comm_offset;
+    const std::size_t cpus = std::min<std::size_t>(exact.tasks.current.size(), KTRIAL_MAX_CPUS);
+    std::copy_n(exact.tasks.current.begin(), cpus, control.current_task);
+  }
+  return out;
+}
+
+void Instrument::go_on() const {
+  __atomic_add_fetch(&control_->go, 1, __ATOMIC_RELEASE);
+  ::syscall(SYS_futex, &control_->go, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  // It has gone on when it says so: until then its old word is no new one.
+  __atomic_store_n(&control_->holding, static_cast<std::uint32_t>(KTRIAL_RUNNING),
+                   __ATOMIC_RELEASE);
+}
+
+std::optional<Hold> Instrument::held() const {
+  const auto why = __atomic_load_n(&control_->holding, __ATOMIC_ACQUIRE);
+  if (why == KTRIAL_RUNNING) return std::nullopt;
+  return Hold{why == KTRIAL_AT_COUNT ? Hold::Why::count
+              : why == KTRIAL_AT_END ? Hold::Why::end
+                                     : Hold::Why::place,
+              control_->hold_cpu, control_->instructions, control_->hold_address};
+}
+
+std::vector<Visit> Instrument::visits() const {
+  const auto count = std::min<std::uint64_t>(__atomic_load_n(&control_->records, __ATOMIC_ACQUIRE),
+                                             KTRIAL_MAX_RECORDS);
+  std::vector<Visit> out;
+  out.reserve(count);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const ktrial_record& one = control_->record[i];
+    out.push_back({static_cast<Visit::What>(one.kind), one.instructions, one.address, one.target,
+                   one.cpu, one.place, one.kind == KTRIAL_BLOCK ? -1 : one.pid,
+                   std::string(one.comm, ::strnlen(one.comm, sizeof one.comm))});
+  }
+  return out;
+}
+
+PluginChoice choose_plugin(const std::filesystem::path& folder, std::string_view qemu_version,
+                           const std::filesystem::path& qemu) {
+  // Of QEMU 9.0 on the oldest interface is version 2; until 8.1 the newest is 1.
+  const int major = std::atoi(std::string(qemu_version).c_str());
+  const auto file = folder / (major >= 9 ? "ktrial-plugin-2.so" : "ktrial-plugin-1.so");
+  if (::access(file.c_str(), R_OK) != 0)
+    return {{}, file.string() + " is missing: build ktrial again"};
+  const auto program = read_file(qemu, 256u << 20);
+  if (!program) return {{}, program.error().message};
+  if (program->find("qemu_plugin_register_vcpu_tb_trans_cb") == std::string::npos)
+    return {{}, qemu.string() + " was built without TCG plugins"};
+  return {file, ""};
+}
+
+}  // namespace ktrial::vm

@@ -1,0 +1,176 @@
+/* ktrial's TCG plugin: counts instructions, and holds a deterministic machine exactly where it is
+ * told to. It changes nothing that the guest could see: a run with it is the run without it.
+ *
+ * To hold is to block in a callback: the one thread that runs all vCPUs stands, and QEMU's monitor
+ * still answers. */
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guest/wire/last_word.h"
+#include "harness/vm/qemu/plugin/api.h"
+#include "harness/vm/qemu/plugin/control.h"
+
+EXPORTED int qemu_plugin_version = KTRIAL_PLUGIN_API;
+
+static struct ktrial_control* control;
+static const char* ram;
+static int notify = -1;
+
+static void hold(enum ktrial_hold why, unsigned cpu, uint64_t address) {
+  const uint32_t seen = __atomic_load_n(&control->go, __ATOMIC_ACQUIRE);
+  control->hold_cpu = cpu;
+  control->hold_address = address;
+  __atomic_store_n(&control->holding, why, __ATOMIC_RELEASE);
+  if (write(notify, "h", 1) != 1) return; /* nobody is there to let it go on */
+  while (__atomic_load_n(&control->go, __ATOMIC_ACQUIRE) == seen)
+    syscall(SYS_futex, &control->go, FUTEX_WAIT, seen, NULL, NULL, 0);
+  __atomic_store_n(&control->holding, KTRIAL_RUNNING, __ATOMIC_RELEASE);
+}
+
+/* The guest's RAM at a physical address; NULL: there is none. */
+static const char* physical(uint64_t at, uint64_t bytes) {
+  if (at >= control->high_base)
+    at = at - control->high_base + control->split_low;
+  else if (at >= control->split_low)
+    return NULL;
+  return at + bytes <= control->ram_bytes ? ram + at : NULL;
+}
+
+static void name_task(struct ktrial_record* record, unsigned cpu) {
+  record->pid = -1;
+  if (!ram || !control->current_task[cpu]) return;
+  uint64_t task;
+  memcpy(&task, ram + control->current_task[cpu], sizeof task);
+  const char* at =
+      task < control->direct_map
+          ? NULL
+          : physical(task - control->direct_map, control->comm_offset + 64u + control->pid_offset);
+  if (!at) return;
+  memcpy(&record->pid, at + control->pid_offset, sizeof record->pid);
+  memcpy(record->comm, at + control->comm_offset, sizeof record->comm);
+}
+
+static void add_record(enum ktrial_kind kind, unsigned cpu, uint32_t place, uint64_t address,
+                       uint64_t target) {
+  if (control->records >= KTRIAL_MAX_RECORDS) {
+    ++control->lost;
+    return;
+  }
+  struct ktrial_record* record = &control->record[control->records];
+  record->instructions = control->instructions;
+  record->address = address;
+  record->target = target;
+  record->kind = kind;
+  record->cpu = cpu;
+  record->place = place;
+  if (kind != KTRIAL_BLOCK) name_task(record, cpu);
+  __atomic_store_n(&control->records, control->records + 1, __ATOMIC_RELEASE);
+}
+
+/* One of each translation; QEMU does not tell when it forgets one. */
+struct block {
+  uint64_t address, instructions;
+};
+
+static void on_block(unsigned cpu, void* data) {
+  const struct block* block = data;
+  /* Before it is counted: it stands at the block's first instruction. */
+  if (control->instructions >= __atomic_load_n(&control->stop_at, __ATOMIC_RELAXED)) {
+    __atomic_store_n(&control->stop_at, ~0ull, __ATOMIC_RELAXED);
+    hold(KTRIAL_AT_COUNT, cpu, block->address);
+  }
+  control->instructions += block->instructions;
+  control->by_cpu[cpu % KTRIAL_MAX_CPUS] += block->instructions;
+}
+
+static void on_last_word(unsigned cpu, void* data) { hold(KTRIAL_AT_END, cpu, (uintptr_t)data); }
+
+static void on_place(unsigned cpu, void* data) {
+  struct ktrial_place* place = data;
+  ++place->visits;
+  if (place->record)
+    add_record(KTRIAL_CALL, cpu, (uint32_t)(place - control->place), place->address, 0);
+  if (place->visits == place->hold_at) hold(KTRIAL_AT_PLACE, cpu, place->address);
+}
+
+static void on_store(unsigned cpu, uint32_t info, uint64_t address, void* data) {
+  (void)info;
+  /* A store's own width is not looked at: what is watched may be its middle. */
+  if (address + 8 > control->watch && address < control->watch + control->watch_bytes)
+    add_record(KTRIAL_STORE, cpu, 0, (uintptr_t)data, address);
+}
+
+/* Of version 3 on. Volatile: a compiler that sees through it refuses to call it. */
+typedef size_t (*copying)(const struct qemu_plugin_insn*, void*, size_t);
+static copying volatile copy_data;
+
+static bool is_last_word(const struct qemu_plugin_insn* insn) {
+  static const unsigned char kWord[] = KTRIAL_LAST_WORD;
+  unsigned char copy[16];
+  if (qemu_plugin_insn_size(insn) != sizeof kWord) return false;
+  const void* data = copy;
+  if (copy_data)
+    copy_data(insn, copy, sizeof copy);
+  else
+    data = qemu_plugin_insn_data(insn);
+  return memcmp(data, kWord, sizeof kWord) == 0;
+}
+
+static void on_translated(uint64_t id, struct qemu_plugin_tb* tb) {
+  (void)id;
+  const size_t count = qemu_plugin_tb_n_insns(tb);
+  struct block* block = malloc(sizeof *block);
+  if (!block) abort();
+  block->address = qemu_plugin_tb_vaddr(tb);
+  block->instructions = count;
+  qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, REGISTERS_UNTOUCHED, block);
+  if (control->coverage) add_record(KTRIAL_BLOCK, 0, (uint32_t)count, block->address, 0);
+  for (size_t i = 0; i < count; ++i) {
+    struct qemu_plugin_insn* insn = qemu_plugin_tb_get_insn(tb, i);
+    const uint64_t address = qemu_plugin_insn_vaddr(insn);
+    if (is_last_word(insn))
+      qemu_plugin_register_vcpu_insn_exec_cb(insn, on_last_word, REGISTERS_UNTOUCHED,
+                                             (void*)(uintptr_t)address);
+    for (uint32_t k = 0; k < control->places; ++k)
+      if (control->place[k].address == address)
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_place, REGISTERS_UNTOUCHED,
+                                               &control->place[k]);
+    if (control->watching)
+      qemu_plugin_register_vcpu_mem_cb(insn, on_store, REGISTERS_UNTOUCHED, WRITES,
+                                       (void*)(uintptr_t)address);
+  }
+}
+
+static void* map(const char* path, size_t bytes, int protection) {
+  const int fd = open(path, (protection & PROT_WRITE) ? O_RDWR : O_RDONLY);
+  if (fd < 0) return NULL;
+  void* at = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
+  close(fd);
+  return at == MAP_FAILED ? NULL : at;
+}
+
+int qemu_plugin_install(uint64_t id, const qemu_info_t* info, int argc, char** argv) {
+  const char* ram_path = NULL;
+  if (info->version.cur >= 3) copy_data = (copying)qemu_plugin_insn_data;
+  for (int i = 0; i < argc; ++i) {
+    if (strncmp(argv[i], "control=", 8) == 0)
+      control = map(argv[i] + 8, sizeof *control, PROT_READ | PROT_WRITE);
+    else if (strncmp(argv[i], "ram=", 4) == 0)
+      ram_path = argv[i] + 4;
+    else if (strncmp(argv[i], "notify=", 7) == 0)
+      notify = atoi(argv[i] + 7);
+  }
+  if (!control || notify < 0) {
+    fprintf(stderr, "ktrial's plugin: control= and notify= are needed\n");
+    return 1;
+  }
+  if (ram_path && control->ram_bytes) ram = map(ram_path, control->ram_bytes, PROT_READ);
+  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translated);
+  return 0;
+}
