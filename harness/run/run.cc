@@ -267,6 +267,7 @@ Result<Plan> make_plan(asio::io_context& io, const Job& job, const fs::path& ini
                       .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
   if (plan) plan->introspect = job.introspect;
+  if (plan && !job.campaign.empty()) plan->one_of_many = true;
   return plan;
 }
 
