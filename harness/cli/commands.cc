@@ -22,6 +22,7 @@ void add_commands(CLI::App& app, Action& action, const Invocation& invocation) {
   add_drgn(app, action);
   add_job(app, action);
   add_completion(app, action);
+  add_manual(app, action);
 }
 
 }  // namespace ktrial::cli

@@ -42,5 +42,6 @@ void add_gdb(CLI::App& app, Action& action, const Invocation& invocation);
 void add_drgn(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action, const Invocation& invocation);
 void add_completion(CLI::App& app, Action& action);
+void add_manual(CLI::App& app, Action& action);
 
 }  // namespace ktrial::cli
