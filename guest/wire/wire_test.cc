@@ -126,7 +126,7 @@ TEST(WireTest, HeaderFaultsAreNamed) {
   EXPECT_THAT(error_of(frame + "KTRX"), HasSubstr("frame at byte 20: it does not begin"));
   EXPECT_THAT(with(4, 2), HasSubstr("version 2, expected 1"));
   EXPECT_THAT(with(6, 0), HasSubstr("unknown type 0"));
-  EXPECT_THAT(with(6, 20), HasSubstr("unknown type 20"));
+  EXPECT_THAT(with(6, 23), HasSubstr("unknown type 23"));
   EXPECT_THAT(with(11, '\x7f'), HasSubstr("too long"));
 }
 

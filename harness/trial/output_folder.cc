@@ -27,7 +27,9 @@ std::string_view last_part(std::string_view name) {
 bool is_plain_name(std::string_view name) {
   const auto parts = split(name, '/');
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  return !name.empty() && parts.size() <= kMostParts && std::ranges::none_of(name, is_control) &&
+  const bool whole = !name.empty() && !name.starts_with('/') && !name.ends_with('/') &&
+                     name.find("//") == name.npos;
+  return whole && parts.size() <= kMostParts && std::ranges::none_of(name, is_control) &&
          std::ranges::all_of(parts, [](std::string_view part) {
            return !part.empty() && part != "." && part != ".." && part.size() <= kLongestPart;
          });
@@ -77,8 +79,8 @@ Status OutputFolder::begin(const wire::GuestFile& file) {
   }
   ::unlinkat(at.get(), last.c_str(), 0);
   const int mode = file.kind == wire::FileKind::program ? 0755 : 0644;
-  file_ = Fd(::openat(at.get(), last.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                      mode));
+  file_ = Fd(
+      ::openat(at.get(), last.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!file_) return fail_errno(file.name, errno);
   return {};
 }
