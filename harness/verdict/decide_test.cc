@@ -29,9 +29,6 @@ autopsy::HostEvidence busy() {
 subtests::Summary tests(std::vector<subtests::Subtest> list, std::size_t missing = 0) {
   return {.format = subtests::Format::tap, .tests = std::move(list), .missing = missing};
 }
-subtests::Summary of_ltp(std::vector<subtests::Subtest> list) {
-  return {.format = subtests::Format::ltp, .tests = std::move(list)};
-}
 wire::Exit exited(int status) { return {.kind = wire::ExitKind::exited, .value = status}; }
 
 struct Case {
@@ -250,24 +247,13 @@ std::vector<Case> cases() {
        Outcome::inconclusive,
        "",
        "workload_unfit"},
-      {"AllOfLtpsWereSkipped",
-       {.ending = AgentResult{exited(32)}, .subtests = of_ltp({{"a", subtests::Result::skip}})},
-       Outcome::inconclusive,
-       "",
-       "workload_unfit"},
       {"SomeOfLtpsWereSkipped",
        {.ending = AgentResult{exited(32)},
-        .subtests = of_ltp({{"a/1", subtests::Result::pass}, {"a/2", subtests::Result::skip}})},
+        .subtests = {.format = subtests::Format::ltp,
+                     .tests = {{"a"}, {"b", subtests::Result::skip}}}},
        Outcome::pass,
        "",
        ""},
-      {"LtpsStatusStillCounts",
-       {.ending = AgentResult{exited(4)},
-        .workload = "w",
-        .subtests = of_ltp({{"a", subtests::Result::pass}})},
-       Outcome::fail,
-       "w failed",
-       "workload"},
       {"APlannedSubtestIsMissing",
        {.ending = AgentResult{exited(0)},
         .workload = "w",
