@@ -131,8 +131,9 @@ void Agent::wait_for_events() {
   if (room) runner_.append_polls(polls);
   const std::uint64_t wake = std::min(next_second_ns_, runner_.wakes_at().value_or(~0ULL));
   const std::uint64_t now = monotonic_ns();
-  const int timeout_ms =
-      wake <= now || ((trace_ || files_) && room) ? 0 : static_cast<int>((wake - now) / 1'000'000 + 1);
+  const int timeout_ms = wake <= now || ((trace_ || files_) && room)
+                             ? 0
+                             : static_cast<int>((wake - now) / 1'000'000 + 1);
   if (poll(polls.data(), polls.size(), timeout_ms) <= 0) return;
   if (polls[0].revents & POLLOUT) flush();
   if (polls[0].revents & ~POLLOUT) read_control();

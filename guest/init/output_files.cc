@@ -82,8 +82,7 @@ std::optional<wire::Message> OutputFiles::next_piece() {
     if (got < 0) ++unread_;
     if (out.bytes.empty()) {
       struct stat info{};
-      if (bytes_left_ == 0 && fstat(fd_, &info) == 0 &&
-          lseek(fd_, 0, SEEK_CUR) < info.st_size)
+      if (bytes_left_ == 0 && fstat(fd_, &info) == 0 && lseek(fd_, 0, SEEK_CUR) < info.st_size)
         cut_ = true;
       close(fd_);
       fd_ = -1;

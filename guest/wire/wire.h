@@ -169,10 +169,9 @@ struct FilesEnd {
   bool operator==(const FilesEnd&) const = default;
 };
 
-using Message =
-    std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log, Run, ReadCounters, Ping, Pong,
-                 PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile, TraceEnd, Clocks, Resume,
-                 ReadFiles, GuestFile, FilesEnd>;
+using Message = std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log, Run, ReadCounters,
+                             Ping, Pong, PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile,
+                             TraceEnd, Clocks, Resume, ReadFiles, GuestFile, FilesEnd>;
 
 // One frame, ready to be written. A message that would exceed the bounds is
 // cut (strings, output) rather than sent oversized.

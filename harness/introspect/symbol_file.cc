@@ -38,8 +38,7 @@ std::vector<Part> parts_of(const Isa& isa, const SymbolTable& symbols) {
     modules.begin = std::min(modules.begin, symbol.address);
     modules.end = std::max(modules.end, symbol.address + 4096);
   }
-  if (modules.begin < modules.end)
-    out.push_back({".modules", modules, SHF_ALLOC | SHF_EXECINSTR});
+  if (modules.begin < modules.end) out.push_back({".modules", modules, SHF_ALLOC | SHF_EXECINSTR});
   return out;
 }
 
@@ -65,8 +64,8 @@ Table symbol_table(const std::vector<Part>& parts, const SymbolTable& symbols) {
       const bool code = std::strchr("tTwW", symbol.type) != nullptr;
       Elf64_Sym entry{};
       entry.st_name = static_cast<Elf64_Word>(out.names.size());
-      entry.st_info = static_cast<unsigned char>(ELF64_ST_INFO(
-          global ? STB_GLOBAL : STB_LOCAL, code ? STT_FUNC : STT_OBJECT));
+      entry.st_info = static_cast<unsigned char>(
+          ELF64_ST_INFO(global ? STB_GLOBAL : STB_LOCAL, code ? STT_FUNC : STT_OBJECT));
       entry.st_shndx = part_at(parts, symbol.address);
       entry.st_value = symbol.address;
       append(out.entries, entry);

@@ -89,8 +89,7 @@ TEST_F(OutputFolderTest, AFileIsWrittenOnceAndNoFolderBecomesOne) {
 }
 
 TEST_F(OutputFolderTest, TheNumberOfFilesIsBounded) {
-  for (std::uint64_t i = 0; i < 105; ++i)
-    send(std::to_string(i), "", FileKind::folder);
+  for (std::uint64_t i = 0; i < 105; ++i) send(std::to_string(i), "", FileKind::folder);
   EXPECT_EQ(folder_.files(), 100u);
   EXPECT_EQ(folder_.trouble(), "there are more files than are taken");
 }

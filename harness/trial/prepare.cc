@@ -108,7 +108,8 @@ bool has_programs(const root::Root& root) {
 // What gives the command its root, folder and input runs first.
 void wrap(Plan& plan) {
   const spec::TrialSpec& spec = plan.spec;
-  if (plan.workload || (!plan.root && spec.cwd.empty() && spec.input.empty() && spec.output.empty()))
+  if (plan.workload ||
+      (!plan.root && spec.cwd.empty() && spec.input.empty() && spec.output.empty()))
     return;
   std::vector<std::string> argv = {root::kUserland};
   if (plan.root)
@@ -243,7 +244,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   KTRIAL_TRY(spec::validate(spec));
   KTRIAL_TRY(spec::environment_scale());
   Plan plan{.spec = spec, .symbols = options.cache / "symbols"};
-  plan.one_of_many = options.of_many > 1 || spec.repeat > 1 || spec.until_fail || !spec.axes.empty();
+  plan.one_of_many =
+      options.of_many > 1 || spec.repeat > 1 || spec.until_fail || !spec.axes.empty();
   if (spec.command.empty()) {
     plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
     KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/autopsy/early_look.h"
 #include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"

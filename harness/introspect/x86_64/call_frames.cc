@@ -67,14 +67,22 @@ std::string common(const char* augmentation) {
 
 std::optional<std::uint8_t> plain_register(OrcRegister which) {
   switch (which) {
-    case OrcRegister::sp: return kRsp;
-    case OrcRegister::bp: return kRbp;
-    case OrcRegister::ax: return kRax;
-    case OrcRegister::dx: return kRdx;
-    case OrcRegister::di: return kRdi;
-    case OrcRegister::r10: return kR10;
-    case OrcRegister::r13: return kR13;
-    default: return std::nullopt;
+    case OrcRegister::sp:
+      return kRsp;
+    case OrcRegister::bp:
+      return kRbp;
+    case OrcRegister::ax:
+      return kRax;
+    case OrcRegister::dx:
+      return kRdx;
+    case OrcRegister::di:
+      return kRdi;
+    case OrcRegister::r10:
+      return kR10;
+    case OrcRegister::r13:
+      return kR13;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -191,8 +199,8 @@ void CallFrames::add(std::uint64_t begin, std::uint64_t end, const OrcEntry& ent
   const bool framed = !frame(entry, 0).empty();
   if (entry.type != OrcType::call || !framed) {
     finish();
-    const bool interrupted = framed && entry.type != OrcType::call &&
-                             entry.type != OrcType::end && entry.type != OrcType::undefined;
+    const bool interrupted = framed && entry.type != OrcType::call && entry.type != OrcType::end &&
+                             entry.type != OrcType::undefined;
     describe(out_, interrupted, begin, end, interrupted ? regs_row(entry) : last_row());
     return;
   }

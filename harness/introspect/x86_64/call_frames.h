@@ -22,7 +22,7 @@ class CallFrames {
  private:
   void finish();
   std::string out_;
-  std::string program_;  // of the description under way
+  std::string program_;                           // of the description under way
   std::uint64_t begin_ = 0, last_ = 0, end_ = 0;  // last_: its last row
   int rows_ = 0;
 };
