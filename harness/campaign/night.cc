@@ -44,15 +44,8 @@ class NightRun {
     }
   }
 
-  // Spread evenly, the last of each stretch is cold.
   run::Job next_job(std::size_t cell) {
-    run::Job job = cells_[cell];
-    const double before = hooks_.cold_share * begun_[cell]++;
-    if (std::floor(before + hooks_.cold_share) <= std::floor(before)) return job;
-    job.spec.start = spec::Start::cold;
-    job.spec.guest_seed.clear();
-    job.spec.confirm_cold = 0;
-    return job;
+    return or_cold(cells_[cell], begun_[cell]++, hooks_.cold_share);
   }
 
   void take(engine::Done done) {
@@ -101,6 +94,16 @@ class NightRun {
 };
 
 }  // namespace
+
+// The last of each stretch is cold.
+run::Job or_cold(run::Job job, int nth, double share) {
+  const double before = share * nth;
+  if (std::floor(before + share) <= std::floor(before)) return job;
+  job.spec.start = spec::Start::cold;
+  job.spec.guest_seed.clear();
+  job.spec.confirm_cold = 0;
+  return job;
+}
 
 Came came_of(const results::RunRecord& run) {
   Came came;
