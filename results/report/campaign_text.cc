@@ -98,7 +98,7 @@ std::string cells(const CampaignRecord& campaign, bool color) {
     out += padded(std::to_string(cell->pass) + "/" + std::to_string(cell->fail) + "/" +
                       std::to_string(cell->inconclusive),
                   14) +
-           padded(rate_text(cell->rate), 20) +
+           padded(cell->pass + cell->fail > 0 ? rate_text(cell->rate) : "", 20) +
            inked(std::string(name(cell->standing)), ink_of(cell->standing), color) + "\n";
   }
   if (order.size() > shown.size()) out += rest_of(order, shown.size()) + "\n";
@@ -134,13 +134,10 @@ std::string campaign_text(const CampaignRecord& campaign, const TextOptions& opt
     field(out, "lost", counted(campaign.lost.size() - kMostLost, "job") + " more", color);
   out += signatures(campaign, color);
   out += cells(campaign, color);
-  std::string tests;
-  for (const std::string& test : campaign.tests) tests += (tests.empty() ? "" : "; ") + test;
-  if (!tests.empty())
-    out += "\n" +
-           inked("intervals hold at " + confidence_text(campaign) + "; " + one_line(tests, 200),
-                 Ink::dim, color) +
-           "\n";
+  if (campaign.tests.empty()) return out;
+  out += "\n" + inked("intervals hold at " + confidence_text(campaign), Ink::dim, color) + "\n";
+  for (const std::string& test : campaign.tests)
+    out += inked(one_line(test, 200), Ink::dim, color) + "\n";
   return out;
 }
 
