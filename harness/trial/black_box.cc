@@ -47,15 +47,15 @@ std::string black_box_arguments(const Plan& plan) {
 
 std::vector<std::string> recover_trace(const Scene& scene, const introspect::KernelView& kernel,
                                        const std::vector<std::string>& kernel_log) {
-  const auto begun = scene.clock.now();
+  const auto begun = scene.context.clock.now();
   auto trace = trace::read_trace(kernel);
   note_access(scene, {{"trace", trace ? "" : trace.error().message}});
   if (!trace) return {"none: " + trace.error().message};
   if (trace->count() == 0) return {"empty: no event was recorded"};
   write_trace(scene, *trace, reports_of_log(scene, kernel_log));
   auto lines = trace::summary(*trace);
-  const std::chrono::duration<double> took = scene.clock.now() - begun;
-  scene.observer.on_event(
+  const std::chrono::duration<double> took = scene.context.clock.now() - begun;
+  scene.context.observer.on_event(
       "trace", fmt::format("{} events recovered in {:.2f} s", trace->count(), took.count()));
   lines.push_back(
       "All events: trace.txt; for KernelShark: trace.dat; for ui.perfetto.dev: trace.json; a "
@@ -65,9 +65,9 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
 
 void recover_trace_from_ram(const Scene& scene) {
   if (!has_black_box(scene.plan) || scene.trace.events > 0) return;
-  scene.monitor.timeline().stop(scene.clock.now());
+  scene.monitor.timeline().stop(scene.context.clock.now());
   const auto lost = [&](const std::string& why) {
-    scene.observer.on_event("trace-lost", why);
+    scene.context.observer.on_event("trace-lost", why);
     scene.record.facts.emplace_back("trace.lost", why);
   };
   const auto patience = scene.plan.timeouts.monitor_reply;
@@ -93,8 +93,8 @@ void keep_dump(const Scene& scene) {
   // ftrace_dump() takes the events out of the rings: RAM may hold less than the console.
   if (dump.moments.size() <= scene.trace.events) return;
   write_trace(scene, dump);
-  scene.observer.on_event("trace",
-                          fmt::format("{} events read from the console", dump.moments.size()));
+  scene.context.observer.on_event(
+      "trace", fmt::format("{} events read from the console", dump.moments.size()));
 }
 
 }  // namespace ktrial::trial

@@ -8,10 +8,13 @@
 
 #include "harness/arch/host_counter.h"
 #include "harness/base/file.h"
+#include "harness/base/text.h"
 
 namespace ktrial::trial {
 
 namespace {
+
+constexpr std::string_view kDelayLoop = "lpj";
 
 // Timer ticks a second of this kernel; 0: unknown.
 unsigned timer_hz(const kernel::Kernel& kernel) {
@@ -54,13 +57,23 @@ std::string kernel_command_line(const spec::TrialSpec& spec, const spec::Timeout
     // TCG's counter is not "constant", so every CPU would measure its delay loop, badly
     // and for a tenth of a second; this is the value that a real one gives.
     if (const unsigned hz = timer_hz(kernel); hz != 0 && khz != 0)
-      words.push_back(fmt::format("lpj={}", khz * 1000ULL / hz));
+      words.push_back(fmt::format("{}={}", kDelayLoop, khz * 1000ULL / hz));
   }
   for (std::string& word : spec::detector_arguments(timeouts.detectors))
     words.push_back(std::move(word));
   std::string out;
   for (const std::string& word : words) out += word + " ";
   return out + spec.append;
+}
+
+std::string without_measured_words(const std::string& command_line, const arch::Arch& arch) {
+  std::string out;
+  for (const std::string_view word : split(command_line, ' ')) {
+    const std::string_view key = word.substr(0, word.find('='));
+    if (key == kDelayLoop || (!key.empty() && key == arch.counter_khz)) continue;
+    out += std::string(word) + " ";
+  }
+  return out;
 }
 
 }  // namespace ktrial::trial

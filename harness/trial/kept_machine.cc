@@ -82,7 +82,7 @@ void keep_machine(const Scene& scene, const vm::VmConfig& config) {
   vm::Resumable* machine = scene.vm.resumable();
   if (!scene.plan.spec.keep_machine || !may_have_failed(scene.evidence.ending)) return;
   const auto lost = [&](const std::string& why) {
-    scene.observer.on_event("machine-lost", why);
+    scene.context.observer.on_event("machine-lost", why);
     scene.record.facts.emplace_back("machine.lost", why);
   };
   if (scene.monitor.vm_ended()) return lost("it ended by itself");

@@ -23,10 +23,10 @@ bool ended_by(const Evidence& evidence) {
 
 void take_autopsy(const Scene& scene) {
   Evidence& evidence = scene.evidence;
-  scene.observer.on_step("the guest stalls; looking at it from outside");
-  scene.monitor.timeline().stop(scene.clock.now());
+  scene.context.observer.on_step("the guest stalls; looking at it from outside");
+  scene.monitor.timeline().stop(scene.context.clock.now());
   evidence.autopsy = autopsy::examine(
-      {.clock = scene.clock,
+      {.clock = scene.context.clock,
        .vm = scene.vm,
        .host = scene.monitor.host(),
        .let_run = [&](auto time) { return !scene.monitor.wait_vm_end(time); },
@@ -50,9 +50,9 @@ void take_autopsy(const Scene& scene) {
                          ? std::vector<autopsy::Access>{{"memory", found.blind}}
                          : found.access);
   for (const auto& vcpu : found.vcpus)
-    scene.observer.on_event(
+    scene.context.observer.on_event(
         "vcpu", fmt::format("{}: {} {}", vcpu.cpu, autopsy::name(vcpu.what), vcpu.function));
-  for (const std::string& note : found.notes) scene.observer.on_event("autopsy-note", note);
+  for (const std::string& note : found.notes) scene.context.observer.on_event("autopsy-note", note);
   write_trial_file(scene, "autopsy.txt", autopsy::to_text(found));
   if (found.kernel_log.empty()) return;
   std::string text;
@@ -72,8 +72,8 @@ void raise_nmi(const Scene& scene) {
   evidence.provoked_from = scene.monitor.console().findings().size();
   evidence.nmi_after_line = scene.monitor.console().lines();
   auto sent = scene.vm.inject_nmi(scene.plan.timeouts.monitor_reply);
-  if (!sent) return scene.observer.on_event("nmi-failed", sent.error().message);
-  scene.observer.on_event("nmi", "injected, to make the kernel print every CPU's stack");
+  if (!sent) return scene.context.observer.on_event("nmi-failed", sent.error().message);
+  scene.context.observer.on_event("nmi", "injected, to make the kernel print every CPU's stack");
   // A panic in NMI context prints nothing until every CPU was asked for its
   // stack, which takes ten seconds when one does not answer; then the guest resets.
   scene.monitor.wait_vm_end(scene.plan.timeouts.nmi_answer);
@@ -81,7 +81,7 @@ void raise_nmi(const Scene& scene) {
 
 void let_go_on(const Scene& scene) {
   if (auto resumed = scene.vm.resume(scene.plan.timeouts.monitor_reply); !resumed)
-    scene.observer.on_event("resume-failed", resumed.error().message);
+    scene.context.observer.on_event("resume-failed", resumed.error().message);
 }
 
 void examine_silence(const Scene& scene) {
@@ -141,7 +141,7 @@ void end_cleanly(const Scene& scene) {
   if (wants_trace(scene.plan, evidence)) collect_trace(scene);
   scene.channel.send(wire::encode(wire::PowerOff{}));
   if (!scene.monitor.wait_vm_end(scene.plan.timeouts.shutdown))
-    scene.observer.on_event("shutdown", "the guest did not power off in time");
+    scene.context.observer.on_event("shutdown", "the guest did not power off in time");
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ Status judge(const Scene& scene, const spec::TraceRequest& request,
       problems += (problems.empty() ? "" : "; ") + text;
       continue;
     }
-    scene.observer.on_step(text);
+    scene.context.observer.on_step(text);
     left[optional ? spec::kStopAtStall : preset->preset].erase(what);
   }
   for (const auto& [preset, events] : left)
@@ -106,21 +106,21 @@ Status set_up_trace(const Scene& scene) {
       [&] { return scene.monitor.trace().ready().has_value(); }, scene.plan.timeouts.monitor_reply);
   if (!came) {
     // Whatever keeps it from answering ends the wait for the workload, too.
-    scene.observer.on_event("trace-setup", "the guest did not answer");
+    scene.context.observer.on_event("trace-setup", "the guest did not answer");
     return {};
   }
   return judge(scene, request, scene.monitor.trace().ready()->refused);
 }
 
 void collect_trace(const Scene& scene) {
-  const auto begun = scene.clock.now();
+  const auto begun = scene.context.clock.now();
   scene.channel.send(wire::encode(wire::ReadTrace{}));
   wait_for_files(scene);
-  const double took = in_seconds(scene.clock.now() - begun);
+  const double took = in_seconds(scene.context.clock.now() - begun);
   const TraceInbox& inbox = scene.monitor.trace();
   auto collected = trace::from_tracefs(inbox.files());
   if (!collected)
-    return scene.observer.on_event(
+    return scene.context.observer.on_event(
         "trace-lost", fmt::format("{}; {}", collected.error().message, missing(inbox)));
   trace::Trace& trace = collected->trace;
   if (const std::string why = missing(inbox); !why.empty()) trace.rings.trouble = why;
@@ -135,7 +135,7 @@ void collect_trace(const Scene& scene) {
   fact("trace.dropped", std::to_string(collected->dropped));
   fact("trace.complete", trace.rings.partial() ? "no" : "yes");
   fact("trace.seconds", fmt::format("{:.2f}", took));
-  scene.observer.on_step(fmt::format(
+  scene.context.observer.on_step(fmt::format(
       "trace: {} events collected in {:.2f} s, {} overwritten before, {} dropped{}", trace.count(),
       took, collected->overwritten, collected->dropped, trace.rings.partial() ? "; PARTIAL" : ""));
 }

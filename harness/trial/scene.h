@@ -6,10 +6,9 @@
 
 #include "harness/autopsy/autopsy.h"
 #include "harness/autopsy/examine.h"
-#include "harness/base/clock.h"
 #include "harness/channel/channel.h"
+#include "harness/trial/context.h"
 #include "harness/trial/monitor.h"
-#include "harness/trial/observer.h"
 #include "harness/trial/plan.h"
 #include "harness/verdict/evidence.h"
 #include "harness/vm/vm.h"
@@ -25,8 +24,7 @@ struct KeptTrace {
 
 struct Scene {
   const Plan& plan;
-  Clock& clock;
-  Observer& observer;
+  const TrialContext& context;
   std::filesystem::path artifacts;
   Monitor& monitor;
   vm::Vm& vm;

@@ -83,7 +83,7 @@ std::vector<trace::Mark> reports_of_console(const Scene& scene) {
 
 void write_trial_file(const Scene& scene, const char* name, const std::string& bytes) {
   if (auto written = write_file_atomically(scene.artifacts / name, bytes); !written)
-    scene.observer.on_event("artifact-lost", written.error().message);
+    scene.context.observer.on_event("artifact-lost", written.error().message);
 }
 
 void write_trace(const Scene& scene, trace::Trace& trace, std::vector<trace::Mark> reports) {

@@ -116,8 +116,8 @@ void heed_slow_host(const Scene& scene, Clock::time_point begun) {
 // so the guest's does, too, and comes first. Time is kept for the shutdown; of little time
 // never more than half.
 Clock::duration time_for_workload(const Scene& scene) {
-  const Clock::duration left =
-      std::max<Clock::duration>(scene.monitor.deadline() - scene.clock.now(), milliseconds(1));
+  const Clock::duration left = std::max<Clock::duration>(
+      scene.monitor.deadline() - scene.context.clock.now(), milliseconds(1));
   return left - std::min<Clock::duration>(scene.plan.timeouts.shutdown, left / 2);
 }
 
@@ -139,7 +139,7 @@ class Watchman {
         inspector_ ? autopsy::look_once(scene_.vm, inspector_.get(), patience_) : std::nullopt;
     blind_ = !seen;
     if (blind_) return false;
-    const auto now = scene_.clock.now();
+    const auto now = scene_.context.clock.now();
     autopsy::HostWatch& host = scene_.monitor.host();
     host.sample(now);
     const auto used = [&](unsigned cpu, Clock::time_point from) {
@@ -149,9 +149,9 @@ class Watchman {
     };
     if (!early_.add(now, *std::move(seen), scene_.monitor.last_beats(), used)) return false;
     scene_.looks = early_.evidence();
-    scene_.observer.on_event("early-look",
-                             fmt::format("vCPU {} is stuck: {} looks", *early_.proven(),
-                                         scene_.looks.of.begin()->second.size()));
+    scene_.context.observer.on_event("early-look",
+                                     fmt::format("vCPU {} is stuck: {} looks", *early_.proven(),
+                                                 scene_.looks.of.begin()->second.size()));
     return true;
   }
 
@@ -172,20 +172,20 @@ class Watchman {
 };
 
 // Runs the workload in a guest that has said hello.
-Ending run_workload(const TrialContext& context, const Scene& scene) {
+Ending run_workload(const Scene& scene) {
   const Plan& plan = scene.plan;
   scene.evidence.phase = Phase::workload;
   read_counters(scene, scene.evidence.counters_before);
   wire::Run run = plan.run;
   run.deadline_ns =
       static_cast<std::uint64_t>(std::chrono::nanoseconds(time_for_workload(scene)).count());
-  scene.monitor.timeline().phase(scene.clock.now(), "workload " + plan.name());
+  scene.monitor.timeline().phase(scene.context.clock.now(), "workload " + plan.name());
   scene.channel.send(wire::encode(run));
   std::optional<VsockPeer> peer;
-  if (plan.host_port != 0) peer.emplace(context.io, scene.channel, plan.host_port);
+  if (plan.host_port != 0) peer.emplace(scene.context.io, scene.channel, plan.host_port);
   const Watchman watchman(scene);
   Ending ending = scene.monitor.watch_workload();
-  if (peer) scene.observer.on_event("vsock-peer", peer->summary());
+  if (peer) scene.context.observer.on_event("vsock-peer", peer->summary());
   return ending;
 }
 
@@ -243,20 +243,20 @@ results::TrialRecord blank_record(const Plan& plan) {
 }
 
 // From the machine's start to the end of the wait: hello, what --trace asked for, the workload.
-Status watch(const TrialContext& context, const Scene& scene, Clock::time_point begun) {
+Status watch(const Scene& scene, Clock::time_point begun) {
   Monitor& monitor = scene.monitor;
   if (auto failed = monitor.wait_hello()) {
     scene.evidence.ending = *failed;
     return {};
   }
   scene.record.boot_s = in_seconds(monitor.hello_at() - begun);
-  scene.observer.on_step(fmt::format("agent answered after {:.1f} s; running {}",
-                                     scene.record.boot_s, scene.plan.name()));
+  scene.context.observer.on_step(fmt::format("agent answered after {:.1f} s; running {}",
+                                             scene.record.boot_s, scene.plan.name()));
   monitor.timeline().phase(monitor.hello_at(), "set-up");
   // A copy's first moment is too short to show it.
   if (scene.record.start == name(kCold)) heed_slow_host(scene, begun);
   KTRIAL_TRY(set_up_trace(scene));
-  scene.evidence.ending = run_workload(context, scene);
+  scene.evidence.ending = run_workload(scene);
   return {};
 }
 
@@ -295,8 +295,8 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
                              .emulated = plan.accel.accel == vm::Accel::tcg};
   KeptTrace trace;
   autopsy::LooksSoFar looks;
-  const Scene scene{plan,           context.clock, context.observer, artifacts, monitor, *bench.vm,
-                    *bench.channel, evidence,      record,           trace,     looks};
+  const Scene scene{plan,           context,  artifacts, monitor, *bench.vm,
+                    *bench.channel, evidence, record,    trace,   looks};
 
   if (from != nullptr) hear_template(*from, monitor);
   const auto begun = context.clock.now();
@@ -310,7 +310,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   if (from != nullptr) KTRIAL_TRY(wake(bench, plan, record));
   {
     const Active active(context.active, monitor);
-    if (auto watched = watch(context, scene, begun); !watched) {
+    if (auto watched = watch(scene, begun); !watched) {
       bench.vm->destroy();
       return std::unexpected(std::move(watched).error());
     }

@@ -9,6 +9,7 @@
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/kernel/digest.h"
+#include "harness/trial/command_line.h"
 #include "harness/trial/machine.h"
 
 namespace ktrial::trial {
@@ -21,6 +22,7 @@ namespace {
 Result<std::string> key_of(const Plan& plan) {
   vm::VmConfig config =
       template_machine(plan, *KTRIAL_TRY(plan.make_parking()), {"ram", "devices"});
+  config.command_line = without_measured_words(config.command_line, *plan.kernel.arch);
   config.kernel = plan.kernel.sha256;
   config.initrd = KTRIAL_TRY(kernel::sha256_file(plan.initramfs));
   // TCG's counter is the host's: not even the same machine after a boot.

@@ -158,6 +158,11 @@ TEST_F(WarmStartTest, TheKeyIsOfAllThatMatters) {
   keys.insert(key());
   EXPECT_EQ(keys.size(), 6u);
   EXPECT_EQ(*keys.find(key()), key()) << "and of nothing else";
+  const std::string line = plan_.command_line;
+  plan_.command_line = line + " tsc_early_khz=2100001 lpj=8400004";
+  const std::string measured = key();
+  plan_.command_line = line + " tsc_early_khz=2100007 lpj=8400028";
+  EXPECT_EQ(key(), measured) << "the host's counter is measured anew by each process";
 }
 
 TEST_F(WarmStartTest, WhatCannotBeWarmSaysWhy) {
