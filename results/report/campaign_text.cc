@@ -36,9 +36,9 @@ std::string signature_lines(const CampaignSignature& one, bool color) {
                     inked(padded(std::string(name(one.standing)), 7), ink_of(one.standing), color) +
                     " " + inked(one_line(title_of(one), 90), Ink::bold, color) + "\n" + indent +
                     times(one.count) + " in " + counted(one.cells.size(), "cell");
-  if (!one.common.empty()) out += ", " + one_line(one.common, 100);
+  if (!one.common.empty()) out += ", " + one_line(one.common, 160);
   out += "\n";
-  if (!one.why.empty()) out += indent + one_line(one.why, 110) + "\n";
+  if (!one.why.empty()) out += indent + one_line(one.why, 200) + "\n";
   if (const std::string known = known_text(one); !known.empty())
     out += indent + (one.known->expired ? inked(known, Ink::bad, color) : known) + "\n";
   if (!one.run.empty())
