@@ -267,8 +267,6 @@ class Assembly {
 
 }  // namespace
 
-namespace {
-
 double made_template_s(const results::TrialRecord& trial) {
   const auto fact = std::ranges::find(trial.facts, results::kTemplateMade,
                                       &std::pair<std::string, std::string>::first);
@@ -276,8 +274,6 @@ double made_template_s(const results::TrialRecord& trial) {
   const auto seconds = to_number<double>(fact->second);
   return seconds && std::isfinite(*seconds) ? std::max(0.0, *seconds) : 0;
 }
-
-}  // namespace
 
 std::vector<TrialFact> facts_of(const results::RunRecord& run, std::size_t cell) {
   std::vector<TrialFact> out;

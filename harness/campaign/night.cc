@@ -1,7 +1,10 @@
 #include "harness/campaign/night.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+
+#include "harness/campaign/assemble.h"
 
 namespace ktrial::campaign {
 namespace {
@@ -56,6 +59,10 @@ class NightRun {
     Part part{open.number, open.cell, std::move(done.record), "", false};
     Came came = part.run ? came_of(*part.run) : Came{};
     came.seconds = hooks_.now() - open.begun_s;
+    // The next trial of the cell finds the template.
+    if (part.run)
+      for (const results::TrialRecord& trial : part.run->trials)
+        came.seconds = std::max(0.0, came.seconds - made_template_s(trial));
     if (const auto* finished = std::get_if<engine::Finished>(&done.how)) {
       if (finished->error) {
         part.problem = finished->error->message;

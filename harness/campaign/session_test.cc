@@ -124,6 +124,19 @@ TEST_F(SessionTest, HowLongTrialsTookIsRemembered) {
   }
 }
 
+// It is made once: that the first trial took long says nothing of the next.
+TEST_F(SessionTest, ATemplateIsNotExpectedAgain) {
+  int jobs = 0;
+  FakeEngine engine([&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+    auto made = record(job, Outcome::pass, "", 5);
+    if (jobs++ == 0) made.trials[0].facts.emplace_back(results::kTemplateMade, "40.0");
+    return {.seconds = jobs == 1 ? 45.0 : 5.0, .record = made};
+  });
+  Folder folder = begin("name = 'nightly'\nbudget = '60s'\nduration = '5s'\nkernel = '6.18'\n");
+  (void)session(engine, folder);
+  EXPECT_EQ(jobs, 4);
+}
+
 TEST_F(SessionTest, EveryCellReachesItsGoalAndTheRecordsAreTheTrials) {
   FakeEngine engine([&](const run::Job& job, JobId) { return passing(job); });
   Folder folder = begin();
