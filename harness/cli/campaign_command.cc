@@ -116,12 +116,15 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
            [&] {
              screen.line(++signals == 1 ? "what runs is finished; once more ends it"
                                         : "what runs is ended");
+           },
+       .on_tick =
+           [&] {
+             screen.tick();
+             // What a kill must not lose; that it cannot be written shows at the journal's next
+             // line.
+             (void)folder.tick(story.used_s + seconds_now() - begun_s);
            }},
-      [&](engine::JobId job, const run::Event& event) {
-        screen.hear(job, event);
-        // What a kill must not lose; that it cannot be written shows at the journal's next line.
-        (void)folder.tick(story.used_s + seconds_now() - begun_s);
-      }));
+      [&](engine::JobId job, const run::Event& event) { screen.hear(job, event); }));
   screen.line(fmt::format("campaign {}: {} cells{}", folder.id(), plan.cells.size(),
                           plan.budget ? ", " + spec::format_duration(*plan.budget) : ""));
   const auto outcome = KTRIAL_TRY(campaign::run_session(
@@ -183,6 +186,13 @@ Result<int> status(const CampaignFlags& flags) {
   const bool alive = campaign::is_running(directory);
   if (night.state == results::RunState::running && !alive)
     night.state = results::RunState::interrupted;
+  // The file is written when trials end; what begins, and the time, are known sooner.
+  if (const auto story = campaign::load_story(directory); alive && story) {
+    if (night.left_s) *night.left_s = std::max(0.0, *night.left_s - (story->used_s - night.used_s));
+    night.used_s = std::max(night.used_s, story->used_s);
+    night.running.clear();
+    for (const auto& [job, cell] : story->open) night.running.push_back(cell);
+  }
   if (flags.report.format == "json") {
     to_stdout("{}", to_json(night));
   } else {

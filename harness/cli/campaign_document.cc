@@ -62,18 +62,27 @@ Status write_told(const std::string& document, const fs::path& file) {
   return {};
 }
 
+// Whether it is there, and was written after what it tells of.
+bool newer(const fs::path& page, const fs::path& source) {
+  std::error_code error;
+  const auto written = fs::last_write_time(page, error);
+  if (error) return false;
+  const auto changed = fs::last_write_time(source, error);
+  return error || written >= changed;
+}
+
 // The pages that the index leads to, and the index: over all nights, whichever was asked for.
 Status write_pages(const results::Store& store, const CampaignRecord& night, const fs::path& folder,
                    bool pages) {
   CampaignRecord latest = night;
   for (const campaign::NightFile& other : campaign::nights_of(store.dir(), night.name)) {
     const std::string& id = other.seen.id;
+    const fs::path directory = campaign::campaigns_dir(store.dir()) / id;
     const fs::path page = folder / results::night_page_name(id);
-    std::error_code error;
-    const bool missing = pages && id != night.id && !fs::exists(page, error);
+    const bool missing = pages && id != night.id && !newer(page, directory / "campaign.json");
     const bool later = other.seen.started_at > latest.started_at;
     if (!missing && !later) continue;
-    auto record = campaign::load_campaign(store, campaign::campaigns_dir(store.dir()) / id);
+    auto record = campaign::load_campaign(store, directory);
     if (!record) {  // it must not cost the others' pages
       to_stderr("ktrial: no page of {}: {}\n", id, record.error().message);
       continue;

@@ -17,7 +17,8 @@ struct CampaignReport {
 };
 std::vector<std::string> campaign_formats();
 // Into a folder (one that is there, or DIR/) it goes as ID.html, ID.junit.xml, ...; with `html`
-// also index.html and the pages of earlier nights that are not there yet.
+// also index.html and the pages of other nights that are not there, or are older than what they
+// tell of.
 Status print_campaign(const results::Store& store, const results::CampaignRecord& record,
                       const CampaignReport& report);
 // A night that runs, or ran: how far it is.
