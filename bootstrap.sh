@@ -4,6 +4,7 @@
 #   ./bootstrap.sh run    install packages, build, put the distribution's cloud kernel on trial
 #   ./bootstrap.sh test   install packages, build, run all tests
 #   ./bootstrap.sh build  install packages, build build/release/bin/ktrial
+#   ./bootstrap.sh package   the same, then the Debian package: build/release/ktrial_*.deb
 #
 # Needs root or sudo only to install packages; with all of them present it
 # needs neither. Removes no package. Elsewhere it says what is missing, and
@@ -60,6 +61,11 @@ test_packages='
   makedumpfile                             -
   python3-jsonschema                       -
   trace-cmd                                -
+'
+# cpack asks them for the libraries that the program needs
+package_tools='
+  dpkg-dev                                 cmd:dpkg-shlibdeps
+  file                                     cmd:file
 '
 lock_wait=600  # seconds that another apt may take
 
@@ -208,6 +214,8 @@ END
 # A build folder that is there stays as it is: who changes one file does not want to wait for eight.
 configure() {
   local together=()
+  mkdir -p build 2>/dev/null && [ -w build ] ||
+    die "$PWD cannot be written to; build it elsewhere: cmake -S '$PWD' -B DIR -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo && cmake --build DIR --target program"
   [ -e build/release/CMakeCache.txt ] || together=(-DCMAKE_UNITY_BUILD=ON)
   cmake --preset release "${together[@]}" "$@" >/dev/null
 }
@@ -234,6 +242,7 @@ case "${1:-}" in
     prepare "$packages"; build
     exec build/release/bin/ktrial run --kernel deb:linux-image-cloud-amd64 --workload mmcid-vfork --cpus 4 "${@:2}" ;;
   build) prepare "$packages"; build ;;
+  package) prepare "$packages$package_tools"; build; cpack --preset deb >&2; ls -l build/release/*.deb ;;
   test) prepare "$packages$test_packages"; run_tests "${@:2}" ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 129 ;;
+  *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 129 ;;
 esac

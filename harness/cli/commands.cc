@@ -20,6 +20,7 @@ void add_commands(CLI::App& app, Action& action, const Invocation& invocation) {
   add_open(app, action);
   add_job(app, action);
   add_completion(app, action);
+  add_manual(app, action);
 }
 
 }  // namespace ktrial::cli

@@ -40,5 +40,6 @@ void add_trace(CLI::App& app, Action& action);
 void add_open(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action, const Invocation& invocation);
 void add_completion(CLI::App& app, Action& action);
+void add_manual(CLI::App& app, Action& action);
 
 }  // namespace ktrial::cli

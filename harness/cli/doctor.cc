@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "harness/base/child.h"
+#include "harness/base/host_cpus.h"
 #include "harness/channel/channel.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
@@ -163,8 +164,10 @@ Result<int> doctor() {
   checkup.say(find_program("apt-get") ? Level::good : Level::optional_missing,
               "apt-get, for kernels named deb:PACKAGE",
               find_program("apt-get") ? "" : "name kernels by file instead");
-  checkup.say(Level::good, fmt::format("{} host CPUs; more vCPUs than that run, but slower",
-                                       std::thread::hardware_concurrency()));
+  const int cpus = host_cpus(), there = static_cast<int>(std::thread::hardware_concurrency());
+  checkup.say(Level::good,
+              fmt::format("{} CPUs for ktrial{}; more vCPUs than that run, but slower", cpus,
+                          cpus < there ? fmt::format(" of the host's {}", there) : ""));
   to_stdout("\n{}\n", checkup.missing == 0 ? "ktrial can work here."
                                            : "ktrial cannot work here yet: see MISSING above.");
   return checkup.missing == 0 ? 0 : 128;

@@ -4,6 +4,7 @@
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
 #include "harness/cli/usage.h"
+#include "results/record.h"
 
 namespace {
 
@@ -16,7 +17,13 @@ constexpr char kFooter[] = R"(Examples:
   ktrial doctor                                     what is missing here, and how to mend it
 
 Exit status: 0 pass, 1 the kernel failed, 125 inconclusive, 128 ktrial cannot work here,
-129 usage or configuration, 130 interrupted.)";
+129 usage or configuration, 130 interrupted.
+
+Environment:
+  KTRIAL_TIMEOUT_SCALE=3     multiplies every wait, on a slow host
+  KTRIAL_QEMU=FILE           the QEMU to use instead of the one in PATH
+  XDG_STATE_HOME=DIR         parent of results [~/.local/state]
+  XDG_CACHE_HOME=DIR         parent of downloads [~/.cache])";
 
 int fail(const ktrial::Error& error) {
   ktrial::cli::to_stderr("ktrial: {}\n", error.message);
@@ -31,9 +38,8 @@ int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a write error like any other
   CLI::App app{"ktrial puts a Linux kernel on trial: boots it in a VM, stresses it, judges it."};
   app.name("ktrial");
-  app.footer(kFooter);
   app.require_subcommand(1);
-  app.set_version_flag("--version", "ktrial " KTRIAL_VERSION);
+  app.set_version_flag("--version", fmt::format("ktrial {}", ktrial::results::ktrial_version()));
   ktrial::cli::Action action;
   ktrial::cli::Invocation invocation{{argv, argv + argc}, {}};
   // All after "--" is the guest's command, whatever it looks like.
@@ -44,6 +50,7 @@ int main(int argc, char** argv) {
     return fail(
         {ktrial::ErrorKind::usage, "no command stands after --", "leave -- out, or name one"});
   ktrial::cli::add_commands(app, action, invocation);
+  app.footer(kFooter);  // now: commands that have none would inherit it
   ktrial::cli::refuse_empty_values(app);
   try {
     app.parse(ours, argv);

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
-#include <thread>
 
 #include "harness/arch/arch.h"
 #include "harness/base/file.h"
+#include "harness/base/host_cpus.h"
 #include "harness/base/stop_on_signal.h"
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
@@ -131,12 +131,11 @@ class Command {
       const StopOnSignal stop;
       packages = packages_for(report_, flags_, stop.token());
     }
-    const reproduce::Lab lab{
-        .workloads = workloads_,
-        .packages = packages,
-        .fragments = fragments_in(payload / "kconfigs/optional"),
-        .cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency())),
-        .config_of = config_of};
+    const reproduce::Lab lab{.workloads = workloads_,
+                             .packages = packages,
+                             .fragments = fragments_in(payload / "kconfigs/optional"),
+                             .cores = host_cpus(),
+                             .config_of = config_of};
     reproduce::Experiment experiment = reproduce::design(report_, overrides_, lab);
     if (flags_.plan) return print_plan(experiment);
     const bool own_choice = overrides_.workload || !invocation_.command.empty();

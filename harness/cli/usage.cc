@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/cli/manual.h"
 #include "harness/spec/parse.h"
 
 namespace ktrial::cli {
@@ -16,10 +17,6 @@ namespace {
 const CLI::App& innermost(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   return chosen.empty() ? app : innermost(*chosen.back());
-}
-
-std::string path_of(const CLI::App& app) {
-  return (app.get_parent() != nullptr ? path_of(*app.get_parent()) + " " : "") + app.get_name();
 }
 
 std::vector<std::string> commands_of(const CLI::App& app) {

@@ -1,14 +1,12 @@
 #include "harness/engine/packing.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <functional>
 #include <limits>
 #include <numeric>
-#include <thread>
 
 #include "harness/base/file.h"
+#include "harness/base/host_cpus.h"
 #include "harness/base/text.h"
 
 namespace ktrial::engine {
@@ -39,14 +37,7 @@ Need need_of(const run::Job& job) {
   return {job.spec.cpus, std::int64_t{job.spec.memory_mib} + kQemuMib};
 }
 
-Room room_here() {
-  cpu_set_t ours;
-  CPU_ZERO(&ours);
-  const int cpus = ::sched_getaffinity(0, sizeof ours, &ours) == 0
-                       ? CPU_COUNT(&ours)
-                       : static_cast<int>(std::thread::hardware_concurrency());
-  return {std::max(1, cpus), available_mib() * kMemoryShare / 100};
-}
+Room room_here() { return {host_cpus(), available_mib() * kMemoryShare / 100}; }
 
 bool Queue::fits(const Need& need, const std::vector<Need>& running) const {
   if (need.vcpus == 0) return true;

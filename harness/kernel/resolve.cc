@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "harness/base/home.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/deb/deb_cache.h"
 #include "harness/kernel/digest.h"
@@ -216,8 +217,7 @@ Result<Kernel> resolve(const Reference& reference, const ResolveOptions& options
 Result<fs::path> default_cache_dir() {
   if (const char* cache = ::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
     return fs::path(cache) / "ktrial";
-  if (const char* home = ::getenv("HOME"); home != nullptr && *home == '/')
-    return fs::path(home) / ".cache" / "ktrial";
+  if (const fs::path home = home_dir(); !home.empty()) return home / ".cache" / "ktrial";
   return fail(ErrorKind::environment, "neither XDG_CACHE_HOME nor HOME is set",
               "set HOME, or XDG_CACHE_HOME to a folder that can be written");
 }

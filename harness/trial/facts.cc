@@ -3,9 +3,9 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "harness/base/file.h"
+#include "harness/base/host_cpus.h"
 #include "harness/base/text.h"
 #include "harness/kernel/digest.h"
 
@@ -57,7 +57,7 @@ results::HostFacts host_facts(const Vmm& vmm) {
     out.kernel = names.release;
   }
   out.cpu = cpu_model();
-  out.cores = static_cast<int>(std::thread::hardware_concurrency());
+  out.cores = host_cpus();
   return out;
 }
 

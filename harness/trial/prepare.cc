@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <set>
 #include <string_view>
-#include <thread>
 
 #include "harness/base/file.h"
+#include "harness/base/host_cpus.h"
 #include "harness/channel/make_channel.h"
 #include "harness/guest_image/initramfs.h"
 #include "harness/guest_image/modules.h"
@@ -27,8 +27,6 @@ namespace ktrial::trial {
 namespace fs = std::filesystem;
 
 namespace {
-
-int host_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
                                        const std::map<std::string, std::string>& parameters,
@@ -289,8 +287,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   const bool kvm = plan.accel.accel == vm::Accel::kvm;
   const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;
   plan.overcommit =
-      one_thread ? spec.cpus * spec::load_scale(1 + options.beside_vcpus / spec.cpus, host_cores())
-                 : spec::load_scale(spec.cpus + options.beside_vcpus, host_cores());
+      one_thread ? spec.cpus * spec::load_scale(1 + options.beside_vcpus / spec.cpus, host_cpus())
+                 : spec::load_scale(spec.cpus + options.beside_vcpus, host_cpus());
   plan.timeouts =
       spec::make_timeouts(plan.overcommit, kvm ? spec::profile_kvm() : spec::profile_tcg());
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "harness/base/file.h"
+#include "harness/base/home.h"
 #include "results/store/advice.h"
 #include "results/store/index.h"
 #include "results/store/json.h"
@@ -198,8 +199,8 @@ fs::path Store::default_dir() {
   // The XDG rule: a relative value is no value.
   if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/')
     return fs::path(state) / "ktrial";
-  const char* home = std::getenv("HOME");
-  return fs::path(home && *home ? home : "/") / ".local/state/ktrial";
+  const fs::path home = home_dir();
+  return (home.empty() ? "/" : home) / ".local/state/ktrial";
 }
 
 Store::Store(fs::path dir, std::shared_ptr<Index> index)

@@ -73,6 +73,27 @@ class BootstrapTest(unittest.TestCase):
         self.assertIn("libboost-dev", words)
         self.assertIn("libelf1t64", words)
 
+    def test_a_package_takes_its_tools_and_no_tests(self):
+        for tool in "ls", "touch":
+            (self.bin / tool).symlink_to(shutil.which(tool))
+        self.stub("cpack", f'touch "{self.folder}/build/release/ktrial_1_amd64.deb"')
+        (self.folder / "build" / "release").mkdir(parents=True)
+        result = self.run_it("package")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("file", self.installs()[0].split())
+        self.assertNotIn("clang-19", self.installs()[0].split())
+        self.assertEqual(self.calls[-2:], ["cmake --build --preset release --target program",
+                                           "cpack --preset deb"])
+        self.assertIn("ktrial_1_amd64.deb", result.stdout)
+
+    def test_a_folder_that_cannot_be_written_to_is_named(self):
+        (self.folder / "build").write_text("in the way, as root may write anywhere")
+        result = self.run_it("build")
+        self.assertEqual(result.returncode, 128)
+        self.assertIn(f"{self.folder} cannot be written to; build it elsewhere: cmake -S",
+                      result.stderr)
+        self.assertNotIn("cmake --build --preset release --target program", self.calls)
+
     def test_a_newer_boost_of_the_users_is_enough(self):
         self.dpkg_and_apt({"'libboost1.*-dev'": "1.88.0-1"}, {"libboost-dev": "1.83.0.2"})
         self.assertEqual(self.run_it("build").returncode, 0)

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <thread>
 
 #include "harness/arch/arch.h"
 #include "harness/base/child.h"
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "harness/base/host_cpus.h"
 #include "harness/kernel/build/build_keep.h"
 #include "harness/kernel/build/build_make.h"
 #include "harness/kernel/build/git_tree.h"
@@ -169,8 +169,7 @@ class Build {
   }
 
   Result<std::optional<BuildFailed>> compile() {
-    const unsigned jobs =
-        request_.jobs != 0 ? request_.jobs : std::max(1u, std::thread::hardware_concurrency());
+    const unsigned jobs = request_.jobs != 0 ? request_.jobs : static_cast<unsigned>(host_cpus());
     std::vector<std::string> arguments = {"-C", source_.string(), "O=" + objects_.string(),
                                           "-j" + std::to_string(jobs)};
     for (std::string& argument : make_arguments()) arguments.push_back(std::move(argument));
