@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::chrono::seconds kTick{1};
+constexpr std::chrono::milliseconds kTick{1000};
 
 class LocalEngine final : public Engine {
  public:
