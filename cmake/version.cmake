@@ -1,6 +1,6 @@
 # ktrial_version(VARIABLE): that of `git describe`, as Debian orders versions: 0.1.0 at the tag v0.1.0,
 # 0.1.0+12.gc0ffee1 after it, 0.2.0~345.gc0ffee1 before the first tag; project()'s without git. As it
-# was when CMake ran last: who commits does not want to link everything again.
+# was when CMake ran last; the program alone has it, so that tests are not linked anew with each commit.
 function(ktrial_version variable)
   set(${variable} ${PROJECT_VERSION} PARENT_SCOPE)
   find_package(Git QUIET)

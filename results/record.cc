@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "results/version.h"
+
 namespace ktrial::results {
 namespace {
+
+std::string_view the_version = KTRIAL_VERSION;
 
 constexpr std::array<std::string_view, 3> kOutcomes = {"pass", "fail", "inconclusive"};
 constexpr std::array<std::string_view, 3> kStates = {"running", "finished", "interrupted"};
@@ -55,7 +59,8 @@ std::optional<RunState> parse_run_state(std::string_view text) {
   return parse<RunState>(kStates, text);
 }
 
-std::string_view ktrial_version() { return KTRIAL_VERSION; }
+std::string_view ktrial_version() { return the_version; }
+void set_ktrial_version(std::string_view version) { the_version = version; }
 
 Verdict overall(const std::vector<TrialRecord>& trials, int expected) {
   auto outcome_of = [](const TrialRecord& trial) { return trial.verdict.outcome; };

@@ -4,7 +4,7 @@
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
 #include "harness/cli/usage.h"
-#include "results/record.h"
+#include "results/version.h"
 
 namespace {
 
@@ -35,11 +35,12 @@ int fail(const ktrial::Error& error) {
 
 int main(int argc, char** argv) {
   ktrial::cli::hold_standard_descriptors();
+  ktrial::results::set_ktrial_version(KTRIAL_VERSION);
   ::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a write error like any other
   CLI::App app{"ktrial puts a Linux kernel on trial: boots it in a VM, stresses it, judges it."};
   app.name("ktrial");
   app.require_subcommand(1);
-  app.set_version_flag("--version", fmt::format("ktrial {}", ktrial::results::ktrial_version()));
+  app.set_version_flag("--version", "ktrial " KTRIAL_VERSION);
   ktrial::cli::Action action;
   ktrial::cli::Invocation invocation{{argv, argv + argc}, {}};
   // All after "--" is the guest's command, whatever it looks like.

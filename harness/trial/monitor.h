@@ -73,6 +73,7 @@ class Monitor {
 
   const std::optional<wire::Hello>& hello() const { return hello_; }
   Clock::time_point hello_at() const { return hello_at_; }
+  bool spoke_since_hello() const { return last_console_ > hello_at_; }  // the kernel
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
   const TraceInbox& trace() const { return trace_; }
   const console::Analyzer& console() const { return analyzer_; }

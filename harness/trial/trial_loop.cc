@@ -330,8 +330,11 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   if (from != nullptr && !monitor.hello() &&
       !std::holds_alternative<verdict::Interrupted>(evidence.ending))
     judge_sleeper(scene);
-  if (plan.spec.keep_machine)
+  if (plan.spec.keep_machine) {
     settle_kept_machine(artifacts, record.verdict.outcome == results::Outcome::fail);
+    if (std::error_code none; fs::exists(artifacts / kMachineJson, none))
+      context.observer.on_step("its machine is kept as it stood: `ktrial open` looks at it again");
+  }
   record.duration_s = in_seconds(context.clock.now() - begun);
   return record;
 }

@@ -154,6 +154,14 @@ std::string unprinted_report(const Evidence& evidence) {
   return "; in its log, but never on the console: " + evidence.findings_from_log.front().title;
 }
 
+// QEMU could not even be asked: whatever holds it up, no guest kernel can. Why it could not; empty
+// if it could, or nobody asked.
+std::string why_not_seen(const Evidence& evidence) {
+  const autopsy::Autopsy& autopsy = evidence.autopsy;
+  if (autopsy.looks > 0 || autopsy.notes.empty() || !blame(evidence).function.empty()) return "";
+  return autopsy.notes.front();
+}
+
 Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) {
   const bool all = silence.cpus.size() >= silence.of;
   const int cpu = all ? -1 : static_cast<int>(silence.cpus.front());
@@ -166,6 +174,11 @@ Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) 
     return inconclusive(Kind::deadline, "a vCPU that seemed stuck moved when it was examined");
   const std::string culprit = blame(evidence).function;
   const std::string who = all ? "all CPUs" : fmt::format("CPU {}", fmt::join(silence.cpus, ","));
+  if (const std::string why = why_not_seen(evidence); !why.empty())
+    return inconclusive(Kind::vm_stopped,
+                        fmt::format("{} stopped beating for {:.0f} s, and nothing could be seen of "
+                                    "the machine: {}",
+                                    who, silence.seconds, why));
   return stalls(
       "INFO: silent stall" + (culprit.empty() ? "" : " in " + culprit), Kind::silent_stall, culprit,
       fmt::format("{} stopped beating for {:.0f} s without a console report{}{}", who,
@@ -177,6 +190,11 @@ Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) 
 Verdict from_no_progress(const Evidence& evidence, const ProgressSilence& silence) {
   if (std::string why = excuse(evidence, -1); !why.empty())
     return inconclusive(Kind::host_starved, why);
+  if (const std::string why = why_not_seen(evidence); !why.empty())
+    return inconclusive(Kind::vm_stopped,
+                        fmt::format("{} made no progress for {:.0f} s, and nothing could be seen "
+                                    "of the machine: {}",
+                                    evidence.workload, silence.seconds, why));
   return stalls("INFO: task hung in " + evidence.workload, Kind::workload_stall,
                 blame(evidence).function,
                 fmt::format("{} made no progress for {:.0f} s while all CPUs beat{}",
