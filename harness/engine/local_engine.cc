@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::chrono::milliseconds kTick{1000};
+constexpr std::chrono::milliseconds kTick{500};
 
 class LocalEngine final : public Engine {
  public:
