@@ -103,6 +103,7 @@ Result<vm::TemplateStore::Lease> make(const TrialContext& context, const Plan& p
   if (!made) vm::TemplateStore::discard(making);
   for (const fs::path& path : {making.folder, lock}) context.janitor.forget(path);
   const std::chrono::duration<double> took = context.clock.now() - begun;
+  plan.warm->made_in_s += took.count();
   if (lease) context.observer.on_step(fmt::format("template made in {:.1f} s", took.count()));
   return lease;
 }
