@@ -34,13 +34,16 @@ timespec to_timespec(std::uint64_t ns) {
 
 }  // namespace
 
-Beats::Beats(int fd, std::uint64_t period_ns) : fd_(fd), period_ns_(period_ns) {
+void Beats::begin(int fd) {
   struct stat status = {};
   is_socket_ = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+  fd_ = fd;
+  fd_.notify_all();
 }
 
 Beats::~Beats() {
   stop_ = true;
+  if (fd_ == kNone) begin(STDERR_FILENO);  // nobody writes to it any more
   for (Thread* thread : threads_) {
     pthread_join(thread->handle, nullptr);
     delete thread;
@@ -77,8 +80,9 @@ void* Beats::run(void* thread) {
 void Beats::beat_for(std::uint32_t cpu) {
   const auto here = [cpu] { return sched_getcpu() == static_cast<int>(cpu); };
   Frame frame;
-  std::uint64_t due = monotonic_ns();
   bool pinned = pin_to(cpu);
+  fd_.wait(kNone);
+  std::uint64_t due = monotonic_ns();
   for (std::uint64_t sequence = 0; !stop_; ++sequence) {
     // An offlined CPU's threads are moved and their mask is widened.
     if (!pinned || !here()) pinned = pin_to(cpu);

@@ -21,16 +21,17 @@ namespace ktrial::init {
 
 class Beats {
  public:
-  // `fd`: the beat stream, borrowed, non-blocking.
-  Beats(int fd, std::uint64_t period_ns);
+  explicit Beats(std::uint64_t period_ns) : period_ns_(period_ns) {}
   ~Beats();  // joins: takes up to one period
   Beats(const Beats&) = delete;
   Beats& operator=(const Beats&) = delete;
 
   // Starts a thread for each online CPU that has none yet; its first beat comes
-  // at once. A CPU that goes offline stops beating: the kernel then moves its
-  // thread elsewhere, which the thread sees; it beats again when it is back.
+  // at once, or when the stream is there. A CPU that goes offline stops beating: the kernel then
+  // moves its thread elsewhere, which the thread sees; it beats again when it is back.
   void cover_online_cpus();
+  // Once. `fd`: the beat stream, borrowed, non-blocking.
+  void begin(int fd);
 
  private:
   struct Thread {
@@ -46,8 +47,9 @@ class Beats {
   void beat_for(std::uint32_t cpu);
   void send_some(Frame& frame);
 
-  const int fd_;
+  static constexpr int kNone = -1;
   const std::uint64_t period_ns_;
+  std::atomic<int> fd_ = kNone;
   bool is_socket_ = false;
   std::atomic<bool> stop_ = false;
   std::atomic<bool> torn_ = false;  // some thread has part of a frame still to send

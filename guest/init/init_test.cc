@@ -271,7 +271,8 @@ TEST(BeatsTest, EveryOnlineCpuBeatsAtOnceAndCounts) {
   }
   std::map<std::uint32_t, std::uint64_t> next;
   std::set<std::uint32_t> done;
-  Beats beats(ends[1], 10 * kMillisecond);
+  Beats beats(10 * kMillisecond);
+  beats.begin(ends[1]);
   beats.cover_online_cpus();
   beats.cover_online_cpus();  // starts no second thread
   wire::Decoder decoder;
@@ -298,11 +299,15 @@ TEST(BeatsTest, DeafHostCostsBeatsNotThreads) {
   while (write(ends[1], "x", 1) == 1) {
   }
   {
-    Beats(ends[1], kMillisecond).cover_online_cpus();
+    Beats beats(kMillisecond);
+    beats.cover_online_cpus();
+    beats.begin(ends[1]);
   }  // joins: no thread is stuck
   close(ends[0]);
   close(ends[1]);
 }
+
+TEST(BeatsTest, ThreadsThatWaitForTheirStreamEnd) { Beats(kMillisecond).cover_online_cpus(); }
 
 TEST(ProgressTest, ParsesLines) {
   EXPECT_EQ(parse_progress("3 0 a b"), (wire::Progress{3, 0, "a b"}));

@@ -34,11 +34,15 @@ void block_child_signals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+void prepare_to_serve(init::Beats& beats) {
+  mlockall(MCL_CURRENT | MCL_FUTURE);  // a beat shall not wait for a page
+  setpriority(PRIO_PROCESS, 0, -10);   // be heard among thousands of workload threads
+  beats.cover_online_cpus();
+}
+
 // Of a template: the channel of the copy that goes on here.
 init::Channel wait_to_be_resumed(init::Channel channel, const std::string& command_line,
                                  std::vector<std::string>& problems) {
-  init::mount_rest();
-  mlockall(MCL_CURRENT | MCL_FUTURE);
   std::string problem;
   const auto resume = init::park(channel.control, command_line, problem);
   if (!resume) power_off(problem);
@@ -51,6 +55,7 @@ init::Channel wait_to_be_resumed(init::Channel channel, const std::string& comma
 }  // namespace
 
 int main() {
+  if (getpid() != 1) return 0;  // a rehearsal
   block_child_signals();
   init::mount_essential();
   const std::string command_line = init::read_small_file("/proc/cmdline").value_or("");
@@ -59,17 +64,22 @@ int main() {
   auto channel =
       init::open_channel(init::channel_options(command_line), init::monotonic_ns() + 60 * kSecond);
   if (!channel.problem.empty()) power_off("no channel to the host: " + channel.problem);
+  init::Beats beats(kSecond);
   const bool parked = init::wants_to_park(command_line);
-  if (parked) channel = wait_to_be_resumed(channel, command_line, problems);
+  if (parked) {
+    // What each copy need not do: all code runs for the first time in it.
+    init::mount_rest();
+    prepare_to_serve(beats);
+    init::rehearse("/init");
+    channel = wait_to_be_resumed(channel, command_line, problems);
+  }
   if (!channel.problem.empty()) power_off("no channel to the host: " + channel.problem);
 
-  init::Beats beats(channel.beat, kSecond);
   init::Agent agent(channel.control,
                     {.alone = true, .each_second = [&] { beats.cover_online_cpus(); }});
   agent.send(init::make_hello(command_line));
-  mlockall(MCL_CURRENT | MCL_FUTURE);  // a beat shall not wait for a page
-  setpriority(PRIO_PROCESS, 0, -10);   // be heard among thousands of workload threads
-  beats.cover_online_cpus();
+  if (!parked) prepare_to_serve(beats);
+  beats.begin(channel.beat);
   for (const std::string& problem : problems) agent.send(wire::Log{problem});
   if (!parked) init::mount_rest();
   power_off(agent.run());

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,7 +14,10 @@
 #include <vector>
 
 #include "guest/init/agent.h"
+#include "guest/init/counters.h"
+#include "guest/init/spawn.h"
 #include "guest/init/system.h"
+#include "guest/init/tracing.h"
 
 namespace ktrial::init {
 namespace {
@@ -55,6 +59,15 @@ void reseed(const std::string& seed, std::vector<std::string>& problems) {
 
 bool wants_to_park(const std::string& command_line) {
   return command_line_value(command_line, "ktrial.park") == "1";
+}
+
+void rehearse(const std::string& program) {
+  (void)read_counters();
+  (void)TraceClock().read();
+  const Spawned spawned = spawn({.argv = {program}, .env = {}}, -1);
+  if (spawned.error != 0) return say(spawned.problem);
+  waitpid(spawned.pid, nullptr, 0);
+  for (const int fd : {spawned.out, spawned.err, spawned.progress}) close(fd);
 }
 
 std::optional<wire::Resume> park(int control, const std::string& command_line,

@@ -14,6 +14,10 @@ namespace ktrial::init {
 // ktrial.park on the kernel command line.
 bool wants_to_park(const std::string& command_line);
 
+// Does once, for nothing, what each copy does first: its kernel then has at hand what it would have
+// to make for it. `program`: ends at once.
+void rehearse(const std::string& program);
+
 // Says hello on `control` and waits for Resume, however long; in between nothing moves. Nothing,
 // with `problem` set, when the stream ends or makes no sense.
 std::optional<wire::Resume> park(int control, const std::string& command_line,

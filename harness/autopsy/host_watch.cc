@@ -30,6 +30,13 @@ std::optional<unsigned> vcpu_of(const std::string& comm) {
   return std::nullopt;
 }
 
+// proc_pid_stat(5). The state follows the parenthesised name, which may itself hold spaces.
+char state_of(const fs::path& task) {
+  const std::string stat = slurp(task / "stat");
+  const auto close = stat.rfind(')');
+  return close != stat.npos && close + 2 < stat.size() ? stat[close + 2] : '?';
+}
+
 }  // namespace
 
 Clocks read_clocks() {
@@ -48,10 +55,8 @@ HostWatch::HostWatch(pid_t process, fs::path proc, std::function<Clocks()> clock
 HostWatch::Reading HostWatch::read(Clock::time_point now) const {
   Reading out{.at = now, .clocks = clocks_(), .threads = {}};
   const fs::path root = proc_ / std::to_string(process_);
-  const std::string stat = slurp(root / "stat");
-  // The state follows the parenthesised name, which may itself hold spaces.
-  if (auto close = stat.rfind(')'); close != stat.npos && close + 2 < stat.size())
-    out.stopped = stat[close + 2] == 'T' || stat[close + 2] == 't';
+  const char state = state_of(root);
+  out.stopped = state == 'T' || state == 't';
   std::error_code error;
   for (const auto& task : fs::directory_iterator(root / "task", error)) {
     const auto cpu = vcpu_of(slurp(task.path() / "comm"));
@@ -60,7 +65,9 @@ HostWatch::Reading HostWatch::read(Clock::time_point now) const {
     unsigned long long ran = 0, waited = 0;
     if (std::sscanf(slurp(task.path() / "schedstat").c_str(), "%llu %llu", &ran, &waited) != 2)
       continue;
-    if (cpu) out.threads.push_back({*cpu, ran / 1e9, waited / 1e9});
+    if (cpu)
+      out.threads.push_back(
+          {*cpu, ran / 1e9, waited / 1e9, waited / 1e9, state_of(task.path()) == 'R'});
     if (main) out.main_waited_s = waited / 1e9;
   }
   std::sscanf(slurp(proc_ / "pressure" / "cpu").c_str(), "some avg10=%lf", &out.pressure);
@@ -69,8 +76,20 @@ HostWatch::Reading HostWatch::read(Clock::time_point now) const {
 
 void HostWatch::sample(Clock::time_point now) {
   if (process_ == 0) return;
-  readings_.push_back(read(now));
+  Reading reading = read(now);
+  if (!readings_.empty()) add_waits_under_way(readings_.back(), reading);
+  readings_.push_back(std::move(reading));
   if (readings_.size() > kMaxReadings) readings_.pop_front();
+}
+
+// A thread that wanted to run at both, and neither ran nor was charged a wait in between, waited
+// all the time: one that the host keeps from running for half a minute has no wait that ended.
+void HostWatch::add_waits_under_way(const Reading& before, Reading& after) {
+  for (Thread& now : after.threads)
+    for (const Thread& then : before.threads)
+      if (now.cpu == then.cpu && now.wants && then.wants && now.ran_s == then.ran_s &&
+          now.ended_waits_s == then.ended_waits_s)
+        now.waited_s = then.waited_s + in_seconds(after.at - before.at);
 }
 
 HostEvidence HostWatch::since(Clock::time_point from) const {

@@ -69,6 +69,10 @@ class HostWatch {
   struct Thread {
     unsigned cpu = 0;
     double ran_s = 0, waited_s = 0;
+    // The kernel adds a wait when it ends (schedstat's run_delay): `waited_s` has the one under
+    // way as well, `ended_waits_s` has not.
+    double ended_waits_s = 0;
+    bool wants = false;  // runnable
   };
   struct Reading {
     Clock::time_point at;
@@ -79,6 +83,7 @@ class HostWatch {
     std::vector<Thread> threads;
   };
   Reading read(Clock::time_point now) const;
+  static void add_waits_under_way(const Reading& before, Reading& after);
   static void compare(const Reading& before, const Reading& after, std::vector<HostTrouble>& out);
 
   pid_t process_;

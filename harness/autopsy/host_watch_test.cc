@@ -97,6 +97,33 @@ TEST_F(HostWatchTest, AStarvedVcpuIsNamed) {
   EXPECT_EQ(host_explains(evidence, 0), "");
 }
 
+// Its wait is not in schedstat before it ends.
+TEST_F(HostWatchTest, AVcpuThatStillWaitsIsNamed) {
+  HostWatch watch(7, dir->path());
+  const auto begin = std::chrono::steady_clock::now();
+  for (const char* wants : {"R", "S"}) {
+    write("7/task/11/stat", std::string("11 (CPU 1/TCG) ") + wants + " 1 7");
+    for (int i = 0; i <= 20; ++i) {
+      state('S', 3, 1, 2, 0.5);
+      watch.sample(begin + i * 1s);
+    }
+    const std::string why = host_explains(watch.since(begin));
+    if (*wants == 'R')
+      EXPECT_EQ(why, "host starved vCPU 1 for 20 s: it ran 0.0 s of 20 s");
+    else
+      EXPECT_EQ(why, "") << "it sleeps";
+    EXPECT_EQ(watch.lost_s(begin, 1) > 19, *wants == 'R');
+    watch = HostWatch(7, dir->path());
+  }
+  // Once it ended it is counted once.
+  write("7/task/11/stat", "11 (CPU 1/TCG) R 1 7");
+  for (int i = 0; i <= 20; ++i) {
+    state('S', 3, 1, i == 20 ? 2.1 : 2, i == 20 ? 20.4 : 0.5);
+    watch.sample(begin + i * 1s);
+  }
+  EXPECT_NEAR(watch.lost_s(begin, 1), 19.9, .01);
+}
+
 TEST_F(HostWatchTest, AStoppedQemuIsSeen) {
   EXPECT_NE(host_explains(run(15, 'T', 0, 0, 0, 0)).find("stopped QEMU for 15 s"),
             std::string::npos);

@@ -45,7 +45,7 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   const auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
                duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
                accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
-               keep_machine, command, root, cwd, env, shares, input, axes] = spec;
+               keep_machine, command, root, cwd, env, shares, input, output, axes] = spec;
   spec::TrialSpec out;
   out.workload = workload;
   out.parameters = parameters;
@@ -65,8 +65,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   out.root = root;
   out.cwd = cwd;
   out.env = env;
-  // How it is started is this host's to decide. Paths of the host on which it ran: `shares` and
-  // `input` are none of the guest's part.
+  // How it is started is this host's to decide. Paths of the host on which it ran: `shares`,
+  // `input` and `output` are none of the guest's part.
   return out;
 }
 

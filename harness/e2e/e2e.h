@@ -23,6 +23,7 @@ namespace ktrial::e2e {
 // The everyday kernel, and the neighbours of the mm_cid regression.
 inline constexpr char kKernel[] = "deb:linux-image-cloud-amd64";
 inline constexpr char k612Kernel[] = "deb:linux-image-6.12.117+deb12-cloud-amd64";
+inline constexpr char k618Kernel[] = "deb:linux-image-6.18.15+deb13-cloud-amd64";
 inline constexpr char kBadKernel[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
 inline constexpr char kFixedKernel[] = "deb:linux-binary-6.19.14+deb13-cloud-amd64";
 

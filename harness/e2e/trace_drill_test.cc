@@ -109,8 +109,8 @@ TEST_F(TraceDrillTest, EveryPlantedFaultLeavesItsTrace) {
 // what their vsock makes of it.
 TEST_F(TraceDrillTest, ALivingGuestSendsItsTraceOnEveryKernel) {
   int tried = 0;
-  for (const char* kernel : {kKernel, "deb:linux-image-6.12.117+deb12-cloud-amd64",
-                             "deb:linux-image-6.18.15+deb13-cloud-amd64", kFixedKernel}) {
+  for (const char* kernel :
+       {kKernel, "deb:linux-image-6.12.117+deb12-cloud-amd64", k618Kernel, kFixedKernel}) {
     if (!why_no_kernel(kernel).empty()) continue;
     const auto result =
         run({"run", "--kernel", kernel, "--workload", "smoke", "--cpus", "2", "--trace", "fork",

@@ -8,6 +8,7 @@
 #include "harness/trial/findings.h"
 #include "harness/trial/judgement.h"
 #include "harness/trial/live_trace.h"
+#include "harness/trial/output_folder.h"
 #include "harness/trial/trace_files.h"
 #include "harness/verdict/decide.h"
 
@@ -134,11 +135,43 @@ void try_introspection(const Scene& scene) {
   let_go_on(scene);
 }
 
+// Pieces come until the end; a guest that sends none for a while is waited for no longer.
+void collect_output(const Scene& scene) {
+  OutputFolder& output = scene.monitor.output();
+  if (!output.is_open()) return;
+  const OutputBounds most;
+  scene.channel.send(wire::encode(wire::ReadFiles{most.bytes, most.files}));
+  const auto until = scene.context.clock.now() + scene.plan.total;
+  for (bool moves = true; moves && !output.end() && scene.context.clock.now() < until;) {
+    const auto before = std::pair(output.bytes(), output.files());
+    moves = scene.monitor.wait_until(
+        [&] { return output.end() || std::pair(output.bytes(), output.files()) != before; },
+        scene.plan.timeouts.monitor_reply);
+  }
+}
+
+// A copy skips the boot, and so its end: what passed in silence has nothing more to tell. A
+// shutdown, like a boot, is seen in trials that start cold.
+bool may_be_cut_off(const Scene& scene) {
+  const auto* result = std::get_if<verdict::AgentResult>(&scene.evidence.ending);
+  return scene.record.start == name(spec::Start::warm) && result != nullptr &&
+         result->exit.kind == wire::ExitKind::exited && result->exit.value == 0 &&
+         !scene.evidence.counters_after.empty() &&
+         scene.evidence.counters_after == scene.evidence.counters_before &&
+         !scene.monitor.spoke_since_hello();
+}
+
 void end_cleanly(const Scene& scene) {
   Evidence& evidence = scene.evidence;
   read_counters(scene, evidence.counters_after);
   if (scene.plan.introspect && !scene.monitor.vm_ended()) try_introspection(scene);
+  collect_output(scene);
   if (wants_trace(scene.plan, evidence)) collect_trace(scene);
+  if (may_be_cut_off(scene)) {
+    // What is on its way to us still counts.
+    scene.monitor.settle(scene.plan.timeouts.report_settle, std::chrono::milliseconds(5));
+    if (may_be_cut_off(scene)) return;
+  }
   scene.channel.send(wire::encode(wire::PowerOff{}));
   if (!scene.monitor.wait_vm_end(scene.plan.timeouts.shutdown))
     scene.context.observer.on_event("shutdown", "the guest did not power off in time");

@@ -100,8 +100,10 @@ Ending ending_of(const results::TrialRecord& record, const Told& told,
   static const RE2 kLimit(R"((?:of|within) (\d+) s)"), kStill(R"(no progress for (\d+) s)");
   const results::Verdict& verdict = record.verdict;
   if (verdict.kind == Kind::interrupted) return verdict::Interrupted{};
-  if (verdict.kind == Kind::silent_stall) return silence_of(record);
-  if (verdict.kind == Kind::workload_stall)
+  const auto says = [&](const char* words) { return verdict.reason.contains(words); };
+  if (verdict.kind == Kind::silent_stall || says(" stopped beating for "))
+    return silence_of(record);
+  if (verdict.kind == Kind::workload_stall || says(" made no progress for "))
     return verdict::ProgressSilence{seconds_in(verdict.reason, kStill)};
   if (verdict.kind == Kind::deadline || verdict.kind == Kind::no_boot)
     return verdict::DeadlinePassed{seconds_in(verdict.reason, kLimit)};
@@ -250,6 +252,8 @@ OlderEvidence older_evidence(const results::TrialRecord& record, const results::
   evidence.last_beat_ago_s = beats_of(record.incident);
   evidence.autopsy = autopsy_of(record.incident.autopsy);
   evidence.autopsy.blind = record.incident.no_autopsy;
+  if (evidence.autopsy.looks == 0 && !record.incident.no_autopsy.empty())
+    evidence.autopsy.notes = {record.incident.no_autopsy};
   out.nmi_at_s = told.nmi_at_s;
   return out;
 }

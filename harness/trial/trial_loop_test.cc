@@ -171,7 +171,7 @@ const Case kCases[] = {
          g.machine().mute = Error{ErrorKind::environment, "QMP does not answer"};
        });
      },
-     F, Kind::silent_stall},
+     I, Kind::vm_stopped, "nothing could be seen of the machine: QMP does not answer"},
     // ProgressSilence
     {"WorkloadStandsStill",
      [](GuestScript& s) {

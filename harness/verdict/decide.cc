@@ -154,6 +154,14 @@ std::string unprinted_report(const Evidence& evidence) {
   return "; in its log, but never on the console: " + evidence.findings_from_log.front().title;
 }
 
+// QEMU could not even be asked: whatever holds it up, no guest kernel can. Why it could not; empty
+// if it could, or nobody asked.
+std::string why_not_seen(const Evidence& evidence) {
+  const autopsy::Autopsy& autopsy = evidence.autopsy;
+  if (autopsy.looks > 0 || autopsy.notes.empty() || !blame(evidence).function.empty()) return "";
+  return autopsy.notes.front();
+}
+
 Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) {
   const bool all = silence.cpus.size() >= silence.of;
   const int cpu = all ? -1 : static_cast<int>(silence.cpus.front());
@@ -166,6 +174,11 @@ Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) 
     return inconclusive(Kind::deadline, "a vCPU that seemed stuck moved when it was examined");
   const std::string culprit = blame(evidence).function;
   const std::string who = all ? "all CPUs" : fmt::format("CPU {}", fmt::join(silence.cpus, ","));
+  if (const std::string why = why_not_seen(evidence); !why.empty())
+    return inconclusive(Kind::vm_stopped,
+                        fmt::format("{} stopped beating for {:.0f} s, and nothing could be seen of "
+                                    "the machine: {}",
+                                    who, silence.seconds, why));
   return stalls(
       "INFO: silent stall" + (culprit.empty() ? "" : " in " + culprit), Kind::silent_stall, culprit,
       fmt::format("{} stopped beating for {:.0f} s without a console report{}{}", who,
@@ -177,6 +190,11 @@ Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) 
 Verdict from_no_progress(const Evidence& evidence, const ProgressSilence& silence) {
   if (std::string why = excuse(evidence, -1); !why.empty())
     return inconclusive(Kind::host_starved, why);
+  if (const std::string why = why_not_seen(evidence); !why.empty())
+    return inconclusive(Kind::vm_stopped,
+                        fmt::format("{} made no progress for {:.0f} s, and nothing could be seen "
+                                    "of the machine: {}",
+                                    evidence.workload, silence.seconds, why));
   return stalls("INFO: task hung in " + evidence.workload, Kind::workload_stall,
                 blame(evidence).function,
                 fmt::format("{} made no progress for {:.0f} s while all CPUs beat{}",
@@ -235,6 +253,17 @@ std::string lost_report(const Evidence& evidence) {
   return out;
 }
 
+// An exit status that says "skipped"; of kselftest 4.
+int skip_status(subtests::Format format) {
+  if (format == subtests::Format::igt) return 77;
+  return format == subtests::Format::ltp ? 32 : 4;
+}
+
+// LTP's old library ends so though only some of its tests were skipped.
+bool only_in_part(const subtests::Summary& summary, bool all_skipped) {
+  return summary.format == subtests::Format::ltp && !all_skipped;
+}
+
 // What the program's own tests say; nothing if it ran none, or if they leave it to the
 // exit status.
 std::optional<Verdict> from_subtests(const Evidence& evidence, const wire::Exit& exit) {
@@ -257,11 +286,9 @@ std::optional<Verdict> from_subtests(const Evidence& evidence, const wire::Exit&
   const bool skipped = std::ranges::all_of(summary.tests, [](const subtests::Subtest& test) {
     return test.result == subtests::Result::skip;
   });
-  // IGT's and kselftest's exit status for "skipped".
-  const int skip_status = summary.format == subtests::Format::igt ? 77 : 4;
   const bool exited = exit.kind == wire::ExitKind::exited;
-  if (exited &&
-      (exit.value == skip_status || (skipped && !summary.tests.empty() && exit.value == 0)))
+  if (exited && ((exit.value == skip_status(summary.format) && !only_in_part(summary, skipped)) ||
+                 (skipped && !summary.tests.empty() && exit.value == 0)))
     return inconclusive(Kind::workload_unfit, "all subtests were skipped");
   return std::nullopt;
 }
@@ -304,7 +331,9 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
   if (auto verdict = from_subtests(evidence, exit)) return *verdict;
   if (cannot_run(evidence, exit))
     return inconclusive(Kind::workload_unfit, what + " cannot run on this kernel" + detail);
-  if (exit.value != 0)
+  const bool skips_in_part = evidence.subtests.format == subtests::Format::ltp &&
+                             exit.value == skip_status(subtests::Format::ltp);
+  if (exit.value != 0 && !skips_in_part)
     return fails(fmt::format("{} failed", what), Kind::workload, "",
                  fmt::format("{} exited with status {}", what, exit.value));
   if (std::string lost = lost_report(evidence); !lost.empty())

@@ -154,6 +154,7 @@ Result<TemplateStore::Lease> TemplateStore::commit(Making making) {
 void TemplateStore::discard(const Making& making) {
   std::error_code ignored;
   fs::remove_all(making.folder, ignored);
+  fs::remove(making.folder.parent_path() / (making.key + std::string(kLock)), ignored);
 }
 
 void TemplateStore::drop(const std::string& key) {

@@ -92,6 +92,15 @@ TEST_F(TemplateStoreTest, WhatAMakerLeftThatWasKilledGoes) {
   EXPECT_THAT(names(), IsEmpty());
 }
 
+TEST_F(TemplateStoreTest, AMakerThatGaveUpLeavesNothing) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  auto entry = store->take("key", kRam);
+  ASSERT_TRUE(entry);
+  TemplateStore::discard(std::get<Making>(*entry));
+  EXPECT_TRUE(fs::is_empty(folder_));
+}
+
 TEST_F(TemplateStoreTest, TheLeastUsedMakesRoom) {
   room_ = 4 * kRam;
   auto store = open();

@@ -47,15 +47,6 @@ struct SavedState {
   std::filesystem::path ram, devices;
 };
 
-// A machine that goes on from there instead of booting. It must be configured as the saved one was,
-// but for kernel, initrd and command line, which it does not need.
-struct ResumeFrom {
-  SavedState state;
-  std::chrono::milliseconds patience{};  // with the VMM
-  // A channel that cannot be saved: plugged in before the guest goes on.
-  std::optional<VhostUserVsockDevice> plug = {};
-  bool stay_paused = false;
-};
 // What the guest finds its command's root on; nothing: the initramfs has it.
 struct VirtiofsDevice {
   std::filesystem::path socket;  // the vhost-user socket of the file server
@@ -68,6 +59,16 @@ struct DiskDevice {
 };
 using RootDevice = std::variant<std::monostate, VirtiofsDevice, DiskDevice>;
 
+// A machine that goes on from there instead of booting. It must be configured as the saved one was,
+// but for kernel, initrd and command line, which it does not need.
+struct ResumeFrom {
+  SavedState state;
+  std::chrono::milliseconds patience{};  // with the VMM
+  // A device that cannot be saved: plugged in before the guest goes on.
+  std::variant<std::monostate, VhostUserVsockDevice, VirtiofsDevice> plug = {};
+  bool plugs() const { return plug.index() != 0; }
+  bool stay_paused = false;
+};
 struct VmConfig {
   std::string name;
   std::filesystem::path kernel;
@@ -136,6 +137,14 @@ class Resumable {
   virtual Status save(std::chrono::milliseconds patience) = 0;
 };
 
+class Debuggable {
+ public:
+  virtual ~Debuggable() = default;
+  // Lets a gdb in at a socket there ("target remote PATH"), which then decides who runs.
+  virtual Status serve_gdb(const std::filesystem::path& socket,
+                           std::chrono::milliseconds patience) = 0;
+};
+
 class Vm {
  public:
   using Sink = std::function<void(VmEvent)>;
@@ -162,6 +171,7 @@ class Vm {
   virtual Result<std::string> status(std::chrono::milliseconds patience) = 0;
   // Null: it cannot.
   virtual Resumable* resumable() { return nullptr; }
+  virtual Debuggable* debuggable() { return nullptr; }
   // Ends it now. Idempotent; Exited may or may not follow.
   virtual void destroy() = 0;
   // The VMM's process, for host-side facts (scheduling, memory); 0 if remote.

@@ -2,17 +2,22 @@
 """Ratios of ktrial against the plain thing, measured side by side.
 
     harness/dev/bench/bench.py boot    [--kernel K]... [--channel C]... [-n N]
+    harness/dev/bench/bench.py warm    [--kernel K]... [--channel C]... [-n N]
     harness/dev/bench/bench.py analyze [--dense] [--size MIB] [-n N]
     harness/dev/bench/bench.py trace   [--kernel K]... [-n N]
 
 boot: `ktrial run -- true` against QEMU started by hand with the same kernel and
 machine size, whose init says one line and powers off. It is started twice a round: `plain`
 with QEMU's defaults and a two-word kernel command line, and `same`, with the very
-flags and kernel arguments of ktrial's own machine less its channel device. Only
+flags, devices and kernel arguments of ktrial's own machine (of a vsock, less the device). Only
 ktrial's guest loads modules (those of the channel).
   hello   VM start to the agent's hello  /  exec to the init's line on the console
   whole   the whole command, to its exit /  exec to QEMU's exit
   cpu     the same pair in CPU seconds: steadier than wall time on a busy host
+warm: trials that go on from a template against trials that boot.
+  hello   QEMU's start to the agent's hello, of `-- true`
+  whole   the whole command, to its exit
+  N s     a trial that works for N seconds, among --repeat 6 of them
 trace: in one guest of one vCPU, forks, vforks with exec and task switches a second, with the
 events of the black box against none, and with those of `--trace fork` against none, in turns.
 analyze: `ktrial analyze` against `LC_ALL=C grep -c 'BUG:'`, CPU seconds, on one log: plain (steady lines, then
@@ -40,6 +45,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 MARK = b"BARE-INIT-IS-UP"
 TARGETS = {"hello": 1.10, "whole": 1.35, "plain": 1.6, "dense": 8.0}  # the last two: analyze
+SAME_TARGETS = {"whole": 1.05, "cpu": 1.05}
 TRACED = 0.95  # at least, of the speed without tracing
 BLACK_BOX = ["sched/sched_switch", "sched/sched_process_fork", "sched/sched_process_exec",
              "sched/sched_process_exit", "sched/sched_wakeup_new"]  # harness/trial/black_box.cc
@@ -75,7 +81,7 @@ def bare_argv(image, initramfs, args):
 
 
 def same_argv(artifacts, initramfs):
-    """The bare init in ktrial's machine: its qemu.sh without what belongs to the channel."""
+    """The bare init in ktrial's machine: its qemu.sh without what needs somebody to talk to."""
     script = (pathlib.Path(artifacts) / "qemu.sh").read_text().replace("\\\n", " ")
     words = shlex.split(script, comments=True)
     out = words[:1]
@@ -89,7 +95,7 @@ def same_argv(artifacts, initramfs):
             out += [option, "stdio"]
         elif option == "-initrd":
             out += [option, str(initramfs)]
-        elif option not in ("-device", "-chardev"):
+        elif "vhost-user" not in word and not (option == "-chardev" and "socket" in word):
             out += [option, word]
     return out
 
@@ -165,29 +171,65 @@ def boot(args, folder):
         argvs = {c: ktrial_argv(args, kernel, c, str(folder / "results")) for c in channels}
         # A first run each fills the caches, names the kernel's image, and tells
         # which channels this kernel has drivers for.
+        firsts = {}
         for channel, argv in list(argvs.items()):
             first = run_ktrial(argv, may_fail=True)
             if first:
-                warm = first
+                firsts[channel] = warm = first
             else:
                 print("%s: %s does not work with this kernel" % (kernel, channel))
                 del argvs[channel]
         record = json.loads((pathlib.Path(warm["artifacts"]).parents[1] / "run.json").read_text())
         facts = {f["name"]: f["value"] for f in record["facts"]}
         bare = bare_argv(facts["kernel.image"], initramfs, args)
-        same = same_argv(warm["artifacts"], initramfs)
+        same = {c: same_argv(first["artifacts"], initramfs) for c, first in firsts.items()}
         rounds = []
         for _ in range(args.rounds):
-            sample = {"plain": run_bare(bare), "same": run_bare(same)}
+            sample = {"plain": run_bare(bare)}
             for channel, argv in argvs.items():
+                sample["same " + channel] = run_bare(same[channel])
                 sample[channel] = run_ktrial(argv)
             rounds.append(sample)
         for channel in argvs:
-            for other in ("plain", "same"):
+            for other, targets in (("plain", TARGETS), ("same " + channel, SAME_TARGETS)):
                 for what in ("hello", "whole", "cpu"):
                     row("%s %s %s : %s" % (facts["kernel.release"], channel, what, other),
                         [r[channel][what] for r in rounds], [r[other][what] for r in rounds],
-                        TARGETS.get(what) if other == "plain" else None)
+                        targets.get(what))
+
+
+def started(args, kernel, channel, results, start, more, command):
+    begun = time.monotonic()
+    done = subprocess.run([args.ktrial, "run", "--kernel", kernel, "--channel", channel, "--accel", "tcg",
+                           "--cpus", str(args.cpus), "--memory", "%dM" % args.memory, "--results", results,
+                           "--start", start, "--format", "json"] + more + ["--"] + command,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    whole = time.monotonic() - begun
+    trials = json.loads(done.stdout)["trials"] if done.returncode == 0 else []
+    if not trials or any(trial["start"] != start for trial in trials):
+        sys.exit("%s, %s: exit %d\n%s" % (kernel, start, done.returncode, done.stderr.decode()))
+    return {"hello": statistics.median(trial["boot_s"] for trial in trials), "whole": whole / len(trials)}
+
+
+def warm(args, folder):
+    print("%d rounds; %d vCPUs, %d MiB, TCG; load average %.1f on %d cores" % (
+        args.rounds, args.cpus, args.memory, os.getloadavg()[0], os.cpu_count()))
+    print("%-58s %8s %8s %7s" % ("seconds, medians", "warm", "cold", "ratio"))
+    for kernel in args.kernel or ["deb:linux-image-cloud-amd64"]:
+        for channel in args.channel or ["virtio-serial", "vhost-user-vsock"]:
+            def pairs(more, command, rounds):
+                one = lambda start: started(args, kernel, channel, str(folder / "results"), start, more, command)
+                one("warm")  # makes the template
+                return [(one("warm"), one("cold")) for _ in range(rounds)]
+            short = pairs([], ["true"], args.rounds)
+            for what, target in (("hello", 0.03 if channel == "virtio-serial" else 0.06), ("whole", 0.12)):
+                row("%s %s" % (channel, what), [w[what] for w, _ in short], [c[what] for _, c in short], target)
+            if channel != "virtio-serial":
+                continue
+            for seconds, target in (("3", 2.6), ("0.5", 8)):
+                long = pairs(["--repeat", "6"], ["sleep", seconds], max(1, args.rounds // 3))
+                row("%s %s s, a trial" % (channel, seconds), [w["whole"] for w, _ in long],
+                    [c["whole"] for _, c in long], 1 / target)
 
 
 def boot_like():
@@ -281,7 +323,7 @@ def trace(args, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["boot", "analyze", "trace"])
+    parser.add_argument("what", choices=["boot", "warm", "analyze", "trace"])
     parser.add_argument("-n", "--rounds", type=int, default=7)
     parser.add_argument("--ktrial", default=str(ROOT / "build/release/bin/ktrial"))
     parser.add_argument("--kernel", action="append")
@@ -295,7 +337,7 @@ def main():
     parser.add_argument("--like", help="a log to repeat up to that size, instead of a generated one")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ktrial-bench-") as folder:
-        {"boot": boot, "analyze": analyze, "trace": trace}[args.what](args, pathlib.Path(folder))
+        {"boot": boot, "warm": warm, "analyze": analyze, "trace": trace}[args.what](args, pathlib.Path(folder))
 
 
 if __name__ == "__main__":
