@@ -47,14 +47,17 @@ packages='
   nlohmann-json3-dev                       h:nlohmann/json.hpp
 '
 # clang for the fuzzers; makedumpfile reads our core files, trace-cmd our traces; a build of
-# (imitated) kernels asks for bc, bison and flex; libvirtd is started by the tests, in a private
-# folder (these packages bring no service: the system has no libvirtd running because of them)
+# (imitated) kernels asks for bc, bison and flex; gdb looks at a failed guest, kmod at its modules;
+# libvirtd is started by the tests, in a private folder (these packages bring no service: the system
+# has no libvirtd running because of them)
 test_packages='
   bc                                       cmd:bc
   bison                                    cmd:bison
   clang-19                                 cmd:clang++-19
   clang-format-19                          -
   flex                                     cmd:flex
+  gdb                                      cmd:gdb
+  kmod                                     -
   libclang-rt-19-dev                       -
   libvirt-daemon                           -
   libvirt-daemon-driver-qemu               -

@@ -29,6 +29,9 @@ struct RateInterval {
   bool operator==(const RateInterval&) const = default;
 };
 
+// A trial's fact: seconds that the template took which was made for it. A machine ran in them.
+inline constexpr const char* kTemplateMade = "template.made_in_s";
+
 // One trial of a cell, for strips and distributions: small, as there may be 20,000 of them.
 struct CellTrial {
   std::string run;  // id of its run; with `index` it leads to the record

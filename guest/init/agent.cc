@@ -101,12 +101,13 @@ std::string Agent::run() {
 
 bool Agent::has_room() const { return queue_.size() - sent_ < kQueueLimit; }
 
-void Agent::send_trace() {
-  for (int i = 0; i < kPiecesAtATime && trace_ && has_room(); ++i) {
-    if (auto piece = trace_->next())
+template <typename Pieces>
+void Agent::send_some(std::optional<Pieces>& from) {
+  for (int i = 0; i < kPiecesAtATime && from && has_room(); ++i) {
+    if (auto piece = from->next())
       send(*piece);
     else
-      trace_.reset();
+      from.reset();
   }
 }
 
@@ -116,12 +117,13 @@ void Agent::send_clocks() {
 }
 
 // The main loop's step: wait; then the host, the children, the workload's
-// pipes, what is left of a trace, and what is due by the clock.
+// pipes, what is left of a trace or of files, and what is due by the clock.
 void Agent::serve_once() {
   follow_script();
   if (ended_) return;
   wait_for_events();
-  send_trace();
+  send_some(trace_);
+  send_some(files_);
   const std::uint64_t now = monotonic_ns();
   runner_.on_time(now);
   if (now >= next_second_ns_) {
@@ -141,8 +143,9 @@ void Agent::wait_for_events() {
   if (room) runner_.append_polls(polls);
   const std::uint64_t wake = std::min(next_second_ns_, runner_.wakes_at().value_or(~0ULL));
   const std::uint64_t now = monotonic_ns();
-  const int timeout_ms =
-      wake <= now || (trace_ && room) ? 0 : static_cast<int>((wake - now) / 1'000'000 + 1);
+  const int timeout_ms = wake <= now || ((trace_ || files_) && room)
+                             ? 0
+                             : static_cast<int>((wake - now) / 1'000'000 + 1);
   if (poll(polls.data(), polls.size(), timeout_ms) <= 0) return;
   if (polls[0].revents & POLLOUT) flush();
   if (polls[0].revents & ~POLLOUT) read_control();
@@ -181,6 +184,8 @@ void Agent::obey(const wire::Message& message) {
     send(set_up_tracing(*setup, options_.tracefs));
   } else if (std::holds_alternative<wire::ReadTrace>(message)) {
     if (!trace_) trace_.emplace(options_.tracefs);
+  } else if (const auto* most = std::get_if<wire::ReadFiles>(&message)) {
+    if (!files_) files_.emplace(*most, options_.output);
   } else if (const auto* ping = std::get_if<wire::Ping>(&message)) {
     send(wire::Pong{ping->token});
   } else if (std::holds_alternative<wire::Resume>(message)) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "guest/init/output_files.h"
 #include "guest/init/runner.h"
 #include "guest/init/tracing.h"
 #include "guest/wire/wire.h"
@@ -23,6 +24,7 @@ class Agent {
     std::function<void()> each_second;  // called about once a second
     std::string tracefs = kTracefs;
     std::optional<std::string> script = {};  // what the host would say, see guest/wire/script.h
+    std::string output = kOutputFolder;
   };
   // `control`: borrowed, non-blocking.
   Agent(int control, Options options);
@@ -45,7 +47,8 @@ class Agent {
   void obey(const wire::Message& message);
   void reap();
   void flush();
-  void send_trace();
+  template <typename Pieces>
+  void send_some(std::optional<Pieces>& from);
   void send_clocks();
   bool has_room() const;
   void drain_before_end();
@@ -58,6 +61,7 @@ class Agent {
   TraceClock trace_clock_;
   bool begun_ = false;                // Run came: the trace's clock is what it stays
   std::optional<TraceReader> trace_;  // while the trace is being sent
+  std::optional<OutputFiles> files_;  // while these are
   wire::Decoder decoder_, script_;
   std::string queue_;  // bytes for the host, from `sent_` on
   std::size_t sent_ = 0;

@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   TerminalPorts ports;
   if (!options.terminal.empty()) ports = open_ports(options.terminal, options.control, problem);
   if (!problem.empty()) give_up(problem, 126);
-  if (options.has_root()) problem = enter_root(options, notes);
+  problem = options.has_root() ? enter_root(options, notes) : show_output(options, "");
   if (!problem.empty()) give_up(problem, 126);
   if (!notes.empty()) fprintf(stderr, "ktrial: %s\n", notes.c_str());
   if (!options.cwd.empty() && chdir(options.cwd.c_str()) != 0)
@@ -55,7 +55,8 @@ int main(int argc, char** argv) {
   if (options.cwd.empty() && !options.try_cwd.empty() && chdir(options.try_cwd.c_str()) != 0)
     fprintf(stderr, "ktrial: the guest does not see %s; starting in /\n", options.try_cwd.c_str());
 
-  if (!options.terminal.empty()) enter_terminal(ports);
+  // All that follow the first one wait for their ports in the new root, too.
+  if (!options.terminal.empty() && !serve_more_terminals(options.terminal)) enter_terminal(ports);
 
   std::vector<char*> words;
   for (const std::string& word : options.command) words.push_back(const_cast<char*>(word.c_str()));

@@ -7,10 +7,10 @@ Options parse(const std::vector<std::string>& arguments, std::string& problem) {
   const struct {
     std::string_view name;
     std::string& value;
-  } texts[] = {
-      {"--virtiofs=", out.tag}, {"--block=", out.device},      {"--type=", out.type},
-      {"--cwd=", out.cwd},      {"--try-cwd=", out.try_cwd},   {"--input=", out.input},
-      {"--tree=", out.tree},    {"--terminal=", out.terminal}, {"--control=", out.control}};
+  } texts[] = {{"--virtiofs=", out.tag}, {"--block=", out.device},      {"--type=", out.type},
+               {"--cwd=", out.cwd},      {"--try-cwd=", out.try_cwd},   {"--input=", out.input},
+               {"--tree=", out.tree},    {"--terminal=", out.terminal}, {"--control=", out.control},
+               {"--output=", out.output}};
   std::size_t at = 0;
   for (; at < arguments.size() && arguments[at] != "--"; ++at) {
     const std::string_view argument = arguments[at];

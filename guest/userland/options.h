@@ -18,6 +18,7 @@ struct Options {
   std::string cwd;       // --cwd=PATH: must be there
   std::string try_cwd;   // --try-cwd=PATH: else /
   std::string input;     // --input=PATH in the initramfs: standard input
+  std::string output;    // --output=PATH in the initramfs: seen at /run/output
   std::string terminal;  // --terminal=PORT: of a virtio-serial port's bytes
   std::string control;   // --control=PORT: that tells its size, and the command's status
   std::vector<std::string> command;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,13 +37,26 @@ bool wait_for(const std::string& path) {
   return false;
 }
 
+// A device that was plugged into a resumed guest may be seen after us: until then its tag is not
+// known (EINVAL).
+bool mount_when_there(const std::string& tag, const char* target) {
+  constexpr int kTries = 1000;
+  for (int i = 0; i < kTries; ++i) {
+    if (mount(tag.c_str(), target, "virtiofs", MS_RDONLY | MS_NODEV, "") == 0) return true;
+    if (errno != EINVAL) return false;
+    const timespec pause{0, 5'000'000};
+    nanosleep(&pause, nullptr);
+  }
+  return false;
+}
+
 std::string mount_lower(const Options& options, const char* target) {
   if (!options.tree.empty()) {
     if (mount(options.tree.c_str(), target, nullptr, MS_BIND, nullptr) == 0) return {};
     return with_errno("cannot bind the root");
   }
   if (!options.tag.empty()) {
-    if (mount(options.tag.c_str(), target, "virtiofs", MS_RDONLY | MS_NODEV, "") == 0) return {};
+    if (mount_when_there(options.tag, target)) return {};
     return with_errno("cannot mount the root (virtiofs): this kernel needs CONFIG_VIRTIO_FS");
   }
   if (!wait_for(options.device)) return "the root's disk " + options.device + " did not appear";
@@ -84,6 +98,16 @@ std::string make_writable(const Options& options, std::string& notes) {
   return bind_lower(options.cwd.empty() ? options.try_cwd : options.cwd, notes);
 }
 
+// Of a host's root: confine.cc put them there. Where the root cannot be written to there are none.
+void show_modules() {
+  const std::string from = std::string(kLower) + "/run/ktrial-modules";
+  utsname names{};
+  if (access(from.c_str(), F_OK) != 0 || uname(&names) != 0) return;
+  const std::string target = std::string(kNew) + "/lib/modules/" + names.release;
+  make_folders(target);
+  mount(from.c_str(), target.c_str(), nullptr, MS_BIND, nullptr);
+}
+
 // /dev, /proc and /sys are those of the initramfs, with all that is mounted on them.
 std::string add_kernel_trees() {
   for (const char* tree : {"/dev", "/proc", "/sys"}) {
@@ -106,6 +130,14 @@ void link_descriptors() {
 
 }  // namespace
 
+std::string show_output(const Options& options, const std::string& root) {
+  if (options.output.empty()) return {};
+  const std::string target = root + "/run/output";
+  make_folders(target);
+  if (mount(options.output.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0) return {};
+  return with_errno("cannot have /run/output");
+}
+
 std::string enter_root(const Options& options, std::string& notes) {
   if (unshare(CLONE_NEWNS) != 0) return with_errno("cannot have a mount namespace");
   mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
@@ -114,7 +146,9 @@ std::string enter_root(const Options& options, std::string& notes) {
   if (std::string bad = mount_lower(options, as_it_is ? kNew : kLower); !bad.empty()) return bad;
   if (!as_it_is)
     if (std::string bad = make_writable(options, notes); !bad.empty()) return bad;
+  show_modules();
   if (std::string bad = add_kernel_trees(); !bad.empty()) return bad;
+  if (std::string bad = show_output(options, kNew); !bad.empty()) return bad;
   link_descriptors();
   // A chroot alone would not do: there user namespaces are refused.
   if (chdir(kNew) != 0 || mount(".", "/", nullptr, MS_MOVE, nullptr) != 0 || chroot(".") != 0 ||

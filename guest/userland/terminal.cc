@@ -86,6 +86,41 @@ void carry(int terminal, const TerminalPorts& ports) {
   }
 }
 
+constexpr int kNotStarted = 126;
+
+// Its status. `told`: what came of the size already.
+int carry_to_end(pid_t child, int terminal, const TerminalPorts& ports, std::string told) {
+  obey(terminal, told);
+  carry(terminal, ports);
+  close(terminal);
+  int raw = 0;
+  while (waitpid(child, &raw, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
+}
+
+void tell_status(const TerminalPorts& ports, int status) {
+  write_all(ports.control, "exit " + std::to_string(status) + "\n");
+}
+
+// True in a child that has a terminal; never returns in the server.
+bool serve(const TerminalPorts& ports) {
+  for (;;) {
+    char buffer[256];
+    const ssize_t got = read(ports.control, buffer, sizeof buffer);
+    if (got <= 0) {
+      const timespec pause{0, 50'000'000};  // nobody holds the other end
+      nanosleep(&pause, nullptr);
+      continue;
+    }
+    int terminal = -1;
+    const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+    if (child == 0) return true;
+    const std::string told(buffer, static_cast<std::size_t>(got));
+    tell_status(ports, child > 0 ? carry_to_end(child, terminal, ports, told) : kNotStarted);
+  }
+}
+
 }  // namespace
 
 TerminalPorts open_ports(const std::string& bytes, const std::string& control,
@@ -100,16 +135,21 @@ void enter_terminal(const TerminalPorts& ports) {
   int terminal = -1;
   const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
   if (child == 0) return;
-  int status = 126;
-  if (child > 0) {
-    carry(terminal, ports);
-    int raw = 0;
-    while (waitpid(child, &raw, 0) < 0 && errno == EINTR) {
-    }
-    status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
-  }
-  write_all(ports.control, "exit " + std::to_string(status) + "\n");
+  tell_status(ports, child > 0 ? carry_to_end(child, terminal, ports, "") : kNotStarted);
   _exit(0);
+}
+
+bool serve_more_terminals(const std::string& bytes) {
+  for (int number = 1;; ++number) {
+    const std::string name = bytes + "." + std::to_string(number);
+    std::string none;
+    const TerminalPorts ports = open_ports(name, name + ".control", none);
+    if (ports.bytes < 0 || ports.control < 0) return false;
+    const pid_t server = fork();
+    if (server == 0 && serve(ports)) return true;
+    close(ports.bytes);
+    close(ports.control);
+  }
 }
 
 }  // namespace ktrial::userland

@@ -15,6 +15,11 @@ struct TerminalPorts {
 TerminalPorts open_ports(const std::string& bytes, const std::string& control,
                          std::string& problem);
 
+// Terminals beside the first one: ports BYTES.1, BYTES.2, ... A process for each, which waits until
+// somebody at the other end tells a size, and then has a child with a terminal, in which this
+// returns true; again after that has ended. In the caller it returns false, at once.
+bool serve_more_terminals(const std::string& bytes);
+
 // Returns in the child, within the new terminal. In the parent: carries bytes until the child has
 // ended, tells its status, and exits with 0.
 void enter_terminal(const TerminalPorts& ports);

@@ -275,6 +275,27 @@ void get(Reader& r, Resume& m) {
   r.text(m.seed);
 }
 
+void put(Writer& w, const ReadFiles& m) {
+  w.number(m.max_bytes);
+  w.number(m.max_files);
+}
+void get(Reader& r, ReadFiles& m) {
+  r.number(m.max_bytes);
+  r.number(m.max_files);
+}
+void put(Writer& w, const GuestFile& m) {
+  w.number(static_cast<std::uint8_t>(m.kind));
+  w.text(m.name, kLengthSize);
+  w.text(m.bytes);
+}
+void get(Reader& r, GuestFile& m) {
+  r.choice(m.kind, FileKind::program);
+  r.text(m.name);
+  r.text(m.bytes);
+}
+void put(Writer& w, const FilesEnd& m) { w.text(m.problem); }
+void get(Reader& r, FilesEnd& m) { r.text(m.problem); }
+
 // An empty message of the given place in Message.
 template <std::size_t Index = 0>
 Message make(std::size_t index) {

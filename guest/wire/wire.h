@@ -149,9 +149,29 @@ struct Resume {
   bool operator==(const Resume&) const = default;
 };
 
-using Message =
-    std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log, Run, ReadCounters, Ping, Pong,
-                 PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile, TraceEnd, Clocks, Resume>;
+// Host to guest, after Exit: send what the command left in its output folder, as GuestFiles up to a
+// FilesEnd.
+struct ReadFiles {
+  std::uint64_t max_bytes = 0;  // of all files together
+  std::uint64_t max_files = 0;
+  bool operator==(const ReadFiles&) const = default;
+};
+// A folder, or the next piece of a file; pieces of one come in order, without another between.
+enum class FileKind : std::uint8_t { folder = 1, file = 2, program = 3 };
+struct GuestFile {
+  FileKind kind = FileKind::file;
+  std::string name;  // below the output folder: "a/b"
+  std::string bytes;
+  bool operator==(const GuestFile&) const = default;
+};
+struct FilesEnd {
+  std::string problem;  // what was left out; empty: nothing
+  bool operator==(const FilesEnd&) const = default;
+};
+
+using Message = std::variant<Hello, Beat, Output, Progress, Exit, Counters, Log, Run, ReadCounters,
+                             Ping, Pong, PowerOff, TraceSetup, TraceReady, ReadTrace, TraceFile,
+                             TraceEnd, Clocks, Resume, ReadFiles, GuestFile, FilesEnd>;
 
 // One frame, ready to be written. A message that would exceed the bounds is
 // cut (strings, output) rather than sent oversized.

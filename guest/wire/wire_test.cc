@@ -34,6 +34,9 @@ std::vector<Message> one_of_each() {
       TraceEnd{"cannot read"},
       Clocks{5000000000, 7000000000, 12},
       Resume{1700000000000000000, 7101, 7102, std::string(32, '\xa5')},
+      ReadFiles{1 << 20, 100},
+      GuestFile{FileKind::program, "a/b.sh", std::string("#!\0", 3)},
+      FilesEnd{"a pipe was left out"},
   };
 }
 
@@ -123,7 +126,7 @@ TEST(WireTest, HeaderFaultsAreNamed) {
   EXPECT_THAT(error_of(frame + "KTRX"), HasSubstr("frame at byte 20: it does not begin"));
   EXPECT_THAT(with(4, 2), HasSubstr("version 2, expected 1"));
   EXPECT_THAT(with(6, 0), HasSubstr("unknown type 0"));
-  EXPECT_THAT(with(6, 20), HasSubstr("unknown type 20"));
+  EXPECT_THAT(with(6, 23), HasSubstr("unknown type 23"));
   EXPECT_THAT(with(11, '\x7f'), HasSubstr("too long"));
 }
 
@@ -166,6 +169,8 @@ TEST(WireTest, OversizedMessagesAreCutToTheBounds) {
       TraceReady{{{big, "a"}, {"b", big}}},
       TraceFile{big, big},
       TraceEnd{big},
+      GuestFile{FileKind::file, big, big},
+      FilesEnd{big},
   };
   for (const Message& message : messages) {
     const std::string frame = encode(message);

@@ -24,6 +24,10 @@ class Inspector {
   virtual std::vector<BlockedTask> blocked() = 0;
   virtual std::vector<std::string> kernel_log() = 0;
   virtual std::vector<std::string> notes() const = 0;
+  // Names and call frames of its kernel, as an ELF file for debuggers.
+  virtual Result<std::string> symbol_file() const {
+    return fail(ErrorKind::environment, "this guest's memory tells no symbols");
+  }
   // Which parts of the guest's memory can be read.
   virtual std::vector<Access> access() { return {}; }
   // For who reads more of it; null: its structures cannot be read. Lives as long as this.

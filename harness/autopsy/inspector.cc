@@ -7,6 +7,7 @@
 #include "harness/introspect/kernel.h"
 #include "harness/introspect/log.h"
 #include "harness/introspect/stack.h"
+#include "harness/introspect/symbol_file.h"
 
 namespace ktrial::autopsy {
 
@@ -24,14 +25,18 @@ class Structures {
     return std::unique_ptr<Structures>(new Structures(kernel, std::move(btf), notes));
   }
   const introspect::KernelView& view() const { return view_; }
+  // Empty: the debugger goes without.
+  std::string call_frames(const introspect::Isa& isa) const {
+    auto frames = isa.call_frames(view_, modules_);
+    return frames ? *std::move(frames) : "";
+  }
   const introspect::Unwinder& unwinder() const { return *unwinder_; }
 
  private:
   Structures(const introspect::Kernel& kernel, introspect::Btf btf, std::vector<std::string>& notes)
       : btf_(std::move(btf)), symbols_(with_modules(kernel)), view_{kernel, symbols_, btf_} {
-    auto modules = introspect::read_modules(view_);
-    unwinder_ =
-        kernel.isa().unwinder(view_, modules ? *modules : std::vector<introspect::Module>{});
+    if (auto modules = introspect::read_modules(view_)) modules_ = *std::move(modules);
+    unwinder_ = kernel.isa().unwinder(view_, modules_);
     const std::string trouble = unwinder_->trouble();
     if (!trouble.empty()) notes.push_back("stacks are guesses: " + trouble);
   }
@@ -46,6 +51,7 @@ class Structures {
   introspect::Btf btf_;
   introspect::SymbolTable symbols_;
   introspect::KernelView view_;
+  std::vector<introspect::Module> modules_;
   std::unique_ptr<introspect::Unwinder> unwinder_;
 };
 
@@ -122,6 +128,13 @@ class RamInspector final : public Inspector {
 
   const introspect::KernelView* view() const override {
     return structures_ ? &structures_->view() : nullptr;
+  }
+
+  Result<std::string> symbol_file() const override {
+    if (const auto& why = kernel_->symbols_error()) return std::unexpected(*why);
+    const introspect::Isa& isa = kernel_->isa();
+    if (!structures_) return introspect::symbol_file(isa, kernel_->symbols(), "");
+    return introspect::symbol_file(isa, structures_->view().symbols, structures_->call_frames(isa));
   }
 
   Status write_core(const std::filesystem::path& path,

@@ -46,7 +46,7 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
                duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
                accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
                keep_machine, deterministic, seed, shift, command, root, cwd, env, shares, input,
-               axes] = spec;
+               output, axes] = spec;
   spec::TrialSpec out;
   out.workload = workload;
   out.parameters = parameters;
@@ -69,8 +69,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   out.root = root;
   out.cwd = cwd;
   out.env = env;
-  // How it is started is this host's to decide. Paths of the host on which it ran: `shares` and
-  // `input` are none of the guest's part.
+  // How it is started is this host's to decide. Paths of the host on which it ran: `shares`,
+  // `input` and `output` are none of the guest's part.
   return out;
 }
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
+#include "harness/base/text.h"
 #include "harness/stats/association.h"
 
 namespace ktrial::campaign {
@@ -265,12 +267,21 @@ class Assembly {
 
 }  // namespace
 
+double made_template_s(const results::TrialRecord& trial) {
+  const auto fact = std::ranges::find(trial.facts, results::kTemplateMade,
+                                      &std::pair<std::string, std::string>::first);
+  if (fact == trial.facts.end()) return 0;
+  const auto seconds = to_number<double>(fact->second);
+  return seconds && std::isfinite(*seconds) ? std::max(0.0, *seconds) : 0;
+}
+
 std::vector<TrialFact> facts_of(const results::RunRecord& run, std::size_t cell) {
   std::vector<TrialFact> out;
   for (const results::TrialRecord& trial : run.trials)
     if (trial.verdict.kind != results::Kind::interrupted)
       out.push_back({cell, run.id, trial.index, trial.verdict, trial.started_at, trial.duration_s,
-                     trial.boot_s, trial.start == spec::name(spec::Start::warm)});
+                     trial.boot_s, trial.start == spec::name(spec::Start::warm),
+                     made_template_s(trial)});
   return out;
 }
 
@@ -320,7 +331,7 @@ double busy_s(const spec::Plan& plan, std::span<const TrialFact> trials, int cor
   for (const TrialFact& trial : trials) {
     const double begin = seconds_since_epoch(trial.started_at);
     const int vcpus = plan.cells[trial.cell].spec.cpus;
-    changes.emplace_back(begin, vcpus);
+    changes.emplace_back(begin - trial.prepared_s, vcpus);
     changes.emplace_back(begin + trial.duration_s, -vcpus);
   }
   std::ranges::sort(changes);

@@ -20,8 +20,11 @@ struct TrialFact {
   results::Verdict verdict;
   results::TimePoint started_at{};
   double duration_s = 0, boot_s = 0;
-  bool warm = false;  // it did not boot
+  bool warm = false;      // it did not boot
+  double prepared_s = 0;  // just before it: a template was made
 };
+// For this trial, just before it; 0: there was one, or it booted.
+double made_template_s(const results::TrialRecord& trial);
 // Those of a run; none of a trial that was interrupted: who ended it judged nothing.
 std::vector<TrialFact> facts_of(const results::RunRecord& run, std::size_t cell);
 

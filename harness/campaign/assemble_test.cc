@@ -123,8 +123,23 @@ TEST(AssembleTest, BusyIsWhatTheHostHad) {
   add(tonight, 1, Outcome::pass, 1);  // 4 in 2 to 3
   EXPECT_DOUBLE_EQ(busy_s(plan(), tonight.trials, 4), 8);
   EXPECT_DOUBLE_EQ(busy_s(plan(), tonight.trials, 2), 6);
+  tonight.trials[2].prepared_s = 1;  // a template's boot, while the other still ran
+  EXPECT_DOUBLE_EQ(busy_s(plan(), tonight.trials, 8), 12);
+  tonight.trials[2].prepared_s = 0;
   tonight.trials[1].started_at = tonight.trials[0].started_at;
   EXPECT_DOUBLE_EQ(busy_s(plan(), tonight.trials, 3), 6);
+}
+
+TEST(AssembleTest, ATemplateIsAMachinesTime) {
+  results::RunRecord run;
+  run.trials.resize(3);
+  run.trials[0].facts = {{"other", "7"}, {results::kTemplateMade, "4.250"}};
+  run.trials[1].facts = {{results::kTemplateMade, "nan"}};
+  const auto facts = facts_of(run, 0);
+  ASSERT_EQ(facts.size(), 3u);
+  EXPECT_EQ(facts[0].prepared_s, 4.25);
+  EXPECT_EQ(facts[1].prepared_s, 0);
+  EXPECT_EQ(facts[2].prepared_s, 0);
 }
 
 }  // namespace

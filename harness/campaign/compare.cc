@@ -6,6 +6,7 @@
 #include <set>
 
 #include "harness/base/text.h"
+#include "harness/campaign/night.h"
 #include "harness/stats/compare.h"
 #include "harness/stats/many.h"
 #include "results/store/json.h"
@@ -157,8 +158,8 @@ class Sampler {
       const double now = options_.now();
       if (submitted_ / 2 >= options_.most + unjudged_) return;
       if (options_.budget_s && now + longest_ > *options_.budget_s) return;
-      ++submitted_;
-      const auto id = engine_.submit(jobs_[side]);
+      const int pair = static_cast<int>(submitted_++ / 2);
+      const auto id = engine_.submit(or_cold(jobs_[side], pair, options_.cold_share));
       open_[id] = {side, now};
       if (options_.on_begin) options_.on_begin(id, side == 0 ? "A" : "B");
     }

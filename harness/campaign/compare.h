@@ -52,6 +52,7 @@ struct SampleOptions {
   int window = 2;                       // jobs that the engine has at a time, at most
   std::optional<double> budget_s = {};  // nothing begins that would not end within
   std::function<double()> now;          // seconds since the begin
+  double cold_share = 0;                // of pairs: their trials boot
   std::string signature = {};           // only failures of it count; empty: all do
   std::function<void(engine::JobId, const std::string& label)> on_begin = {};
   std::function<void(engine::JobId, const std::string& text)> on_end = {};

@@ -95,6 +95,16 @@ TEST(CompareTest, SamplingEndsWhenItKnows) {
   EXPECT_EQ(Lab(0, 0).sampled().compared.verdict, Known::no_difference);
 }
 
+TEST(CompareTest, AShareOfThePairsBoots) {
+  Lab same(.2, .2, 0);
+  (void)same.sampled({.most = 20, .cold_share = .1});
+  std::map<std::string, int> cold;
+  for (const auto& [id, job] : same.engine.submitted())
+    cold[job.spec.kernel] += job.spec.start == spec::Start::cold;
+  EXPECT_EQ(cold["a"], 2);
+  EXPECT_EQ(cold["b"], 2);
+}
+
 TEST(CompareTest, SamplingIsSeldomWrong) {
   int wrong = 0;
   constexpr int kRuns = 100;

@@ -77,8 +77,12 @@ Result<Story> parse_journal(std::string_view text, std::string_view file) {
     } else if (event == "session") {
       ++story.sessions;
       story.ended = false;
+      story.open.clear();
       if (const auto cores = to_number<int>(results::text_of(*json, "cores"))) story.cores = *cores;
+    } else if (event == "submitted") {
+      story.open[results::text_of(*json, "job")] = results::text_of(*json, "cell");
     } else if (event == "done") {
+      story.open.erase(results::text_of(*json, "job"));
       const std::string problem = results::text_of(*json, "problem");
       if (!problem.empty()) story.lost.push_back(results::text_of(*json, "cell") + ": " + problem);
     } else if (event == "told") {

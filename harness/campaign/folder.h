@@ -55,9 +55,10 @@ struct Story {
   std::string budget;                       // "8h", instead of the plan's; may be empty
   double used_s = 0;                        // of all its sessions
   int cores = 0, sessions = 0;
-  bool ended = false;             // it came to its own end
-  std::vector<std::string> lost;  // jobs without a whole record, and why
-  std::vector<std::string> told;  // signatures that on_new_failure was called for
+  bool ended = false;                       // it came to its own end
+  std::vector<std::string> lost;            // jobs without a whole record, and why
+  std::map<std::string, std::string> open;  // jobs of the latest session that are not over: cells
+  std::vector<std::string> told;            // signatures that on_new_failure was called for
 };
 // Lines that make no sense (half of one, of a process that was killed) are passed over.
 Result<Story> parse_journal(std::string_view text, std::string_view file);

@@ -36,10 +36,13 @@ TEST_F(FolderTest, RemembersWhatWasBegunAndHowLongItTook) {
     directory = folder.directory();
     ASSERT_TRUE(folder.session(0, 4));
     ASSERT_TRUE(folder.submitted(1, 1, "cpus=2"));
+    ASSERT_TRUE(folder.submitted(1, 2, "cpus=4"));
+    ASSERT_TRUE(folder.submitted(1, 3, "cpus=8"));
     ASSERT_TRUE(folder.done(12.5, 1, "cpus=2", "run1", ""));
     ASSERT_TRUE(folder.done(13, 2, "cpus=4", "", "lost: killed by SIGKILL"));
     ASSERT_TRUE(folder.told(13, "stall:f"));
     EXPECT_TRUE(is_running(directory));
+    EXPECT_EQ(load_story(directory)->open, (std::map<std::string, std::string>{{"3", "cpus=8"}}));
     auto second = Folder::open(directory);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().kind, ErrorKind::usage);

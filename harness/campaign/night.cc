@@ -1,7 +1,10 @@
 #include "harness/campaign/night.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+
+#include "harness/campaign/assemble.h"
 
 namespace ktrial::campaign {
 namespace {
@@ -44,15 +47,8 @@ class NightRun {
     }
   }
 
-  // Spread evenly, the last of each stretch is cold.
   run::Job next_job(std::size_t cell) {
-    run::Job job = cells_[cell];
-    const double before = hooks_.cold_share * begun_[cell]++;
-    if (std::floor(before + hooks_.cold_share) <= std::floor(before)) return job;
-    job.spec.start = spec::Start::cold;
-    job.spec.guest_seed.clear();
-    job.spec.confirm_cold = 0;
-    return job;
+    return or_cold(cells_[cell], begun_[cell]++, hooks_.cold_share);
   }
 
   void take(engine::Done done) {
@@ -63,6 +59,10 @@ class NightRun {
     Part part{open.number, open.cell, std::move(done.record), "", false};
     Came came = part.run ? came_of(*part.run) : Came{};
     came.seconds = hooks_.now() - open.begun_s;
+    // The next trial of the cell finds the template.
+    if (part.run)
+      for (const results::TrialRecord& trial : part.run->trials)
+        came.seconds = std::max(0.0, came.seconds - made_template_s(trial));
     if (const auto* finished = std::get_if<engine::Finished>(&done.how)) {
       if (finished->error) {
         part.problem = finished->error->message;
@@ -101,6 +101,16 @@ class NightRun {
 };
 
 }  // namespace
+
+// The last of each stretch is cold.
+run::Job or_cold(run::Job job, int nth, double share) {
+  const double before = share * nth;
+  if (std::floor(before + share) <= std::floor(before)) return job;
+  job.spec.start = spec::Start::cold;
+  job.spec.guest_seed.clear();
+  job.spec.confirm_cold = 0;
+  return job;
+}
 
 Came came_of(const results::RunRecord& run) {
   Came came;

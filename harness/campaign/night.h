@@ -35,6 +35,10 @@ struct NightHooks {
 Status run_night(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
                  const NightHooks& hooks);
 
+// The `nth` job (from 0) of a machine whose trials are resumed: `share` of them boot, spread
+// evenly.
+run::Job or_cold(run::Job job, int nth, double share);
+
 // What a record says to the scheduler.
 Came came_of(const results::RunRecord& run);
 

@@ -40,6 +40,7 @@ std::vector<std::string> rerun(const spec::PlanCell& cell, const spec::PlanBuild
   for (const std::string& variable : spec.env) add("--env", variable, true);
   for (const std::string& folder : spec.shares) add("--share", folder, true);
   add("--input", spec.input, !spec.input.empty());
+  add("--output", spec.output, !spec.output.empty());
   if (!spec.command.empty()) {
     out.push_back("--");
     out.insert(out.end(), spec.command.begin(), spec.command.end());

@@ -8,6 +8,7 @@
 #include "harness/base/command.h"
 #include "harness/campaign/disk.h"
 #include "harness/spec/timeouts.h"
+#include "results/store/json.h"
 
 namespace ktrial::campaign {
 namespace fs = std::filesystem;
@@ -45,6 +46,9 @@ std::vector<NightFile> earlier_nights(const fs::path& results, const std::string
   return nights;
 }
 
+// What is known counts as it did when the night began, whenever it is read: "2027-06-30", UTC.
+std::string date_of(const Story& story) { return results::to_text(story.started_at).substr(0, 10); }
+
 class Session {
  public:
   Session(engine::Engine& engine, Folder& folder, results::Store& store, const spec::Plan& plan,
@@ -64,7 +68,7 @@ class Session {
     night_.plan_file = folder.story().plan_file;
     night_.started_at = folder.story().started_at;
     night_.cores = options.room.vcpus;
-    night_.today = options.today;
+    night_.today = date_of(folder.story());
     night_.lost = folder.story().lost;
     told_.insert(folder.story().told.begin(), folder.story().told.end());
     for (const NightFile& night : earlier_)
@@ -330,7 +334,7 @@ Result<SessionOutcome> run_session(engine::Engine& engine, Folder& folder, resul
 }
 
 Result<results::CampaignRecord> load_campaign(const results::Store& store,
-                                              const fs::path& directory, const std::string& today) {
+                                              const fs::path& directory) {
   const Story story = KTRIAL_TRY(load_story(directory));
   const spec::Plan plan = KTRIAL_TRY(load_plan_of(directory, story));
   Night night{.id = story.id,
@@ -340,7 +344,7 @@ Result<results::CampaignRecord> load_campaign(const results::Store& store,
               .cores = std::max(1, story.cores),
               .trials = recorded(store.of_campaign(story.id, story.started_at), places_of(plan)),
               .lost = story.lost,
-              .today = today};
+              .today = date_of(story)};
   const auto all = nights_of(store.dir(), plan.name);
   const auto self = std::ranges::find(all, story.id, [](const NightFile& n) { return n.seen.id; });
   if (self != all.end()) night.finished_at = self->finished_at;

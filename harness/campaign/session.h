@@ -25,7 +25,6 @@ struct SessionOptions {
   int at_a_time = 0;
   std::string budget = {};        // that is new with this session; the plan has it already
   std::function<double()> clock;  // seconds, steady
-  std::string today;              // "2027-06-30"
   // Whether a cell can run at all; an error says why not. Unset: all can.
   std::function<Status(const run::Job&)> fits = {};
   std::function<int()> campaigns = {};  // that share the host, with this one; unset: one
@@ -50,8 +49,7 @@ Result<SessionOutcome> run_session(engine::Engine& engine, Folder& folder, resul
 
 // What a night came to, by its records; the nights before it are those of its plan's name.
 Result<results::CampaignRecord> load_campaign(const results::Store& store,
-                                              const std::filesystem::path& directory,
-                                              const std::string& today);
+                                              const std::filesystem::path& directory);
 
 // The jobs of a plan's cells, their kernels pinned as the story says. `base` has what they share:
 // store, build options, working folder.

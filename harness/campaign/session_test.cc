@@ -67,7 +67,6 @@ class SessionTest : public testing::Test {
     auto out = run_session(engine, folder, *store_, plan_, jobs,
                            {.room = {2, 1 << 20},
                             .clock = [&] { return engine.now(); },
-                            .today = "2027-01-01",
                             .fits = fits_,
                             .say = [this](const std::string& text) { said_ += text + "\n"; }});
     EXPECT_TRUE(out) << out.error().message;
@@ -105,7 +104,7 @@ TEST_F(SessionTest, CellsThatCannotRunAreToldBeforeTheFirstTrial) {
   EXPECT_THAT(said_first, HasSubstr("left out: kernel=6.18 cpus=1: it needs 2 CPUs"));
   EXPECT_EQ(out.record.lost.size(), 2u);
   // Gone on with, it is told once.
-  const auto again = load_campaign(*store_, folder.directory(), "2027-01-01");
+  const auto again = load_campaign(*store_, folder.directory());
   ASSERT_TRUE(again);
   EXPECT_EQ(again->lost, out.record.lost);
 }
@@ -125,6 +124,19 @@ TEST_F(SessionTest, HowLongTrialsTookIsRemembered) {
   }
 }
 
+// It is made once: that the first trial took long says nothing of the next.
+TEST_F(SessionTest, ATemplateIsNotExpectedAgain) {
+  int jobs = 0;
+  FakeEngine engine([&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+    auto made = record(job, Outcome::pass, "", 5);
+    if (jobs++ == 0) made.trials[0].facts.emplace_back(results::kTemplateMade, "40.0");
+    return {.seconds = jobs == 1 ? 45.0 : 5.0, .record = made};
+  });
+  Folder folder = begin("name = 'nightly'\nbudget = '60s'\nduration = '5s'\nkernel = '6.18'\n");
+  (void)session(engine, folder);
+  EXPECT_EQ(jobs, 4);
+}
+
 TEST_F(SessionTest, EveryCellReachesItsGoalAndTheRecordsAreTheTrials) {
   FakeEngine engine([&](const run::Job& job, JobId) { return passing(job); });
   Folder folder = begin();
@@ -135,7 +147,7 @@ TEST_F(SessionTest, EveryCellReachesItsGoalAndTheRecordsAreTheTrials) {
   EXPECT_EQ(store_->list()->size(), 32u);
   EXPECT_EQ(out.record.state, results::RunState::finished);
   EXPECT_EQ(engine.most_at_once(), 2);
-  const auto again = load_campaign(*store_, folder.directory(), "2027-01-01");
+  const auto again = load_campaign(*store_, folder.directory());
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(trials(*again), 32);
   // Passes keep their records only.

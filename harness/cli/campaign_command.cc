@@ -116,12 +116,15 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
            [&] {
              screen.line(++signals == 1 ? "what runs is finished; once more ends it"
                                         : "what runs is ended");
+           },
+       .on_tick =
+           [&] {
+             screen.tick();
+             // What a kill must not lose; that it cannot be written shows at the journal's next
+             // line.
+             (void)folder.tick(story.used_s + seconds_now() - begun_s);
            }},
-      [&](engine::JobId job, const run::Event& event) {
-        screen.hear(job, event);
-        // What a kill must not lose; that it cannot be written shows at the journal's next line.
-        (void)folder.tick(story.used_s + seconds_now() - begun_s);
-      }));
+      [&](engine::JobId job, const run::Event& event) { screen.hear(job, event); }));
   screen.line(fmt::format("campaign {}: {} cells{}", folder.id(), plan.cells.size(),
                           plan.budget ? ", " + spec::format_duration(*plan.budget) : ""));
   const auto outcome = KTRIAL_TRY(campaign::run_session(
@@ -130,7 +133,6 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
        .at_a_time = flags.jobs,
        .budget = flags.budget,
        .clock = seconds_now,
-       .today = today(),
        .fits = fits,
        .campaigns = [&] { return share.campaigns(); },
        .on_begin = [&](auto job, const std::string& cell) { screen.begin(job, cell); },
@@ -184,6 +186,13 @@ Result<int> status(const CampaignFlags& flags) {
   const bool alive = campaign::is_running(directory);
   if (night.state == results::RunState::running && !alive)
     night.state = results::RunState::interrupted;
+  // The file is written when trials end; what begins, and the time, are known sooner.
+  if (const auto story = campaign::load_story(directory); alive && story) {
+    if (night.left_s) *night.left_s = std::max(0.0, *night.left_s - (story->used_s - night.used_s));
+    night.used_s = std::max(night.used_s, story->used_s);
+    night.running.clear();
+    for (const auto& [job, cell] : story->open) night.running.push_back(cell);
+  }
   if (flags.report.format == "json") {
     to_stdout("{}", to_json(night));
   } else {
@@ -194,7 +203,7 @@ Result<int> status(const CampaignFlags& flags) {
 
 Result<int> report(const CampaignFlags& flags) {
   auto store = KTRIAL_TRY(results::Store::open(results_of(flags)));
-  const auto record = KTRIAL_TRY(campaign::load_campaign(store, KTRIAL_TRY(found(flags)), today()));
+  const auto record = KTRIAL_TRY(campaign::load_campaign(store, KTRIAL_TRY(found(flags))));
   KTRIAL_TRY(print_campaign(store, record, flags.report));
   return 0;
 }
@@ -208,7 +217,10 @@ void add_shared(CLI::App& command, CampaignFlags& f, const char* what, bool form
       command.add_option("--format", f.report.format, formats ? "text, json, ..." : "text or json");
   format->check(
       CLI::IsMember(formats ? campaign_formats() : std::vector<std::string>{"text", "json"}));
-  if (formats) command.add_option("--output", f.report.output, "A file for the report [stdout]");
+  if (formats)
+    command.add_option(
+        "-o,--output", f.report.output,
+        "A file for the report, or a folder (DIR/): with html also the index [stdout]");
 }
 
 void add_work(CLI::App& command, CampaignFlags& f) {
@@ -243,18 +255,27 @@ void add_campaign(CLI::App& app, Action& action, const Invocation& invocation) {
   auto* resume_it = command->add_subcommand("resume", "Goes on with a night that was interrupted");
   add_shared(*resume_it, *flags, kWhich, true);
   add_work(*resume_it, *flags);
+  resume_it->footer(
+      "Examples:\n  ktrial campaign resume nightly\n  ktrial campaign resume last --budget 10h     "
+      "longer than it was to be");
   resume_it->callback([&action, flags] { action = [flags] { return resume(*flags); }; });
   auto* status_it = command->add_subcommand("status", "How far a night is; from any shell");
   add_shared(*status_it, *flags, kWhich, false);
+  status_it->footer("Example:\n  watch ktrial campaign status nightly");
   status_it->callback([&action, flags] { action = [flags] { return status(*flags); }; });
   auto* report_it = command->add_subcommand("report", "What a night came to");
   add_shared(*report_it, *flags, kWhich, true);
+  report_it->footer(
+      "Examples:\n  ktrial campaign report nightly\n  ktrial campaign report last --format html -o "
+      "pages/   its page, and index.html over all nights\n  ktrial campaign report "
+      "nightly-20261129-212332 --format mail");
   report_it->callback([&action, flags] { action = [flags] { return report(*flags); }; });
   auto* simulate_it = command->add_subcommand(
       "simulate", "Nights that never were: how true is what a night says, how well it is used");
   simulate_it->add_option("--nights", flags->nights, "How many [100]")
       ->check(CLI::Range(2, 100000));
   simulate_it->add_option("--seed", flags->seed, "Of chance [1]");
+  simulate_it->footer("Example:\n  ktrial campaign simulate --nights 1000 --seed 5");
   simulate_it->callback([&action, flags] {
     action = [flags]() -> Result<int> {
       to_stdout("{}", campaign::simulate_text(

@@ -54,6 +54,12 @@ std::vector<std::string> campaign_rows(const campaign::Progress& p, int cores, s
   return out;
 }
 
+campaign::Progress later(campaign::Progress progress, double seconds) {
+  progress.used_s += seconds;
+  if (progress.left_s) progress.left_s = std::max(0.0, *progress.left_s - seconds);
+  return progress;
+}
+
 CampaignScreen::CampaignScreen(int cores)
     : cores_(cores), terminal_(::isatty(STDERR_FILENO) != 0) {}
 
@@ -77,13 +83,22 @@ void CampaignScreen::end(JobNumber job, const std::string& text) {
 }
 
 void CampaignScreen::progress(const campaign::Progress& progress) {
+  progress_ = progress;
+  progress_at_ = Clock::now();
+  tick();
+}
+
+void CampaignScreen::tick() {
+  if (!progress_) return;
+  const auto now = Clock::now();
+  const campaign::Progress progress =
+      later(*progress_, std::chrono::duration<double>(now - progress_at_).count());
   winsize size{};
   if (terminal_) ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
   rows_ = campaign_rows(progress, cores_, size.ws_col > 0 ? size.ws_col : 80);
-  summary_ = time_text(progress) + "; " + counts(progress);
-  if (!terminal_ && Clock::now() - told_at_ >= kBetweenLines) {
-    told_at_ = Clock::now();
-    line(summary_);
+  if (!terminal_ && now - told_at_ >= kBetweenLines) {
+    told_at_ = now;
+    line(time_text(progress) + "; " + counts(progress));
   }
   draw(false);
 }
@@ -98,6 +113,7 @@ void CampaignScreen::done() {
   erase();
   terminal_ = false;
   rows_.clear();
+  progress_.reset();
 }
 
 void CampaignScreen::draw(bool now) {

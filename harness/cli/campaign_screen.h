@@ -15,13 +15,18 @@ namespace ktrial::cli {
 std::vector<std::string> campaign_rows(const campaign::Progress& progress, int cores,
                                        std::size_t width);
 
+// As it is when nothing has happened for so long.
+campaign::Progress later(campaign::Progress progress, double seconds);
+
 class CampaignScreen {
  public:
   explicit CampaignScreen(int cores);
   void begin(JobNumber job, const std::string& cell);
   void hear(JobNumber job, const run::Event& event);
   void end(JobNumber job, const std::string& text);
+  // What it points to stays until done().
   void progress(const campaign::Progress& progress);
+  void tick();  // time goes on
   void line(const std::string& text);
   void done();  // takes the screen away, for good
 
@@ -35,7 +40,8 @@ class CampaignScreen {
   Board board_;
   std::map<JobNumber, std::string> cells_;
   std::vector<std::string> rows_;
-  std::string summary_;
+  std::optional<campaign::Progress> progress_;
+  Clock::time_point progress_at_{};
   std::size_t drawn_ = 0;
   Clock::time_point drawn_at_{}, told_at_ = Clock::now();
 };

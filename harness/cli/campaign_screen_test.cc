@@ -25,6 +25,10 @@ TEST(CampaignScreenTest, OneScreenSaysHowFarTheNightIs) {
                            "11/40 trials: 7 pass, 3 fail, 1 inconclusive; 2 running on 4 of 4 "
                            "cores",
                            "      2  oops:\\x1b[2J", "      1  stall:a"));
+  // Time goes on when nothing happens.
+  EXPECT_EQ(campaign_rows(later(progress, 60), 4, 200)[0],
+            "nightly: 2 min 1 s of 30 min 0 s, about 4 min 0 s left");
+  EXPECT_EQ(later(progress, 400).left_s, 0);
   for (const std::string& row : campaign_rows(progress, 4, 20)) EXPECT_LT(row.size(), 20u);
 }
 

@@ -18,6 +18,8 @@ void add_commands(CLI::App& app, Action& action, const Invocation& invocation) {
   add_replay(app, action, invocation);
   add_trace(app, action);
   add_open(app, action);
+  add_gdb(app, action, invocation);
+  add_drgn(app, action);
   add_job(app, action);
   add_completion(app, action);
   add_manual(app, action);

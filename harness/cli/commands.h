@@ -38,6 +38,8 @@ void add_report(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action, const Invocation& invocation);
 void add_trace(CLI::App& app, Action& action);
 void add_open(CLI::App& app, Action& action);
+void add_gdb(CLI::App& app, Action& action, const Invocation& invocation);
+void add_drgn(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action, const Invocation& invocation);
 void add_completion(CLI::App& app, Action& action);
 void add_manual(CLI::App& app, Action& action);

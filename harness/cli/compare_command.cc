@@ -22,6 +22,8 @@ namespace {
 
 using stats::Known;
 
+constexpr double kColdShare = 0.1;  // as a campaign's
+
 struct CompareFlags {
   TrialFlags trial;
   BuildFlags build;
@@ -91,7 +93,8 @@ Result<campaign::Sampled> sampled(const CompareFlags& flags, const Invocation& i
                .results = fs::absolute(results_dir(flags.trial.results), error),
                .offline = flags.trial.offline,
                .argv = invocation.argv,
-               .working_dir = fs::current_path(error)};
+               .working_dir = fs::current_path(error),
+               .of_many = flags.trials};
   job.spec.repeat = 1;
   run::Job jobs[2] = {job, job};
   for (const auto& [side, found] : {std::pair(0, &a), std::pair(1, &b)}) {
@@ -103,6 +106,7 @@ Result<campaign::Sampled> sampled(const CompareFlags& flags, const Invocation& i
       .test = {.alpha = 1 - flags.confidence, .beta = 1 - campaign::kPower, .odds = flags.odds},
       .most = flags.trials,
       .window = std::max(2, flags.jobs > 0 ? flags.jobs : engine::room_here().vcpus),
+      .cold_share = job.spec.start == spec::Start::automatic ? kColdShare : 0,
       .signature = flags.signature};
   if (!flags.budget.empty())
     options.budget_s =

@@ -161,7 +161,7 @@ struct CheckFlags {
 };
 
 // The .config itself, or that of a kernel.
-Result<std::filesystem::path> config_of(const CheckFlags& flags) {
+Result<std::filesystem::path> checked_config(const CheckFlags& flags) {
   const StopOnSignal stop;
   KernelFlags kernel_flags;
   kernel_flags.offline = flags.offline;
@@ -178,7 +178,7 @@ Result<std::filesystem::path> config_of(const CheckFlags& flags) {
 }
 
 Result<int> check(const CheckFlags& flags) {
-  const auto config = KTRIAL_TRY(config_of(flags));
+  const auto config = KTRIAL_TRY(checked_config(flags));
   const auto payload = KTRIAL_TRY(trial::find_payload());
   std::vector<WorkloadLacks> lacks;
   bool complete = true;

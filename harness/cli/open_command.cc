@@ -4,6 +4,7 @@
 
 #include "harness/autopsy/autopsy.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/kept_trial.h"
 #include "harness/cli/output.h"
 #include "harness/cli/trial_flags.h"
 #include "harness/kernel/kernel.h"
@@ -19,23 +20,10 @@ struct OpenFlags {
   int trial = -1;
 };
 
-// The trial that was asked for; else the first that kept its machine.
-Result<fs::path> kept_machine_of(const results::RunRecord& run, int wanted) {
-  for (const results::TrialRecord& trial : run.trials) {
-    std::error_code error;
-    if (wanted >= 0 ? trial.index == wanted
-                    : fs::exists(trial.artifacts / trial::kMachineJson, error))
-      return trial.artifacts;
-  }
-  return usage_error(wanted >= 0 ? fmt::format("run {} has no trial {}", run.id, wanted)
-                                 : fmt::format("run {} kept no machine", run.id),
-                     "`ktrial run --keep-machine` keeps those of trials that fail");
-}
-
 Result<int> open_machine(const OpenFlags& flags) {
   const auto store = KTRIAL_TRY(results::Store::open(results_dir(flags.results)));
   const auto run = KTRIAL_TRY(store.load(flags.run));
-  const fs::path folder = KTRIAL_TRY(kept_machine_of(run, flags.trial));
+  const fs::path folder = KTRIAL_TRY(kept_trial(run, flags.trial)).artifacts;
   boost::asio::io_context io;
   const auto cache = KTRIAL_TRY(kernel::default_cache_dir());
   const auto seen = KTRIAL_TRY(

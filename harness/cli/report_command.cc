@@ -106,7 +106,7 @@ Result<int> report(const ReportFlags& flags) {
   }
   if (flags.runs.size() == 1 && !store.find(flags.runs.front()))
     if (const auto night = campaign::find_night(store.dir(), flags.runs.front())) {
-      const auto record = KTRIAL_TRY(campaign::load_campaign(store, *night, today()));
+      const auto record = KTRIAL_TRY(campaign::load_campaign(store, *night));
       KTRIAL_TRY(print_campaign(store, record, {flags.format, flags.output, flags.origin}));
       return 0;
     }

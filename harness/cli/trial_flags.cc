@@ -45,6 +45,7 @@ Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
   if (!flags.env.empty()) spec.env = flags.env;
   if (!flags.shares.empty()) spec.shares = flags.shares;
   if (!flags.input.empty()) spec.input = flags.input;
+  if (!flags.output.empty()) spec.output = flags.output;
   return {};
 }
 
@@ -116,6 +117,8 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("--share", f.shares, "A folder that --root host shows, too; repeatable")
       ->allow_extra_args(false);
   command.add_option("--input", f.input, "A file: the command's standard input");
+  command.add_option("--output", f.output,
+                     "A folder: what the command leaves in the guest's /run/output comes there");
   command.add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command.add_option("--format", f.format, "text or json [text]")
       ->check(CLI::IsMember({"text", "json"}));

@@ -7,6 +7,7 @@
 
 namespace ktrial::e2e {
 namespace {
+namespace fs = std::filesystem;
 
 class CampaignTest : public E2eTest {
  protected:
@@ -62,6 +63,17 @@ TEST_F(CampaignTest, KilledAndGoneOnWithNothingIsLostOrDoubled) {
   EXPECT_EQ(run({"campaign", "resume", "nightly"}).exit, 129);
   const auto again = run({"campaign", "report", "nightly", "--format", "json"}).json();
   EXPECT_EQ(again["cells"], json["cells"]);
+
+  // A folder gets the page, and the index that leads to it.
+  const auto pages = root() / "pages";
+  const auto written =
+      run({"campaign", "report", "nightly", "--format", "html", "-o", pages.string() + "/"});
+  EXPECT_EQ(written.exit, 0) << written.err;
+  const std::string page = json["night"].get<std::string>() + ".html";
+  EXPECT_TRUE(fs::exists(pages / page)) << written.err;
+  EXPECT_NE(read_file(pages / "index.html").value_or("").find("href=\"" + page + "\""), page.npos);
+  EXPECT_EQ(run({"campaign", "report", "nightly", "--format", "junit", "-o", pages}).exit, 0);
+  EXPECT_TRUE(fs::exists(pages / (json["night"].get<std::string>() + ".junit.xml")));
 }
 
 }  // namespace

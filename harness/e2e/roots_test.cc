@@ -45,7 +45,9 @@ TEST_F(RootsTest, TheHostsFilesAreThereAndStayAsTheyWere) {
       "python3 -c 'print(6*7)' && touch /etc/ktrial-e2e && rm -f /bin/true && ! test -e /bin/true "
       "&&"
       " echo x > /dev/stdout && test -e /dev/fd/0 && test -d /dev/pts && unshare -U /bin/false;"
-      " test $? = 1 && hostname && echo home=$HOME here=$(pwd)");
+      " test $? = 1 && hostname && echo home=$HOME here=$(pwd) || exit 1;"
+      // Of the guest's kernel, by its release, whatever the host's is.
+      " modprobe squashfs || exit 2; grep squashfs /proc/filesystems");
   EXPECT_EQ(result.exit, 0) << result.err << result.out;
   EXPECT_NE(result.err.find("42"), std::string::npos) << result.err;
   EXPECT_NE(result.err.find("home=/root here=" + fs::current_path().string()), std::string::npos);
@@ -71,7 +73,8 @@ TEST_F(RootsTest, NoAttackReachesTheHost) {
       "ln -s /etc/shadow " + at + "/link",
       "mv " + at + "/canary " + at + "/moved",
       "cat /mnt/proc/self/environ /mnt/proc/1/environ",
-      "test -n \"$(ls -A /mnt/proc /mnt/sys /mnt/dev /mnt/run /mnt/root /mnt/home | grep -v :)\"",
+      "test -n \"$(ls -A /mnt/proc /mnt/sys /mnt/dev /mnt/root /mnt/home | grep -v :)\"",
+      "test \"$(ls -A /mnt/run)\" != ktrial-modules",
       "cat /mnt/dev/mem",
   };
   std::string script =
@@ -104,12 +107,23 @@ TEST_F(RootsTest, AFileServerThatDiesIsNotTheKernelsFault) {
 TEST_F(RootsTest, AnInputAFolderAndAVariable) {
   REQUIRE_KERNEL(kKernel);
   REQUIRE_SERVER();
-  ASSERT_TRUE(write_file_atomically(root() / "in", "echo read $LEVEL in $(pwd)\n"));
-  const auto result =
-      run({"run", "--kernel", kKernel, "--cpus", "2", "--root", "host", "--cwd", "/usr/bin",
-           "--env", "LEVEL=2", "--input", (root() / "in").string(), "--", "sh"});
+  ASSERT_TRUE(write_file_atomically(root() / "in",
+                                    "echo read $LEVEL in $(pwd)\n"
+                                    "cd $KTRIAL_OUTPUT && mkdir -p a/b && echo left > a/b/file\n"
+                                    "seq 100000 > large; ln -s /etc/passwd link; mkfifo pipe\n"
+                                    "echo beside > ../outside\n"));
+  const fs::path back = root() / "back";
+  const auto result = run({"run", "--kernel", kKernel, "--cpus", "2", "--root", "host", "--cwd",
+                           "/usr/bin", "--env", "LEVEL=2", "--input", (root() / "in").string(),
+                           "--output", back.string(), "--", "sh"});
   EXPECT_EQ(result.exit, 0) << result.err;
   EXPECT_NE(result.out.find("read 2 in /usr/bin"), std::string::npos) << result.out;
+  EXPECT_EQ(read_file(back / "a/b/file").value_or(""), "left\n") << result.err;
+  EXPECT_EQ(read_file(back / "large").value_or("").size(), 588895u);
+  EXPECT_EQ(std::distance(fs::directory_iterator(back), {}), 2) << "no link, no pipe";
+  EXPECT_FALSE(fs::exists(root() / "outside"));
+  EXPECT_NE(result.err.find("2 links, devices, pipes or sockets were left out"), std::string::npos)
+      << result.err;
   const auto nowhere = run({"run", "--kernel", kKernel, "--cpus", "2", "--root", "host", "--cwd",
                             "/no/such", "--", "true"});
   EXPECT_EQ(nowhere.exit, 125) << nowhere.err;
@@ -148,57 +162,103 @@ TEST_F(RootsTest, WhatIsNoRootIsSaid) {
   }
 }
 
-// On a terminal of the test's: what is typed arrives, the size follows, the status comes back.
-TEST_F(RootsTest, AShellHasATerminal) {
-  REQUIRE_KERNEL(kKernel);
-  REQUIRE_SERVER();
-  int terminal = -1;
-  winsize size{33, 101, 0, 0};
-  const std::string results = (root() / "shell-results").string();
-  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
-  if (child == 0) {
-    ::execl(program_.c_str(), "ktrial", "shell", "--kernel", kKernel, "--cpus", "2", "--results",
-            results.c_str(), "--", "sh", "-i", nullptr);
+// `ktrial` on a terminal of the test's.
+class OnATerminal {
+ public:
+  OnATerminal(const fs::path& program, std::vector<std::string> arguments, winsize size) {
+    arguments.insert(arguments.begin(), "ktrial");
+    std::vector<char*> words;
+    for (std::string& word : arguments) words.push_back(word.data());
+    words.push_back(nullptr);
+    child_ = ::forkpty(&terminal_, nullptr, nullptr, &size);
+    if (child_ != 0) return;
+    ::execv(program.c_str(), words.data());
     ::_exit(99);
   }
+  ~OnATerminal() {
+    if (child_ > 0) ::kill(child_, SIGKILL);
+    if (child_ > 0) ::waitpid(child_, nullptr, 0);
+    ::close(terminal_);
+  }
+  OnATerminal(const OnATerminal&) = delete;
+  OnATerminal& operator=(const OnATerminal&) = delete;
+  void type(const std::string& text) {
+    EXPECT_EQ(::write(terminal_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  void resize(winsize size) { ::ioctl(terminal_, TIOCSWINSZ, &size); }
+  // Reads for a moment; false at the end of the terminal.
+  bool hear() {
+    char buffer[4096];
+    pollfd one{terminal_, POLLIN, 0};
+    if (::poll(&one, 1, 10) <= 0) return true;
+    const ssize_t got = ::read(terminal_, buffer, sizeof buffer);
+    if (got <= 0) return false;
+    shown.append(buffer, static_cast<std::size_t>(got));
+    return true;
+  }
+  bool shows(const std::string& text) {
+    hear();
+    return shown.find(text) != std::string::npos;
+  }
+  int status() {
+    int status = 0;
+    ::waitpid(std::exchange(child_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
   std::string shown;
-  const auto sees = [&](const std::string& text) {
-    return eventually(
-        [&] {
-          char buffer[4096];
-          pollfd one{terminal, POLLIN, 0};
-          if (::poll(&one, 1, 10) > 0)
-            if (const ssize_t got = ::read(terminal, buffer, sizeof buffer); got > 0)
-              shown.append(buffer, static_cast<std::size_t>(got));
-          return shown.find(text) != std::string::npos;
-        },
-        std::chrono::seconds(120));
+
+ private:
+  int terminal_ = -1;
+  pid_t child_ = -1;
+};
+
+// What is typed arrives, the size follows, the status comes back; and another terminal into the
+// same guest, whose shell is left, found again, and ended.
+TEST_F(RootsTest, AShellHasATerminalAndMoreOfThem) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  const std::string results = (root() / "shell-results").string();
+  OnATerminal first(program_,
+                    {"shell", "--kernel", kKernel, "--cpus", "2", "--start", "cold", "--results",
+                     results, "--", "sh", "-i"},
+                    {33, 101, 0, 0});
+  const auto sees = [&](OnATerminal& terminal, const std::string& text) {
+    return eventually([&] { return terminal.shows(text); }, std::chrono::seconds(120));
   };
-  const auto type = [&](const std::string& text) {
-    ASSERT_EQ(::write(terminal, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-  };
-  EXPECT_TRUE(sees("# ")) << shown;
-  type("tty; stty size\r");
-  EXPECT_TRUE(sees("/dev/pts/") && sees("33 101")) << shown;
-  size = {20, 64, 0, 0};
-  ::ioctl(terminal, TIOCSWINSZ, &size);
-  type("stty size; stty size; stty size\r");
-  EXPECT_TRUE(sees("20 64")) << shown;
-  type("sleep 1000\r");
-  type("\x03");  // Ctrl-C
-  type("echo in$((40+2))terrupted\r");
-  EXPECT_TRUE(sees("in42terrupted")) << shown;
-  type("exit 7\r");
-  int status = 0;
-  EXPECT_TRUE(eventually([&] {
-    char rest[4096];
-    pollfd one{terminal, POLLIN, 0};
-    if (::poll(&one, 1, 10) > 0 && ::read(terminal, rest, sizeof rest) < 0) return true;
-    return false;
-  }));
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(WEXITSTATUS(status), 7) << shown;
-  ::close(terminal);
+  EXPECT_TRUE(sees(first, "# ")) << first.shown;
+  first.type("tty; stty size\r");
+  EXPECT_TRUE(sees(first, "/dev/pts/") && sees(first, "33 101")) << first.shown;
+  first.resize({20, 64, 0, 0});
+  first.type("stty size; stty size; stty size\r");
+  EXPECT_TRUE(sees(first, "20 64")) << first.shown;
+  first.type("sleep 1000\r");
+  first.type("\x03");  // Ctrl-C
+  first.type("echo in$((40+2))terrupted\r");
+  EXPECT_TRUE(sees(first, "in42terrupted")) << first.shown;
+
+  const std::vector<std::string> join = {"shell", "--run", "last", "--results", results};
+  {
+    OnATerminal second(program_, join, {24, 80, 0, 0});
+    second.type("kept=$((6*7)); echo is=$kept\r");
+    EXPECT_TRUE(sees(second, "is=42")) << second.shown;
+    second.type("sleep 1000\r\x1a");  // Ctrl-Z
+    second.type("jobs | grep -c -i stopped; echo jobs$((1+1))\r");
+    EXPECT_TRUE(sees(second, "jobs2")) << second.shown;
+    second.type("\x1d");  // Ctrl-]
+    EXPECT_TRUE(eventually([&] { return !second.hear(); }));
+    EXPECT_EQ(second.status(), 0) << second.shown;
+  }
+  OnATerminal again(program_, join, {24, 80, 0, 0});
+  EXPECT_TRUE(sees(again, "as it was left")) << again.shown;
+  again.type("echo still=$kept; exit 5\r");
+  EXPECT_TRUE(sees(again, "still=42")) << again.shown;
+  EXPECT_TRUE(eventually([&] { return !again.hear(); }));
+  EXPECT_EQ(again.status(), 5) << again.shown;
+
+  first.type("exit 7\r");
+  EXPECT_TRUE(eventually([&] { return !first.hear(); })) << first.shown;
+  EXPECT_EQ(first.status(), 7) << first.shown;
+  EXPECT_EQ(run({"shell", "--run", "last", "--results", results}).exit, 129) << "it is over";
 }
 
 }  // namespace

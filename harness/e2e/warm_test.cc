@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "harness/base/child.h"
 #include "harness/base/text.h"
 #include "harness/channel/channel.h"
 #include "harness/e2e/e2e.h"
@@ -96,11 +97,31 @@ TEST_F(WarmTest, AHangIsProvenEarlyAndItsMachineIsKept) {
   EXPECT_EQ(one["signature"], "stall:mm_get_cid");
   EXPECT_TRUE(evidence_of(one)["ending"].value("early", false)) << one["reason"];
   EXPECT_EQ(fact(one, "machine.kept"), "machine") << fact(one, "machine.lost");
-  for (int i = 0; i < 2; ++i) {
+  const auto look = [&] {
     const auto opened = run({"open"});
     EXPECT_EQ(opened.exit, 0) << opened.err;
-    EXPECT_NE(opened.out.find("mm_get_cid"), std::string::npos) << opened.out;
+    return opened.out.substr(opened.out.find('\n'));  // without how long the look took
+  };
+  const std::string before = look();
+  EXPECT_NE(before.find("mm_get_cid"), std::string::npos) << before;
+
+  const auto debugged =
+      run({"gdb", "--batch", "--ex", "bt", "--ex", "x/s &linux_banner", "--ex", "detach"});
+  if (find_program("gdb")) {
+    EXPECT_EQ(debugged.exit, 0) << debugged.err;
+    // From the culprit out of the interrupt-free loop to the bottom of its stack.
+    for (const char* part : {"mm_get_cid", "__schedule", "do_idle", "Linux version 6.19.6"})
+      EXPECT_NE(debugged.out.find(part), std::string::npos) << part << "\n" << debugged.out;
+    EXPECT_EQ(debugged.err.find("left the guest running"), std::string::npos) << debugged.err;
+  } else {
+    EXPECT_EQ(debugged.exit, 128) << debugged.err;
   }
+  const auto read = run({"drgn", "--code", "print(prog['UTS_RELEASE'].string_().decode())"});
+  if (read.exit == 0)
+    EXPECT_NE(read.out.find("6.19.6"), std::string::npos) << read.out;
+  else
+    EXPECT_NE(read.err.find("python3-drgn"), std::string::npos) << read.err;
+  EXPECT_EQ(look(), before) << "what is kept stays as it was";
 }
 
 TEST_F(WarmTest, KilledMakersLeaveNothing) {

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
 
@@ -16,14 +17,18 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 namespace {
 
+constexpr std::chrono::milliseconds kTick{500};
+
 class LocalEngine final : public Engine {
  public:
   LocalEngine(LocalOptions options, Watcher watcher)
       : options_(std::move(options)),
         watcher_(std::move(watcher)),
         queue_(options_.room ? *options_.room : room_here(), options_.at_a_time),
-        signals_(io_, SIGINT, SIGTERM) {
+        signals_(io_, SIGINT, SIGTERM),
+        second_(io_) {
     await_signal();
+    if (options_.on_tick) await_second();
   }
 
   JobId submit(run::Job job) override {
@@ -74,6 +79,15 @@ class LocalEngine final : public Engine {
     });
   }
 
+  void await_second() {
+    second_.expires_after(kTick);
+    second_.async_wait([this](auto error) {
+      if (error) return;
+      options_.on_tick();
+      await_second();
+    });
+  }
+
   std::vector<Need> needs() const {
     std::vector<Need> out;
     for (const auto& [id, one] : running_) out.push_back(one.need);
@@ -121,6 +135,7 @@ class LocalEngine final : public Engine {
   asio::io_context io_{1};
   Queue queue_;
   asio::signal_set signals_;
+  asio::steady_timer second_;
   std::map<JobId, Running> running_;
   std::deque<Done> done_;
   JobId last_ = 0;

@@ -20,6 +20,7 @@ struct LocalOptions {
   // The first signal lets the jobs finish that run, and begins no more; the second ends them.
   bool finish_first = false;
   std::function<void()> on_signal = {};  // told of each
+  std::function<void()> on_tick = {};    // twice a second, while next() waits
 };
 
 // Call from the main thread, before SIGINT and SIGTERM matter: from here on they end the jobs.

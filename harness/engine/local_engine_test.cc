@@ -55,11 +55,12 @@ class LocalEngineTest : public testing::Test {
     const fs::path program = dir_->path() / "job.sh";
     std::ofstream(program) << "#!/bin/sh\n" << kSay << script << "\n";
     ::chmod(program.c_str(), 0700);
-    auto made = local_engine({.program = program, .at_a_time = at_a_time, .patience = patience},
-                             [this](JobId job, const run::Event& event) {
-                               heard_.emplace_back(job, event);
-                               if (on_event_) on_event_(job, event);
-                             });
+    auto made = local_engine(
+        {.program = program, .at_a_time = at_a_time, .patience = patience, .on_tick = on_tick_},
+        [this](JobId job, const run::Event& event) {
+          heard_.emplace_back(job, event);
+          if (on_event_) on_event_(job, event);
+        });
     EXPECT_TRUE(made) << made.error().message;
     return std::move(*made);
   }
@@ -107,10 +108,23 @@ class LocalEngineTest : public testing::Test {
   }
 
   Result<TempDir> dir_ = TempDir::create();
+  std::function<void()> on_tick_;
   std::string run_;
   std::vector<std::pair<JobId, run::Event>> heard_;
   std::function<void(JobId, const run::Event&)> on_event_;
 };
+
+// A job that says nothing: who shows how far it is is still called.
+TEST_F(LocalEngineTest, TicksWhileNothingHappens) {
+  on_tick_ = [&] { std::ofstream(dir_->path() / "tick") << "1"; };
+  const auto local = engine(
+      R"(begun; while [ ! -e "$FOLDER/tick" ]; do sleep 0.05; done; say '"ended","exit":0')");
+  local->submit(job());
+  const auto done = local->next();
+  EXPECT_EQ(how<Finished>(done).exit, 0);
+  EXPECT_TRUE(fs::exists(dir_->path() / "tick"));
+  EXPECT_FALSE(local->next()) << "a timer alone is no work";
+}
 
 TEST_F(LocalEngineTest, AJobThatEndsWellBringsItsRecordAndItsEvents) {
   const auto e = engine(R"(begun; say '"step","text":"hello"'; say '"ended","exit":0')");

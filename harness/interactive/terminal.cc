@@ -40,7 +40,8 @@ RawTerminal::~RawTerminal() {
 }
 
 Line::Line(asio::io_context& io, Fd bytes, Fd control, Handlers handlers)
-    : user_(io),
+    : has_terminal_(::isatty(STDIN_FILENO) != 0),
+      user_(io),
       bytes_(io, bytes.release()),
       control_(io, control.release()),
       resized_(io, SIGWINCH),
@@ -61,9 +62,9 @@ void Line::read_user() {
                                                   error_code failed, std::size_t got) {
     if (alive.expired()) return;
     if (failed == asio::error::operation_aborted) return;
-    bool left = failed.failed() && ::isatty(STDIN_FILENO) != 0;
+    bool left = failed.failed() && has_terminal_;
     std::string_view typed(typed_.data(), failed ? 0 : got);
-    if (!failed && ::isatty(STDIN_FILENO) != 0) typed = before_escape(typed, left);
+    if (!failed && has_terminal_) typed = before_escape(typed, left);
     error_code lost;
     asio::write(bytes_, asio::buffer(typed), lost);
     if (left) return handlers_.on_left();
@@ -76,6 +77,8 @@ void Line::read_shell() {
   bytes_.async_read_some(asio::buffer(shown_), [this, alive = std::weak_ptr<int>(alive_)](
                                                    error_code failed, std::size_t got) {
     if (alive.expired()) return;
+    if (failed && failed != asio::error::operation_aborted && handlers_.on_gone)
+      return handlers_.on_gone();
     if (failed) return;
     if (!begun_) handlers_.on_first_bytes();
     begun_ = true;

@@ -45,6 +45,7 @@ class Line {
   struct Handlers {
     std::function<void()> on_first_bytes;  // the shell is there
     std::function<void()> on_left;         // the escape was typed, or the terminal is gone
+    std::function<void()> on_gone = {};    // the machine is; may be empty
   };
   Line(boost::asio::io_context& io, Fd bytes, Fd control, Handlers handlers);
   std::optional<int> exit() const { return exit_; }
@@ -56,6 +57,7 @@ class Line {
   void tell_size();
   void watch_size();
 
+  const bool has_terminal_;  // asked for once: one that went away is none any more
   boost::asio::posix::stream_descriptor user_, bytes_, control_;
   boost::asio::signal_set resized_;
   Handlers handlers_;

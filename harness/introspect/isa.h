@@ -27,6 +27,8 @@ struct Isa {
   // `kernel` outlives it.
   std::unique_ptr<Unwinder> (*unwinder)(const KernelView& kernel,
                                         const std::vector<Module>& modules);
+  // The same for a debugger: a .debug_frame section (DWARF 4, 6.4.1); an error where there is none.
+  Result<std::string> (*call_frames)(const KernelView& kernel, const std::vector<Module>& modules);
   // Where the unwinder's data are, of a kernel that has no symbols for data.
   std::vector<Symbol> (*find_unwind_data)(const Image& image, const SymbolTable& symbols);
   // Where the kernel maps all of physical memory.

@@ -8,10 +8,12 @@
 #include <cstdlib>
 
 #include "harness/base/child.h"
+#include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/guest_image/modules.h"
 #include "harness/root/mounts.h"
+#include "harness/spec/timeouts.h"
 
 namespace ktrial::root {
 namespace fs = std::filesystem;
@@ -73,6 +75,29 @@ void add_limit_note(Root& root) {
                          "image has no such limit");
 }
 
+constexpr char kNoDep[] = "modprobe finds no module of this kernel: ";
+
+// depmod's lists, which Debian's packages come without: a package's scripts make them. Only what
+// lies in our own cache is changed.
+Status list_modules(const fs::path& modules, const Query& query) {
+  std::error_code error;
+  if (fs::exists(modules / "modules.dep", error)) return {};
+  if (!is_below(modules, query.cache))
+    return fail(ErrorKind::environment,
+                kNoDep + modules.string() + " has no modules.dep; depmod makes it");
+  auto depmod = find_program("depmod");
+  for (const char* place : {"/usr/sbin/depmod", "/sbin/depmod"})
+    if (!depmod && ::access(place, X_OK) == 0) depmod = place;
+  if (!depmod)
+    return fail(ErrorKind::environment, std::string(kNoDep) + "there is no depmod (package kmod)");
+  const fs::path base = modules.parent_path().parent_path().parent_path();
+  const CommandOutput output = KTRIAL_TRY(
+      run_command({depmod->string(), "-b", base.string(), query.kernel.release},
+                  {.timeout = spec::host_wait(spec::HostWait::module_build), .stop = query.stop}));
+  if (output.ok()) return {};
+  return fail(ErrorKind::environment, kNoDep + ("depmod: " + last_line(output.err)));
+}
+
 Result<Root> served(const fs::path& tree, bool host, const Has& has, const Query& query) {
   if (!has.virtiofs)
     return fail(ErrorKind::environment,
@@ -96,8 +121,11 @@ Result<Root> served(const fs::path& tree, bool host, const Has& has, const Query
     share.show.push_back(path);
   }
   if (const auto& modules = query.kernel.modules_dir;
-      host && modules && query.kernel.modules_layout == kernel::ModuleLayout::installed)
+      modules && query.kernel.modules_layout == kernel::ModuleLayout::installed) {
     share.modules = modules->string() + ":" + query.kernel.release;
+    if (const auto listed = list_modules(*modules, query); !listed)
+      root.notes.push_back(listed.error().message);
+  }
   KTRIAL_TRY(try_out(share));
   if (share.program.kind == ServerKind::c)
     root.notes.push_back("the guest can read all that root can, but for covered places: " +

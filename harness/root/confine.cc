@@ -171,10 +171,19 @@ void show(const std::string& path, const std::string& at) {
     give_up("share " + path, errno);
 }
 
-// depmod's files and the modules of the guest's kernel, where modprobe looks.
-void show_modules(const std::string& modules, const std::string& at) {
+// depmod's files and the modules of the guest's kernel: where modprobe looks; of a host's root,
+// which may have no such folder, where guest/userland finds them.
+void show_modules(const std::string& modules, const std::string& at, bool host) {
   const std::size_t colon = modules.rfind(':');
   std::error_code error;
+  if (host) {
+    const std::string target = at + "/run/ktrial-modules";
+    fs::create_directory(target, error);
+    if (!error &&
+        ::mount(modules.substr(0, colon).c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0)
+      give_up("show the kernel's modules", errno);
+    return;
+  }
   const fs::path place = fs::canonical(at + "/lib/modules", error);
   if (error || !place.string().starts_with(at + "/")) return;  // no such folder: no modprobe either
   cover(place.string());
@@ -200,7 +209,7 @@ int main(int argc, char** argv) {
               std::string_view(place) == "/tmp" ? "mode=1777,size=1m" : "mode=0755,size=1m");
   for (const std::string& path : request.show) show(path, request.at);
   cover_the_kernel(request.at);  // of what was shown
-  if (!request.modules.empty()) show_modules(request.modules, request.at);
+  if (!request.modules.empty()) show_modules(request.modules, request.at, request.host);
   make_readonly(request.at);
 
   std::vector<char*> words;

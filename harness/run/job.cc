@@ -24,7 +24,7 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
          duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
          vmm, connect, channel, machine, append, start, guest_seed, confirm_cold, keep_machine,
-         deterministic, seed, shift, command, root, cwd, env, shares, input, axes] = spec;
+         deterministic, seed, shift, command, root, cwd, env, shares, input, output, axes] = spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);
@@ -60,6 +60,7 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   io("env", env);
   io("shares", shares);
   io("input", input);
+  io("output", output);
   io("axes", axes);
 }
 

@@ -49,8 +49,8 @@ class Draw {
     auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
            duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
            accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
-           keep_machine, deterministic, seed, shift, command, root, cwd, env, shares, input, axes] =
-        out;
+           keep_machine, deterministic, seed, shift, command, root, cwd, env, shares, input, output,
+           axes] = out;
     kernel = text() + "k";
     workload = text() + "w";
     const bool workloads = coin();
@@ -65,6 +65,7 @@ class Draw {
       for (int i = number(0, 3); i > 0; --i) env.push_back("N" + text() + "=" + text());
       if (!root.empty()) shares = list([&] { return text(); });
       input = text();
+      output = text();
     }
     cpus = number(1, spec::kMaxCpus);
     memory_mib = number(spec::kMinMemoryMib, spec::kMaxMemoryMib);

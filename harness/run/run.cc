@@ -13,6 +13,7 @@
 #include "harness/trial/kept_machine.h"
 #include "harness/trial/trial_loop.h"
 #include "harness/trial/warm_start.h"
+#include "results/campaign.h"
 #include "results/report/report.h"
 #include "results/store/artifacts.h"
 #include "results/store/store.h"
@@ -227,7 +228,9 @@ Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs
   std::error_code error;
   fs::create_directory(artifacts / kAgain, error);
   const auto again = KTRIAL_TRY(one_start(own, index, artifacts / kAgain));
-  state.parted = trial::first_parting({state, artifacts}, {*again.determinism, artifacts / kAgain});
+  state.parted = again.determinism ? trial::first_parting({state, artifacts},
+                                                          {*again.determinism, artifacts / kAgain})
+                                   : "it was never held: " + again.verdict.reason;
   if (!state.parted.empty()) {
     record.verdict.reason += deterministic + ", but a second run was another: " + state.parted;
     return record;
@@ -241,6 +244,17 @@ Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs
   }
   state.runs = 2;
   record.verdict.reason += deterministic + ": this command line shows it every time (2 runs equal)";
+  return record;
+}
+
+// With what was done for it before it began.
+Result<results::TrialRecord> prepared_trial(const Court& court, int index, int boots,
+                                            const fs::path& artifacts) {
+  auto record = one_trial(court, index, boots, artifacts);
+  trial::WarmStart* warm = court.plan.warm.get();
+  if (warm == nullptr || !record) return record;
+  if (const double s = std::exchange(warm->made_in_s, 0); s > 0)
+    record->facts.emplace_back(results::kTemplateMade, fmt::format("{:.3f}", s));
   return record;
 }
 
@@ -282,7 +296,7 @@ Status run_all(const Court& court, const Job& job, results::RunDir& run) {
   int index = 0;
   for (int done = 1;; ++done, ++index) {
     const auto record = KTRIAL_TRY(hold(court, run, index, [&](const fs::path& artifacts) {
-      return one_trial(court, index, job.boots, artifacts);
+      return prepared_trial(court, index, job.boots, artifacts);
     }));
     const bool failed = record.verdict.outcome == results::Outcome::fail;
     if (failed && record.start == spec::name(spec::Start::warm) && !confirmed) {
@@ -317,6 +331,7 @@ Result<Plan> make_plan(asio::io_context& io, const Job& job, const fs::path& ini
                       .stop = signals.token()});
   if (signals.token().stop_requested()) return fail(ErrorKind::interrupted, "interrupted");
   if (plan) plan->introspect = job.introspect;
+  if (plan && !job.campaign.empty()) plan->one_of_many = true;
   return plan;
 }
 

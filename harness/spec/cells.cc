@@ -83,6 +83,7 @@ constexpr Key kKeys[] = {
     {"env", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.env); }, false},
     {"shares", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.shares); }, false},
     {"input", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.input); }},
+    {"output", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.output); }, false},
 };
 // clang-format on
 

@@ -73,6 +73,7 @@ struct TrialSpec {
   std::vector<std::string> env;  // NAME=VALUE, for the command
   std::vector<std::string> shares;  // folders of the host that the root shows, too, read-only
   std::string input;                // a file of the host: the command's standard input
+  std::string output;               // a folder of the host: what the command leaves in /run/output
   // Which cell of a matrix this is: its axes' names and values, in their order; no matrix: empty.
   std::vector<std::pair<std::string, std::string>> axes;
   bool operator==(const TrialSpec&) const = default;

@@ -96,9 +96,9 @@ Status validate(const TrialSpec& spec) {
           "env: " + in_quotes(variable) + " is not NAME=VALUE");
   const bool has_root = !spec.root.empty() && spec.root != "none";
   check(spec.shares.empty() || has_root, "shares: need a root, e.g. root = \"host\"");
-  check(!spec.command.empty() ||
-            (!has_root && spec.cwd.empty() && spec.env.empty() && spec.input.empty()),
-        "root: a workload of ktrial's brings all it needs; root, cwd, env and input are a "
+  check(!spec.command.empty() || (!has_root && spec.cwd.empty() && spec.env.empty() &&
+                                  spec.input.empty() && spec.output.empty()),
+        "root: a workload of ktrial's brings all it needs; root, cwd, env, input and output are a "
         "command's");
   if (const std::string trace = trace_problems(spec); !trace.empty()) check(false, trace);
   if (problems.empty()) return {};

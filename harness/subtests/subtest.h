@@ -21,7 +21,7 @@ struct Subtest {
 };
 bool is_bad(Result result);  // fail, crash, timeout
 
-enum class Format { none, tap, igt };
+enum class Format { none, tap, igt, ltp };
 
 struct Summary {
   Format format = Format::none;

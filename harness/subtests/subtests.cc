@@ -8,6 +8,7 @@
 
 #include "harness/base/re2.h"
 #include "harness/subtests/igt.h"
+#include "harness/subtests/ltp.h"
 #include "harness/subtests/tap.h"
 
 namespace ktrial::subtests {
@@ -29,7 +30,8 @@ void tell_apart(std::vector<Subtest>& tests) {
 
 // Whether a document may begin in `text`; most of a console has none of this.
 bool may_begin(std::string_view text) {
-  for (const std::string_view mark : {"TAP version", "IGT-Version"})
+  for (const std::string_view mark :
+       {std::string_view("TAP version"), std::string_view("IGT-Version"), Ltp::kRunnersMark})
     if (::memmem(text.data(), text.size(), mark.data(), mark.size()) != nullptr) return true;
   return false;
 }
@@ -57,15 +59,20 @@ struct Parser::State {
     if (format == Format::none) {
       if (Tap::starts(text)) format = Format::tap;
       if (Igt::starts(text)) format = Format::igt;
+      // Of a log nobody knows what wrote it: there the runner's own word is needed.
+      if (source == Source::output ? Ltp::starts(text) : text == Ltp::kRunnersMark)
+        format = Format::ltp;
     }
     if (format == Format::tap) tap.line(text);
     if (format == Format::igt) igt.line(text);
+    if (format == Format::ltp) ltp.line(text);
   }
 
   Source source;
   Format format = Format::none;
   Tap tap;
   Igt igt;
+  Ltp ltp;
   std::string partial;
 };
 
@@ -101,6 +108,7 @@ Summary Parser::summary() const {
   Summary out{.format = whole.format, .tests = {}, .bailed_out = {}};
   if (whole.format == Format::tap) whole.tap.add_to(out);
   if (whole.format == Format::igt) whole.igt.add_to(out);
+  if (whole.format == Format::ltp) whole.ltp.add_to(out);
   tell_apart(out.tests);
   return out;
 }

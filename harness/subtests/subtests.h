@@ -1,7 +1,8 @@
-// Results of single tests in the output of a test program. Two formats are recognised by
+// Results of single tests in the output of a test program. Three formats are recognised by
 // their first line: KTAP and TAP (Documentation/dev-tools/ktap.rst, testanything.org: what
-// kselftests and KUnit print) and that of IGT GPU Tools (lib/igt_core.c). Bytes in, results
-// out; pure. The bytes come from a guest: everything kept is bounded.
+// kselftests and KUnit print), that of IGT GPU Tools (lib/igt_core.c), and LTP's (lib/tst_res.c,
+// and its runner ltp-pan; of a console or a log the runner's only). Bytes in, results out; pure.
+// The bytes come from a guest: everything kept is bounded.
 #pragma once
 
 #include <memory>

@@ -187,5 +187,54 @@ TEST(SubtestsTest, FloodsAreBounded) {
   EXPECT_EQ(summary.not_kept, 6u);
 }
 
+// Written by LTP's documentation (doc/users/test_case_tutorial, lib/newlib_tests); Debian has no
+// ltp.
+TEST(SubtestsTest, LtpsProgramsAlone) {
+  const Summary summary = parse(
+      "tst_test.c:1558: TINFO: Timeout per run is 0h 00m 30s\n"
+      "access01.c:245: TPASS: access(accessfile_rwx, F_OK) as root\n"
+      "access01.c:250: \x1b[1;31mTFAIL: \x1b[0maccess(accessfile_r, W_OK) as nobody passed\n"
+      "tst_test.c:1625: TBROK: Test killed! (timeout?)\n"
+      "\nSummary:\npassed   1\nfailed   1\nbroken   1\nskipped  0\nwarnings 0\n");
+  EXPECT_EQ(summary.format, Format::ltp);
+  EXPECT_THAT(shown(summary), ElementsAre("access01/1=pass", "access01/2=fail", "access01/3=fail"));
+  EXPECT_EQ(summary.tests[1].reason, "access(accessfile_r, W_OK) as nobody passed");
+  EXPECT_EQ(summary.tests[2].reason, "TBROK: Test killed! (timeout?)");
+  const Summary old = parse(
+      "diotest1    1  TPASS  :  Test with invalid block size\n"
+      "diotest1    2  TCONF  :  diotest1.c:90: not here\n"
+      "/opt/ltp/testcases/lib/tst_test.sh:12: no result\n"
+      "df01 1 TINFO: using tmpfs\ndf01 1 TPASS: 'df' passed.\n");
+  EXPECT_THAT(shown(old), ElementsAre("diotest1/1=pass", "diotest1/2=skip", "df01/3=pass"));
+}
+
+TEST(SubtestsTest, LtpsRunner) {
+  const std::string one =
+      "<<<test_start>>>\ntag=access01 stime=1700000000\ncmdline=\"access01\"\ncontacts=\"\"\n"
+      "analysis=exit\n<<<test_output>>>\naccess01.c:245: TPASS: as root\n"
+      "<<<execution_status>>>\ninitiation_status=\"ok\"\n"
+      "duration=0 termination_type=exited termination_id=0 corefile=no\ncutime=0 cstime=0\n"
+      "<<<test_end>>>\n";
+  const auto test = [](const std::string& name, const std::string& output, const std::string& how) {
+    return "<<<test_start>>>\ntag=" + name + " stime=1\n<<<test_output>>>\n" + output +
+           "<<<execution_status>>>\nduration=1 termination_type=" + how +
+           " corefile=no\n<<<test_end>>>\n";
+  };
+  const std::string whole =
+      one + test("quiet", "", "exited termination_id=0") +
+      test("lost", "INFO: created 5 children\n", "exited termination_id=1") +
+      test("conf", "conf.c:1: TCONF: no such system call\n", "exited termination_id=32") +
+      test("killed", "killed.c:5: TPASS: so far\n", "signaled termination_id=9") +
+      "<<<test_start>>>\ntag=hung stime=3\n<<<test_output>>>\nhung.c:5: TPASS: one\n";
+  const Summary summary = parse(whole);
+  EXPECT_THAT(shown(summary),
+              ElementsAre("access01/1=pass", "quiet=pass", "lost=fail", "conf/1=skip",
+                          "killed/1=pass", "killed=crash", "hung/1=pass", "hung=crash"));
+  EXPECT_EQ(summary.running, "hung");
+  EXPECT_EQ(parse(whole, Source::saved_log).tests, summary.tests);
+  EXPECT_EQ(parse("access01.c:2: TPASS: x\n", Source::saved_log).format, Format::none)
+      << "of a log the runner's word is needed";
+}
+
 }  // namespace
 }  // namespace ktrial::subtests

@@ -126,19 +126,23 @@ void bound_kept_machines(const fs::path& store, std::uint64_t most) {
     if ((sum += one.bytes) > most) settle_kept_machine(one.folder, false);
 }
 
-Result<autopsy::Autopsy> open_kept_machine(boost::asio::io_context& io, const fs::path& artifacts,
-                                           const OpenOptions& options) {
+Result<std::unique_ptr<vm::Vm>> load_kept_machine(boost::asio::io_context& io,
+                                                  const fs::path& artifacts) {
   vm::VmConfig config = KTRIAL_TRY(read_machine(artifacts));
-  const auto patience = spec::host_wait(spec::HostWait::template_save);
-  config.resume = vm::ResumeFrom{
-      .state = {{}, artifacts / kMachineFile}, .patience = patience, .stay_paused = true};
+  config.resume = vm::ResumeFrom{.state = {{}, artifacts / kMachineFile},
+                                 .patience = spec::host_wait(spec::HostWait::template_save),
+                                 .stay_paused = true};
   const auto qemu = KTRIAL_TRY(vm::find_qemu({}, *config.arch));
-  const auto machine = KTRIAL_TRY(vm::make_qemu_vm(io, qemu, config));
+  auto machine = KTRIAL_TRY(vm::make_qemu_vm(io, qemu, config));
   KTRIAL_TRY(machine->start([](const vm::VmEvent&) {}));
+  return machine;
+}
+
+autopsy::Autopsy look_at(boost::asio::io_context& io, vm::Vm& machine, const OpenOptions& options) {
   SteadyClock clock(io);
   autopsy::HostWatch host(0);
   return autopsy::examine({.clock = clock,
-                           .vm = *machine,
+                           .vm = machine,
                            .host = host,
                            .let_run = [](auto) { return false; },
                            .inspect =
@@ -146,8 +150,14 @@ Result<autopsy::Autopsy> open_kept_machine(boost::asio::io_context& io, const fs
                                  return autopsy::make_inspector(std::move(ram), options.symbols);
                                },
                            .core = options.core,
-                           .monitor_patience = patience,
+                           .monitor_patience = spec::host_wait(spec::HostWait::template_save),
                            .stands_still = true});
+}
+
+Result<autopsy::Autopsy> open_kept_machine(boost::asio::io_context& io, const fs::path& artifacts,
+                                           const OpenOptions& options) {
+  const auto machine = KTRIAL_TRY(load_kept_machine(io, artifacts));
+  return look_at(io, *machine, options);
 }
 
 }  // namespace ktrial::trial

@@ -25,11 +25,17 @@ void settle_kept_machine(const std::filesystem::path& artifacts, bool failed);
 inline constexpr std::uint64_t kMostKept = 4ull << 30;
 void bound_kept_machines(const std::filesystem::path& store, std::uint64_t most = kMostKept);
 
+// Into a QEMU, paused. Nothing of what is kept changes, whatever becomes of the copy.
+Result<std::unique_ptr<vm::Vm>> load_kept_machine(boost::asio::io_context& io,
+                                                  const std::filesystem::path& artifacts);
+
 struct OpenOptions {
   std::filesystem::path symbols;  // cache
   std::filesystem::path core;     // where a core file goes; empty: none is wanted
 };
-// Loads it, paused, and looks at it once. Nothing of what is kept changes.
+// Looks at a paused machine once; nothing in it goes on.
+autopsy::Autopsy look_at(boost::asio::io_context& io, vm::Vm& machine, const OpenOptions& options);
+// Both.
 Result<autopsy::Autopsy> open_kept_machine(boost::asio::io_context& io,
                                            const std::filesystem::path& artifacts,
                                            const OpenOptions& options);

@@ -8,6 +8,7 @@
 #include "harness/trial/findings.h"
 #include "harness/trial/judgement.h"
 #include "harness/trial/live_trace.h"
+#include "harness/trial/output_folder.h"
 #include "harness/trial/trace_files.h"
 #include "harness/verdict/decide.h"
 
@@ -137,6 +138,21 @@ void try_introspection(const Scene& scene) {
   let_go_on(scene);
 }
 
+// Pieces come until the end; a guest that sends none for a while is waited for no longer.
+void collect_output(const Scene& scene) {
+  OutputFolder& output = scene.monitor.output();
+  if (!output.is_open()) return;
+  const OutputBounds most;
+  scene.channel.send(wire::encode(wire::ReadFiles{most.bytes, most.files}));
+  const auto until = scene.context.clock.now() + scene.plan.total;
+  for (bool moves = true; moves && !output.end() && scene.context.clock.now() < until;) {
+    const auto before = std::pair(output.bytes(), output.files());
+    moves = scene.monitor.wait_until(
+        [&] { return output.end() || std::pair(output.bytes(), output.files()) != before; },
+        scene.plan.timeouts.monitor_reply);
+  }
+}
+
 // A copy skips the boot, and so its end: what passed in silence has nothing more to tell. A
 // shutdown, like a boot, is seen in trials that start cold.
 bool may_be_cut_off(const Scene& scene) {
@@ -153,6 +169,7 @@ void end_cleanly(const Scene& scene) {
   read_counters(scene, evidence.counters_after);
   if (scene.plan.introspect && !scene.plan.exact && !scene.monitor.vm_ended())
     try_introspection(scene);
+  collect_output(scene);
   if (wants_trace(scene.plan, evidence)) collect_trace(scene);
   if (may_be_cut_off(scene)) {
     // What is on its way to us still counts.

@@ -119,7 +119,7 @@ void Monitor::on_message(wire::Message message) {
     observer_.on_event("agent", log->text);
   } else if (auto* clocks = std::get_if<wire::Clocks>(&message)) {
     timeline_.clocks(now, *clocks);
-  } else {
+  } else if (!output_.take(message)) {
     trace_.take(message);
   }
 }

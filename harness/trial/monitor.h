@@ -17,6 +17,7 @@
 #include "harness/console/analyzer.h"
 #include "harness/trial/console_notes.h"
 #include "harness/trial/observer.h"
+#include "harness/trial/output_folder.h"
 #include "harness/trial/timeline.h"
 #include "harness/trial/trace_inbox.h"
 #include "harness/verdict/evidence.h"
@@ -85,6 +86,7 @@ class Monitor {
   bool spoke_since_hello() const { return last_console_ > hello_at_; }  // the kernel
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
   const TraceInbox& trace() const { return trace_; }
+  OutputFolder& output() { return output_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
   // No more console will come: ends its last line.
@@ -150,6 +152,7 @@ class Monitor {
   std::function<void(std::string_view)> tap_;
   std::function<std::uint64_t()> count_;
   TraceInbox trace_;
+  OutputFolder output_;
   std::string shutdown_reason_;
   std::optional<verdict::VmEnded> vm_ended_;
   std::optional<verdict::VmStopped> vm_stopped_;

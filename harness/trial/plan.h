@@ -61,6 +61,7 @@ struct Plan {
   // them, once the machine runs: a terminal.
   std::vector<std::string> ports;
   std::function<Status(vm::Vm&, boost::asio::io_context&)> on_start;
+  bool one_of_many = false;  // its trials are not alone: what they leave needs a name of its own
   std::function<void()> on_end;   // before the machine goes, however the trial ended
   std::filesystem::path symbols;  // cache of guests' kernel symbols
   // Of deterministic trials; the seed is each trial's own.

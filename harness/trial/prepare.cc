@@ -93,6 +93,7 @@ Status plan_program(Plan& plan) {
     plan.run.argv = plan.spec.command;
     plan.run.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                     plan.root ? "HOME=/root" : "HOME=/", "TERM=dumb"};
+    if (!plan.spec.output.empty()) plan.run.env.push_back("KTRIAL_OUTPUT=/run/output");
     plan.run.env.insert(plan.run.env.end(), plan.spec.env.begin(), plan.spec.env.end());
   }
   const auto duration = duration_s > 0 ? spec::Milliseconds(static_cast<long>(duration_s * 1000))
@@ -101,7 +102,7 @@ Status plan_program(Plan& plan) {
   return {};
 }
 
-constexpr char kInput[] = "/ktrial-input";  // in the initramfs
+constexpr char kInput[] = "/ktrial-input", kOutput[] = "/ktrial-output";  // in the initramfs
 
 // Whether the root has programs of its own, so that the command is not packed.
 bool has_programs(const root::Root& root) {
@@ -111,7 +112,9 @@ bool has_programs(const root::Root& root) {
 // What gives the command its root, folder and input runs first.
 void wrap(Plan& plan) {
   const spec::TrialSpec& spec = plan.spec;
-  if (plan.workload || (!plan.root && spec.cwd.empty() && spec.input.empty())) return;
+  if (plan.workload ||
+      (!plan.root && spec.cwd.empty() && spec.input.empty() && spec.output.empty()))
+    return;
   std::vector<std::string> argv = {root::kUserland};
   if (plan.root)
     argv.insert(argv.end(), plan.root->guest_arguments.begin(), plan.root->guest_arguments.end());
@@ -121,6 +124,7 @@ void wrap(Plan& plan) {
   else if (plan.root && plan.root->share && plan.root->share->host)
     argv.push_back("--try-cwd=" + fs::current_path(error).string());
   if (!spec.input.empty()) argv.push_back(std::string("--input=") + kInput);
+  if (!spec.output.empty()) argv.push_back(std::string("--output=") + kOutput);
   argv.push_back("--");
   argv.insert(argv.end(), plan.run.argv.begin(), plan.run.argv.end());
   plan.run.argv = std::move(argv);
@@ -168,6 +172,7 @@ Status pack(Plan& plan, const PrepareOptions& options, std::vector<guest_image::
   entries.push_back({root::kUserland,
                      guest_image::HostFile{options.payload / "guest" / "ktrial-userland"}, 0755});
   if (!plan.spec.input.empty()) entries.push_back({kInput, guest_image::HostFile{plan.spec.input}});
+  if (!plan.spec.output.empty()) entries.push_back({kOutput, guest_image::Directory{}, 01777});
   return {};
 }
 
@@ -297,6 +302,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   KTRIAL_TRY(spec::validate(spec));
   KTRIAL_TRY(spec::environment_scale());
   Plan plan{.spec = spec, .symbols = options.cache / "symbols"};
+  plan.one_of_many =
+      options.of_many > 1 || spec.repeat > 1 || spec.until_fail || !spec.axes.empty();
   if (spec.command.empty()) {
     plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
     KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));

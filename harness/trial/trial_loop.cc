@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/autopsy/early_look.h"
 #include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
@@ -80,7 +82,12 @@ Result<Bench> set_up(const TrialContext& context, const Plan& plan, const fs::pa
         KTRIAL_TRY(root::FileServer::start(context.io, *plan.root->share, bench.scratch.path()));
   bench.config = from != nullptr ? warm_machine(plan, *bench.channel, from->state())
                                  : cold_machine(plan, *bench.channel);
-  bench.config.root = root_device(plan, bench.files);
+  const vm::RootDevice device = root_device(plan, bench.files);
+  const auto* served = std::get_if<vm::VirtiofsDevice>(&device);
+  if (from != nullptr && served != nullptr)
+    bench.config.resume->plug = *served;  // cannot be saved
+  else
+    bench.config.root = device;
   bench.config.keep = place_for_machine(plan, artifacts);
   bench.vm = KTRIAL_TRY(plan.vmm.make(bench.config));
   return bench;
@@ -261,6 +268,34 @@ Status watch(const Scene& scene, Clock::time_point begun) {
   return {};
 }
 
+// Where this trial's files go; the run's and the trial's names tell it from others.
+fs::path place_for_output(const Plan& plan, const fs::path& artifacts) {
+  if (!plan.one_of_many && artifacts.filename() == "000") return plan.spec.output;
+  const std::string run = artifacts.parent_path().parent_path().filename();
+  return fs::path(plan.spec.output) / (run + "-" + artifacts.filename().string());
+}
+
+// What came of it, for the record and for people.
+void tell_output(const Scene& scene, const fs::path& folder) {
+  const OutputFolder& output = scene.monitor.output();
+  std::string lost = output.trouble();
+  const auto add = [&](const std::string& text) { lost += (lost.empty() ? "" : "; ") + text; };
+  if (!output.end())
+    add("the guest did not send all of it");
+  else if (!output.end()->problem.empty())
+    add(output.end()->problem);
+  auto fact = [&](const char* name, std::string value) {
+    scene.record.facts.emplace_back(name, std::move(value));
+  };
+  fact("output.folder", folder.string());
+  fact("output.files", std::to_string(output.files()));
+  fact("output.bytes", std::to_string(output.bytes()));
+  if (!lost.empty()) fact("output.lost", lost);
+  scene.context.observer.on_step(fmt::format("output: {} files, {} bytes in {}{}", output.files(),
+                                             output.bytes(), folder.string(),
+                                             lost.empty() ? "" : "; " + lost));
+}
+
 // A copy that was not heard of says nothing of its kernel.
 void judge_sleeper(const Scene& scene) {
   results::Verdict& verdict = scene.record.verdict;
@@ -300,6 +335,8 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
                     *bench.channel, evidence, record,    trace,   looks};
 
   if (from != nullptr) hear_template(*from, monitor);
+  const fs::path output = place_for_output(plan, artifacts);
+  if (!plan.spec.output.empty()) KTRIAL_TRY(monitor.output().open(output));
   const auto begun = context.clock.now();
   KTRIAL_TRY(bench.vm->start(monitor.vm_sink()));
   KTRIAL_TRY(bench.channel->attach(*bench.vm, monitor.channel_handlers()));
@@ -332,6 +369,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
       record.determinism->argv = exact_argv(plan, bench.config);
     }
   }
+  if (monitor.output().is_open()) tell_output(scene, output);
   monitor.end_console();
   hear(monitor.console(), evidence);
   evidence.subtests = monitor.subtests();

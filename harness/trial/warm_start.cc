@@ -32,14 +32,16 @@ Result<std::string> key_of(const Plan& plan) {
 
 std::string why_not(const Plan& plan) {
   if (!plan.vmm.identity) return "a machine of libvirt's always boots";
-  if (plan.root) return "a root file system is no part of what is saved";
-  if (!plan.ports.empty()) return "somebody else speaks to the guest, too";
+  if (plan.root && plan.root->disk) return "a root on a disk is no part of what is saved";
   if (plan.channel == channel::Kind::vhost_vsock)
     return "the channel vhost-vsock is not plugged in later; vhost-user-vsock and virtio-serial "
            "can be used";
-  if (plan.channel != channel::Kind::virtio_serial &&
+  const bool served = plan.root && plan.root->share;
+  if (served && plan.channel != channel::Kind::virtio_serial)
+    return "one device is plugged in later: the root's file server or the channel, not both";
+  if ((served || plan.channel != channel::Kind::virtio_serial) &&
       !plan.kernel.arch->machine(plan.spec.machine)->plugs)
-    return "nothing can be plugged into this machine, and the channel has to be";
+    return "nothing can be plugged into this machine, and the channel or the root has to be";
   return "";
 }
 
@@ -101,6 +103,7 @@ Result<vm::TemplateStore::Lease> make(const TrialContext& context, const Plan& p
   if (!made) vm::TemplateStore::discard(making);
   for (const fs::path& path : {making.folder, lock}) context.janitor.forget(path);
   const std::chrono::duration<double> took = context.clock.now() - begun;
+  plan.warm->made_in_s += took.count();
   if (lease) context.observer.on_step(fmt::format("template made in {:.1f} s", took.count()));
   return lease;
 }

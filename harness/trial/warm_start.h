@@ -14,6 +14,7 @@ struct WarmStart {
   vm::TemplateStore store;
   std::string key;
   std::string given_up;  // why no further trial starts warm; empty: they do
+  double made_in_s = 0;  // the template, if it was made since the last trial: a machine's time, too
 };
 
 // Whether it is worth it, or was asked for; `of_many`: trials of this machine.

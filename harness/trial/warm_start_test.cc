@@ -70,6 +70,8 @@ TEST_F(WarmStartTest, TheFirstMakesItAndTheOthersDoNotBoot) {
   for (int i = 0; i < 3; ++i) {
     const auto lease = take_template(context(), plan_);
     ASSERT_TRUE(lease) << lease.error().message;
+    EXPECT_EQ(plan_.warm->made_in_s > 0, i == 0);
+    plan_.warm->made_in_s = 0;
     const auto record = run(*lease);
     ASSERT_TRUE(record) << record.error().message;
     EXPECT_EQ(record->verdict.outcome, results::Outcome::pass) << record->verdict.reason;

@@ -253,6 +253,17 @@ std::string lost_report(const Evidence& evidence) {
   return out;
 }
 
+// An exit status that says "skipped"; of kselftest 4.
+int skip_status(subtests::Format format) {
+  if (format == subtests::Format::igt) return 77;
+  return format == subtests::Format::ltp ? 32 : 4;
+}
+
+// LTP's old library ends so though only some of its tests were skipped.
+bool only_in_part(const subtests::Summary& summary, bool all_skipped) {
+  return summary.format == subtests::Format::ltp && !all_skipped;
+}
+
 // What the program's own tests say; nothing if it ran none, or if they leave it to the
 // exit status.
 std::optional<Verdict> from_subtests(const Evidence& evidence, const wire::Exit& exit) {
@@ -275,11 +286,9 @@ std::optional<Verdict> from_subtests(const Evidence& evidence, const wire::Exit&
   const bool skipped = std::ranges::all_of(summary.tests, [](const subtests::Subtest& test) {
     return test.result == subtests::Result::skip;
   });
-  // IGT's and kselftest's exit status for "skipped".
-  const int skip_status = summary.format == subtests::Format::igt ? 77 : 4;
   const bool exited = exit.kind == wire::ExitKind::exited;
-  if (exited &&
-      (exit.value == skip_status || (skipped && !summary.tests.empty() && exit.value == 0)))
+  if (exited && ((exit.value == skip_status(summary.format) && !only_in_part(summary, skipped)) ||
+                 (skipped && !summary.tests.empty() && exit.value == 0)))
     return inconclusive(Kind::workload_unfit, "all subtests were skipped");
   return std::nullopt;
 }
@@ -322,7 +331,9 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
   if (auto verdict = from_subtests(evidence, exit)) return *verdict;
   if (cannot_run(evidence, exit))
     return inconclusive(Kind::workload_unfit, what + " cannot run on this kernel" + detail);
-  if (exit.value != 0)
+  const bool skips_in_part = evidence.subtests.format == subtests::Format::ltp &&
+                             exit.value == skip_status(subtests::Format::ltp);
+  if (exit.value != 0 && !skips_in_part)
     return fails(fmt::format("{} failed", what), Kind::workload, "",
                  fmt::format("{} exited with status {}", what, exit.value));
   if (std::string lost = lost_report(evidence); !lost.empty())

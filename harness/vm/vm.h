@@ -47,15 +47,6 @@ struct SavedState {
   std::filesystem::path ram, devices;
 };
 
-// A machine that goes on from there instead of booting. It must be configured as the saved one was,
-// but for kernel, initrd and command line, which it does not need.
-struct ResumeFrom {
-  SavedState state;
-  std::chrono::milliseconds patience{};  // with the VMM
-  // A channel that cannot be saved: plugged in before the guest goes on.
-  std::optional<VhostUserVsockDevice> plug = {};
-  bool stay_paused = false;
-};
 // What the guest finds its command's root on; nothing: the initramfs has it.
 struct VirtiofsDevice {
   std::filesystem::path socket;  // the vhost-user socket of the file server
@@ -91,6 +82,17 @@ struct Exact {
   };
   Tasks tasks = {};
   std::optional<std::uint64_t> hold_at = {};  // instructions
+};
+
+// A machine that goes on from there instead of booting. It must be configured as the saved one was,
+// but for kernel, initrd and command line, which it does not need.
+struct ResumeFrom {
+  SavedState state;
+  std::chrono::milliseconds patience{};  // with the VMM
+  // A device that cannot be saved: plugged in before the guest goes on.
+  std::variant<std::monostate, VhostUserVsockDevice, VirtiofsDevice> plug = {};
+  bool plugs() const { return plug.index() != 0; }
+  bool stay_paused = false;
 };
 
 struct VmConfig {
@@ -195,6 +197,14 @@ class Countable {
   virtual std::uint64_t lost_visits() const = 0;  // for which there was no room
 };
 
+class Debuggable {
+ public:
+  virtual ~Debuggable() = default;
+  // Lets a gdb in at a socket there ("target remote PATH"), which then decides who runs.
+  virtual Status serve_gdb(const std::filesystem::path& socket,
+                           std::chrono::milliseconds patience) = 0;
+};
+
 class Vm {
  public:
   using Sink = std::function<void(VmEvent)>;
@@ -222,6 +232,7 @@ class Vm {
   // Null: it cannot.
   virtual Resumable* resumable() { return nullptr; }
   virtual Countable* countable() { return nullptr; }
+  virtual Debuggable* debuggable() { return nullptr; }
   // Ends it now. Idempotent; Exited may or may not follow.
   virtual void destroy() = 0;
   // The VMM's process, for host-side facts (scheduling, memory); 0 if remote.

@@ -32,9 +32,9 @@ std::string signature_lines(const CampaignSignature& one, bool color) {
                     inked(padded(std::string(name(one.standing)), 7), ink_of(one.standing), color) +
                     " " + inked(one_line(title_of(one), 90), Ink::bold, color) + "\n" + indent +
                     times(one.count) + " in " + counted(one.cells.size(), "cell");
-  if (!one.common.empty()) out += ", " + one_line(one.common, 100);
+  if (!one.common.empty()) out += ", " + one_line(one.common, 160);
   out += "\n";
-  if (!one.why.empty()) out += indent + one_line(one.why, 110) + "\n";
+  if (!one.why.empty()) out += indent + one_line(one.why, 200) + "\n";
   if (const std::string known = known_text(one); !known.empty())
     out += indent + (one.known->expired ? inked(known, Ink::bad, color) : known) + "\n";
   if (!one.run.empty())
@@ -94,7 +94,7 @@ std::string cells(const CampaignRecord& campaign, bool color) {
     out += padded(std::to_string(cell->pass) + "/" + std::to_string(cell->fail) + "/" +
                       std::to_string(cell->inconclusive),
                   14) +
-           padded(rate_text(cell->rate), 20) +
+           padded(cell->pass + cell->fail > 0 ? rate_text(cell->rate) : "", 20) +
            inked(std::string(name(cell->standing)), ink_of(cell->standing), color) + "\n";
   }
   if (order.size() > shown.size()) out += rest_of(order, shown.size()) + "\n";
@@ -130,13 +130,10 @@ std::string campaign_text(const CampaignRecord& campaign, const TextOptions& opt
     add_field(out, "lost", counted(campaign.lost.size() - kMostLost, "job") + " more", color);
   out += signatures(campaign, color);
   out += cells(campaign, color);
-  std::string tests;
-  for (const std::string& test : campaign.tests) tests += (tests.empty() ? "" : "; ") + test;
-  if (!tests.empty())
-    out += "\n" +
-           inked("intervals hold at " + confidence_text(campaign) + "; " + one_line(tests, 200),
-                 Ink::dim, color) +
-           "\n";
+  if (campaign.tests.empty()) return out;
+  out += "\n" + inked("intervals hold at " + confidence_text(campaign), Ink::dim, color) + "\n";
+  for (const std::string& test : campaign.tests)
+    out += inked(one_line(test, 200), Ink::dim, color) + "\n";
   return out;
 }
 

@@ -35,11 +35,16 @@ std::string headline(const CampaignRecord& campaign) {
   };
   add(totals.fresh, counted(totals.fresh, "new failure"));
   add(totals.worse, std::to_string(totals.worse) + " worse");
-  add(totals.expired, std::to_string(totals.expired) + " known too long");
-  if (out.empty() && totals.fail > 0)
-    out = totals.unsaid > 0 ? std::to_string(totals.fail) + " of " +
-                                  counted(totals.fail + totals.pass, "judged trial") + " failed"
-                            : "Nothing new; " + counted(totals.failing, "failure") + " seen before";
+  add(totals.expired, counted(totals.expired, "known failure") + " expired");
+  if (out.empty() && totals.fail > 0 && totals.unsaid > 0)
+    out = std::to_string(totals.fail) + " of " +
+          counted(totals.fail + totals.pass, "judged trial") + " failed";
+  if (out.empty() && totals.fail > 0) {
+    add(totals.known, counted(totals.known, "known failure"));
+    const std::size_t others = totals.failing - std::min(totals.failing, totals.known);
+    add(others, counted(others, "failure") + " seen before");
+    out = "Nothing new: " + out;
+  }
   if (out.empty() && totals.pass == 0) return "Nothing was judged";
   return out.empty() ? "No failure in " + counted(totals.pass, "judged trial") : out;
 }

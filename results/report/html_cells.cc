@@ -82,8 +82,11 @@ object heat_cell(const CampaignCell& cell, std::size_t number) {
   const int judged = cell.pass + cell.fail;
   return {{"there", data(true)},
           {"id", cell_id(number)},
-          {"c", judged == 0 ? std::string("hu") : heat(double(cell.fail) / judged)},
-          {"text", std::to_string(cell.fail) + "/" + std::to_string(judged)},
+          {"c", cell.trials() == 0 ? std::string("hn")
+                : judged == 0      ? std::string("hu")
+                                   : heat(double(cell.fail) / judged)},
+          {"text", cell.trials() == 0 ? std::string("no trial")
+                                      : std::to_string(cell.fail) + "/" + std::to_string(judged)},
           {"rate", short_rate(cell)},
           {"standing", cell.standing == Standing::clean ? none() : some(badge(cell.standing))},
           {"tip", axes_text(cell) + ": " + counts_of(cell)}};

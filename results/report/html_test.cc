@@ -6,6 +6,7 @@
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "results/report/batch.h"
+#include "results/report/campaign_words.h"
 #include "results/report/fake_campaign.h"
 #include "results/report/fake_reader.h"
 #include "results/report/golden.h"
@@ -62,6 +63,29 @@ TEST(HtmlTest, ANightOf20000TrialsIsSmall) {
   for (CampaignCell& cell : worst.cells)
     for (CellTrial& one : cell.strip) one.outcome = F, one.signature = 1;
   EXPECT_LT(kept(campaign_html(worst, evidence), "worst.html").size(), 5'000'000u);
+}
+
+TEST(HtmlTest, ACellWithoutATrialSaysSo) {
+  CampaignRecord night = fake_campaign({});
+  EXPECT_EQ(campaign_html(night, {}).find("class=\"hn\""), std::string::npos);
+  CampaignCell& cell = night.cells.front();
+  cell.pass = cell.fail = cell.inconclusive = 0;
+  cell.rate = {};
+  cell.strip.clear();
+  const std::string page = campaign_html(night, {});
+  EXPECT_NE(page.find("class=\"hn\""), std::string::npos);
+  EXPECT_NE(page.find(">no trial<"), std::string::npos);
+}
+
+TEST(HtmlTest, TheHeadlineTellsKnownFromSeenBefore) {
+  CampaignRecord night;
+  night.cells.push_back({.fail = 2});
+  night.signatures.push_back({.count = 1, .standing = Standing::known});
+  EXPECT_EQ(headline(night), "Nothing new: 1 known failure");
+  night.signatures.push_back({.count = 1, .standing = Standing::flaky});
+  EXPECT_EQ(headline(night), "Nothing new: 1 known failure, 1 failure seen before");
+  night.signatures.erase(night.signatures.begin());
+  EXPECT_EQ(headline(night), "Nothing new: 1 failure seen before");
 }
 
 TEST(HtmlTest, NoStringBreaksAPage) {

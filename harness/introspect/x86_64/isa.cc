@@ -2,6 +2,7 @@
 
 #include <elf.h>
 
+#include "harness/introspect/x86_64/call_frames.h"
 #include "harness/introspect/x86_64/core.h"
 #include "harness/introspect/x86_64/orc_search.h"
 #include "harness/introspect/x86_64/page_tables.h"
@@ -17,6 +18,7 @@ constinit const Isa kIsa = {
     .modules = {0xffffffffa0000000, 0xffffffffff000000},
     .page_tables = Tables::of_kernel,
     .unwinder = make_unwinder,
+    .call_frames = call_frames,
     .find_unwind_data = find_orc_tables,
     .direct_map = direct_map,
     .elf_machine = EM_X86_64,

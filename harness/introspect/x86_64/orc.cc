@@ -96,7 +96,10 @@ Result<std::array<std::uint8_t, 8>> OrcTables::bytes_at(const KernelView& kernel
 }
 
 Result<OrcEntry> OrcTables::read(const KernelView& kernel, std::uint64_t at) const {
-  const auto bytes = KTRIAL_TRY(bytes_at(kernel, at));
+  return decode(KTRIAL_TRY(bytes_at(kernel, at)));
+}
+
+OrcEntry OrcTables::decode(const std::array<std::uint8_t, 8>& bytes) const {
   OrcEntry entry;
   std::memcpy(&entry.sp_offset, bytes.data(), 2);
   std::memcpy(&entry.bp_offset, bytes.data() + 2, 2);
@@ -111,6 +114,28 @@ Result<OrcEntry> OrcTables::read(const KernelView& kernel, std::uint64_t at) con
     entry.type = type <= 2 ? static_cast<OrcType>(type + 2) : OrcType::undefined;
   }
   return entry;
+}
+
+Status OrcTables::each(const KernelView& kernel, const Use& use) const {
+  constexpr std::uint64_t kMost = 4u << 20;  // entries of one table
+  for (const Table& table : tables_) {
+    if (table.count > kMost) return fail(ErrorKind::protocol, "an ORC table is too long");
+    std::vector<std::int32_t> ips(table.count);
+    KTRIAL_TRY(kernel.memory.read(table.ips, std::as_writable_bytes(std::span(ips))));
+    std::vector<std::uint8_t> raw(table.count * layout_.size);
+    KTRIAL_TRY(kernel.memory.read(table.entries, std::as_writable_bytes(std::span(raw))));
+    const auto ip = [&](std::uint64_t i) {
+      if (i == table.count) return table.end;
+      return table.ips + 4 * i + static_cast<std::uint64_t>(std::int64_t{ips[i]});
+    };
+    for (std::uint64_t i = 0; i < table.count; ++i) {
+      if (ip(i) < table.begin || ip(i + 1) > table.end || ip(i) >= ip(i + 1)) continue;
+      std::array<std::uint8_t, 8> bytes{};
+      std::memcpy(bytes.data(), raw.data() + i * layout_.size, layout_.size);
+      use(ip(i), ip(i + 1), decode(bytes));
+    }
+  }
+  return {};
 }
 
 std::optional<OrcEntry> OrcTables::find(const KernelView& kernel, std::uint64_t address) const {

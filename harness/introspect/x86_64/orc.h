@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -39,6 +40,9 @@ class OrcTables {
   static Result<OrcTables> open(const KernelView& kernel, const std::vector<Module>& modules);
   // The entry for the instruction at `address`.
   std::optional<OrcEntry> find(const KernelView& kernel, std::uint64_t address) const;
+  // All of them, in ascending order of each table: from `begin` to below `end` one holds.
+  using Use = std::function<void(std::uint64_t begin, std::uint64_t end, const OrcEntry&)>;
+  Status each(const KernelView& kernel, const Use& use) const;
 
  private:
   struct Table {
@@ -57,6 +61,7 @@ class OrcTables {
   Status find_numbering(const KernelView& kernel);
   Result<std::array<std::uint8_t, 8>> bytes_at(const KernelView& kernel, std::uint64_t at) const;
   Result<OrcEntry> read(const KernelView& kernel, std::uint64_t at) const;
+  OrcEntry decode(const std::array<std::uint8_t, 8>& bytes) const;
   std::vector<Table> tables_;
   Layout layout_;
 };

@@ -74,7 +74,7 @@ class Drain : public std::enable_shared_from_this<Drain> {
   std::function<void()> on_end_;
 };
 
-class QemuVm final : public Vm, private Resumable, private Countable {
+class QemuVm final : public Vm, private Resumable, private Countable, private Debuggable {
  public:
   QemuVm(asio::io_context& io, const QemuInstall& qemu, const VmConfig& config)
       : io_(io), qemu_(qemu), config_(config) {}
@@ -90,6 +90,7 @@ class QemuVm final : public Vm, private Resumable, private Countable {
   Result<std::string> status(milliseconds patience) override;
   Resumable* resumable() override { return config_.keep ? this : nullptr; }
   Countable* countable() override { return instrument_ ? this : nullptr; }
+  Debuggable* debuggable() override { return this; }
   void destroy() override;
   pid_t process() const override { return child_ ? child_->pid() : 0; }
   std::vector<pid_t> vcpu_threads() const override { return vcpu_threads_; }
@@ -103,6 +104,7 @@ class QemuVm final : public Vm, private Resumable, private Countable {
   Status set_up_plugin(QemuWiring& wiring, std::vector<Fd>& theirs);
   Status make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& console, Fd& qmp);
   Status save(milliseconds patience) override;
+  Status serve_gdb(const std::filesystem::path& socket, milliseconds patience) override;
   Status resume_from(const ResumeFrom& from);
   std::uint64_t instructions() const override {
     return __atomic_load_n(&instrument_->control().instructions, __ATOMIC_RELAXED);
@@ -258,6 +260,15 @@ Status QemuVm::resume_from(const ResumeFrom& from) {
 Status QemuVm::save(milliseconds patience) {
   if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
   return save_state(*qmp_, state_.keep.get(), !config_.keep->ram.empty(), patience);
+}
+
+Status QemuVm::serve_gdb(const std::filesystem::path& socket, milliseconds patience) {
+  if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
+  const std::string said = KTRIAL_TRY(qmp_->human(
+      "gdbserver unix:" + option_value(socket.string()) + ",server=on,wait=off", patience));
+  std::error_code error;
+  if (std::filesystem::exists(socket, error)) return {};
+  return fail(ErrorKind::environment, "QEMU lets no gdb in: " + said);
 }
 
 // QEMU has stopped the vCPUs of a guest that ended, and waits for us.

@@ -48,19 +48,28 @@ Status set_ram_apart(Qmp& qmp, bool apart, milliseconds patience) {
   return {};
 }
 
-Status plug_in(Qmp& qmp, const VhostUserVsockDevice& device, const Ram& ram,
+// A vhost-user device, of a daemon that listens at `socket`.
+Status plug_in(Qmp& qmp, const std::filesystem::path& socket, json device, const Ram& ram,
                milliseconds patience) {
   if (!ram.shared)
     return fail(ErrorKind::internal, "a vhost-user device over RAM that it cannot see");
-  const json address = {{"type", "unix"}, {"data", {{"path", device.socket.string()}}}};
-  const json socket = {{"addr", address}, {"server", false}};
-  const json backend = {{"type", "socket"}, {"data", socket}};
-  KTRIAL_TRY(qmp.execute("chardev-add", json{{"id", "vsock"}, {"backend", backend}}, patience));
-  const json added = {{"driver", "vhost-user-vsock-pci"},
-                      {"id", "vsock0"},
-                      {"chardev", "vsock"},
-                      {"bus", kSocketForPlug}};
-  KTRIAL_TRY(qmp.execute("device_add", added, patience));
+  const json address = {{"type", "unix"}, {"data", {{"path", socket.string()}}}};
+  const json connection = {{"addr", address}, {"server", false}};
+  const json backend = {{"type", "socket"}, {"data", connection}};
+  KTRIAL_TRY(qmp.execute("chardev-add", json{{"id", "plugged"}, {"backend", backend}}, patience));
+  device["id"] = "plugged0";
+  device["chardev"] = "plugged";
+  device["bus"] = kSocketForPlug;
+  KTRIAL_TRY(qmp.execute("device_add", device, patience));
+  return {};
+}
+
+Status plug_in(Qmp& qmp, const ResumeFrom& from, const Ram& ram) {
+  if (const auto* vsock = std::get_if<VhostUserVsockDevice>(&from.plug))
+    return plug_in(qmp, vsock->socket, {{"driver", "vhost-user-vsock-pci"}}, ram, from.patience);
+  if (const auto* files = std::get_if<VirtiofsDevice>(&from.plug))
+    return plug_in(qmp, files->socket, {{"driver", "vhost-user-fs-pci"}, {"tag", files->tag}}, ram,
+                   from.patience);
   return {};
 }
 
@@ -70,7 +79,7 @@ Result<Ram> ram_for(const VmConfig& config) {
   const std::uint64_t bytes = config.memory_mib << 20;
   if (config.resume && !config.resume->state.ram.empty()) {
     Fd file = KTRIAL_TRY(open_file(config.resume->state.ram, O_RDONLY | O_CLOEXEC));
-    if (!config.resume->plug) return Ram{std::move(file), false};
+    if (!config.resume->plugs()) return Ram{std::move(file), false};
     return Ram{KTRIAL_TRY(copy_of_ram(file.get(), bytes)), true};
   }
   if (config.keep && !config.keep->ram.empty()) {
@@ -114,7 +123,7 @@ Status resume_state(Qmp& qmp, int fd, const ResumeFrom& from, const Ram& ram) {
     const std::string status = answer.value("status", "");
     return status != "inmigrate" && status != "prelaunch";
   }));
-  if (from.plug) KTRIAL_TRY(plug_in(qmp, *from.plug, ram, from.patience));
+  KTRIAL_TRY(plug_in(qmp, from, ram));
   if (from.stay_paused) return {};
   KTRIAL_TRY(qmp.execute("cont", nullptr, from.patience));
   return {};
