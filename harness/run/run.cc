@@ -182,22 +182,6 @@ Result<results::TrialRecord> cold_trial(const Court& court, int index, int boots
   return record;
 }
 
-Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
-                                       const fs::path& artifacts) {
-  if (court.plan.exact) return exact_trial(court, index, artifacts);
-  trial::WarmStart* warm = court.plan.warm.get();
-  if (warm != nullptr && warm->given_up.empty()) {
-    auto record = warm_trial(court, index, artifacts);
-    if (record || record.error().kind == ErrorKind::interrupted) return record;
-    warm->given_up = record.error().message;
-    court.teller.on_step("starts cold: " + warm->given_up);
-  }
-  auto record = cold_trial(court, index, boots, artifacts);
-  const std::string& why = warm != nullptr ? warm->given_up : court.plan.start_reason;
-  if (record && !why.empty()) record->facts.emplace_back("start.cold_because", why);
-  return record;
-}
-
 // A deterministic one: what did not pass is run once more, and has to be the same.
 Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs::path& artifacts) {
   Plan plan = court.plan;
@@ -244,6 +228,22 @@ Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs
   }
   state.runs = 2;
   record.verdict.reason += deterministic + ": this command line shows it every time (2 runs equal)";
+  return record;
+}
+
+Result<results::TrialRecord> one_trial(const Court& court, int index, int boots,
+                                       const fs::path& artifacts) {
+  if (court.plan.exact) return exact_trial(court, index, artifacts);
+  trial::WarmStart* warm = court.plan.warm.get();
+  if (warm != nullptr && warm->given_up.empty()) {
+    auto record = warm_trial(court, index, artifacts);
+    if (record || record.error().kind == ErrorKind::interrupted) return record;
+    warm->given_up = record.error().message;
+    court.teller.on_step("starts cold: " + warm->given_up);
+  }
+  auto record = cold_trial(court, index, boots, artifacts);
+  const std::string& why = warm != nullptr ? warm->given_up : court.plan.start_reason;
+  if (record && !why.empty()) record->facts.emplace_back("start.cold_because", why);
   return record;
 }
 

@@ -76,7 +76,7 @@ constexpr Key kKeys[] = {
     {"confirm_cold", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.confirm_cold, 0, kMaxConfirmCold); }, false},
     {"keep_machine", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.keep_machine); }, false},
     {"deterministic", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.deterministic); }},
-    {"seed", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.seed, 1, kMaxSeed); }},
+    {"first_seed", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.seed, 1, kMaxSeed); }},
     {"shift", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.shift, 1, kMaxShift); }},
     {"root", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.root); }},
     {"cwd", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.cwd); }},

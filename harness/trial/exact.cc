@@ -185,8 +185,7 @@ std::string first_parting(const ExactSide& then, const ExactSide& now) {
   if (!line.empty()) return "console, " + line;
   // What was killed on its way is no witness, however much of it was alike.
   const bool could_be_held = b.instructions != 0;  // there was a plugin, which counted
-  if (b.held.empty() && (!a.held.empty() || could_be_held))
-    return "end state: none; " + b.not_held;
+  if (b.held.empty() && (!a.held.empty() || could_be_held)) return "end state: none; " + b.not_held;
   if (a.held.empty() && b.held.empty())
     return a.console_bytes == b.console_bytes
                ? ""
