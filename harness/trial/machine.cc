@@ -1,5 +1,7 @@
 #include "harness/trial/machine.h"
 
+#include <algorithm>
+
 #include "guest/wire/wire.h"
 #include "harness/trial/findings.h"
 
@@ -9,6 +11,7 @@ namespace {
 // A CPU of a deterministic guest that did not beat for so much of its time, had no instruction
 // been idle, is silent if the host's time says so, too.
 constexpr std::uint64_t kSilentNs = 5'000'000'000;
+constexpr int kOneThread = 3;  // times as long, at most
 }  // namespace
 
 Limits limits_of(const Plan& plan) {
@@ -28,6 +31,11 @@ Limits limits_of(const Plan& plan) {
              .fail_on = kinds_of(plan.spec.fail_on)};
   if (!plan.exact) return out;
   out.fresh_beat = heartbeat;  // its seconds are not the host's
+  // One thread runs all vCPUs, up to the first line, too.
+  out.boot *= kOneThread;
+  out.first_output *= kOneThread;
+  // Where nothing runs at all, that is told, not a workload that stands.
+  if (out.progress.count() != 0) out.progress = std::max(out.progress, out.heartbeat * 3 / 2);
   out.unasked = true;
   if (!plan.exact->plugin.empty()) out.instructions = kSilentNs >> plan.exact->shift;
   return out;
