@@ -183,10 +183,16 @@ Result<ExactReplay> replay_exact(const Kept& kept, const results::TrialRecord& t
 }
 
 std::string text_of(const ExactReplay& replay, const std::string& source) {
-  std::string out =
-      fmt::format("Replay of {}, trial {}, seed {}: {}\n", printable(source), replay.trial,
-                  replay.was.seed, replay.parted.empty() ? "identical" : "NOT the same run");
-  if (!replay.parted.empty()) out += "  differs first  " + printable(replay.parted) + "\n";
+  // A machine that was never held is no other one, as far as anybody knows.
+  const bool cut_short = replay.is.held.empty() && !replay.was.held.empty();
+  std::string out = fmt::format("Replay of {}, trial {}, seed {}: {}\n", printable(source),
+                                replay.trial, replay.was.seed,
+                                replay.parted.empty() ? "identical"
+                                : cut_short           ? "cut short, nothing is shown"
+                                                      : "NOT the same run");
+  if (!replay.parted.empty())
+    out +=
+        (cut_short ? "  because        " : "  differs first  ") + printable(replay.parted) + "\n";
   out += fmt::format("  then           {}\n", printable(in_short(replay.then)));
   out += fmt::format("  at its end     {}\n", in_few_words(replay.is));
   if (!replay.parted.empty()) out += fmt::format("  was            {}\n", in_few_words(replay.was));

@@ -11,6 +11,8 @@ class RemoteSshTest : public E2eTest {
  protected:
   void SetUp() override {
     E2eTest::SetUp();
+    if (auto found = PrivateSshd::is_installed(); !found)
+      GTEST_SKIP() << "no sshd to test with: " << found.error().message;
     if (!on_libvirt()) use_libvirt();
     if (IsSkipped() || HasFatalFailure()) return;
     auto started = PrivateSshd::start(daemon().login());

@@ -48,12 +48,17 @@ Status make_key(const fs::path& file, const std::string& passphrase) {
 
 }  // namespace
 
-Result<PrivateSshd> PrivateSshd::start(const fs::path& login) {
+Status PrivateSshd::is_installed() {
   for (const char* program : {"ssh", "ssh-keygen", "virt-ssh-helper"})
     if (!find_program(program))
       return fail(ErrorKind::environment, std::string(program) + " is not installed");
   if (!fs::exists(kProgram))
     return fail(ErrorKind::environment, std::string(kProgram) + " is not installed");
+  return {};
+}
+
+Result<PrivateSshd> PrivateSshd::start(const fs::path& login) {
+  KTRIAL_TRY(is_installed());
   const passwd* user = ::getpwuid(::getuid());
   if (user == nullptr) return fail(ErrorKind::environment, "this user has no name");
   PrivateSshd out(KTRIAL_TRY(TempDir::create("kssh")));

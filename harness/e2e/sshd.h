@@ -17,7 +17,8 @@ class PrivateSshd {
  public:
   // Whoever logs in as the user who runs the test, with the key "key" or "locked" (which has a
   // passphrase), gets what `login` makes of $SSH_ORIGINAL_COMMAND. An error says why this host
-  // cannot have one.
+  // cannot have one, as is_installed() does at once.
+  static Status is_installed();
   static Result<PrivateSshd> start(const std::filesystem::path& login);
   PrivateSshd(PrivateSshd&& other) noexcept
       : dir_(std::move(other.dir_)),

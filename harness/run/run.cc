@@ -197,6 +197,13 @@ Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs
     record.verdict.reason = "run again up to a point where it was held; not judged";
     return record;
   }
+  // A boot that stands only in this mode is no failure of the kernel's.
+  if (record.boot_s == 0) {
+    const std::string told = record.verdict.reason;
+    record.verdict = {};
+    record.verdict.reason = "the guest did not come to its agent in deterministic mode: " + told;
+    return record;
+  }
   if (record.verdict.outcome == results::Outcome::pass) {
     record.verdict.reason += deterministic;
     return record;
@@ -216,7 +223,11 @@ Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs
                                                           {*again.determinism, artifacts / kAgain})
                                    : "it was never held: " + again.verdict.reason;
   if (!state.parted.empty()) {
-    record.verdict.reason += deterministic + ", but a second run was another: " + state.parted;
+    const bool cut_short = !again.determinism || again.determinism->held.empty();
+    record.verdict.reason += deterministic +
+                             (cut_short ? ", not shown twice: a second run was cut short: "
+                                        : ", but a second run was another: ") +
+                             state.parted;
     return record;
   }
   // Of a machine that ended by itself only the second one was held.

@@ -123,13 +123,18 @@ void EndState::read_state(const vm::Hold& hold) {
 
 void EndState::take() {
   vm::Countable* machine = scene_.vm.countable();
+  // A replay is held where the other was, and nowhere else.
+  const bool is_replay = scene_.plan.ends_when_held;
   if (machine != nullptr && !taken() && !scene_.monitor.vm_ended()) {
-    asked_ = (machine->instructions() + kAhead) / kRound * kRound + kRound;
-    machine->hold_at(asked_);
+    if (!is_replay) {
+      asked_ = (machine->instructions() + kAhead) / kRound * kRound + kRound;
+      machine->hold_at(asked_);
+    }
     if (!scene_.monitor.wait_until([&] { return taken() || !state_.not_held.empty(); },
                                    scene_.plan.timeouts.proof) &&
         state_.not_held.empty())
-      state_.not_held = "the machine ran no further";
+      state_.not_held =
+          is_replay ? "it did not come to where it was to be held" : "the machine ran no further";
   }
   if (taken()) return;
   state_.console_bytes = console_.size();

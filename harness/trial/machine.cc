@@ -11,7 +11,8 @@ namespace {
 // A CPU of a deterministic guest that did not beat for so much of its time, had no instruction
 // been idle, is silent if the host's time says so, too.
 constexpr std::uint64_t kSilentNs = 5'000'000'000;
-constexpr int kOneThread = 3;  // times as long, at most
+constexpr std::uint64_t kBootInstructions = 6'000'000'000;  // most are the kernel's unpacking
+constexpr int kOneThread = 3;                               // times as long, at most
 }  // namespace
 
 Limits limits_of(const Plan& plan) {
@@ -31,13 +32,22 @@ Limits limits_of(const Plan& plan) {
              .fail_on = kinds_of(plan.spec.fail_on)};
   if (!plan.exact) return out;
   out.fresh_beat = heartbeat;  // its seconds are not the host's
+  out.unasked = true;
   // One thread runs all vCPUs, up to the first line, too.
   out.boot *= kOneThread;
   out.first_output *= kOneThread;
   // Where nothing runs at all, that is told, not a workload that stands.
   if (out.progress.count() != 0) out.progress = std::max(out.progress, out.heartbeat * 3 / 2);
-  out.unasked = true;
-  if (!plan.exact->plugin.empty()) out.instructions = kSilentNs >> plan.exact->shift;
+  if (!plan.exact->plugin.empty()) {
+    out.instructions = kSilentNs >> plan.exact->shift;
+    out.boot_instructions = kBootInstructions;
+  }
+  if (plan.ends_when_held) {
+    // It is run up to that point, however long the host takes; nothing else ends it.
+    out.total *= kOneThread;
+    out.boot = out.first_output = out.heartbeat = out.settle = out.aftermath = out.total;
+    out.progress = {};
+  }
   return out;
 }
 

@@ -231,6 +231,7 @@ std::optional<Ending> Monitor::wait_hello() {
   return pump([&] { return hello_.has_value(); }, begun_ + kPatience * limits_.boot,
               [&]() -> std::optional<Ending> {
                 if (auto ending = urgent()) return ending;
+                if (count_ && count_() < limits_.boot_instructions) return std::nullopt;
                 const bool mute = !analyzer_.saw_kernel_line();
                 if ((mute && overdue(begun_, limits_.first_output, -1)) ||
                     overdue(begun_, limits_.boot, -1))

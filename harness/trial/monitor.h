@@ -40,8 +40,9 @@ struct Limits {
   // really took from a vCPU is known: of time that it was given, 1/overcommit is enough.
   double overcommit = 1;
   std::vector<console::Kind> fail_on = {};  // notes of the kernel that are reports all the same
-  bool unasked = false;            // a deterministic guest: it says all without being asked
-  std::uint64_t instructions = 0;  // a CPU's silence is also of so many, of all vCPUs
+  bool unasked = false;                 // a deterministic guest: it says all without being asked
+  std::uint64_t instructions = 0;       // a CPU's silence is also of so many, of all vCPUs
+  std::uint64_t boot_instructions = 0;  // a boot takes as long as it has not run so many
 };
 
 class Monitor {

@@ -338,5 +338,21 @@ TEST_F(MonitorTest, ASilenceOfFewInstructionsIsNone) {
   }
 }
 
+// Unpacking a kernel takes instructions, and a busy host its time.
+TEST_F(MonitorTest, ABootOfFewInstructionsMayTakeAsLongAsTheHostNeeds) {
+  Limits l = limits();
+  l.boot_instructions = 1000;
+  l.first_output = 1s;
+  for (const bool many : {false, true}) {
+    start({}, l);
+    const auto begun = clock.now();
+    monitor->set_count([&]() -> std::uint64_t { return many ? 1000 : 999; });
+    const auto ending = monitor->wait_hello();
+    ASSERT_TRUE(ending);
+    expect<verdict::DeadlinePassed>(ending);
+    EXPECT_EQ(clock.now() - begun > 2s, !many);
+  }
+}
+
 }  // namespace
 }  // namespace ktrial::trial
