@@ -198,7 +198,11 @@ std::string text_of(const ExactReplay& replay, const std::string& source) {
   if (!replay.parted.empty()) out += fmt::format("  was            {}\n", in_few_words(replay.was));
   out += fmt::format("  time           {:.1f} s\n  folder         {}\n", replay.seconds,
                      replay.folder);
-  for (const std::string& page : replay.pages) out += "\n" + printable(page);
+  for (const std::string& page : replay.pages) {
+    out += "\n";
+    std::string_view rest = page;
+    while (const auto line = take_line(rest)) out += printable(*line) + "\n";
+  }
   return out;
 }
 
