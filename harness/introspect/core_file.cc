@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "harness/base/file.h"
+#include "harness/introspect/elf_header.h"
 #include "harness/introspect/isas.h"
 
 namespace ktrial::introspect {
@@ -90,16 +90,8 @@ std::vector<Elf64_Phdr> make_loads(const Kernel* kernel, std::span<const Placed>
 }
 
 Elf64_Ehdr make_header(const Isa& isa, std::size_t program_headers) {
-  Elf64_Ehdr out{};
-  std::memcpy(out.e_ident, ELFMAG, SELFMAG);
-  out.e_ident[EI_CLASS] = ELFCLASS64;
-  out.e_ident[EI_DATA] = ELFDATA2LSB;
-  out.e_ident[EI_VERSION] = EV_CURRENT;
-  out.e_type = ET_CORE;
-  out.e_machine = isa.elf_machine;
-  out.e_version = EV_CURRENT;
+  Elf64_Ehdr out = elf_header(isa, ET_CORE);
   out.e_phoff = sizeof out;
-  out.e_ehsize = sizeof out;
   out.e_phentsize = sizeof(Elf64_Phdr);
   out.e_phnum = static_cast<Elf64_Half>(program_headers);
   return out;

@@ -6,6 +6,8 @@
 #include <cctype>
 #include <cstring>
 
+#include "harness/introspect/elf_header.h"
+
 namespace ktrial::introspect {
 
 namespace {
@@ -116,16 +118,8 @@ std::string symbol_file(const Isa& isa, const SymbolTable& symbols,
   fill(last, names);
   out.resize((out.size() + 7) / 8 * 8);
 
-  Elf64_Ehdr header{};
-  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-  header.e_ident[EI_CLASS] = ELFCLASS64;
-  header.e_ident[EI_DATA] = ELFDATA2LSB;
-  header.e_ident[EI_VERSION] = EV_CURRENT;
-  header.e_type = ET_EXEC;
-  header.e_machine = isa.elf_machine;
-  header.e_version = EV_CURRENT;
+  Elf64_Ehdr header = elf_header(isa, ET_EXEC);
   header.e_shoff = out.size();
-  header.e_ehsize = sizeof header;
   header.e_shentsize = sizeof(Elf64_Shdr);
   header.e_shnum = static_cast<Elf64_Half>(sections.size());
   header.e_shstrndx = static_cast<Elf64_Half>(sections.size() - 1);
