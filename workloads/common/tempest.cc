@@ -129,8 +129,8 @@ bool all_are_done(const std::deque<Actor>& actors) {
                      [](const Actor& actor) { return actor.doing == nullptr; });
 }
 
-// As long as the clock goes, a deed that does not end is for check(); when it stands, a CPU is held,
-// and without a turn there is nothing to tell: the host judges that.
+// As long as the clock goes, a deed that does not end is for check(); when it stands, a CPU is
+// held, and without a turn there is nothing to tell: the host judges that.
 void watch(Tempest& t, const std::deque<Actor>& actors, Progress& progress) {
   for (std::uint64_t seen = 0; now_ns() < t.end_ns || !all_are_done(actors);) {
     for (const Actor& actor : actors) check(actor);
