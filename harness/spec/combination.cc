@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "harness/base/text.h"
-#include "harness/spec/workload.h"
 
 namespace ktrial::spec {
 namespace {
@@ -39,11 +38,11 @@ void add(WorkloadInfo& whole, const WorkloadInfo& part) {
 
 }  // namespace
 
-Result<WorkloadInfo> find_combination(const std::filesystem::path& dir, std::string_view name) {
+Result<WorkloadInfo> find_combination(std::string_view name, const FindWorkload& find) {
   WorkloadInfo whole;
   for (std::string_view rest = name; !rest.empty();) {
     const std::size_t end = std::min(rest.find('+'), rest.size());
-    WorkloadInfo part = KTRIAL_TRY(find_workload(dir, rest.substr(0, end)));
+    WorkloadInfo part = KTRIAL_TRY(find(rest.substr(0, end)));
     if (std::ranges::find(whole.parts, part.name, &WorkloadInfo::name) != whole.parts.end())
       return usage_error("workload " + in_quotes(name) + " names " + part.name + " twice");
     if (whole.host && part.host)
