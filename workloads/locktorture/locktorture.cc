@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
                                         "percpu_rwsem_lock", "lock_busted"}}},
                        {"hotplug", Boolean{&hotplug}},
                        {"stutter", Boolean{&stutter}}});
+  torture.numbers = {"fail"};
   if (duration_s > 0) torture.duration_s = duration_s;
   torture.arguments = "torture_type=" + lock + " stat_interval=5" +
                       " onoff_interval=" + (hotplug ? "2" : "0") +

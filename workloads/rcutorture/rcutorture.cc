@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
        {"hotplug", Boolean{&hotplug}},
        {"stutter", Boolean{&stutter}},
        {"stall_s", Integer{&stall_s, 0, 600}}});
+  torture.numbers = {"rtf", "rtmbe", "rtbe", "rtbf", "rtbke"};
   if (duration_s > 0) torture.duration_s = duration_s;
   torture.arguments = std::string("torture_type=") + types.at(scenario) +
                       " test_boost=0 fwd_progress=0 stat_interval=5" +

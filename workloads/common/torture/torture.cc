@@ -94,10 +94,10 @@ class Watch {
   std::uint64_t seen_ = 0;
 };
 
-void tell_numbers(Progress& progress, const TortureLog& log) {
+void tell_numbers(const Torture& torture, Progress& progress, const TortureLog& log) {
   // Each is known before the first line that has it: the lines are the kernel's.
   progress.tell("done", [&log] { return log.done(); });
-  for (const char* name : {"rtf", "rtmbe", "rtbe", "rtbf", "rtbke", "fail", "errors"})
+  for (const char* name : torture.numbers)
     progress.tell(name, [&log, name] {
       const auto found = log.numbers().find(name);
       return found == log.numbers().end() ? 0 : found->second;
@@ -112,7 +112,7 @@ int run_torture(const Torture& torture) {
   TortureLog log(torture.sign, torture.count);
   progress.report(0, 0);
   Watch watch(log, progress);
-  tell_numbers(progress, log);
+  tell_numbers(torture, progress, log);
   if (const int error = load("torture", ""); error != 0 && error != EEXIST)
     cannot_run("torture.ko: %s", std::strerror(error));
   if (const int error = load(torture.name, torture.arguments); error != 0)

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "workloads/common/arguments.h"
 
@@ -17,7 +18,8 @@ struct Torture {
   const char* unit;   // of progress
   const char* count;  // their name in a line of statistics, in small letters: "ver"
   double duration_s = 30;
-  std::string arguments = {};  // of the module
+  std::string arguments = {};             // of the module
+  std::vector<const char*> numbers = {};  // of its statistics that stay in the record
 };
 
 // What the test printed so far.
