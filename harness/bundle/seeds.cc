@@ -23,7 +23,10 @@ using results::printable;
 
 namespace {
 
-constexpr std::size_t kMostPaths = 64u << 20;  // bytes of a file
+constexpr std::size_t kMostPaths = 64u << 20;     // bytes of a file
+constexpr std::uint64_t kSlideStep = 1 << 20;     // no kernel's image is moved by less
+constexpr std::uint64_t kLastFunction = 1 << 12;  // of the image, at most
+constexpr std::uint64_t kNotKernel = 1;           // as a jump's origin
 constexpr std::size_t kShownMore = 20, kShownLess = 5;
 constexpr char kMake[] =
     "`ktrial run --deterministic --repeat 20` makes seeds; if all fail or all pass, run some with "
@@ -85,12 +88,17 @@ struct UsedFunction {
 std::map<std::string, UsedFunction> by_function(const SymbolTable& symbols, const SeedsDiff& diff) {
   std::map<std::string, UsedFunction> out;
   const std::size_t all = diff.failing.size() + diff.passing.size();
+  std::uint64_t end = 0;  // of the image
+  for (const introspect::Symbol& symbol : symbols.all())
+    if (symbol.module.empty()) end = symbol.address;
   std::size_t trial = 0;
   for (const auto* side : {&diff.failing, &diff.passing})
     for (const Seed& seed : *side) {
       for (const vm::Paths::Block& block : seed.paths.blocks) {
-        const auto place = symbols.find(block.address);
-        if (!place) continue;
+        const std::uint64_t address = block.address - seed.slide;
+        if (address > end + kLastFunction) continue;
+        const auto place = symbols.find(address);
+        if (!place || !place->symbol->module.empty()) continue;
         UsedFunction& function = out[place->symbol->name];
         function.values.resize(all);
         function.values[trial] += static_cast<double>(block.instructions);
@@ -168,13 +176,14 @@ Status check_one_kernel(const SeedsDiff& diff) {
   return {};
 }
 
-std::optional<Fork::Step> step_of(const std::vector<const vm::Visit*>& jumps, std::size_t at,
+std::optional<Fork::Step> step_of(const std::vector<vm::Visit>& jumps, std::size_t at,
                                   const SymbolTable& symbols) {
   if (at >= jumps.size()) return std::nullopt;
-  const vm::Visit& jump = *jumps[at];
-  return Fork::Step{jump.instructions,
-                    jump.target <= 1 ? "(not in the kernel)" : symbols.describe(jump.target),
-                    symbols.describe(jump.address)};
+  const vm::Visit& jump = jumps[at];
+  return Fork::Step{
+      jump.instructions,
+      jump.target <= kNotKernel ? "(not in the kernel)" : symbols.describe(jump.target),
+      symbols.describe(jump.address)};
 }
 
 std::string step_text(const std::optional<Fork::Step>& step) {
@@ -219,6 +228,22 @@ Json to_json(const std::vector<Seed>& seeds) {
 
 }  // namespace
 
+void find_slides(SeedsDiff& diff) {
+  const auto begin_of = [](const Seed& seed) {
+    return seed.paths.blocks.empty() ? 0 : seed.paths.blocks.front().address;
+  };
+  const std::uint64_t base = begin_of(diff.failing.front());
+  for (auto* side : {&diff.failing, &diff.passing})
+    std::erase_if(*side, [&](Seed& seed) {
+      seed.slide = begin_of(seed) - base;
+      const bool wrong = seed.slide % kSlideStep != 0;
+      if (wrong)
+        diff.left_out.push_back(fmt::format("{}, trial {}: where its kernel lies is not known",
+                                            seed.run, seed.trial->index));
+      return wrong;
+    });
+}
+
 void rank_usage(const SymbolTable& symbols, SeedsDiff& diff) {
   const auto functions = by_function(symbols, diff);
   Ranking ranking(diff);
@@ -253,18 +278,23 @@ std::vector<std::uint64_t> first_other_marks(const vm::Paths& a, const vm::Paths
 }
 
 std::vector<Fork> part(const std::vector<vm::Visit>& failing, const std::vector<vm::Visit>& passing,
-                       const std::vector<std::uint64_t>& from, const SymbolTable& symbols) {
+                       const std::vector<std::uint64_t>& from, const SymbolTable& symbols,
+                       std::uint64_t slide) {
   std::vector<Fork> out;
-  const auto of = [](const std::vector<vm::Visit>& all, unsigned cpu) {
-    std::vector<const vm::Visit*> jumps;
-    for (const vm::Visit& visit : all)
-      if (visit.what == vm::Visit::What::jump && visit.cpu == cpu) jumps.push_back(&visit);
+  const auto of = [](const std::vector<vm::Visit>& all, unsigned cpu, std::uint64_t moved) {
+    std::vector<vm::Visit> jumps;
+    for (const vm::Visit& visit : all) {
+      if (visit.what != vm::Visit::What::jump || visit.cpu != cpu) continue;
+      vm::Visit& jump = jumps.emplace_back(visit);
+      jump.address -= moved;
+      if (jump.target > kNotKernel) jump.target -= moved;
+    }
     return jumps;
   };
   for (unsigned cpu = 0; cpu < from.size(); ++cpu) {
-    const auto a = of(failing, cpu), b = of(passing, cpu);
-    const auto [x, y] = std::ranges::mismatch(a, b, [](const vm::Visit* m, const vm::Visit* n) {
-      return m->address == n->address && m->target == n->target;
+    const auto a = of(failing, cpu, 0), b = of(passing, cpu, slide);
+    const auto [x, y] = std::ranges::mismatch(a, b, [](const vm::Visit& m, const vm::Visit& n) {
+      return m.address == n.address && m.target == n.target;
     });
     if (x == a.end() && y == b.end()) continue;
     const auto same = static_cast<std::size_t>(x - a.begin());
@@ -289,12 +319,14 @@ Result<SeedsDiff> diff_seeds(const std::vector<Kept>& runs, const Choices& choic
   }
   keep_one_failure(out, signatures);
   KTRIAL_TRY(check_one_kernel(out));
+  find_slides(out);
+  if (out.passing.empty()) return usage_error(out.left_out.back());
   const Seed &fails = out.failing.front(), &passes = out.passing.front();
   const auto from = first_other_marks(fails.paths, passes.paths);
   const auto bad = KTRIAL_TRY(replay_way(*fails.kept, *fails.trial, choices, from, sink));
   rank_usage(bad.map.symbols, out);
   const auto good = KTRIAL_TRY(replay_way(*passes.kept, *passes.trial, choices, from, sink));
-  out.partings = part(bad.jumps, good.jumps, from, bad.map.symbols);
+  out.partings = part(bad.jumps, good.jumps, from, bad.map.symbols, passes.slide);
   if (out.partings.empty()) out.no_partings = "all jumps that were recorded are the same";
   return out;
 }

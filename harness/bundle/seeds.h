@@ -20,6 +20,7 @@ struct Seed {
   const Kept* kept = nullptr;
   const results::TrialRecord* trial = nullptr;
   vm::Paths paths;
+  std::uint64_t slide = 0;  // of its kernel's image, from the first failing one's: KASLR's
 };
 
 // A function's or a block's instructions, in trials of both kinds.
@@ -54,12 +55,15 @@ struct SeedsDiff {
   std::string no_partings;           // why there are none
 };
 
-// Pure: ranks functions, by the symbols of the kernel that all of them are of.
+// Pure: by the lowest block that was run, the boot's first, which all of them run.
+void find_slides(SeedsDiff& diff);
+// Pure: ranks functions of the image (a module lies elsewhere with each seed), by the symbols of
+// the kernel that all of them are of.
 void rank_usage(const introspect::SymbolTable& symbols, SeedsDiff& diff);
-// Pure: the first jumps that differ, of records that begin at `from`.
+// Pure: the first jumps that differ, of records that begin at `from`. `slide`: of the passing one.
 std::vector<Fork> part(const std::vector<vm::Visit>& failing, const std::vector<vm::Visit>& passing,
                        const std::vector<std::uint64_t>& from,
-                       const introspect::SymbolTable& symbols);
+                       const introspect::SymbolTable& symbols, std::uint64_t slide);
 // Pure: per vCPU the first mark that differs, in jumps.
 std::vector<std::uint64_t> first_other_marks(const vm::Paths& a, const vm::Paths& b);
 

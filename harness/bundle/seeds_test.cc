@@ -80,7 +80,7 @@ TEST(SeedsTest, TheEarliestPartingIsFirst) {
                                       jump(30, 0, 0x2010, 0x1000), jump(40, 1, 0x3010, 0x1000)},
                                good = {jump(10, 0, 0x1010, 0x2000), jump(20, 1, 0x1010, 0x4000),
                                        jump(31, 0, 0x2020, 0x1000)};
-  const auto partings = part(bad, good, {64, 0}, symbols());
+  const auto partings = part(bad, good, {64, 0}, symbols(), 0);
   ASSERT_EQ(partings.size(), 2u);
   EXPECT_EQ(partings[0].cpu, 1u);
   EXPECT_EQ(partings[0].jumps, 0u);
@@ -90,10 +90,30 @@ TEST(SeedsTest, TheEarliestPartingIsFirst) {
   EXPECT_EQ(partings[1].jumps, 65u);
   EXPECT_EQ(partings[1].failing->from, "spin+0x10/0x1000");
   // The same, but one of them ends.
-  const auto ended = part({bad[0], bad[2]}, {bad[0]}, {0}, symbols());
+  const auto ended = part({bad[0], bad[2]}, {bad[0]}, {0}, symbols(), 0);
   ASSERT_EQ(ended.size(), 1u);
   EXPECT_FALSE(ended[0].passing.has_value());
-  EXPECT_TRUE(part(bad, bad, {0, 0}, symbols()).empty());
+  EXPECT_TRUE(part(bad, bad, {0, 0}, symbols(), 0).empty());
+}
+
+// KASLR goes by the seed: the same code lies elsewhere in each.
+TEST(SeedsTest, AKernelThatLiesElsewhereIsTheSameKernel) {
+  constexpr std::uint64_t kMoved = 0x4000000;
+  SeedsDiff diff = twenty();
+  for (Seed& seed : diff.passing)
+    for (vm::Paths::Block& block : seed.paths.blocks) block.address += kMoved;
+  diff.passing.back().paths.blocks.front().address += 8;
+  find_slides(diff);
+  EXPECT_EQ(diff.failing.back().slide, 0u);
+  EXPECT_EQ(diff.passing.front().slide, kMoved);
+  EXPECT_EQ(diff.passing.size(), 9u);
+  EXPECT_EQ(diff.left_out.size(), 1u);
+  rank_usage(symbols(), diff);
+  EXPECT_EQ(diff.functions, 4u);
+  EXPECT_EQ(diff.more.front().function.what, "spin");
+  const auto here = jump(10, 0, 0x1010, 0x2000),
+             there = jump(10, 0, 0x1010 + kMoved, 0x2000 + kMoved);
+  EXPECT_TRUE(part({here}, {there}, {0}, symbols(), kMoved).empty());
 }
 
 }  // namespace

@@ -85,6 +85,8 @@ struct block {
   struct ktrial_block* counted; /* NULL: no kernel's code, or no room */
 };
 
+enum { IMAGE_STEP = 1 << 20 }; /* no image is moved by less */
+
 static bool is_kernel(uint64_t address) { return address >> 63; }
 
 /* Those of one address are one. Never more than half full. */
@@ -126,7 +128,9 @@ static void follow(unsigned cpu, const struct block* block) {
   if (control->recording_jumps &&
       path->jumps - control->jumps_from[cpu % KTRIAL_MAX_CPUS] < KTRIAL_JUMPS_OF_A_MARK)
     add_record(KTRIAL_JUMP, cpu, 0, block->address, end);
-  path->hash = ((path->hash ^ end) * 0x100000001b3ull ^ block->address) * 0x9e3779b97f4a7c15ull;
+  /* What does not change where the kernel's image lies elsewhere, as it does with each seed. */
+  const uint64_t step = end <= 1 ? block->address % IMAGE_STEP : block->address - end;
+  path->hash = (path->hash ^ step) * 0x9e3779b97f4a7c15ull + 1;
   if (++path->jumps % KTRIAL_JUMPS_OF_A_MARK != 0) return;
   if (control->marks < KTRIAL_MAX_MARKS)
     control->mark[control->marks++] = (struct ktrial_mark){cpu, path->hash};
