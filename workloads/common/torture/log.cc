@@ -34,9 +34,10 @@ std::string name_of(std::string_view word) {
 
 bool TortureLog::hear(std::string_view line) {
   const std::size_t at = line.find(sign_);
-  if (at == std::string_view::npos) return false;
+  const bool bare = line.starts_with("Writes:");  // locktorture's statistics
+  if (at == std::string_view::npos && !bare) return false;
   ++lines_;
-  std::string_view rest = line.substr(at + sign_.size());
+  std::string_view rest = bare ? line : line.substr(at + sign_.size());
   constexpr std::string_view kEnd = "--- End of test: ";
   if (const std::size_t end = rest.find(kEnd); end != std::string_view::npos) {
     rest.remove_prefix(end + kEnd.size());

@@ -36,7 +36,7 @@ TEST(TortureLogTest, TheLastLineIsTheVerdict) {
 
 TEST(TortureLogTest, AHealthyRunMayShout) {
   TortureLog log("-torture:", "total");
-  log.hear("spin_lock-torture: Writes:  Total: 4242  Max/Min: 12/3 ???  Fail: 0 ");
+  log.hear("Writes:  Total: 4242  Max/Min: 12/3 ???  Fail: 0 ");
   EXPECT_EQ(log.done(), 4242u);
   EXPECT_THAT(log.numbers(), Contains(Pair("fail", 0u)));
   EXPECT_EQ(log.end(), "");
