@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   torture.numbers = {"fail"};
   if (duration_s > 0) torture.duration_s = duration_s;
   torture.arguments = "torture_type=" + lock + " stat_interval=5" +
-                      " onoff_interval=" + (hotplug ? "2" : "0") +
+                      " onoff_holdoff=5 onoff_interval=" + (hotplug ? "2" : "0") +
                       " stutter=" + (stutter ? "5" : "0");
   return run_torture(torture);
 }

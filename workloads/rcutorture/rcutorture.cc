@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   if (duration_s > 0) torture.duration_s = duration_s;
   torture.arguments = std::string("torture_type=") + types.at(scenario) +
                       " test_boost=0 fwd_progress=0 stat_interval=5" +
-                      " onoff_interval=" + (hotplug ? "250" : "0") +
+                      " onoff_holdoff=5 onoff_interval=" + (hotplug ? "250" : "0") +
                       " stutter=" + (stutter ? "5" : "0");
   if (stall_s > 0)
     torture.arguments += " stall_cpu=" + std::to_string(stall_s) + " stall_cpu_holdoff=5";

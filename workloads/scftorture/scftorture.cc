@@ -9,8 +9,9 @@ int main(int argc, char** argv) {
   const double duration_s =
       parse_arguments(argc, argv, {{"hotplug", Boolean{&hotplug}}, {"stutter", Boolean{&stutter}}});
   if (duration_s > 0) torture.duration_s = duration_s;
+  // Jiffies. Not before its threads are where they want to be: it warns of one that is not.
   torture.arguments = std::string("stat_interval=5 weight_resched=0 verbose=1") +
-                      " onoff_interval=" + (hotplug ? "2" : "0") +
+                      " onoff_holdoff=5 onoff_interval=" + (hotplug ? "250" : "0") +
                       " stutter=" + (stutter ? "5" : "0");
   return run_torture(torture);
 }
