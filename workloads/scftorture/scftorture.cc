@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
       parse_arguments(argc, argv, {{"hotplug", Boolean{&hotplug}}, {"stutter", Boolean{&stutter}}});
   if (duration_s > 0) torture.duration_s = duration_s;
   // Jiffies. Not before its threads are where they want to be: it warns of one that is not.
-  torture.arguments = std::string("stat_interval=5 weight_resched=0 verbose=1") +
+  torture.arguments = std::string("holdoff=0 stat_interval=5 weight_resched=0 verbose=1") +
                       " onoff_holdoff=5 onoff_interval=" + (hotplug ? "250" : "0") +
                       " stutter=" + (stutter ? "5" : "0");
   return run_torture(torture);
