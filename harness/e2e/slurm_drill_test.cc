@@ -22,6 +22,7 @@ int rounds() {
 class SlurmDrill : public SlurmFixture {
  protected:
   static constexpr int kTrials = 2;  // of each of two cells
+  static constexpr auto kAway = std::chrono::seconds(10);
 
   std::vector<std::string> words(const std::string& command, const std::string& what) {
     return {"campaign", command, what, "--engine", "slurm", "--results", results()};
@@ -150,7 +151,7 @@ TEST_F(SlurmDrill, TheResultsFolderIsAwayForAWhile) {
         const fs::path away = root() / "away";
         fs::rename(results(), away);
         EXPECT_TRUE(write_file_atomically(results(), ""));
-        std::this_thread::sleep_for(std::chrono::seconds(10));  // so long it is away
+        std::this_thread::sleep_for(scaled(kAway));
         fs::remove(results());
         fs::rename(away, results());
       },
