@@ -136,16 +136,20 @@ std::optional<double> Scheduler::left_s(double now) const {
   std::optional<double> left;
   if (limits_.budget_s) left = std::max(0.0, *limits_.budget_s - now);
   if (limits_.goal.kind != spec::Goal::Kind::trials) return left;
-  // vCPU-seconds of work, or of slots.
-  double work = 0;
+  // vCPU-seconds of work, or of slots, as expected; of what runs, half is done.
+  double work = 0, worked = 0;
   for (std::size_t cell = 0; cell < tasks_.size(); ++cell) {
     const CellState& state = states_[cell];
-    if (state.over != Over::no) continue;
     const int vcpus = std::min(tasks_[cell].need.vcpus, std::max(1, limits_.room.vcpus));
     const double each = expected_[cell] * (limits_.at_a_time > 0 ? 1 : vcpus);
-    work += each * (limits_.goal.trials - state.pass - state.fail - state.running * 0.5);
+    const double half = state.running * 0.5;
+    worked += each * (state.pass + state.fail + state.inconclusive + half);
+    if (state.over == Over::no)
+      work += each * (limits_.goal.trials - state.pass - state.fail - half);
   }
-  const double pace = limits_.at_a_time > 0 ? limits_.at_a_time : std::max(1, limits_.room.vcpus);
+  double pace = limits_.at_a_time > 0 ? limits_.at_a_time : std::max(1, limits_.room.vcpus);
+  // A guess of a trial's time may be far too low.
+  if (now > 0 && worked > 0) pace = std::min(pace, worked / now);
   return left ? std::min(*left, work / pace) : work / pace;
 }
 

@@ -110,6 +110,19 @@ TEST(SchedulerTest, GoalsOnRatesStopBothWays) {
   EXPECT_LT(bad, 20);
 }
 
+// 4 vCPUs have 10 trials of 2 vCPUs before them.
+TEST(SchedulerTest, WhatIsLeftFollowsThePaceOnceThereIsOne) {
+  Scheduler order({task(10, 2)}, trials(10));
+  EXPECT_EQ(order.left_s(0), 50) << "two at a time, as expected";
+  ASSERT_TRUE(order.next(0) && order.next(0));
+  EXPECT_EQ(order.left_s(1), 45) << "half of both is done";
+  EXPECT_EQ(order.left_s(100), 900) << "nothing has come in ten times the expected time";
+  for (int i = 0; i < 2; ++i) order.ended(0, {.pass = 1, .seconds = 10});
+  EXPECT_EQ(order.left_s(10), 40);
+  EXPECT_EQ(order.left_s(40), 160) << "the host is slower than its trials say";
+  EXPECT_EQ(Scheduler({task(10)}, {.goal = {Goal::Kind::until_fail}}).left_s(5), std::nullopt);
+}
+
 TEST(SchedulerTest, UntilFailAndMaxTrialsEnd) {
   Limits limits{.max_trials = 7, .goal = {Goal::Kind::until_fail, 0, 0}, .room = kRoom};
   Scheduler order({task(1), task(1)}, limits);

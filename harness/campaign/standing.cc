@@ -80,8 +80,11 @@ class Judge {
         if (one.before.trials > 0 && one.before.fails + one.tonight.fails > 0) all.push_back(&one);
     correct(all);
     Standings out;
-    for (const auto& [name, cell] : tonight_.cells) out.cells[name] = of_cell(name, cell);
     for (const auto& [name, one] : signatures_) out.signatures[name] = of_signature(name, one);
+    for (const auto& [name, cell] : tonight_.cells) {
+      out.cells[name] = of_cell(name, cell);
+      follow_signatures(name, out);
+    }
     out.tests = {
         fmt::format("rates tonight against {} earlier night(s), pooled: Boschloo's exact test, "
                     "one-sided; Holm's correction over {} comparisons in both directions; level {}",
@@ -172,6 +175,24 @@ class Judge {
     return rates.before.trials == 0 || rates.tonight.trials == 0
                ? Judgement{Standing::unknown, "nothing to compare"}
                : by_rates(rates);
+  }
+
+  // A cell has fewer trials than the night. Where all that it ever showed is gone by the test of
+  // the whole night, so it is here.
+  void follow_signatures(const std::string& name, Standings& out) const {
+    Judgement& cell = out.cells.at(name);
+    if (cell.standing != Standing::flaky || tonight_.cells.at(name).fail > 0) return;
+    std::set<std::string> shown;
+    for (const Seen& night : before_.nights)
+      if (const auto found = night.cells.find(name); found != night.cells.end())
+        for (const auto& [signature, count] : found->second.signatures) shown.insert(signature);
+    const auto gone = [&out](const std::string& signature) {
+      return out.signatures.at(signature).standing == Standing::gone;
+    };
+    if (shown.empty() || !std::ranges::all_of(shown, gone)) return;
+    cell = {Standing::gone, fmt::format("{} failed; {} is gone from all its cells: {}",
+                                        told(tonight_.cells.at(name).judged()), *shown.begin(),
+                                        out.signatures.at(*shown.begin()).why)};
   }
 
   const Seen& tonight_;

@@ -85,6 +85,22 @@ TEST(StandingTest, SignaturesThatAreGoneAreTold) {
 }
 
 // One cell of two hundred that is a little worse is what chance makes every night.
+// 3 of 4 against 0 of 4 shows nothing by itself; the three cells together do.
+TEST(StandingTest, WhatIsGoneFromTheNightIsGoneFromItsCells) {
+  const std::vector<Seen> earlier{night(
+      "n1",
+      {{"a", cell(1, 3)}, {"b", cell(1, 3)}, {"c", cell(0, 4)}, {"d", cell(3, 1, "oops:g")}})};
+  const auto tonight =
+      night("n2", {{"a", cell(4)}, {"b", cell(4)}, {"c", cell(4)}, {"d", cell(4)}});
+  const auto told = stand(tonight, before(earlier), kNothingKnown);
+  ASSERT_EQ(told.signatures.at("stall:f").standing, Standing::gone);
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(told.cells.at(name).standing, Standing::gone) << name;
+    EXPECT_THAT(told.cells.at(name).why, HasSubstr("0 of 4 failed; stall:f is gone"));
+  }
+  EXPECT_EQ(told.cells.at("d").standing, Standing::flaky) << "its own signature is not gone";
+}
+
 TEST(StandingTest, ManyCellsAreCorrectedFor) {
   Seen first = night("n1", {}), second = night("n2", {});
   for (int i = 0; i < 200; ++i) {

@@ -175,7 +175,8 @@ Result<int> doctor() {
               find_program("apt-get") ? "" : "name kernels by file instead");
   const int cpus = host_cpus(), there = static_cast<int>(std::thread::hardware_concurrency());
   checkup.say(Level::good,
-              fmt::format("{} CPUs for ktrial{}; more vCPUs than that run, but slower", cpus,
+              fmt::format("{} {} for ktrial{}; more vCPUs than that run, but slower", cpus,
+                          cpus == 1 ? "CPU" : "CPUs",
                           cpus < there ? fmt::format(" of the host's {}", there) : ""));
   to_stdout("\n{}\n", checkup.missing == 0 ? "ktrial can work here."
                                            : "ktrial cannot work here yet: see MISSING above.");

@@ -182,53 +182,31 @@ Result<results::TrialRecord> cold_trial(const Court& court, int index, int boots
   return record;
 }
 
-// A deterministic one: what did not pass is run once more, and has to be the same.
-Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs::path& artifacts) {
-  Plan plan = court.plan;
-  plan.exact->seed = plan.spec.seed + index;
-  const Court own{court.io, court.signals, court.janitor, plan, court.teller, court.store};
-  auto record = KTRIAL_TRY(one_start(own, index, artifacts));
-  if (!record.determinism) return record;
+std::string deterministic(const results::Determinism& state) {
+  return fmt::format("; deterministic, seed {}", state.seed);
+}
+
+// Runs it once more, held where the first run ended, and compares the two.
+Result<void> show_twice(Plan& plan, const Court& court, int index, const fs::path& artifacts,
+                        results::TrialRecord& record) {
   results::Determinism& state = *record.determinism;
-  state.runs = 1;
-  const std::string deterministic = fmt::format("; deterministic, seed {}", state.seed);
-  if (plan.ends_when_held) {
-    record.verdict = {};
-    record.verdict.reason = "run again up to a point where it was held; not judged";
-    return record;
-  }
-  // A boot that stands only in this mode is no failure of the kernel's.
-  if (record.boot_s == 0) {
-    const std::string told = record.verdict.reason;
-    record.verdict = {};
-    record.verdict.reason = "the guest did not come to its agent in deterministic mode: " + told;
-    return record;
-  }
-  if (record.verdict.outcome == results::Outcome::pass) {
-    record.verdict.reason += deterministic;
-    return record;
-  }
-  if (plan.exact->plugin.empty()) {
-    record.verdict.reason += deterministic + ", run once: " + plan.no_plugin;
-    return record;
-  }
   court.teller.on_step(fmt::format("{}: {}; once more, to be sure", record.verdict.title,
                                    name(record.verdict.outcome)));
   plan.exact->hold_at = trial::hold_for(state);
   plan.ends_when_held = true;
   std::error_code error;
   fs::create_directory(artifacts / kAgain, error);
-  const auto again = KTRIAL_TRY(one_start(own, index, artifacts / kAgain));
+  const auto again = KTRIAL_TRY(one_start(court, index, artifacts / kAgain));
   state.parted = again.determinism ? trial::first_parting({state, artifacts},
                                                           {*again.determinism, artifacts / kAgain})
                                    : "it was never held: " + again.verdict.reason;
   if (!state.parted.empty()) {
     const bool cut_short = !again.determinism || again.determinism->held.empty();
-    record.verdict.reason += deterministic +
+    record.verdict.reason += deterministic(state) +
                              (cut_short ? ", not shown twice: a second run was cut short: "
                                         : ", but a second run was another: ") +
                              state.parted;
-    return record;
+    return {};
   }
   // Of a machine that ended by itself only the second one was held.
   if (state.held.empty()) {
@@ -238,7 +216,35 @@ Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs
     fs::copy_file(artifacts / kAgain / "registers.txt", artifacts / "registers.txt", error);
   }
   state.runs = 2;
-  record.verdict.reason += deterministic + ": this command line shows it every time (2 runs equal)";
+  record.verdict.reason +=
+      deterministic(state) + ": this command line shows it every time (2 runs equal)";
+  return {};
+}
+
+// A deterministic one: what did not pass is run once more, and has to be the same.
+Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs::path& artifacts) {
+  Plan plan = court.plan;
+  plan.exact->seed = plan.spec.seed + index;
+  const Court own{court.io, court.signals, court.janitor, plan, court.teller, court.store};
+  auto record = KTRIAL_TRY(one_start(own, index, artifacts));
+  if (!record.determinism) return record;
+  record.determinism->runs = 1;
+  const auto unjudged = [&record](std::string why) {
+    record.verdict = {};
+    record.verdict.reason = std::move(why);
+    return record;
+  };
+  if (plan.ends_when_held) return unjudged("run again up to a point where it was held; not judged");
+  // A boot that stands only in this mode is no failure of the kernel's.
+  if (record.boot_s == 0)
+    return unjudged("the guest did not come to its agent in deterministic mode: " +
+                    record.verdict.reason);
+  if (record.verdict.outcome == results::Outcome::pass)
+    record.verdict.reason += deterministic(*record.determinism);
+  else if (plan.exact->plugin.empty())
+    record.verdict.reason += deterministic(*record.determinism) + ", run once: " + plan.no_plugin;
+  else
+    KTRIAL_TRY(show_twice(plan, own, index, artifacts, record));
   return record;
 }
 

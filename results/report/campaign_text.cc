@@ -28,10 +28,9 @@ Ink ink_of(Standing standing) {
 
 std::string signature_lines(const CampaignSignature& one, bool color) {
   const std::string indent(10, ' ');
-  std::string out = "  " +
-                    inked(padded(std::string(name(one.standing)), 7), ink_of(one.standing), color) +
-                    " " + inked(one_line(title_of(one), 90), Ink::bold, color) + "\n" + indent +
-                    times(one.count) + " in " + counted(one.cells.size(), "cell");
+  std::string out =
+      "  " + inked(padded(std::string(name(one.standing)), 7), ink_of(one.standing), color) + " " +
+      inked(one_line(title_of(one), 90), Ink::bold, color) + "\n" + indent + seen_text(one);
   if (!one.common.empty()) out += ", " + one_line(one.common, 160);
   out += "\n";
   if (!one.why.empty()) out += indent + one_line(one.why, 200) + "\n";

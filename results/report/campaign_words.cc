@@ -94,6 +94,11 @@ std::string times(int count) {
   return count == 1 ? "once" : std::to_string(std::max(0, count)) + " times";
 }
 
+std::string seen_text(const CampaignSignature& signature) {
+  if (signature.count <= 0) return "not seen tonight";
+  return times(signature.count) + " in " + counted(signature.cells.size(), "cell");
+}
+
 int urgency(Standing standing) {
   // By Standing: fresh, known, flaky, worse, better, gone, clean, unknown.
   static constexpr std::array<int, 8> kOrder = {0, 3, 2, 1, 5, 6, 7, 4};

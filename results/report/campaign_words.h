@@ -30,7 +30,8 @@ std::string rate_text(const RateInterval& rate);
 std::string confidence_text(const CampaignRecord& campaign);  // "95 %"
 // "7 h 58 min of 8 h 0 min; machines ran for 93 % of what the host has".
 std::string budget_text(const CampaignBudget& budget);
-std::string times(int count);  // "once", "12 times"
+std::string times(int count);                               // "once", "12 times"
+std::string seen_text(const CampaignSignature& signature);  // "12 times in 3 cells"
 // What a reader wants to see first has the lowest.
 int urgency(const CampaignCell& cell);
 int urgency(Standing standing);

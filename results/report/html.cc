@@ -141,7 +141,7 @@ list signatures_of(const CampaignRecord& campaign) {
                   {"standing", some(badge(one.standing))},
                   {"tone", html::tone_of(one.standing)},
                   {"title", title_of(one)},
-                  {"seen", times(one.count) + " in " + counted(one.cells.size(), "cell")},
+                  {"seen", seen_text(one)},
                   {"common", some(one_line(one.common))},
                   {"why", some(one_line(one.why))}};
     CampaignSignature known = one;

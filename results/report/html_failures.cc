@@ -27,7 +27,7 @@ list facts_of(const CampaignSignature& one, const TrialRecord* trial, const RunR
   };
   add("signature", one_line(one.signature));
   add("culprit", one_line(one.culprit));
-  add("seen", times(one.count) + " in " + counted(one.cells.size(), "cell"));
+  add("seen", seen_text(one));
   add("in common", one_line(one.common));
   add("known", known_text(one));
   if (!one.run.empty())

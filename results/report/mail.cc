@@ -6,6 +6,7 @@
 #include "harness/base/text.h"
 #include "results/report/batch.h"
 #include "results/report/campaign.h"
+#include "results/report/campaign_words.h"
 #include "results/report/letter.h"
 #include "results/report/suite.h"
 #include "results/report/text.h"
@@ -160,8 +161,7 @@ void put_signature(Letter& letter, const CampaignRecord& campaign,
   letter.blank();
   letter.field("state", standing_text(signature));
   letter.field("because", signature.why);
-  letter.field("seen", counted(static_cast<std::size_t>(std::max(0, signature.count)), "time") +
-                           " in " + counted(signature.cells.size(), "cell"));
+  letter.field("seen", seen_text(signature));
   for (std::size_t i = 0; i < std::min<std::size_t>(4, signature.cells.size()); ++i)
     if (const std::size_t at = signature.cells[i]; at < campaign.cells.size()) {
       const CampaignCell& cell = campaign.cells[at];
