@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include "harness/base/home.h"
 #include "harness/spec/cells.h"
@@ -57,14 +58,14 @@ void read_slurm(Table& table, const toml::table& node, Slurm& into) {
 
 void read_hosts(Table& table, const toml::table& node, std::vector<std::string>& into) {
   table.read("uris", into);
-  for (const std::string& uri : into)
-    if (!uri.contains(':'))
-      table.problems().add(
-          *node.get("uris"), table.shown("uris"),
-          in_quotes(uri) + " is no libvirt URI; one is \"qemu+ssh://lab1/system\"");
-    else if (std::ranges::count(into, uri) > 1)
-      table.problems().add(*node.get("uris"), table.shown("uris"),
-                           in_quotes(uri) + " stands there twice");
+  std::set<std::string> seen;
+  for (const std::string& uri : into) {
+    const auto say = [&](const char* what) {
+      table.problems().add(*node.get("uris"), table.shown("uris"), in_quotes(uri) + what);
+    };
+    if (!uri.contains(':')) say(" is no libvirt URI; one is \"qemu+ssh://lab1/system\"");
+    if (!seen.insert(uri).second) say(" stands there twice");
+  }
   table.finish();
 }
 

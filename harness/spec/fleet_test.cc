@@ -48,7 +48,7 @@ uris = ["lab1", "qemu:///system", "qemu:///system"]
   ASSERT_FALSE(fleet);
   EXPECT_EQ(fleet.error().kind, ErrorKind::usage);
   for (const char* part :
-       {"f.toml:2: slurm.partion: ", "is it partition?",
+       {"f.toml:2: slurm.partion: ", "did you mean 'partition'?",
         "f.toml:3: slurm.sbatch: 'nice' is no flag", "'--array' is ktrial's own",
         "f.toml:4: slurm.program: must be an absolute path",
         "f.toml:5: slurm.poll: must be at least 5s", "f.toml:6: slurm.attempts: ",
