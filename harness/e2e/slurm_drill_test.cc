@@ -97,7 +97,7 @@ TEST_F(SlurmDrill, ATaskIsCancelledByAnother) {
   REQUIRE_FLEET();
   drill(
       "scancel", [&](Running&) { (void)slurm().ask({"scancel", a_running_task()}); },
-      "a job was lost on desk: ");
+      "a job was lost on desk: CANCELLED");
 }
 
 // With --no-requeue the scheduler refuses; one that has it begins again.

@@ -156,6 +156,12 @@ void FakeCluster::end(const std::string& array, int index, const std::string& wo
   close(known, known.tasks.at(index), word);
 }
 
+void FakeCluster::interrupt(const std::string& array, int index) {
+  Folder& folder = shards_.at(arrays_.at(array).array.shard);
+  folder.files.at(index).told.exit = 130;
+  folder.words.emplace_back(now_, index);
+}
+
 void FakeCluster::node_down(int node) {
   nodes_[static_cast<std::size_t>(node)].down = true;
   for (auto& [id, known] : arrays_)

@@ -38,6 +38,8 @@ class FakeCluster final : public Cluster, public Spool {
   // What happens to a scheduler.
   bool answers = true, refuses = false;
   void end(const std::string& array, int index, const std::string& word);  // a task, without a word
+  void interrupt(const std::string& array,
+                 int index);  // it says so, and the scheduler does not yet
   void node_down(int node);
   Health& health(int node) { return nodes_[static_cast<std::size_t>(node)].health; }
 

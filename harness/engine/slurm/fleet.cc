@@ -154,11 +154,24 @@ void Fleet::look(double now) {
       if (one.tasks.contains(index)) ended.push_back({shard, index});
   for (const Task& task : ended) {
     some = true;
-    settle(task, spool_.told(task), now);
+    const Told told = spool_.told(task);
+    if (!wait_for_word(task, told, now)) settle(task, told, now);
   }
   look_every_ = some ? pace_.look_s
                      : std::min(pace_.look_most_s, std::max(pace_.look_s, look_every_ * kSlower));
   next_look_ = now + look_every_;
+}
+
+// A task that somebody else ended: why, the scheduler will say.
+bool Fleet::wait_for_word(const Task& task, const Told& told, double now) {
+  AtWork& at_work = shards_.at(task.shard).tasks.at(task.index);
+  if (told.exit != 130 || at_work.state == Sight::State::over || cancelled(at_work.job))
+    return false;
+  at_work.ended_by_others = true;
+  poll_every_ = pace_.poll_s;
+  next_poll_ = std::min(next_poll_, now + pace_.poll_s);
+  doubtful_.try_emplace(task, now + 2 * pace_.poll_s + pace_.late_file_s);
+  return true;
 }
 
 std::vector<std::string> Fleet::arrays() const {
@@ -232,10 +245,13 @@ bool Fleet::see_one(const Shard& shard, AtWork& task, const Sight& sight, double
                      id_of(shards_.at(shard).array, sight.index)));
     ++counts_.losses;
   }
-  if (sight.state == Sight::State::over)
-    doubtful_.try_emplace({shard, sight.index}, now + pace_.late_file_s);
-  else if (!doubtful_.empty() && !cancelled(task.job))
-    doubtful_.erase({shard, sight.index});
+  const Task id{shard, sight.index};
+  if (sight.state == Sight::State::over && task.ended_by_others)
+    doubtful_[id] = now;
+  else if (sight.state == Sight::State::over)
+    doubtful_.try_emplace(id, now + pace_.late_file_s);
+  else if (!doubtful_.empty() && !task.ended_by_others && !cancelled(task.job))
+    doubtful_.erase(id);
   return changed;
 }
 

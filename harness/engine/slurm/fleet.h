@@ -91,6 +91,7 @@ class Fleet {
     Sight::State state = Sight::State::waiting;
     std::string word, node;
     int missing = 0;
+    bool ended_by_others = false;  // its last word is there, why it ended is not
   };
   struct OneShard {
     std::string array;
@@ -98,6 +99,7 @@ class Fleet {
   };
 
   void look(double now);
+  bool wait_for_word(const Task& task, const Told& told, double now);
   void poll(double now);
   bool see(const Shard& shard, OneShard& one, const std::vector<Sight>& sights, double now);
   bool see_one(const Shard& shard, AtWork& task, const Sight& sight, double now);

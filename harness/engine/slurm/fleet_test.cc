@@ -97,6 +97,20 @@ TEST_F(FleetTest, WhatIsLostGoesOnceMoreAndTheLossIsNamed) {
   EXPECT_THAT(told_, HasSubstr("a job was lost on n0: PREEMPTED; it goes once more"));
 }
 
+// It told that a signal ended it; who sent it the scheduler knows.
+TEST_F(FleetTest, ATaskThatOthersEndIsToldWithTheSchedulersWord) {
+  make({.nodes = 1});
+  submit(1, job_of(1));
+  run([&] { return cluster_->running() == 1; });
+  cluster_->interrupt("2", 0);
+  run([&] { return false; }, 2);
+  EXPECT_EQ(told_, "") << "it is not known yet";
+  cluster_->end("2", 0, "CANCELLED");
+  run_all();
+  EXPECT_EQ(how_many<Finished>(), 1);
+  EXPECT_THAT(told_, HasSubstr("a job was lost on n0: CANCELLED; it goes once more"));
+}
+
 TEST_F(FleetTest, AfterSomeAttemptsItIsLostForGood) {
   make({.nodes = 1, .ill = {{0, Health::black_hole}}});
   submit(1, job_of(1));

@@ -29,7 +29,7 @@ class Nodes {
   };
   std::map<std::string, Seen> nodes_;
   std::set<std::string> suspects_, avoided_;  // the former are not avoided yet
-  int good_ = 0;  // nodes that are well
+  int good_ = 0;                              // nodes that are well
 };
 
 }  // namespace ktrial::engine::slurm
