@@ -94,7 +94,7 @@ Result<int> run_several(const std::vector<run::Job>& jobs, const RunFlags& flags
       choose_engine(flags.engine,
                     {.results = jobs.front().results,
                      .at_a_time = flags.jobs,
-                     .tell = [&](const std::string& text) { display.line("ktrial: " + text); }},
+                     .tell = [&](const std::string& text) { display.line(text); }},
                     [&](engine::JobId job, const run::Event& event) { display.hear(job, event); }));
   const campaign::BatchOptions defaults;
   const auto outcome = campaign::run_batch(
