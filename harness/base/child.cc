@@ -1,6 +1,7 @@
 #include "harness/base/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -36,6 +37,12 @@ struct Child::State {
     int rc;
     do {
       rc = ::waitid(P_PIDFD, static_cast<id_t>(pidfd.native_handle()), &info, WEXITED | flags);
+      // Asio made the descriptor non-blocking, and waitid(2) then never waits.
+      if (rc != 0 && errno == EAGAIN) {
+        pollfd one{pidfd.native_handle(), POLLIN, 0};
+        ::poll(&one, 1, -1);
+        errno = EINTR;
+      }
     } while (rc != 0 && errno == EINTR);
     if (rc == 0 && info.si_pid == 0) return std::nullopt;
     if (rc != 0) {

@@ -53,6 +53,25 @@ TEST(ChildTest, ReportsExitStatusAndSignal) {
   }
 }
 
+// Asio makes the descriptor of a child that is listened to non-blocking.
+TEST(ChildTest, WaitsForOneThatIsListenedToAndLeavesNoZombie) {
+  boost::asio::io_context io;
+  {
+    auto child = Child::start(io, shell("sleep 0.1; exit 3"));
+    ASSERT_TRUE(child);
+    child->on_exit([](ExitStatus) {});
+    EXPECT_EQ(child->wait().text(), "exited with status 3");
+  }
+  for (int i = 0; i < 20; ++i) {
+    auto child = Child::start(io, shell("sleep 600"));
+    ASSERT_TRUE(child);
+    child->on_exit([](ExitStatus) {});
+    child->kill();
+  }
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child was not reaped";
+  EXPECT_EQ(errno, ECHILD);
+}
+
 TEST(ChildTest, MissingProgramIsAnError) {
   boost::asio::io_context io;
   auto child =
