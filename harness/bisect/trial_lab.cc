@@ -55,7 +55,10 @@ class TrialLab final : public Lab {
   // full disk, is met again, and told, with the next trials.
   Result<std::vector<results::TrialRecord>> run(const MadeKernel& kernel, int trials) override {
     job_.spec.kernel = kernel.reference;
-    for (int i = 0; i < trials; ++i) engine_.submit(job_);
+    for (int i = 0; i < trials; ++i) {
+      engine_.submit(job_);
+      if (job_.spec.deterministic) ++job_.spec.seed;  // the same one says nothing new
+    }
     std::map<engine::JobId, results::TrialRecord> records;  // in the order of submission
     std::optional<Error> error;
     for (int open = trials; open > 0;) {

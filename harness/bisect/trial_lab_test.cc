@@ -41,6 +41,20 @@ TEST(TrialLabTest, TrialsRunBesideEachOtherAndComeBackInTheirOrder) {
   }
 }
 
+// A seed that is run again is the same trial again, and no more evidence.
+TEST(TrialLabTest, EachDeterministicTrialIsAnotherSeed) {
+  FakeEngine engine([](const run::Job&, JobId id) { return judged(id); });
+  run::Job job;
+  job.spec.deterministic = true;
+  job.spec.seed = 5;
+  const auto lab = trial_lab(job, engine, nullptr);
+  ASSERT_TRUE(lab->run({"deb:a"}, 3));
+  ASSERT_TRUE(lab->run({"deb:b"}, 2));
+  int seed = 5;
+  for (const auto& [id, submitted] : engine.submitted()) EXPECT_EQ(submitted.spec.seed, seed++);
+  EXPECT_EQ(seed, 10);
+}
+
 TEST(TrialLabTest, ALostTrialIsNoEvidenceAndLosesNoOther) {
   FakeEngine engine([](const run::Job&, JobId id) {
     return id == 1 ? FakeEngine::Scripted{.how = engine::Lost{"killed"}} : judged(id);

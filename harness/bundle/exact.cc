@@ -5,6 +5,7 @@
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/bundle/difference.h"
+#include "harness/bundle/when.h"
 #include "harness/run/run.h"
 #include "harness/spec/validate.h"
 #include "harness/trial/exact.h"
@@ -67,6 +68,26 @@ class Replay {
     return out_;
   }
 
+  Result<Way> way(const std::vector<std::uint64_t>& from) {
+    out_.was = *trial_.determinism;
+    std::vector<vm::Visit> jumps;
+    const auto record = KTRIAL_TRY(pass([&](trial::Plan& plan) -> Status {
+      plan.exact->hold_at = trial::hold_for(out_.was);
+      plan.exact->jumps_from = from;
+      plan.when_held = [&](vm::Vm& vm) {
+        map_ = read_map(vm, plan);
+        jumps = vm.countable()->visits();
+      };
+      return {};
+    }));
+    compare(record);
+    if (!out_.parted.empty())
+      return fail(ErrorKind::environment, fmt::format("trial {} is not the same run any more: {}",
+                                                      trial_.index, out_.parted));
+    if (!map_) return fail(ErrorKind::internal, "the machine was not held");
+    return Way{KTRIAL_TRY(std::move(*map_)), std::move(jumps)};
+  }
+
  private:
   Result<Map> read_map(vm::Vm& vm, const trial::Plan& plan) const {
     return map_of(vm, static_cast<unsigned>(plan.spec.cpus),
@@ -101,14 +122,23 @@ class Replay {
   }
 
   Status look_at(const Map& map) {
+    std::optional<When> when;
+    std::vector<vm::Exact::Term> terms;
+    if (!look_.when.empty()) {
+      when = KTRIAL_TRY(parse_when(look_.when));
+      terms = KTRIAL_TRY(resolve(*when, map, static_cast<unsigned>(out_.was.by_cpu.size())));
+    }
     std::vector<vm::Visit> visits;
     std::uint64_t lost = 0;
+    vm::Changes changes;
     const auto record = KTRIAL_TRY(pass([&](trial::Plan& plan) -> Status {
       // Where it ends, should it never come to where it is to stop.
       plan.exact->hold_at = trial::hold_for(out_.was);
       KTRIAL_TRY(apply(look_, map, out_.was.instructions, *plan.exact));
+      plan.exact->when = terms;
       plan.examine_held = look_.stops();
       plan.when_held = [&](vm::Vm& vm) {
+        changes = vm.countable()->changes();
         visits = vm.countable()->visits();
         lost = vm.countable()->lost_visits();
       };
@@ -125,6 +155,20 @@ class Replay {
     if (!look_.trace.empty()) keep("calls.txt", text_of_calls(visits, map.symbols));
     if (!look_.watch.empty()) keep("stores.txt", text_of_stores(visits, map.symbols));
     if (look_.coverage) keep("coverage.txt", text_of_coverage(visits, map.symbols));
+    if (!when || !out_.parted.empty()) return {};
+    keep("changes.txt", text_of_changes(*when, changes, out_.was.instructions, map.symbols));
+    const auto instant = instant_of(*when, changes);
+    return instant && instant->instructions > 0 ? stop_at(instant->instructions) : Status{};
+  }
+
+  // Once more, to that instant.
+  Status stop_at(std::uint64_t instructions) {
+    const auto record = KTRIAL_TRY(pass([&](trial::Plan& plan) -> Status {
+      plan.exact->hold_at = instructions;
+      plan.examine_held = true;
+      return {};
+    }));
+    tell_stop(record);
     return {};
   }
 
@@ -134,9 +178,10 @@ class Replay {
       out_.pages.push_back("It never comes there.\n");
       return;
     }
-    out_.pages.push_back(fmt::format("Held after {} instructions, {} before the end\n",
-                                     at.instructions, out_.was.instructions - at.instructions));
-    out_.pages.push_back(read_file(fs::path(out_.folder) / "autopsy.txt", 4u << 20).value_or(""));
+    out_.pages.push_back(fmt::format("Held after {} instructions, {} before the end; {}\n",
+                                     at.instructions, out_.was.instructions - at.instructions,
+                                     record.artifacts.string()));
+    out_.pages.push_back(read_file(record.artifacts / "autopsy.txt", 4u << 20).value_or(""));
   }
 
   // The page is a file of the run, and what fits a screen is shown.
@@ -180,6 +225,11 @@ std::string in_few_words(const Determinism& state) {
 Result<ExactReplay> replay_exact(const Kept& kept, const results::TrialRecord& trial,
                                  const Choices& choices, const Look& look, const run::Sink& sink) {
   return Replay(kept, trial, choices, look, sink).run();
+}
+
+Result<Way> replay_way(const Kept& kept, const results::TrialRecord& trial, const Choices& choices,
+                       const std::vector<std::uint64_t>& from, const run::Sink& sink) {
+  return Replay(kept, trial, choices, {.jumps = true}, sink).way(from);
 }
 
 std::string text_of(const ExactReplay& replay, const std::string& source) {

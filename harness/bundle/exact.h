@@ -27,6 +27,15 @@ struct ExactReplay {
 Result<ExactReplay> replay_exact(const Kept& kept, const results::TrialRecord& trial,
                                  const Choices& choices, const Look& look, const run::Sink& sink);
 
+// The same, with each vCPU's jumps from there on (vm::Exact::jumps_from), and what the kernel's
+// symbols are. ErrorKind::environment: it is not the same run.
+struct Way {
+  Map map;
+  std::vector<vm::Visit> jumps;
+};
+Result<Way> replay_way(const Kept& kept, const results::TrialRecord& trial, const Choices& choices,
+                       const std::vector<std::uint64_t>& from, const run::Sink& sink);
+
 std::string text_of(const ExactReplay& replay, const std::string& source);
 std::string json_of(const std::vector<ExactReplay>& replays, const std::string& source);
 

@@ -219,4 +219,25 @@ Result<ReplayJob> replay_job(const Kept& kept, const results::TrialRecord& trial
   return out;
 }
 
+Result<ReplayJob> job_of_run(const Kept& kept, const Choices& choices) {
+  auto asked = kept.is_bundle() ? std::nullopt : kept_job(kept.folder());
+  if (!asked)
+    return usage_error(kept.name +
+                           " is no run of this host with a job.json: its guest cannot be "
+                           "packed anew",
+                       "`ktrial replay` it first, and name that run");
+  ReplayJob out{.job = *std::move(asked), .notes = {}};
+  run::Job& job = out.job;
+  job.spec.kernel = KTRIAL_TRY(kernel_of(kept, job.spec.kernel, choices, out.notes));
+  job.initramfs.reset();
+  job.results = choices.results;
+  job.cache = choices.cache;
+  job.offline = choices.offline;
+  job.argv = choices.argv;
+  job.campaign.clear();
+  job.cell.clear();
+  job.boots = 1;
+  return out;
+}
+
 }  // namespace ktrial::bundle

@@ -39,4 +39,9 @@ struct ReplayJob {
 Result<ReplayJob> replay_job(const Kept& kept, const results::TrialRecord& trial,
                              const Choices& choices);
 
+// What the run was asked for, packed anew: for who runs it otherwise than it was run. Of this
+// host's own runs only, whose files are named; ErrorKind::usage: it is a bundle, or has no
+// job.json.
+Result<ReplayJob> job_of_run(const Kept& kept, const Choices& choices);
+
 }  // namespace ktrial::bundle

@@ -45,6 +45,12 @@ vm::Exact::Tasks tasks_of(const introspect::Kernel& kernel, const introspect::Ke
       base ? introspect::read_value<std::uint64_t>(kernel, *base) : std::unexpected(base.error());
   if (!pid || !comm || !direct) return {};
   out.direct_map = *direct;
+  const auto image = view.symbol("_text");
+  const auto image_at =
+      image ? kernel.page_tables().translate(*image) : std::unexpected(image.error());
+  if (!image_at) return {};
+  out.image = *image;
+  out.image_physical = image_at->physical;
   out.pid_offset = static_cast<std::uint32_t>(*pid);
   out.comm_offset = static_cast<std::uint32_t>(*comm);
   const char* variable = view.symbols.address("current_task") ? "current_task" : "pcpu_hot";
@@ -102,14 +108,20 @@ Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
   Map out{.symbols = kernel->symbols(), .tasks = {}};
   auto bytes = kernel->btf_bytes();
   if (!bytes) return out;
-  const auto btf = introspect::Btf::parse(*std::move(bytes));
+  auto btf = introspect::Btf::parse(*std::move(bytes));
   if (!btf) return out;
   const introspect::KernelView image{*kernel, kernel->symbols(), *btf};
+  const auto offsets = image.symbol("__per_cpu_offset");
   auto all = kernel->symbols().all();
   const auto more = introspect::read_module_symbols(image);
   all.insert(all.end(), more.begin(), more.end());
   out.symbols = SymbolTable(std::move(all));
   out.tasks = tasks_of(*kernel, image, cpus, machine, memory_mib << 20);
+  for (unsigned cpu = 0; cpu < cpus; ++cpu)
+    out.per_cpu.push_back(
+        introspect::read_value<std::uint64_t>(*kernel, offsets.value_or(0) + 8ull * cpu)
+            .value_or(0));
+  out.types = std::make_shared<const introspect::Btf>(*std::move(btf));
   return out;
 }
 

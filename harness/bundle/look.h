@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "harness/base/result.h"
+#include "harness/introspect/btf.h"
 #include "harness/introspect/symbols.h"
 #include "harness/vm/vm.h"
 
@@ -20,7 +21,11 @@ struct Look {
   std::vector<std::string> trace = {};           // functions
   bool coverage = false;
   std::string watch = {};  // SYMBOL or ADDRESS, [:LENGTH]
-  bool any() const { return stops() || !trace.empty() || coverage || !watch.empty(); }
+  std::string when = {};   // a condition, when.h
+  bool jumps = false;      // of each vCPU
+  bool any() const {
+    return stops() || !trace.empty() || coverage || !watch.empty() || !when.empty() || jumps;
+  }
   bool stops() const { return !stop_at.empty() || before_end; }
 };
 
@@ -34,7 +39,9 @@ Result<PlaceName> parse_place(std::string_view text, std::uint64_t count);
 // The kernel's symbols in a machine that is held, and what else of its memory is asked for.
 struct Map {
   introspect::SymbolTable symbols;
-  vm::Exact::Tasks tasks;  // empty: not to be had
+  vm::Exact::Tasks tasks;                   // empty: not to be had
+  std::vector<std::uint64_t> per_cpu = {};  // what is added to a per-CPU variable's address
+  std::shared_ptr<const introspect::Btf> types = {};  // null: the kernel has none
 };
 Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
                    std::chrono::milliseconds patience, const std::filesystem::path& cache);

@@ -23,6 +23,7 @@
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
 #include "harness/spec/validate.h"
+#include "harness/stats/rate.h"
 #include "results/report/report.h"
 
 namespace ktrial::cli {
@@ -31,6 +32,7 @@ namespace {
 
 struct BisectFlags {
   TrialFlags trial;
+  DeterministicFlags deterministic;
   BuildFlags build;
   EngineFlags engine;
   std::string good, bad, packages, signature, max_time, folder, resume;
@@ -76,6 +78,9 @@ void add_options(CLI::App& command, BisectFlags& f) {
   command.add_option("--state", f.folder, "Where the session is kept [below --results]");
   command.add_flag("--verbose", f.verbose, "The progress of each trial, too");
   add_trial_options(command, f.trial);
+  add_deterministic_options(command, f.deterministic,
+                            "Each trial is another seed: a kernel is judged by how many of its own "
+                            "seeds fail, never by one (docs/replay.md)");
 }
 
 fs::path bisects(const BisectFlags& flags) { return results_dir(flags.trial.results) / "bisect"; }
@@ -172,10 +177,26 @@ int print_answer(const bisect::Engine& engine, const bisect::Step& answer,
   return std::holds_alternative<bisect::Found>(answer) ? 0 : 125;
 }
 
+// A seed is run once a session, as one that is run again says nothing new.
+void begin_seeds(spec::TrialSpec& spec, const bisect::Journal& journal) {
+  spec.seed += static_cast<int>(std::ranges::count_if(journal.past(), [](const auto& event) {
+    return std::holds_alternative<bisect::RunEvent>(event);
+  }));
+  std::string all;
+  for (const double rate : {0.9, 0.5, 0.2, 0.1})
+    all +=
+        fmt::format("{} {} of {:g}", all.empty() ? "" : ",", stats::trials_for(rate, 0.95), rate);
+  to_stderr(
+      "ktrial: seeds from {} on, each once; that many passing ones say with 95 % that a kernel "
+      "has not the rate:{}\n",
+      spec.seed, all);
+}
+
 Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation,
                           const std::optional<fs::path>& resumed) {
   auto specs = KTRIAL_TRY(specs_of(flags.trial, invocation.command));
   if (specs.size() != 1) return usage_error("a bisection needs one trial, not a matrix of them");
+  flags.deterministic.apply(specs.front());
   KTRIAL_TRY(spec::validate(specs.front()));
   KTRIAL_TRY(bisect::check(bisect::Rates{flags.rate, flags.background}));
   const auto history = KTRIAL_TRY(history_of(flags));
@@ -202,6 +223,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                                  if (std::holds_alternative<run::Ended>(event.what))
                                    display.end(job, "");
                                }));
+  if (specs.front().deterministic) begin_seeds(specs.front(), journal);
   std::error_code ignored;
   const run::Job job{.spec = specs.front(),
                      .build = run::to_values(KTRIAL_TRY(git_options(flags.build))),
@@ -286,6 +308,7 @@ void add_bisect(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial bisect --packages 'linux-image-6.1*-cloud-amd64' --good 6.18.15 --bad 6.19.6
   ktrial bisect --packages 'linux-image-6.19*-cloud-amd64' --bad 6.19.6 --good 6.19.14   the fix
   ktrial bisect --tree ~/linux --good v6.18 --bad v6.19 --workload mmcid-vfork --max-time 8h
+  ktrial bisect --packages 'linux-image-6.1*-cloud-amd64' --good 6.18.15 --bad 6.19.6 --deterministic
   ktrial bisect --resume last
   ktrial bisect --simulate
 

@@ -5,9 +5,12 @@
 
 #include "harness/bundle/exact.h"
 #include "harness/bundle/report.h"
+#include "harness/bundle/seeds.h"
+#include "harness/bundle/when.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/display.h"
 #include "harness/cli/exit_codes.h"
+#include "harness/cli/find_twin.h"
 #include "harness/cli/output.h"
 #include "harness/cli/trial_flags.h"
 #include "harness/spec/parse.h"
@@ -18,25 +21,32 @@ using bundle::Kept;
 using bundle::Stage;
 
 struct ReplayFlags {
-  std::string what = "last", other, kernel, accel, channel, results, format = "text";
+  std::string what = "last", kernel, accel, channel, results, format = "text";
+  std::vector<std::string> others;
   int trial = -1, repeat = 1;
-  bool judge = false, offline = false;
+  bool judge = false, offline = false, diff_seeds = false;
   bundle::Look look;
   std::uint64_t before_end = 0;
+  bool find_twin = false;
+  TwinFlags twin;
 };
 
 std::optional<int> trial_of(const ReplayFlags& flags) {
   return flags.trial < 0 ? std::nullopt : std::optional(flags.trial);
 }
 
-Result<int> run_again(const ReplayFlags& flags, const Kept& kept, const Invocation& invocation) {
+Result<bundle::Choices> choices_of(const ReplayFlags& flags, const Invocation& invocation) {
   std::error_code error;
-  bundle::Choices choices{.kernel = flags.kernel,
-                          .repeat = flags.repeat,
-                          .results = std::filesystem::absolute(results_dir(flags.results), error),
-                          .cache = KTRIAL_TRY(kernel::default_cache_dir()),
-                          .offline = flags.offline,
-                          .argv = invocation.argv};
+  return bundle::Choices{.kernel = flags.kernel,
+                         .results = std::filesystem::absolute(results_dir(flags.results), error),
+                         .cache = KTRIAL_TRY(kernel::default_cache_dir()),
+                         .offline = flags.offline,
+                         .argv = invocation.argv};
+}
+
+Result<int> run_again(const ReplayFlags& flags, const Kept& kept, const Invocation& invocation) {
+  bundle::Choices choices = KTRIAL_TRY(choices_of(flags, invocation));
+  choices.repeat = flags.repeat;
   KTRIAL_TRY(read_flag("--accel", flags.accel, choices.accel, spec::parse_accel));
   if (!flags.channel.empty())
     KTRIAL_TRY(
@@ -55,15 +65,10 @@ bool is_exact(const results::TrialRecord& trial) { return trial.determinism.has_
 
 // Deterministic trials: all of the run, or the one that was named.
 Result<int> exactly(const ReplayFlags& flags, const Kept& kept, const Invocation& invocation) {
-  std::error_code error;
   bundle::Look look = flags.look;
   if (flags.before_end > 0) look.before_end = flags.before_end;
-  const bundle::Choices choices{
-      .kernel = flags.kernel,
-      .results = std::filesystem::absolute(results_dir(flags.results), error),
-      .cache = KTRIAL_TRY(kernel::default_cache_dir()),
-      .offline = flags.offline,
-      .argv = invocation.argv};
+  if (!look.when.empty()) KTRIAL_TRY(bundle::parse_when(look.when));  // before anything runs
+  const auto choices = KTRIAL_TRY(choices_of(flags, invocation));
   std::vector<bundle::ExactReplay> replays;
   bool same = true;
   Display display({.pass_output = false, .output_to_stderr = true});
@@ -98,12 +103,35 @@ Result<int> diff(const ReplayFlags& flags, const Kept& a, const Kept& b) {
   return 0;
 }
 
+// Deterministic trials that fail against such that pass, of one run or of two.
+Result<int> diff_seeds(const ReplayFlags& flags, const std::vector<Kept>& runs,
+                       const Invocation& invocation) {
+  const auto choices = KTRIAL_TRY(choices_of(flags, invocation));
+  Display display({.pass_output = false, .output_to_stderr = true});
+  const auto found =
+      bundle::diff_seeds(runs, choices, [&](const run::Event& event) { display.hear(0, event); });
+  display.done();
+  if (!found) return std::unexpected(found.error());
+  to_stdout("{}", flags.format == "json" ? bundle::json_of(*found) : bundle::text_of(*found));
+  return 0;
+}
+
 Result<int> replay(const ReplayFlags& flags, const Invocation& invocation) {
   Janitor janitor = KTRIAL_TRY(Janitor::start());
   const auto store = KTRIAL_TRY(results::Store::open(results_dir(flags.results)));
-  const bool runs = !flags.judge && flags.other.empty();
-  const Kept kept = KTRIAL_TRY(
-      bundle::open_kept(store, flags.what, runs ? Stage::machine : Stage::evidence, janitor));
+  const bool runs = !flags.judge && flags.others.empty() && !flags.diff_seeds && !flags.find_twin;
+  Kept kept = KTRIAL_TRY(bundle::open_kept(
+      store, flags.what, runs || flags.diff_seeds ? Stage::machine : Stage::evidence, janitor));
+  if (flags.find_twin)
+    return find_twin(flags.twin, kept, trial_of(flags), KTRIAL_TRY(choices_of(flags, invocation)),
+                     flags.format == "json");
+  if (flags.diff_seeds) {
+    std::vector<Kept> all;
+    all.push_back(std::move(kept));
+    for (const std::string& other : flags.others)
+      all.push_back(KTRIAL_TRY(bundle::open_kept(store, other, Stage::machine, janitor)));
+    return diff_seeds(flags, all, invocation);
+  }
   if (runs && std::ranges::any_of(kept.run.trials, is_exact))
     return exactly(flags, kept, invocation);
   if (flags.look.any() || flags.before_end > 0)
@@ -111,7 +139,9 @@ Result<int> replay(const ReplayFlags& flags, const Invocation& invocation) {
                        "make one: `ktrial run --deterministic ...`");
   if (runs) return run_again(flags, kept, invocation);
   if (flags.judge) return judge(flags, kept);
-  const Kept other = KTRIAL_TRY(bundle::open_kept(store, flags.other, Stage::evidence, janitor));
+  if (flags.others.size() > 1) return usage_error("--diff: one other run, or --diff-seeds");
+  const Kept other =
+      KTRIAL_TRY(bundle::open_kept(store, flags.others.front(), Stage::evidence, janitor));
   return diff(flags, kept, other);
 }
 
@@ -127,9 +157,26 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
   auto* judge = command->add_flag("--judge", f.judge,
                                   "No machine: today's rules over the kept evidence, and what they "
                                   "change");
-  auto* other = command->add_option("--diff", f.other,
-                                    "No machine: in what this other run or bundle differs");
+  auto* other =
+      command
+          ->add_option("--diff", f.others, "No machine: in what this other run or bundle differs")
+          ->delimiter(',')
+          ->allow_extra_args(false);
   judge->excludes(other);
+  command
+      ->add_flag(
+          "--diff-seeds", f.diff_seeds,
+          "Of deterministic runs: what failing trials run more of than passing ones, of this "
+          "run and the one of --diff, ranked by a test; and where two of them part")
+      ->excludes(judge);
+  auto* twin = command->add_flag("--find-twin", f.find_twin,
+                                 "Look for the run's failure in deterministic machines: seeds, "
+                                 "shifts, the workload's settings");
+  twin->excludes(judge)->excludes(other);
+  command->add_option("--budget", f.twin.budget, "Of --find-twin, 30m [10m]")->needs(twin);
+  command->add_option("--jobs", f.twin.jobs, "Of --find-twin: machines beside each other [1]")
+      ->check(CLI::Range(1, 1024))
+      ->needs(twin);
   command->add_option("--trial", f.trial, "Of the run [the failure that names it; --judge: all]")
       ->check(CLI::NonNegativeNumber);
   for (CLI::Option* option :
@@ -153,7 +200,10 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
                           "Of a deterministic run: which functions were run, and from when on"),
         command->add_option("--watch", f.look.watch,
                             "Of a deterministic run: record who writes to SYMBOL or ADDRESS, "
-                            "[:BYTES]")})
+                            "[:BYTES]"),
+        command->add_option("--when", f.look.when,
+                            "Of a deterministic run: the first (or last) instant at which a "
+                            "condition begins to hold, and the machine there")})
     option->excludes(judge)->excludes(other);
   command->add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command->add_option("--format", f.format, "text or json")
@@ -164,6 +214,10 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial replay last                       a deterministic run: is it the same, bit for bit?
   ktrial replay last --trial 3 --stop-at mm_get_cid:120     the machine at that instant
   ktrial replay last --trial 3 --trace mm_get_cid,sched_mm_cid_fork
+  ktrial replay last --when 'last vcpu 2 in mm_get_cid'     from when on it never left it
+  ktrial replay last --when 'first u32[jiffies] > 0 and vcpu 0 in user'
+  ktrial replay last --diff-seeds          what the failing ones of its seeds have in common
+  ktrial replay last --find-twin --jobs 2  a failure that came by chance, as one that always comes
   ktrial replay last --judge               today's rules over what the last run left behind
   ktrial replay bug.ktrial --diff last     kernel, machine, host, verdict, first other console line
 

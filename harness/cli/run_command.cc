@@ -14,7 +14,10 @@
 #include "harness/cli/trial_flags.h"
 #include "harness/run/run.h"
 #include "harness/spec/parse.h"
+#include "harness/spec/rotation.h"
 #include "harness/spec/validate.h"
+#include "harness/spec/workload.h"
+#include "harness/trial/plan.h"
 #include "results/report/batch.h"
 #include "results/report/report.h"
 
@@ -26,9 +29,24 @@ struct RunFlags {
   BuildFlags build;
   EngineFlags engine;
   std::string kernel;
-  int repeat = 0, boots = 2, jobs = 0, confirm_cold = 0, seed = 0, shift = 0;
-  bool deterministic = false, until_fail = false, core = false, keep_machine = false;
+  DeterministicFlags deterministic;
+  int repeat = 0, boots = 2, jobs = 0, confirm_cold = 0;
+  bool rotate = false, until_fail = false, core = false, keep_machine = false;
 };
+
+Result<std::vector<spec::TrialSpec>> rotated(const std::vector<spec::TrialSpec>& specs) {
+  if (specs.size() != 1)
+    return usage_error("--rotate is of one spec: a matrix says itself what it turns");
+  int min_cpus = 1;
+  if (specs.front().command.empty()) {
+    const auto payload = KTRIAL_TRY(trial::find_payload());
+    min_cpus =
+        KTRIAL_TRY(spec::find_workload(payload / "workloads", specs.front().workload)).min_cpus;
+  }
+  auto out = spec::rotation(specs.front(), min_cpus);
+  for (const spec::TrialSpec& spec : out) KTRIAL_TRY(spec::validate(spec));
+  return out;
+}
 
 Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
                                               const std::vector<std::string>& command) {
@@ -40,11 +58,10 @@ Result<std::vector<spec::TrialSpec>> specs_of(const RunFlags& flags,
     if (flags.core) spec.core = true;
     if (flags.confirm_cold != 0) spec.confirm_cold = flags.confirm_cold;
     if (flags.keep_machine) spec.keep_machine = true;
-    if (flags.deterministic) spec.deterministic = true;
-    if (flags.seed != 0) spec.seed = flags.seed;
-    if (flags.shift != 0) spec.shift = flags.shift;
+    flags.deterministic.apply(spec);
     KTRIAL_TRY(spec::validate(spec));
   }
+  if (flags.rotate) specs = KTRIAL_TRY(rotated(specs));
   const auto from_tree = [](const spec::TrialSpec& spec) {
     return spec.kernel.starts_with("git:");
   };
@@ -99,7 +116,8 @@ Result<int> run_several(const std::vector<run::Job>& jobs, const RunFlags& flags
   const campaign::BatchOptions defaults;
   const auto outcome = campaign::run_batch(
       *chosen.engine, jobs,
-      {.split = flags.jobs > 0 || flags.engine.engine != "local",
+      // Rotated, so that configurations take turns.
+      {.split = flags.jobs > 0 || flags.rotate || flags.engine.engine != "local",
        .window = std::max(defaults.window, static_cast<int>(chosen.room.vcpus * chosen.ahead)),
        .on_begin = [&](engine::JobId id, const run::Job& job) { display.begin(id, job.cell); },
        .on_done = [&](engine::JobId id,
@@ -154,16 +172,12 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
       ->add_option("--confirm-cold", f.confirm_cold,
                    "After the first failure of a trial that was resumed: N trials that boot")
       ->check(CLI::Range(1, spec::kMaxConfirmCold));
-  command->add_flag("--deterministic", f.deterministic,
-                    "What a trial shows it shows every time, bit for bit; `ktrial replay` looks "
-                    "into it (docs/replay.md)");
-  command
-      ->add_option("--seed", f.seed, "Of the first deterministic trial; the next have the next [1]")
-      ->check(CLI::Range(1, spec::kMaxSeed));
-  command
-      ->add_option("--shift", f.shift,
-                   "An instruction of a deterministic guest takes 2^SHIFT ns of its time [4]")
-      ->check(CLI::Range(1, spec::kMaxShift));
+  command->add_flag("--rotate", f.rotate,
+                    "Share the trials out among configurations (a CPU fewer or more, preempt=none "
+                    "and =full, cold starts): a single one can hide a race");
+  add_deterministic_options(*command, f.deterministic,
+                            "What a trial shows it shows every time, bit for bit; `ktrial replay` "
+                            "looks into it (docs/replay.md)");
   command->add_flag("--keep-machine", f.keep_machine,
                     "Keep a failed trial's machine as it stood, for `ktrial open`");
   command->add_flag("--core", f.core,
@@ -178,6 +192,7 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial run --kernel bzImage --until-fail --format json nightly.toml
   ktrial run --kernel bzImage --repeat 30 --jobs 3
   ktrial run --kernel bzImage --repeat 1000 --engine slurm --results /shared/ktrial
+  ktrial run --kernel bzImage --workload mmcid-vfork --repeat 30 --rotate
   ktrial run --kernel bzImage --deterministic --repeat 10 --jobs 2     seeds 1 to 10, two at a time
 
 A command after -- gets the guest to itself; its non-zero exit is a fail. The run's folder, with

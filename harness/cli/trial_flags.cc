@@ -125,6 +125,25 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_flag("--offline", f.offline, "Download nothing");
 }
 
+void DeterministicFlags::apply(spec::TrialSpec& spec) const {
+  if (on) spec.deterministic = true;
+  if (seed != 0) spec.seed = seed;
+  if (shift != 0) spec.shift = shift;
+}
+
+void add_deterministic_options(CLI::App& command, DeterministicFlags& flags,
+                               const std::string& what) {
+  command.add_flag("--deterministic", flags.on, what);
+  command
+      .add_option("--seed", flags.seed,
+                  "Of the first deterministic trial; the next have the next [1]")
+      ->check(CLI::Range(1, spec::kMaxSeed));
+  command
+      .add_option("--shift", flags.shift,
+                  "An instruction of a deterministic guest takes 2^SHIFT ns of its time [4]")
+      ->check(CLI::Range(1, spec::kMaxShift));
+}
+
 Result<std::vector<spec::TrialSpec>> specs_of(const TrialFlags& flags,
                                               const std::vector<std::string>& guest_command) {
   std::vector<spec::TrialSpec> specs(1);

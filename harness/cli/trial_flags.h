@@ -38,6 +38,16 @@ void add_fail_on(CLI::App& command, std::vector<std::string>& into);
 
 // `flags` must live as long as the command.
 void add_trial_options(CLI::App& command, TrialFlags& flags);
+// Machines that come back bit for bit (docs/replay.md).
+struct DeterministicFlags {
+  bool on = false;
+  int seed = 0, shift = 0;
+  void apply(spec::TrialSpec& spec) const;
+};
+// `what`: of --deterministic, for the help. `flags` must live as long as the command.
+void add_deterministic_options(CLI::App& command, DeterministicFlags& flags,
+                               const std::string& what);
+
 // The specs of the file, or one with the defaults; flags win over the file, and `guest_command`
 // (what stood after "--") over its workload. Not yet validated.
 Result<std::vector<spec::TrialSpec>> specs_of(const TrialFlags& flags,

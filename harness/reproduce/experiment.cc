@@ -333,6 +333,11 @@ std::vector<std::string> command_line(const spec::TrialSpec& spec) {
   if (spec.machine != defaults.machine) flag("--machine", spec.machine);
   if (spec.channel != defaults.channel) flag("--channel", std::string(spec::name(spec.channel)));
   if (!spec.append.empty()) flag("--append", spec.append);
+  if (spec.deterministic) {
+    out.emplace_back("--deterministic");
+    flag("--seed", std::to_string(spec.seed));
+    flag("--shift", std::to_string(spec.shift));
+  }
   if (!spec.command.empty()) {
     out.emplace_back("--");
     out.insert(out.end(), spec.command.begin(), spec.command.end());

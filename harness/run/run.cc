@@ -10,6 +10,7 @@
 #include "harness/run/recorder.h"
 #include "harness/run/teller.h"
 #include "harness/trial/exact.h"
+#include "harness/trial/exact_paths.h"
 #include "harness/trial/kept_machine.h"
 #include "harness/trial/trial_loop.h"
 #include "harness/trial/warm_start.h"
@@ -213,7 +214,8 @@ Result<void> show_twice(Plan& plan, const Court& court, int index, const fs::pat
     const auto argv = state.argv;
     state = *again.determinism;
     state.argv = argv;
-    fs::copy_file(artifacts / kAgain / "registers.txt", artifacts / "registers.txt", error);
+    for (const char* name : {"registers.txt", trial::kPathsFile})
+      fs::copy_file(artifacts / kAgain / name, artifacts / name, error);
   }
   state.runs = 2;
   record.verdict.reason +=

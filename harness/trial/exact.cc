@@ -11,6 +11,7 @@
 #include "harness/base/text.h"
 #include "harness/kernel/digest.h"
 #include "harness/spec/parse.h"
+#include "harness/trial/exact_paths.h"
 #include "harness/trial/trace_files.h"
 
 namespace ktrial::trial {
@@ -117,6 +118,7 @@ void EndState::read_state(const vm::Hold& hold) {
   state_.registers_sha256 = kernel::sha256(*registers);
   state_.ram_sha256 = *digest;
   write_trial_file(scene_, kRegisters, *registers);
+  write_trial_file(scene_, kPathsFile, to_text(machine.paths()));
   scene_.context.observer.on_event("held", fmt::format("at {} instructions", hold.instructions));
   if (scene_.plan.when_held) scene_.plan.when_held(scene_.vm);
 }

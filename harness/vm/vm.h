@@ -74,10 +74,24 @@ struct Exact {
   std::vector<Place> places = {};
   std::uint64_t watch = 0, watch_bytes = 0;  // stores to it become records
   bool coverage = false;                     // blocks become records, when they are first run
+  // A condition that is looked at before each block: all of its parts hold.
+  struct Term {
+    bool memory = false, negated = false;
+    unsigned cpu = 0;
+    std::uint64_t from = 0, to = 0;  // !memory: its last block begins there
+    // memory: a word, compared. With offsets `at` is a pointer's place, and each offset is added to
+    // what the pointer before it says.
+    enum class Is { equal, different, less, at_most, greater, at_least, has_bits } is = Is::equal;
+    unsigned bytes = 8;
+    std::uint64_t at = 0, value = 0;
+    std::vector<std::uint64_t> offsets = {};
+  };
+  std::vector<Term> when = {};
+  std::vector<std::uint64_t> jumps_from = {};  // of each vCPU: one mark's jumps become records
   // Where RAM tells a vCPU's task: offsets in the RAM file, and in the kernel's structure.
   struct Tasks {
     std::vector<std::uint64_t> current;  // of each vCPU; empty: not known
-    std::uint64_t direct_map = 0;
+    std::uint64_t direct_map = 0, image = 0, image_physical = 0;
     std::uint32_t pid_offset = 0, comm_offset = 0;
   };
   Tasks tasks = {};
@@ -173,13 +187,37 @@ struct Hold {
 };
 // What a plugin recorded.
 struct Visit {
-  enum class What { call = 1, block, store } what = What::call;
+  enum class What { call = 1, block, store, jump } what = What::call;
   std::uint64_t instructions = 0, address = 0;
-  std::uint64_t target = 0;  // of a store
+  std::uint64_t target = 0;  // of a store; of a jump: where from
   unsigned cpu = 0, place = 0;
   int pid = -1;  // of the task; -1: not known
   std::string comm;
 };
+// When a condition began or ceased to hold.
+struct Change {
+  std::uint64_t instructions = 0, address = 0;  // of the block that did it
+  unsigned cpu = 0;
+  bool holds = false;
+  int pid = -1;
+  std::string comm;
+};
+struct Changes {
+  std::uint64_t count = 0;
+  std::optional<Change> first;  // that began to hold
+  std::vector<Change> last;     // in order
+};
+// The kernel's code that was run, by blocks; and each vCPU's way through it, digested after each
+// so many jumps.
+struct Paths {
+  struct Block {
+    std::uint64_t address = 0, visits = 0, instructions = 0;
+  };
+  std::vector<Block> blocks;                      // by address
+  std::vector<std::vector<std::uint64_t>> marks;  // of each vCPU
+  bool whole = true;                              // false: there was no room for all
+};
+inline constexpr std::uint64_t kJumpsOfAMark = 1 << 15;
 class Countable {
  public:
   virtual ~Countable() = default;
@@ -195,6 +233,8 @@ class Countable {
   virtual Result<std::string> registers(std::chrono::milliseconds patience) = 0;
   virtual std::vector<Visit> visits() const = 0;
   virtual std::uint64_t lost_visits() const = 0;  // for which there was no room
+  virtual Changes changes() const = 0;
+  virtual Paths paths() const = 0;
 };
 
 class Debuggable {

@@ -13,6 +13,38 @@
 #include "harness/base/file.h"
 
 namespace ktrial::vm {
+namespace {
+
+std::string comm_of(const char (&comm)[16]) { return {comm, ::strnlen(comm, sizeof comm)}; }
+
+Change change_of(const ktrial_change& one) {
+  return {one.instructions, one.address, one.cpu, one.holds != 0, one.pid, comm_of(one.comm)};
+}
+
+Status put_condition(const Exact& exact, ktrial_control& control) {
+  if (exact.when.size() > KTRIAL_MAX_TERMS)
+    return fail(ErrorKind::usage, "a condition of more than 8 parts");
+  for (const Exact::Term& part : exact.when) {
+    if (part.offsets.size() > KTRIAL_MAX_STEPS)
+      return fail(ErrorKind::usage, "a condition with more than 4 pointers to be followed");
+    ktrial_term& term = control.term[control.terms++];
+    term = {.kind = static_cast<std::uint32_t>(part.memory ? KTRIAL_HOLDS : KTRIAL_EXECUTES),
+            .negated = part.negated,
+            .cpu = part.cpu,
+            .comparison = static_cast<std::uint32_t>(part.is),
+            .bytes = part.bytes,
+            .steps = static_cast<std::uint32_t>(part.offsets.size()),
+            .from = part.from,
+            .to = part.to,
+            .at = part.at,
+            .offset = {},
+            .value = part.value};
+    std::ranges::copy(part.offsets, term.offset);
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<Instrument> Instrument::create(const VmConfig& config) {
   Instrument out;
@@ -37,10 +69,16 @@ Result<Instrument> Instrument::create(const VmConfig& config) {
     return fail(ErrorKind::usage, "more than 256 places to be looked at");
   for (const Exact::Place& place : exact.places)
     control.place[control.places++] = {place.address, place.hold_at, 0, place.record, 0};
+  KTRIAL_TRY(put_condition(exact, control));
+  control.recording_jumps = !exact.jumps_from.empty();
+  std::copy_n(exact.jumps_from.begin(),
+              std::min<std::size_t>(exact.jumps_from.size(), KTRIAL_MAX_CPUS), control.jumps_from);
   if (!exact.tasks.current.empty()) {
     const std::uint64_t bytes = config.memory_mib << 20;
     control.ram_bytes = bytes;
     control.direct_map = exact.tasks.direct_map;
+    control.image = exact.tasks.image;
+    control.image_physical = exact.tasks.image_physical;
     control.split_low = config.machine->low_memory(bytes);
     control.high_base = config.machine->high_base;
     control.pid_offset = exact.tasks.pid_offset;
@@ -76,9 +114,33 @@ std::vector<Visit> Instrument::visits() const {
   for (std::uint64_t i = 0; i < count; ++i) {
     const ktrial_record& one = control_->record[i];
     out.push_back({static_cast<Visit::What>(one.kind), one.instructions, one.address, one.target,
-                   one.cpu, one.place, one.kind == KTRIAL_BLOCK ? -1 : one.pid,
-                   std::string(one.comm, ::strnlen(one.comm, sizeof one.comm))});
+                   one.cpu, one.place,
+                   one.kind == KTRIAL_CALL || one.kind == KTRIAL_STORE ? one.pid : -1,
+                   comm_of(one.comm)});
   }
+  return out;
+}
+
+Changes Instrument::changes() const {
+  Changes out{.count = control_->changes, .first = {}, .last = {}};
+  if (control_->first.holds) out.first = change_of(control_->first);
+  const std::uint64_t shown = std::min<std::uint64_t>(out.count, KTRIAL_MAX_CHANGES);
+  for (std::uint64_t i = out.count - shown; i < out.count; ++i)
+    out.last.push_back(change_of(control_->change[i % KTRIAL_MAX_CHANGES]));
+  return out;
+}
+
+Paths Instrument::paths(unsigned cpus) const {
+  Paths out{.blocks = {}, .marks = std::vector<std::vector<std::uint64_t>>(cpus)};
+  out.whole = control_->lost_blocks == 0 && control_->lost_marks == 0;
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(control_->blocks, KTRIAL_MAX_BLOCKS); ++i) {
+    const ktrial_block& one = control_->block[i];
+    if (one.visits > 0) out.blocks.push_back({one.address, one.visits, one.instructions});
+  }
+  std::ranges::sort(out.blocks, {}, &Paths::Block::address);
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(control_->marks, KTRIAL_MAX_MARKS); ++i)
+    if (control_->mark[i].cpu < cpus)
+      out.marks[control_->mark[i].cpu].push_back(control_->mark[i].hash);
   return out;
 }
 

@@ -22,6 +22,8 @@ class Instrument {
   void go_on() const;  // ends a hold
   std::optional<Hold> held() const;
   std::vector<Visit> visits() const;
+  Changes changes() const;
+  Paths paths(unsigned cpus) const;
 
  private:
   Fd fd_;

@@ -121,6 +121,8 @@ class QemuVm final : public Vm, private Resumable, private Countable, private De
   Result<std::string> registers(milliseconds patience) override;
   std::vector<Visit> visits() const override { return instrument_->visits(); }
   std::uint64_t lost_visits() const override { return instrument_->control().lost; }
+  Changes changes() const override { return instrument_->changes(); }
+  Paths paths() const override { return instrument_->paths(config_.cpus); }
   void end_stopped_guest();
 
   asio::io_context& io_;

@@ -42,8 +42,14 @@ static const char* physical(uint64_t at, uint64_t bytes) {
   return at + bytes <= control->ram_bytes ? ram + at : NULL;
 }
 
-static void name_task(struct ktrial_record* record, unsigned cpu) {
-  record->pid = -1;
+/* The same for a kernel's virtual address: of its image or of its map of all memory. */
+static const char* virtual(uint64_t at, uint64_t bytes) {
+  if (at >= control->image) return physical(at - control->image + control->image_physical, bytes);
+  return at < control->direct_map ? NULL : physical(at - control->direct_map, bytes);
+}
+
+static void name_task(int32_t* pid, char* comm, unsigned cpu) {
+  *pid = -1;
   if (!ram || !control->current_task[cpu]) return;
   uint64_t task;
   memcpy(&task, ram + control->current_task[cpu], sizeof task);
@@ -52,8 +58,8 @@ static void name_task(struct ktrial_record* record, unsigned cpu) {
           ? NULL
           : physical(task - control->direct_map, control->comm_offset + 64u + control->pid_offset);
   if (!at) return;
-  memcpy(&record->pid, at + control->pid_offset, sizeof record->pid);
-  memcpy(record->comm, at + control->comm_offset, sizeof record->comm);
+  memcpy(pid, at + control->pid_offset, sizeof *pid);
+  memcpy(comm, at + control->comm_offset, 16);
 }
 
 static void add_record(enum ktrial_kind kind, unsigned cpu, uint32_t place, uint64_t address,
@@ -69,14 +75,141 @@ static void add_record(enum ktrial_kind kind, unsigned cpu, uint32_t place, uint
   record->kind = kind;
   record->cpu = cpu;
   record->place = place;
-  if (kind != KTRIAL_BLOCK) name_task(record, cpu);
+  if (kind == KTRIAL_CALL || kind == KTRIAL_STORE) name_task(&record->pid, record->comm, cpu);
   __atomic_store_n(&control->records, control->records + 1, __ATOMIC_RELEASE);
 }
 
 /* One of each translation; QEMU does not tell when it forgets one. */
 struct block {
-  uint64_t address, instructions;
+  uint64_t address, end, instructions;
+  struct ktrial_block* counted; /* NULL: no kernel's code, or no room */
 };
+
+enum { IMAGE_STEP = 1 << 20 }; /* no image is moved by less */
+
+static bool is_kernel(uint64_t address) { return address >> 63; }
+
+/* Those of one address are one. Never more than half full. */
+static struct ktrial_block* counted_block(uint64_t address) {
+  enum { SLOTS = KTRIAL_MAX_BLOCKS * 2 };
+  static uint32_t slots[SLOTS]; /* numbers of blocks, from 1 */
+  uint64_t at = (address * 0x9e3779b97f4a7c15ull) >> 40;
+  for (;; ++at) {
+    uint32_t* slot = &slots[at % SLOTS];
+    if (*slot && control->block[*slot - 1].address == address) return &control->block[*slot - 1];
+    if (*slot) continue;
+    if (control->blocks >= KTRIAL_MAX_BLOCKS) {
+      ++control->lost_blocks;
+      return NULL;
+    }
+    struct ktrial_block* block = &control->block[control->blocks];
+    block->address = address;
+    *slot = (uint32_t)++control->blocks;
+    return block;
+  }
+}
+
+/* What each vCPU has come through: jumps in the kernel alone, as they do not depend on where a
+ * translation ends. */
+static struct path {
+  uint64_t end; /* of its last block; 1: it was none of the kernel's */
+  uint64_t jumps, hash;
+} paths[KTRIAL_MAX_CPUS];
+
+static void follow(unsigned cpu, const struct block* block) {
+  struct path* path = &paths[cpu % KTRIAL_MAX_CPUS];
+  const uint64_t end = path->end;
+  if (!block->counted) {
+    path->end = 1;
+    return;
+  }
+  path->end = block->end;
+  if (block->address == end) return;
+  if (control->recording_jumps &&
+      path->jumps - control->jumps_from[cpu % KTRIAL_MAX_CPUS] < KTRIAL_JUMPS_OF_A_MARK)
+    add_record(KTRIAL_JUMP, cpu, 0, block->address, end);
+  /* What does not change where the kernel's image lies elsewhere, as it does with each seed. */
+  const uint64_t step = end <= 1 ? block->address % IMAGE_STEP : block->address - end;
+  path->hash = (path->hash ^ step) * 0x9e3779b97f4a7c15ull + 1;
+  if (++path->jumps % KTRIAL_JUMPS_OF_A_MARK != 0) return;
+  if (control->marks < KTRIAL_MAX_MARKS)
+    control->mark[control->marks++] = (struct ktrial_mark){cpu, path->hash};
+  else
+    ++control->lost_marks;
+}
+
+static bool compares(const struct ktrial_term* term, uint64_t value) {
+  switch (term->comparison) {
+    case KTRIAL_EQUAL:
+      return value == term->value;
+    case KTRIAL_DIFFERENT:
+      return value != term->value;
+    case KTRIAL_LESS:
+      return value < term->value;
+    case KTRIAL_LESS_OR_EQUAL:
+      return value <= term->value;
+    case KTRIAL_GREATER:
+      return value > term->value;
+    case KTRIAL_GREATER_OR_EQUAL:
+      return value >= term->value;
+    default:
+      return (value & term->value) == term->value;
+  }
+}
+
+/* A word that cannot be reached holds nothing. */
+static bool memory_holds(const struct ktrial_term* term) {
+  uint64_t at = term->at, value = 0;
+  for (uint32_t i = 0; i < term->steps; ++i) {
+    const char* pointer = virtual(at, sizeof at);
+    if (!pointer) return false;
+    memcpy(&at, pointer, sizeof at);
+    at += term->offset[i];
+  }
+  const char* word = virtual(at, term->bytes);
+  if (!word) return false;
+  memcpy(&value, word, term->bytes);
+  return compares(term, value) != (term->negated != 0);
+}
+
+/* Of the condition: each vCPU's last block, whether it held, and its part in memory alone. */
+static uint64_t begun[KTRIAL_MAX_CPUS];
+static struct {
+  bool holds, in_memory;
+  unsigned cpu; /* of the block before this one */
+} condition;
+
+static void look(unsigned cpu, const struct block* block) {
+  bool all = true, in_memory = true;
+  const unsigned before = condition.cpu;
+  const uint64_t before_at = begun[before];
+  begun[cpu % KTRIAL_MAX_CPUS] = block->address;
+  condition.cpu = cpu % KTRIAL_MAX_CPUS;
+  for (uint32_t i = 0; i < control->terms; ++i) {
+    const struct ktrial_term* term = &control->term[i];
+    if (term->kind == KTRIAL_HOLDS) {
+      in_memory = in_memory && memory_holds(term);
+      continue;
+    }
+    const uint64_t at = begun[term->cpu % KTRIAL_MAX_CPUS];
+    all = all && (at >= term->from && at < term->to) != (term->negated != 0);
+  }
+  all = all && in_memory;
+  /* What memory is now the block before made it; where a vCPU is, this one did. */
+  const bool by_memory = in_memory != condition.in_memory;
+  condition.in_memory = in_memory;
+  if (all == condition.holds) return;
+  condition.holds = all;
+  struct ktrial_change* change = &control->change[control->changes % KTRIAL_MAX_CHANGES];
+  change->instructions = control->instructions;
+  change->address = by_memory ? before_at : block->address;
+  change->cpu = by_memory ? before : cpu;
+  change->holds = all;
+  memset(change->comm, 0, sizeof change->comm);
+  name_task(&change->pid, change->comm, change->cpu % KTRIAL_MAX_CPUS);
+  if (all && !control->first.holds) control->first = *change;
+  ++control->changes;
+}
 
 static void on_block(unsigned cpu, void* data) {
   const struct block* block = data;
@@ -84,6 +217,12 @@ static void on_block(unsigned cpu, void* data) {
   if (control->instructions >= __atomic_load_n(&control->stop_at, __ATOMIC_RELAXED)) {
     __atomic_store_n(&control->stop_at, ~0ull, __ATOMIC_RELAXED);
     hold(KTRIAL_AT_COUNT, cpu, block->address);
+  }
+  if (control->terms) look(cpu, block);
+  follow(cpu, block);
+  if (block->counted) {
+    ++block->counted->visits;
+    block->counted->instructions += block->instructions;
   }
   control->instructions += block->instructions;
   control->by_cpu[cpu % KTRIAL_MAX_CPUS] += block->instructions;
@@ -129,6 +268,9 @@ static void on_translated(uint64_t id, struct qemu_plugin_tb* tb) {
   if (!block) abort();
   block->address = qemu_plugin_tb_vaddr(tb);
   block->instructions = count;
+  const struct qemu_plugin_insn* last = qemu_plugin_tb_get_insn(tb, count - 1);
+  block->end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
+  block->counted = is_kernel(block->address) ? counted_block(block->address) : NULL;
   qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, REGISTERS_UNTOUCHED, block);
   if (control->coverage) add_record(KTRIAL_BLOCK, 0, (uint32_t)count, block->address, 0);
   for (size_t i = 0; i < count; ++i) {
@@ -171,6 +313,7 @@ int qemu_plugin_install(uint64_t id, const qemu_info_t* info, int argc, char** a
     return 1;
   }
   if (ram_path && control->ram_bytes) ram = map(ram_path, control->ram_bytes, PROT_READ);
+  if (!ram) control->ram_bytes = 0;
   qemu_plugin_register_vcpu_tb_trans_cb(id, on_translated);
   return 0;
 }
