@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "results/numbers.h"
 #include "results/record.h"
 
 namespace ktrial::results {
@@ -48,9 +49,10 @@ struct CampaignCell {
   int pass = 0, fail = 0, inconclusive = 0;
   RateInterval rate;  // of failing, among those that were judged
   Standing standing = Standing::unknown;
-  std::string why;               // a sentence: which test says so, and its numbers
-  std::string goal;              // what the plan asked of it, and whether it was reached
-  std::vector<CellTrial> strip;  // in order of time
+  std::string why;                        // a sentence: which test says so, and its numbers
+  std::string goal;                       // what the plan asked of it, and whether it was reached
+  std::vector<CellTrial> strip;           // in order of time
+  std::vector<NumberRange> numbers = {};  // of its workload, over its trials
   int trials() const { return pass + fail + inconclusive; }
 };
 

@@ -18,9 +18,10 @@ using testing::HasSubstr;
 
 const fs::path kWorkloads = KTRIAL_BINARY_DIR "/share/ktrial/workloads";
 
-constexpr const char* kAll[] = {"cpuacct",     "debug-events",  "fork-storm", "int3-poke",
-                                "mmcid-vfork", "nmi-backtrace", "rcu-storm",  "smoke",
-                                "vfork-storm", "vsock-listen"};
+constexpr const char* kAll[] = {"cpuacct",     "debug-events", "fork-storm",  "int3-poke",
+                                "locktorture", "lockup-bait",  "mmcid-vfork", "nmi-backtrace",
+                                "rcu-storm",   "rcutorture",   "scftorture",  "sched-storm",
+                                "smoke",       "vfork-storm",  "vsock-listen"};
 
 struct Ran {
   int status = -1;
@@ -192,7 +193,8 @@ TEST(VsockListenTest, ServesLoopbackClientsOrSaysWhyNot) {
 }
 
 TEST(GuestOnlyTest, OutsideATrialNothingIsDisturbed) {
-  for (const char* name : {"int3-poke", "nmi-backtrace", "rcu-storm"}) {
+  for (const char* name : {"int3-poke", "lockup-bait", "locktorture", "nmi-backtrace", "rcu-storm",
+                           "rcutorture", "sched-storm", "scftorture"}) {
     const Ran ran = run(name, "--duration=0.05");
     EXPECT_EQ(ran.status, 2) << name << ' ' << ran.out;
     EXPECT_THAT(ran.out, HasSubstr("in the guest of a trial only")) << name;

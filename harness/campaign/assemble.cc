@@ -101,6 +101,7 @@ class Assembly {
     add_cells();
     add_signatures();
     add_strips();
+    add_numbers();
     add_nights();
     return std::move(out_);
   }
@@ -239,6 +240,14 @@ class Assembly {
       std::ranges::stable_sort(cell.strip, {}, &results::CellTrial::started_at);
   }
 
+  void add_numbers() {
+    std::vector<std::vector<results::Counters>> told(out_.cells.size());
+    for (const TrialFact& trial : night_.trials)
+      if (!trial.numbers.empty()) told[trial.cell].push_back(trial.numbers);
+    for (std::size_t i = 0; i < told.size(); ++i)
+      out_.cells[i].numbers = results::numbers_of(told[i]);
+  }
+
   void add_nights() {
     const auto add = [&](const Seen& seen, int fresh) {
       results::NightSummary night{.id = seen.id, .started_at = seen.started_at};
@@ -281,7 +290,7 @@ std::vector<TrialFact> facts_of(const results::RunRecord& run, std::size_t cell)
     if (trial.verdict.kind != results::Kind::interrupted)
       out.push_back({cell, run.id, trial.index, trial.verdict, trial.started_at, trial.duration_s,
                      trial.boot_s, trial.start == spec::name(spec::Start::warm),
-                     made_template_s(trial)});
+                     made_template_s(trial), results::numbers_of(trial)});
   return out;
 }
 

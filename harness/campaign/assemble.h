@@ -20,8 +20,9 @@ struct TrialFact {
   results::Verdict verdict;
   results::TimePoint started_at{};
   double duration_s = 0, boot_s = 0;
-  bool warm = false;      // it did not boot
-  double prepared_s = 0;  // just before it: a template was made
+  bool warm = false;               // it did not boot
+  double prepared_s = 0;           // just before it: a template was made
+  results::Counters numbers = {};  // that its workload told
 };
 // For this trial, just before it; 0: there was one, or it booted.
 double made_template_s(const results::TrialRecord& trial);

@@ -57,6 +57,7 @@ class NightRun {
     const Open open = found->second;
     open_.erase(found);
     Part part{open.number, open.cell, std::move(done.record), "", false};
+    if (part.run && hooks_.known && hooks_.known(part.run->id)) part.run.reset();
     Came came = part.run ? came_of(*part.run) : Came{};
     came.seconds = hooks_.now() - open.begun_s;
     // The next trial of the cell finds the template.

@@ -27,6 +27,8 @@ struct NightHooks {
   // Before the job is handed over; an error ends the night (what runs is finished).
   std::function<Status(std::uint64_t job, std::size_t cell)> begin = {};
   std::function<Status(const Part&)> end = {};
+  // It counted before: a job of a session that was killed, which the engine took up. Unset: none.
+  std::function<bool(const std::string& run)> known = {};
   double cold_share = 0;  // of a cell's jobs: their trials boot, whatever the spec has
 };
 

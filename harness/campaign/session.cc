@@ -89,6 +89,7 @@ class Session {
                                 },
                             .begin = [this](auto job, auto cell) { return begin(job, cell); },
                             .end = [this](const Part& part) { return end(part); },
+                            .known = [this](const auto& run) { return taken_.contains(run); },
                             .cold_share = plan_.cold_share});
     return finish(std::move(ended));
   }
@@ -124,6 +125,9 @@ class Session {
                .seed = plan_.seed,
                .room = options_.room,
                .at_a_time = options_.at_a_time};
+    out.room.vcpus = static_cast<int>(out.room.vcpus * options_.ahead);
+    out.room.memory_mib =
+        static_cast<std::int64_t>(static_cast<double>(out.room.memory_mib) * options_.ahead);
     if (plan_.budget) out.budget_s = static_cast<double>(plan_.budget->count()) / 1000;
     out.max_trials = plan_.max_trials;
     return out;
@@ -167,6 +171,7 @@ class Session {
   }
 
   void take(const results::RunRecord& run, std::size_t cell) {
+    if (!run.trials.empty()) taken_.insert(run.id);
     Came came;
     for (TrialFact& trial : facts_of(run, cell)) {
       const auto outcome = trial.verdict.outcome;
@@ -320,7 +325,8 @@ class Session {
   Disk disk_;
   Night night_;
   std::map<std::uint64_t, std::size_t> open_;
-  std::set<std::string> told_;  // signatures that are no news
+  std::set<std::string> told_;   // signatures that are no news
+  std::set<std::string> taken_;  // runs that count
   bool recalled_ = false;
   double begun_s_ = 0, written_s_ = 0;
 };

@@ -23,6 +23,7 @@ struct Progress {
 struct SessionOptions {
   engine::Room room;
   int at_a_time = 0;
+  double ahead = 1;               // jobs that are handed over, over those that there is room for
   std::string budget = {};        // that is new with this session; the plan has it already
   std::function<double()> clock;  // seconds, steady
   // Whether a cell can run at all; an error says why not. Unset: all can.

@@ -205,6 +205,21 @@ TEST_F(SessionTest, NothingIsLostOrDoubledHoweverOftenItIsKilled) {
   EXPECT_EQ(load_story(directory)->sessions, 4);
 }
 
+// An engine may take up a job of a session that was killed, whose trial was recorded meanwhile.
+TEST_F(SessionTest, ARunThatCountsAlreadyIsNotCountedAgain) {
+  Folder folder = begin();
+  const auto jobs = jobs_of(plan_, folder.story(), {.results = dir_->path()});
+  const auto before = record(jobs[0], Outcome::pass);
+  bool handed_back = false;
+  FakeEngine engine([&](const run::Job& job, JobId) -> FakeEngine::Scripted {
+    if (job.cell != jobs[0].cell || std::exchange(handed_back, true)) return passing(job);
+    return {.seconds = 10, .record = before};
+  });
+  const auto out = session(engine, folder);
+  EXPECT_TRUE(handed_back);
+  for (const auto& cell : out.record.cells) EXPECT_EQ(cell.trials(), 8);
+}
+
 TEST_F(SessionTest, TheNextNightSaysWhatIsNewAndWhatIsGone) {
   std::string failing = "6.19";
   const auto script = [&](const run::Job& job, JobId) -> FakeEngine::Scripted {

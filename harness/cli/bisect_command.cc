@@ -17,9 +17,9 @@
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/display.h"
+#include "harness/cli/engine_choice.h"
 #include "harness/cli/output.h"
 #include "harness/cli/trial_flags.h"
-#include "harness/engine/local_engine.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
 #include "harness/spec/validate.h"
@@ -34,6 +34,7 @@ struct BisectFlags {
   TrialFlags trial;
   DeterministicFlags deterministic;
   BuildFlags build;
+  EngineFlags engine;
   std::string good, bad, packages, signature, max_time, folder, resume;
   std::vector<std::string> suspects;
   double confidence = 0.95;
@@ -69,6 +70,7 @@ void add_options(CLI::App& command, BisectFlags& f) {
   command.add_option("--max-runs", f.max_runs, "Give up after so many trials")
       ->check(CLI::Range(1, 1'000'000));
   command.add_option("--max-time", f.max_time, "Give up when it cannot be done in this time, 8h");
+  add_engine_options(command, f.engine);
   command.add_option("--parallel", f.at_once, "Trials of a kernel at a time [1]")
       ->check(CLI::Range(1, 256));
   command.add_flag("--no-speculation", f.no_speculation,
@@ -213,13 +215,14 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
             flags.good, flags.bad, folder.string());
 
   Display display({.output_to_stderr = true, .several = flags.at_once > 1});
-  const auto trials = KTRIAL_TRY(engine::local_engine(
-      {.at_a_time = flags.at_once, .patience = spec::host_wait(spec::HostWait::job_end)},
-      [&](engine::JobId job, const run::Event& event) {
-        if (!flags.verbose) return;
-        display.hear(job, event);
-        if (std::holds_alternative<run::Ended>(event.what)) display.end(job, "");
-      }));
+  const auto chosen =
+      KTRIAL_TRY(choose_engine(flags.engine, {.results = folder, .at_a_time = flags.at_once},
+                               [&](engine::JobId job, const run::Event& event) {
+                                 if (!flags.verbose) return;
+                                 display.hear(job, event);
+                                 if (std::holds_alternative<run::Ended>(event.what))
+                                   display.end(job, "");
+                               }));
   if (specs.front().deterministic) begin_seeds(specs.front(), journal);
   std::error_code ignored;
   const run::Job job{.spec = specs.front(),
@@ -229,7 +232,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                      .argv = invocation.argv,
                      .working_dir = fs::current_path(ignored)};
   Screen screen(!flags.verbose);
-  const auto lab = bisect::trial_lab(job, *trials, history.maker);
+  const auto lab = bisect::trial_lab(job, *chosen.engine, history.maker);
   const auto answer = bisect::run_session(
       engine, *lab, journal,
       {.step = [&](const std::string& text) { screen.step(text); },

@@ -10,10 +10,10 @@
 #include "harness/cli/campaign_document.h"
 #include "harness/cli/campaign_screen.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/engine_choice.h"
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
 #include "harness/cli/trial_flags.h"
-#include "harness/engine/local_engine.h"
 #include "harness/kernel/build/git_tree.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 namespace {
 
 struct CampaignFlags {
-  std::string plan, budget, results, engine = "local";
+  std::string plan, budget, results;
+  EngineFlags engine;
   CampaignReport report;
   int jobs = 0, nights = 100;
   std::uint64_t seed = 1;
@@ -102,39 +103,45 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
   if (error) return fail_errno("enter " + story.working_dir.string(), error.value());
   const auto jobs = KTRIAL_TRY(jobs_of(flags, plan, story));
 
-  const auto share = KTRIAL_TRY(campaign::HostShare::join());
-  const engine::Room room = engine::room_here();
-  CampaignScreen screen(room.vcpus);
+  // Who has a host to itself, or with others; on a cluster that is the scheduler's to see to.
+  const bool here = flags.engine.engine == "local";
+  std::optional<campaign::HostShare> share;
+  if (here) share.emplace(KTRIAL_TRY(campaign::HostShare::join()));
+  CampaignScreen screen;
   const double begun_s = seconds_now();
   int signals = 0;
-  const auto engine = KTRIAL_TRY(engine::local_engine(
-      {.at_a_time = flags.jobs,
-       .room = room,
-       .patience = spec::host_wait(spec::HostWait::job_end),
-       .finish_first = true,
-       .on_signal =
-           [&] {
-             screen.line(++signals == 1 ? "what runs is finished; once more ends it"
-                                        : "what runs is ended");
-           },
-       .on_tick =
-           [&] {
-             screen.tick();
-             // What a kill must not lose; that it cannot be written shows at the journal's next
-             // line.
-             (void)folder.tick(story.used_s + seconds_now() - begun_s);
-           }},
-      [&](engine::JobId job, const run::Event& event) { screen.hear(job, event); }));
+  const auto chosen = KTRIAL_TRY(
+      choose_engine(flags.engine,
+                    {.results = results_of(flags),
+                     .id = folder.id(),
+                     .at_a_time = flags.jobs,
+                     .finish_first = true,
+                     .on_signal =
+                         [&] {
+                           screen.line(++signals == 1 ? "what runs is finished; once more ends it"
+                                                      : "what runs is ended");
+                         },
+                     .on_tick =
+                         [&] {
+                           screen.tick();
+                           // What a kill must not lose; that it cannot be written shows at the
+                           // journal's next line.
+                           (void)folder.tick(story.used_s + seconds_now() - begun_s);
+                         },
+                     .tell = [&](const std::string& text) { screen.line(text); }},
+                    [&](engine::JobId job, const run::Event& event) { screen.hear(job, event); }));
+  screen.set_cores(chosen.room.vcpus);
   screen.line(fmt::format("campaign {}: {} cells{}", folder.id(), plan.cells.size(),
                           plan.budget ? ", " + spec::format_duration(*plan.budget) : ""));
   const auto outcome = KTRIAL_TRY(campaign::run_session(
-      *engine, folder, store, plan, jobs,
-      {.room = room,
+      *chosen.engine, folder, store, plan, jobs,
+      {.room = chosen.room,
        .at_a_time = flags.jobs,
+       .ahead = chosen.ahead,
        .budget = flags.budget,
        .clock = seconds_now,
        .fits = fits,
-       .campaigns = [&] { return share.campaigns(); },
+       .campaigns = [&] { return share ? share->campaigns() : 1; },
        .on_begin = [&](auto job, const std::string& cell) { screen.begin(job, cell); },
        .on_end = [&](auto job, const std::string& text) { screen.end(job, text); },
        .on_progress = [&](const campaign::Progress& progress) { screen.progress(progress); },
@@ -228,8 +235,7 @@ void add_work(CLI::App& command, CampaignFlags& f) {
   command
       .add_option("--jobs", f.jobs, "Trials at a time, whatever the host's CPUs [as it has room]")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--engine", f.engine, "Who runs the trials: local [local]")
-      ->check(CLI::IsMember({"local"}));
+  add_engine_options(command, f.engine);
   command.add_flag("--offline", f.offline, "Download nothing");
 }
 
@@ -246,7 +252,10 @@ void add_campaign(CLI::App& app, Action& action, const Invocation& invocation) {
   add_shared(*run_it, *flags, "The plan (TOML), see docs/campaigns.md", true);
   add_work(*run_it, *flags);
   run_it->footer(
-      "Example:\n  ktrial campaign run nightly.toml --budget 8h\n\nCtrl-C once finishes what runs, "
+      "Examples:\n  ktrial campaign run nightly.toml --budget 8h\n  ktrial campaign run "
+      "nightly.toml "
+      "--engine slurm --results /shared/ktrial     on a cluster, see docs/fleet.md\n\nCtrl-C once "
+      "finishes what runs, "
       "twice ends it; `ktrial campaign resume` goes on.\n\nExit status: 0 nothing failed that the "
       "plan does not know, 1 something did, 125 nothing was\njudged, 130 interrupted.");
   run_it->callback([&action, flags, &invocation] {

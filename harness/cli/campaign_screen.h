@@ -20,7 +20,8 @@ campaign::Progress later(campaign::Progress progress, double seconds);
 
 class CampaignScreen {
  public:
-  explicit CampaignScreen(int cores);
+  explicit CampaignScreen(int cores = 0);
+  void set_cores(int cores) { cores_ = cores; }
   void begin(JobNumber job, const std::string& cell);
   void hear(JobNumber job, const run::Event& event);
   void end(JobNumber job, const std::string& text);

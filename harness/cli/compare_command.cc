@@ -7,10 +7,10 @@
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/display.h"
+#include "harness/cli/engine_choice.h"
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
 #include "harness/cli/trial_flags.h"
-#include "harness/engine/local_engine.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
 #include "harness/spec/validate.h"
@@ -118,10 +118,10 @@ Result<campaign::Sampled> sampled(const CompareFlags& flags, const Invocation& i
   Display display({.output_to_stderr = true, .several = true});
   options.on_begin = [&](auto id, const std::string& label) { display.begin(id, label); };
   options.on_end = [&](auto id, const std::string& text) { display.end(id, text); };
-  const auto engine = KTRIAL_TRY(engine::local_engine(
-      {.at_a_time = flags.jobs, .patience = spec::host_wait(spec::HostWait::job_end)},
-      [&](engine::JobId id, const run::Event& event) { display.hear(id, event); }));
-  auto out = campaign::sample(*engine, jobs[0], jobs[1], a.side, b.side, options);
+  const auto chosen = KTRIAL_TRY(
+      choose_engine({}, {.results = job.results, .at_a_time = flags.jobs},
+                    [&](engine::JobId id, const run::Event& event) { display.hear(id, event); }));
+  auto out = campaign::sample(*chosen.engine, jobs[0], jobs[1], a.side, b.side, options);
   display.done();
   return out;
 }

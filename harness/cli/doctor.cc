@@ -6,18 +6,27 @@
 
 #include <boost/asio/io_context.hpp>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "harness/base/child.h"
 #include "harness/base/host_cpus.h"
+#include "harness/base/text.h"
 #include "harness/channel/channel.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/engine_choice.h"
+#include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
+#include "harness/cli/trial_flags.h"
+#include "harness/engine/hosts/probe.h"
+#include "harness/engine/slurm/commands.h"
+#include "harness/engine/slurm/slurm_engine.h"
 #include "harness/kernel/kernel.h"
 #include "harness/root/file_server.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
+#include "harness/vm/libvirt/host_facts.h"
 #include "harness/vm/libvirt/libvirt_vm.h"
 #include "harness/vm/qemu/qemu_vm.h"
 
@@ -174,12 +183,99 @@ Result<int> doctor() {
   return checkup.missing == 0 ? 0 : 128;
 }
 
+struct DoctorFlags {
+  EngineFlags engine;
+  std::string results, host;
+};
+
+// What a host of a pool has, for a program: engine/hosts/probe.h.
+Result<int> doctor_of_host(const std::string& uri) {
+  boost::asio::io_context io;
+  const auto host = vm::libvirt_host(io, uri);
+  nlohmann::ordered_json out{{"schema", 1}, {"uri", uri}};
+  if (host) {
+    out["name"] = host->name;
+    out[engine::hosts::kCpus] = host->cpus;
+    out[engine::hosts::kMemory] = host->memory_mib;
+    out["free_mib"] = host->free_mib;
+    out["libvirt"] = host->libvirt_version;
+    out["qemu"] = host->qemu_version;
+  } else {
+    out[engine::hosts::kError] = host.error().message;
+  }
+  to_stdout("{}\n", out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  return host ? 0 : exit_code(host.error().kind);
+}
+
+Result<int> doctor_of_hosts(const DoctorFlags& flags) {
+  const auto fleet = KTRIAL_TRY(fleet_of(flags.engine));
+  if (fleet.hosts.empty())
+    return usage_error("no host is named",
+                       "name them in the fleet file: [hosts] uris = [\"qemu+ssh://lab1/system\"]");
+  Checkup checkup;
+  boost::asio::io_context io;
+  for (const std::string& uri : fleet.hosts) {
+    const auto host = vm::libvirt_host(io, uri);
+    if (host)
+      checkup.say(Level::good,
+                  fmt::format("{}: {}, {} CPUs, {} MiB ({} free), libvirt {}, QEMU {}", uri,
+                              host->name, host->cpus, host->memory_mib, host->free_mib,
+                              host->libvirt_version, host->qemu_version));
+    else
+      checkup.say(Level::missing,
+                  {host.error().kind, uri + ": " + host.error().message, host.error().hint});
+  }
+  return checkup.missing == 0 ? 0 : 128;
+}
+
+// What its scheduler has, and what a node says of itself.
+Result<int> doctor_of_slurm(const DoctorFlags& flags) {
+  const auto fleet = KTRIAL_TRY(fleet_of(flags.engine));
+  Checkup checkup;
+  const auto room = engine::slurm::room_of(fleet.slurm);
+  if (!room) return std::unexpected(room.error());
+  checkup.say(Level::good, fmt::format("Slurm: {} CPUs and {} MiB on nodes that are up",
+                                       room->vcpus, room->memory_mib));
+  std::error_code error;
+  const auto results = std::filesystem::absolute(results_dir(flags.results), error);
+  const auto seen =
+      engine::check_node(fleet.slurm, results.lexically_normal(),
+                         [](const std::string& text) { to_stderr("ktrial: {}\n", text); });
+  if (!seen) return std::unexpected(seen.error());
+  std::string_view said = seen->said;
+  const bool ran = seen->exit == 0 || said.contains("ktrial can");
+  checkup.say(ran ? Level::good : Level::missing,
+              fmt::format("a task on node {} sees {}", seen->node, results.string()) +
+                  (ran ? ", and runs ktrial there; it says:" : ", but cannot run ktrial there:"),
+              ran ? "" : "name ktrial's path on the nodes: slurm.program in the fleet file");
+  while (const auto line = take_line(said)) to_stdout("    {}\n", *line);
+  if (seen->exit != 0) ++checkup.missing;
+  to_stdout("\n{}\n", checkup.missing == 0 ? "ktrial can work on this cluster."
+                                           : "ktrial cannot work on this cluster yet.");
+  return checkup.missing == 0 ? 0 : 128;
+}
+
 }  // namespace
 
 void add_doctor(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("doctor", "What is missing on this host, and how to mend it");
-  command->footer("Exit status: 0 when a trial can run, 128 when something necessary is missing.");
-  command->callback([&action] { action = doctor; });
+  const auto flags = std::make_shared<DoctorFlags>();
+  add_engine_options(*command, flags->engine);
+  command->add_option("--results", flags->results,
+                      "Of a cluster: the folder that all nodes see [$XDG_STATE_HOME/ktrial]");
+  command->add_option("--host", flags->host,
+                      "What one host with libvirt has, by its URI; a line of JSON");
+  command->footer(
+      "Examples:\n  ktrial doctor\n  ktrial doctor --engine slurm --results /shared/ktrial     one "
+      "small task through the queue\n\nExit status: 0 when a trial can run, 128 when something "
+      "necessary is missing.");
+  command->callback([&action, flags] {
+    action = [flags] {
+      if (!flags->host.empty()) return doctor_of_host(flags->host);
+      if (flags->engine.engine == "slurm") return doctor_of_slurm(*flags);
+      return flags->engine.engine == "hosts" ? doctor_of_hosts(*flags) : doctor();
+    };
+  });
 }
 
 }  // namespace ktrial::cli

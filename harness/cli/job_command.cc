@@ -6,6 +6,7 @@
 
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
+#include "harness/engine/slurm/task.h"
 #include "harness/run/event_writer.h"
 #include "harness/run/run.h"
 
@@ -13,12 +14,17 @@ namespace ktrial::cli {
 namespace {
 
 // The exit code.
-Result<int> run_there(const run::Job& job, const run::Sink& sink) {
+Result<int> run_there(const run::Job& job, const run::Sink& sink, bool indexed = true) {
   if (!job.working_dir.empty() && ::chdir(job.working_dir.c_str()) != 0)
     return fail_errno("change to " + job.working_dir.string(), errno, ErrorKind::usage);
   // A commit that does not compile is one to skip, as for `kernel build`.
   if (job.kernel_only) return KTRIAL_TRY(run::make_kernel(job, sink)).kernel.empty() ? 125 : 0;
-  return exit_code(KTRIAL_TRY(run::run_job(job, sink)).verdict.outcome);
+  return exit_code(KTRIAL_TRY(run::run_job(job, sink, {}, indexed)).verdict.outcome);
+}
+
+run::Ended ended_by(const Result<int>& exit) {
+  if (exit) return {*exit, {}};
+  return {exit_code(exit.error().kind), exit.error()};
 }
 
 Result<int> run(const std::string& file) {
@@ -29,11 +35,19 @@ Result<int> run(const std::string& file) {
     last_s = event.at_s;
     writer.tell(event);
   });
-  run::Ended ended{exit ? *exit : exit_code(exit.error().kind), {}};
-  if (!exit) ended.error = exit.error();
-  writer.tell({last_s, std::nullopt, ended});
+  writer.tell({last_s, std::nullopt, ended_by(exit)});
   KTRIAL_TRY(writer.finish());
   return exit;
+}
+
+Result<int> run_task(const std::string& file) {
+  const auto work = [](const std::filesystem::path& taken, const run::Sink& sink) {
+    const auto job = run::load_job(taken);
+    if (!job) return ended_by(std::unexpected(job.error()));
+    return ended_by(run_there(*job, sink, false));
+  };
+  KTRIAL_TRY(engine::slurm::run_task(engine::slurm::place_of(file), work));
+  return 0;
 }
 
 }  // namespace
@@ -42,12 +56,17 @@ void add_job(CLI::App& app, Action& action) {
   auto* command =
       app.add_subcommand("job", "Runs one job file; what `run --jobs` and others start");
   auto file = std::make_shared<std::string>();
+  auto task = std::make_shared<bool>(false);
   command->add_option("FILE", *file, "job.json, as a run's folder has one")->required();
+  command->add_flag("--task", *task,
+                    "It is a task of a fleet's: what happens is told in files beside FILE");
   command->footer(R"(Examples:
   ktrial job ~/.local/state/ktrial/runs/20260301-123456.789-abcd/job.json     once more, as it was
 
 Stdout tells what happens, a JSON object a line; docs/cli.md has them. Exit status as of `run`.)");
-  command->callback([&action, file] { action = [file] { return run(*file); }; });
+  command->callback([&action, file, task] {
+    action = [file, task] { return *task ? run_task(*file) : run(*file); };
+  });
 }
 
 }  // namespace ktrial::cli

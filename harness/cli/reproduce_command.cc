@@ -10,11 +10,11 @@
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/display.h"
+#include "harness/cli/engine_choice.h"
 #include "harness/cli/fix_flag.h"
 #include "harness/cli/log_reader.h"
 #include "harness/cli/output.h"
 #include "harness/cli/trial_flags.h"
-#include "harness/engine/local_engine.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/kernel.h"
 #include "harness/mail/understand.h"
@@ -33,6 +33,7 @@ struct Flags {
   std::vector<std::string> reports;
   TrialFlags trial;
   BuildFlags build;
+  EngineFlags engine;
   std::string kernel, budget, fix, mail;
   int trials = 0, measure = 5;
   bool plan = false, verbose = false;
@@ -188,12 +189,13 @@ class Command {
     if (!json()) write_stdout(reproduce::plan_text(story) + "\n");
     (void)finish_output();  // what is lost is said at the end
     Display display({.output_to_stderr = true});
-    const auto engine = KTRIAL_TRY(engine::local_engine(
-        {.at_a_time = 1, .patience = spec::host_wait(spec::HostWait::job_end)},
-        [&](engine::JobId job_id, const run::Event& event) {
-          if (flags_.verbose || std::holds_alternative<run::Building>(event.what))
-            display.hear(job_id, event);
-        }));
+    const auto chosen = KTRIAL_TRY(
+        choose_engine(flags_.engine, {.results = results(), .at_a_time = 1},
+                      [&](engine::JobId job_id, const run::Event& event) {
+                        if (flags_.verbose || std::holds_alternative<run::Building>(event.what))
+                          display.hear(job_id, event);
+                      }));
+    const auto& engine = chosen.engine;
     const reproduce::Tell tell = [](const std::string& text) { to_stderr("ktrial: {}\n", text); };
     const auto found = reproduce::search(experiment, job, *engine,
                                          {.budget_s = budget_s_,
@@ -260,6 +262,7 @@ void add_reproduce(CLI::App& app, Action& action, const Invocation& invocation) 
   command->add_option(
       "--fix", f.fix,
       "PATCH file or COMMIT (with --tree), or a kernel that has it: is the failure gone with it?");
+  add_engine_options(*command, f.engine);
   command->add_option("--mail", f.mail, "Write the answer to the report to this file, too");
   command->add_flag("--verbose", f.verbose, "The progress of each trial, too");
   command->footer(R"(Examples:

@@ -7,15 +7,14 @@
 #include "harness/cli/build_flags.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/display.h"
+#include "harness/cli/engine_choice.h"
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
 #include "harness/cli/terminal.h"
 #include "harness/cli/trial_flags.h"
-#include "harness/engine/local_engine.h"
 #include "harness/run/run.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/rotation.h"
-#include "harness/spec/timeouts.h"
 #include "harness/spec/validate.h"
 #include "harness/spec/workload.h"
 #include "harness/trial/plan.h"
@@ -28,6 +27,7 @@ namespace {
 struct RunFlags {
   TrialFlags trial;
   BuildFlags build;
+  EngineFlags engine;
   std::string kernel;
   DeterministicFlags deterministic;
   int repeat = 0, boots = 2, jobs = 0, confirm_cold = 0;
@@ -107,12 +107,18 @@ Result<int> run_several(const std::vector<run::Job>& jobs, const RunFlags& flags
                         Display::Options options, bool json) {
   options.several = true;
   Display display(options);
-  const auto engine = KTRIAL_TRY(engine::local_engine(
-      {.at_a_time = flags.jobs, .patience = spec::host_wait(spec::HostWait::job_end)},
-      [&](engine::JobId job, const run::Event& event) { display.hear(job, event); }));
+  const auto chosen = KTRIAL_TRY(
+      choose_engine(flags.engine,
+                    {.results = jobs.front().results,
+                     .at_a_time = flags.jobs,
+                     .tell = [&](const std::string& text) { display.line(text); }},
+                    [&](engine::JobId job, const run::Event& event) { display.hear(job, event); }));
+  const campaign::BatchOptions defaults;
   const auto outcome = campaign::run_batch(
-      *engine, jobs,
-      {.split = flags.jobs > 0 || flags.rotate,  // so that configurations take turns
+      *chosen.engine, jobs,
+      // Rotated, so that configurations take turns.
+      {.split = flags.jobs > 0 || flags.rotate || flags.engine.engine != "local",
+       .window = std::max(defaults.window, static_cast<int>(chosen.room.vcpus * chosen.ahead)),
        .on_begin = [&](engine::JobId id, const run::Job& job) { display.begin(id, job.cell); },
        .on_done = [&](engine::JobId id,
                       const results::BatchPart& part) { display.end(id, part.problem); }});
@@ -131,7 +137,8 @@ Result<int> run(const RunFlags& flags, const Invocation& invocation) {
   // A packed command is a filter like any other: its output is the output.
   const Display::Options options{.pass_output = !invocation.command.empty(),
                                  .output_to_stderr = json};
-  if (jobs.size() == 1 && flags.jobs == 0) return run_alone(jobs.front(), options, json);
+  if (jobs.size() == 1 && flags.jobs == 0 && flags.engine.engine == "local")
+    return run_alone(jobs.front(), options, json);
   return run_several(jobs, flags, options, json);
 }
 
@@ -154,6 +161,7 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
           "Trials beside each other, each in a process of its own, whatever the host's CPUs "
           "[a matrix: as the host has room]")
       ->check(CLI::Range(1, 1024));
+  add_engine_options(*command, f.engine);
   command->add_flag("--until-fail", f.until_fail,
                     "Go on until a trial fails (at most --repeat trials, if given)");
   command
@@ -183,6 +191,7 @@ void add_run(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial run --kernel bzImage --root debian:bookworm -- ./all-tests.sh
   ktrial run --kernel bzImage --until-fail --format json nightly.toml
   ktrial run --kernel bzImage --repeat 30 --jobs 3
+  ktrial run --kernel bzImage --repeat 1000 --engine slurm --results /shared/ktrial
   ktrial run --kernel bzImage --workload mmcid-vfork --repeat 30 --rotate
   ktrial run --kernel bzImage --deterministic --repeat 10 --jobs 2     seeds 1 to 10, two at a time
 

@@ -5,13 +5,12 @@
 
 #include "harness/cli/commands.h"
 #include "harness/cli/display.h"
+#include "harness/cli/engine_choice.h"
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
 #include "harness/cli/trial_flags.h"
-#include "harness/engine/local_engine.h"
 #include "harness/selftest/trial_runner.h"
 #include "harness/spec/parse.h"
-#include "harness/spec/timeouts.h"
 #include "results/report/report.h"
 #include "results/store/store.h"
 
@@ -22,6 +21,7 @@ struct SelftestFlags {
   std::string kernel, memory = "512M", accel, vmm, connect, channel, append, start, results,
                       format = "text";
   std::vector<std::string> only;
+  EngineFlags engine;
   int cpus = 2, repeat = 1;
   bool list = false, offline = false, verbose = false;
 };
@@ -81,18 +81,18 @@ Result<int> run(const SelftestFlags& flags, const Invocation& invocation) {
                      .working_dir = std::filesystem::current_path(error)};
   Display display({.output_to_stderr = true});
   selftest::Dating dating;
-  const auto engine = KTRIAL_TRY(
-      engine::local_engine({.at_a_time = 1, .patience = spec::host_wait(spec::HostWait::job_end)},
-                           [&](engine::JobId, const run::Event& event) {
-                             dating.hear(event);
-                             if (flags.verbose) display.hear(0, event);
-                           }));
+  const auto chosen =
+      KTRIAL_TRY(choose_engine(flags.engine, {.results = job.results, .at_a_time = 1},
+                               [&](engine::JobId, const run::Event& event) {
+                                 dating.hear(event);
+                                 if (flags.verbose) display.hear(0, event);
+                               }));
   const auto faults = KTRIAL_TRY(selftest::choose_faults(flags.only));
   const auto report = selftest::run_selftest(
       options, [&](const selftest::Fault& fault, const spec::TrialSpec& spec) {
         run::Job one = job;
         one.of_many = std::max(1, machines_like(fault, faults, flags.repeat));
-        return selftest::trial_runner(one, *engine, dating)(fault, spec);
+        return selftest::trial_runner(one, *chosen.engine, dating)(fault, spec);
       });
   display.done();
   if (!report) return std::unexpected(report.error());
@@ -121,6 +121,7 @@ void add_selftest(CLI::App& app, Action& action, const Invocation& invocation) {
   command->add_option("--start", f.start, "auto, cold or warm, as for `ktrial run` [auto]");
   command->add_option("--results", f.results,
                       "Where runs are kept [$XDG_STATE_HOME/ktrial/selftest]");
+  add_engine_options(*command, f.engine);
   command->add_option("--format", f.format, "text or json [text]")
       ->check(CLI::IsMember({"text", "json"}));
   command->add_flag("--offline", f.offline, "Download nothing");

@@ -51,6 +51,7 @@ constexpr Folder kFolders[] = {
     {"harness/dev", 13, Side::host},
     {"guest/init", 1, Side::guest},
     {"guest/inject", 1, Side::guest},
+    {"guest/mix", 1, Side::guest},
     {"guest/userland", 1, Side::guest},
     {"workloads", 1, Side::guest},
 };

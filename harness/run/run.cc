@@ -368,10 +368,10 @@ void tell_plan(const Plan& plan, Teller& teller) {
 }  // namespace
 
 Result<results::RunRecord> run_job(const Job& job, const Sink& sink,
-                                   const std::function<Status(Plan&)>& adapt) {
+                                   const std::function<Status(Plan&)>& adapt, bool indexed) {
   Janitor janitor = KTRIAL_TRY(Janitor::start());
   Teller teller(sink);
-  auto store = KTRIAL_TRY(results::Store::open(job.results));
+  auto store = KTRIAL_TRY(results::Store::open(job.results, indexed));
   auto run = KTRIAL_TRY(store.begin_run(summary_of(job.spec), job.argv, {job.campaign, job.cell}));
   // What runs it again, whole; of a run that is discarded it goes, too.
   KTRIAL_TRY(results::write_artifact(run.path() / "job.json", to_json(job)));

@@ -17,9 +17,11 @@ namespace ktrial::run {
 
 // Blocks. `adapt` may change the plan once it is made. `sink` is told all but Ended. SIGINT and
 // SIGTERM end the running trial, commit what is known and yield ErrorKind::interrupted. An Error
-// means that ktrial could not do its work; a kernel's failure is in the record.
+// means that ktrial could not do its work; a kernel's failure is in the record. `indexed`: see
+// results::Store::open().
 Result<results::RunRecord> run_job(const Job& job, const Sink& sink,
-                                   const std::function<Status(trial::Plan&)>& adapt = {});
+                                   const std::function<Status(trial::Plan&)>& adapt = {},
+                                   bool indexed = true);
 
 // Of a job with `kernel_only`: tells no event but Made. ErrorKind::interrupted on a signal.
 Result<Made> make_kernel(const Job& job, const Sink& sink);

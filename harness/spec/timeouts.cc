@@ -87,6 +87,14 @@ Milliseconds host_wait(HostWait which) {
         return 20min;
       case HostWait::module_build:
         return 5min;
+      case HostWait::scheduler_call:
+        return 60s;
+      case HostWait::scheduler_away:
+        return 60min;
+      case HostWait::shared_file:  // NFS keeps a folder's attributes for a minute at most (nfs(5))
+        return 65s;
+      case HostWait::task_lease:
+        return 15min;
     }
     std::abort();
   }();

@@ -97,6 +97,10 @@ enum class HostWait {
   make_end,            // make, from its SIGTERM on
   plan_program,        // of a campaign's plan
   root_image,          // a root file system, to be downloaded or packed
+  scheduler_call,      // one command of a cluster's scheduler
+  scheduler_away,      // a scheduler that does not answer, until what it has counts as lost
+  shared_file,         // what one host wrote, until every other host sees it
+  task_lease,          // no sign of who waits for tasks, until none of them begins any more
 };
 // By KTRIAL_TIMEOUT_SCALE and the build (sanitizers) alone.
 Milliseconds host_wait(HostWait which);

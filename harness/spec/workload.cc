@@ -6,6 +6,7 @@
 
 #include "harness/base/file.h"
 #include "harness/base/text.h"
+#include "harness/spec/combination.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/toml_reader.h"
 #include "harness/spec/workload_hints.h"
@@ -219,6 +220,8 @@ Result<std::vector<HintedWorkload>> list_hinted_workloads(const fs::path& dir) {
 }
 
 Result<WorkloadInfo> find_workload(const fs::path& dir, std::string_view name) {
+  if (is_combination(name))
+    return find_combination(name, [&](std::string_view part) { return find_workload(dir, part); });
   const bool plain = !name.empty() && name.find('/') == std::string_view::npos && name[0] != '.';
   std::error_code error;
   if (plain && fs::exists(dir / name / "workload.toml", error))

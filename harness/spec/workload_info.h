@@ -47,6 +47,7 @@ struct WorkloadInfo {
   std::vector<Parameter> parameters;
   std::optional<HostAction> host;
   std::filesystem::path directory;  // where workload.toml lies
+  std::vector<WorkloadInfo> parts;  // of "A+B", which run beside each other; else none
 };
 
 }  // namespace ktrial::spec

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <test_paths.h>
 
+#include "harness/spec/combination.h"
+
 namespace ktrial::spec {
 namespace {
 
@@ -109,6 +111,34 @@ TEST(WorkloadTest, BadFilesAreReportedInFull) {
         "host.action: 'reboot'", "host.port_parameter: must name an integer parameter"})
     EXPECT_NE(got.error().message.find(part), std::string::npos) << part << "\nin\n"
                                                                  << got.error().message;
+}
+
+TEST(WorkloadTest, TwoBesideEachOtherNeedWhatBothNeed) {
+  const auto both = find_workload(kDir, "smoke+vsock-listen");
+  ASSERT_TRUE(both) << both.error().message;
+  EXPECT_EQ(both->name, "smoke+vsock-listen");
+  ASSERT_EQ(both->parts.size(), 2u);
+  EXPECT_EQ(both->min_cpus, 2);
+  EXPECT_TRUE(both->needs_vsock);
+  EXPECT_EQ(both->stall_after_s, 12.5);
+  EXPECT_TRUE(both->host);
+  const std::map<std::string, std::string> settings = {{"port", "7"}};
+  EXPECT_TRUE(resolve_parameters(*both, settings));
+  EXPECT_FALSE(resolve_parameters(*both, {{"prt", "7"}}));
+  EXPECT_TRUE(settings_of(both->parts[0], settings).empty());
+  EXPECT_EQ(settings_of(both->parts[1], settings), settings);
+}
+
+TEST(WorkloadTest, ABadCombinationIsAnError) {
+  for (const auto& [name, words] : {std::pair("smoke+smoke", "twice"),
+                                    {"smoke+", "names two"},
+                                    {"+smoke", "no workload ''"},
+                                    {"smoke+smok", "did you mean 'smoke'"},
+                                    {"smoke+../smoke", "no workload"}}) {
+    const auto got = find_workload(kDir, name);
+    ASSERT_FALSE(got) << name;
+    EXPECT_NE(got.error().message.find(words), std::string::npos) << got.error().message;
+  }
 }
 
 // The real ones, as far as they are there.

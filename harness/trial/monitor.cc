@@ -105,6 +105,7 @@ void Monitor::on_message(wire::Message message) {
     if (output->stream == wire::Stream::out) output_tests_.feed(output->bytes);
   } else if (auto* progress = std::get_if<wire::Progress>(&message)) {
     last_progress_ = now;
+    measures_.take(progress->text);
     timeline_.progress(now, *progress);
     observer_.on_progress(*progress);
   } else if (auto* exit = std::get_if<wire::Exit>(&message)) {

@@ -16,6 +16,7 @@
 #include "harness/channel/channel.h"
 #include "harness/console/analyzer.h"
 #include "harness/trial/console_notes.h"
+#include "harness/trial/measures.h"
 #include "harness/trial/observer.h"
 #include "harness/trial/output_folder.h"
 #include "harness/trial/timeline.h"
@@ -87,6 +88,7 @@ class Monitor {
   bool spoke_since_hello() const { return last_console_ > hello_at_; }  // the kernel
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
   const TraceInbox& trace() const { return trace_; }
+  const Measures& measures() const { return measures_; }
   OutputFolder& output() { return output_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
@@ -153,6 +155,7 @@ class Monitor {
   std::function<void(std::string_view)> tap_;
   std::function<std::uint64_t()> count_;
   TraceInbox trace_;
+  Measures measures_;
   OutputFolder output_;
   std::string shutdown_reason_;
   std::optional<verdict::VmEnded> vm_ended_;

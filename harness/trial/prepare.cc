@@ -16,13 +16,14 @@
 #include "harness/guest_image/initramfs.h"
 #include "harness/guest_image/modules.h"
 #include "harness/guest_image/program.h"
-#include "harness/kernel/build/module_build.h"
 #include "harness/kernel/digest.h"
+#include "harness/spec/combination.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/validate.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/command_line.h"
 #include "harness/trial/facts.h"
+#include "harness/trial/own_modules.h"
 #include "harness/trial/plan.h"
 #include "harness/trial/warm_start.h"
 #include "harness/vm/qemu/instrument.h"
@@ -31,6 +32,8 @@ namespace ktrial::trial {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr char kMix[] = "/ktrial-mix";  // in the initramfs
 
 std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
                                        const std::map<std::string, std::string>& parameters,
@@ -41,31 +44,17 @@ std::vector<std::string> workload_argv(const spec::WorkloadInfo& info,
   return argv;
 }
 
-// A workload may bring a kernel module: its source lies in module/, it is built
-// for the kernel on trial and packed as /workloads/MODULE.ko. One that cannot be
-// built is no error: the workload finds it missing, and says that it cannot run.
-Status add_own_module(const Plan& plan, const PrepareOptions& options,
-                      std::vector<guest_image::Entry>& entries) {
-  const fs::path source = plan.workload->directory / "module";
-  std::error_code error;
-  if (!fs::exists(source / "Kbuild", error)) return {};
-  const std::string name = "ktrial_" + plan.workload->name;
-  auto built = kernel::build_module(plan.kernel, source, name,
-                                    {.cache_dir = options.cache,
-                                     .offline = options.offline,
-                                     .progress = options.progress,
-                                     .stop = options.stop});
-  if (built) {
-    entries.push_back({std::string(guest_image::kWorkloadsDir) + "/" + name + ".ko",
-                       guest_image::HostFile{built->file}, 0644});
-    if (!built->note.empty() && options.progress) options.progress(name + ".ko: " + built->note);
-    return {};
+// Of several that run beside each other, one program starts them all: "mix A --x=1 + B --y=2".
+Result<std::vector<std::string>> mix_argv(const Plan& plan, double duration_s) {
+  std::vector<std::string> argv = {kMix};
+  for (const spec::WorkloadInfo& part : plan.workload->parts) {
+    const auto parameters = KTRIAL_TRY(spec::resolve_parameters(
+        part, spec::settings_of(part, plan.spec.parameters), plan.spec.parameter_places));
+    if (argv.size() > 1) argv.push_back("+");
+    const auto one = workload_argv(part, parameters, duration_s);
+    argv.insert(argv.end(), one.begin(), one.end());
   }
-  if (built.error().kind != ErrorKind::environment) return std::unexpected(built.error());
-  if (options.progress)
-    options.progress(std::string(kNoModule) + built.error().message +
-                     (built.error().hint.empty() ? "" : " (" + built.error().hint + ")"));
-  return {};
+  return argv;
 }
 
 // Sets what a workload of ours is told, and what the host does meanwhile.
@@ -73,7 +62,8 @@ Status plan_workload(Plan& plan, double duration_s) {
   const auto& info = *plan.workload;
   auto parameters =
       KTRIAL_TRY(spec::resolve_parameters(info, plan.spec.parameters, plan.spec.parameter_places));
-  plan.run.argv = workload_argv(info, parameters, duration_s);
+  plan.run.argv = info.parts.empty() ? workload_argv(info, parameters, duration_s)
+                                     : KTRIAL_TRY(mix_argv(plan, duration_s));
   plan.progress =
       std::chrono::milliseconds(static_cast<long>(info.stall_after_s * 1000 * plan.timeouts.scale));
   if (info.host && info.host->action == "vsock-connect")
@@ -158,12 +148,24 @@ Status pack_command(Plan& plan, const PrepareOptions& options,
   return {};
 }
 
+Status pack_workload(const Plan& plan, const PrepareOptions& options,
+                     std::vector<guest_image::Entry>& entries) {
+  const auto& whole = *plan.workload;
+  const bool one = whole.parts.empty();
+  if (!one)
+    entries.push_back(
+        {kMix, guest_image::HostFile{options.payload / "guest" / "ktrial-mix"}, 0755});
+  for (const spec::WorkloadInfo& part : one ? std::vector{whole} : whole.parts) {
+    entries.push_back(guest_image::workload_entry(part.name, part.directory / part.name));
+    KTRIAL_TRY(add_own_modules(part, plan.kernel, options, entries));
+  }
+  return {};
+}
+
 // Adds it to `entries`.
 Status pack(Plan& plan, const PrepareOptions& options, std::vector<guest_image::Entry>& entries) {
   if (plan.workload) {
-    const auto& info = *plan.workload;
-    entries.push_back(guest_image::workload_entry(info.name, info.directory / info.name));
-    return add_own_module(plan, options, entries);
+    return pack_workload(plan, options, entries);
   }
   if (plan.root && has_programs(*plan.root))
     plan.program = plan.spec.command.front();

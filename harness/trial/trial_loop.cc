@@ -373,6 +373,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   monitor.end_console();
   hear(monitor.console(), evidence);
   evidence.subtests = monitor.subtests();
+  evidence.counters_after.merge(monitor.measures().of(plan.name()));
   keep_dump(scene);
   KTRIAL_TRY(keep_evidence(artifacts, evidence));
   conclude(scene);

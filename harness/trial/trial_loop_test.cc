@@ -324,15 +324,17 @@ TEST(TrialLoopTest, ARecordSaysWhatRan) {
                        .architecture = "x86_64",
                        .image_sha256 = "00"};
   plan.host_facts = {.name = "box", .cores = 2, .qemu = "7.2"};
-  Trial trial({.before = {{{"oops_count", 0}}}, .after = {{{"oops_count", 0}}}}, plan);
-  const auto record = trial.run();
+  GuestScript script{.before = {{{"oops_count", 0}}}, .after = {{{"oops_count", 0}}}};
+  script.happenings.emplace_back(
+      3s, [](FakeGuest& g) { g.say(wire::Progress{1, 0, "rounds; late_us=7"}); });
+  const auto record = Trial(script, plan).run();
   ASSERT_TRUE(record);
   EXPECT_EQ(record->kernel.compiler, "gcc 12") << "out of the banner";
   EXPECT_EQ(record->kernel.commit, std::string(40, 'a'));
   EXPECT_EQ(record->host, plan.host_facts);
   EXPECT_DOUBLE_EQ(record->boot_s, 2);
   EXPECT_GT(record->duration_s, 7);
-  EXPECT_EQ(record->counters, (results::Counters{{"oops_count", 0}}));
+  EXPECT_EQ(record->counters, (results::Counters{{"oops_count", 0}, {"stress.late_us", 7}}));
   EXPECT_EQ(record->accel, "tcg");
 }
 

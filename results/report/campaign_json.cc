@@ -5,6 +5,17 @@
 namespace ktrial::results {
 namespace {
 
+Json numbers_json(const std::vector<NumberRange>& numbers) {
+  Json out = Json::array();
+  for (const NumberRange& one : numbers)
+    out.push_back({{"name", one.name},
+                   {"trials", one.trials},
+                   {"low", one.low},
+                   {"median", one.median},
+                   {"high", one.high}});
+  return out;
+}
+
 Json cell_json(const CampaignCell& cell) {
   Json axes = Json::object();
   for (const auto& [key, value] : cell.axes) axes[key] = value;
@@ -16,7 +27,8 @@ Json cell_json(const CampaignCell& cell) {
           {"rate", {{"low", cell.rate.low}, {"high", cell.rate.high}}},
           {"state", name(cell.standing)},
           {"why", cell.why},
-          {"goal", cell.goal}};
+          {"goal", cell.goal},
+          {"numbers", numbers_json(cell.numbers)}};
 }
 
 Json signature_json(const CampaignSignature& one) {

@@ -100,6 +100,23 @@ std::string cells(const CampaignRecord& campaign, bool color) {
   return out;
 }
 
+// What the workloads counted, cell by cell.
+std::string numbers(const CampaignRecord& campaign, bool color) {
+  std::string out;
+  std::size_t shown = 0;
+  for (const CampaignCell& cell : campaign.cells) {
+    if (cell.numbers.empty()) continue;
+    if (++shown > kMostCells) break;
+    std::string name;
+    for (const auto& [key, value] : cell.axes) name += (name.empty() ? "" : " ") + value;
+    out += "  " + one_line(name, 100) + "\n";
+    for (const NumberRange& one : cell.numbers)
+      out += "      " + one_line(to_text(one), 100) + "\n";
+  }
+  if (out.empty()) return out;
+  return "\n" + inked("Numbers (medians)", Ink::dim, color) + "\n" + out;
+}
+
 }  // namespace
 
 std::string campaign_text(const CampaignRecord& campaign, const TextOptions& options) {
@@ -128,7 +145,7 @@ std::string campaign_text(const CampaignRecord& campaign, const TextOptions& opt
   if (campaign.lost.size() > kMostLost)
     add_field(out, "lost", counted(campaign.lost.size() - kMostLost, "job") + " more", color);
   out += signatures(campaign, color);
-  out += cells(campaign, color);
+  out += cells(campaign, color) + numbers(campaign, color);
   if (campaign.tests.empty()) return out;
   out += "\n" + inked("intervals hold at " + confidence_text(campaign), Ink::dim, color) + "\n";
   for (const std::string& test : campaign.tests)

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "harness/base/text.h"
+#include "results/numbers.h"
 #include "results/report/text.h"
 #include "results/store/json.h"
 
@@ -245,6 +246,17 @@ std::string evidence(const RunRecord& run, const TextOptions& options) {
   return out + incident;
 }
 
+// What its workload counted: medians over the trials, and between what they lie.
+std::string numbers(const RunRecord& run, const TextOptions& options) {
+  const std::vector<NumberRange> all = numbers_of(run);
+  if (all.empty()) return {};
+  std::string out = "\n" + inked("Numbers", Ink::bold, options.color) + ": " +
+                    std::to_string(run.trials.size()) +
+                    (run.trials.size() == 1 ? " trial\n" : " trials, medians\n");
+  for (const NumberRange& one : all) out += "    " + printable(to_text(one)) + "\n";
+  return out;
+}
+
 std::string again(const RunRecord& run) {
   if (run.argv.empty()) return {};
   std::string command = shell_quoted(run.argv);
@@ -283,7 +295,7 @@ std::string report_text(const RunRecord& run, const TextOptions& options) {
             ", from " + to_text(run.started_at),
         color);
   out += trials_table(run, options);
-  out += evidence(run, options);
+  out += evidence(run, options) + numbers(run, options);
   out += "\n";
   add_field(out, "artifacts", printable(run.directory.string()), color);
   add_field(out, "run again", again(run), color);

@@ -21,7 +21,7 @@ TrialRecord reported(int index, Outcome outcome) {
   t.vmm = "qemu";
   t.artifacts = "/var/lib/ktrial/runs/20260101-000000.000-abcd/trials/00" + std::to_string(index);
   t.facts = {{"kernel_release", "6.19.6+deb13-cloud-amd64"}};
-  t.counters = {{"oops_count", 0}};
+  t.counters = {{"mmcid-vfork.rounds_per_minute", 40}, {"oops_count", 0}};
   t.started_at = TimePoint(std::chrono::seconds(1767225600 + 30 * index));
   t.verdict.reason = "every round was completed";
   if (outcome == Outcome::inconclusive)

@@ -206,11 +206,11 @@ fs::path Store::default_dir() {
 Store::Store(fs::path dir, std::shared_ptr<Index> index)
     : dir_(std::move(dir)), index_(std::move(index)) {}
 
-Result<Store> Store::open(fs::path dir) {
+Result<Store> Store::open(fs::path dir, bool indexed) {
   std::error_code error;
   dir = fs::absolute(dir, error).lexically_normal();
   KTRIAL_TRY(make_dirs(dir / "runs"));
-  return Store(dir, Index::open(dir / "index.db"));
+  return Store(dir, indexed ? Index::open(dir / "index.db") : nullptr);
 }
 
 Result<RunDir> Store::begin_run(SpecSummary spec, std::vector<std::string> argv,

@@ -63,8 +63,9 @@ class Store {
   // $XDG_STATE_HOME/ktrial, else ~/.local/state/ktrial.
   static std::filesystem::path default_dir();
   // Makes the folder if need be. A folder that is only readable is fine for
-  // find(), load() and list().
-  static Result<Store> open(std::filesystem::path dir = default_dir());
+  // find(), load() and list(). `indexed`: no for one of many hosts that write there; who reads
+  // brings the index up to date.
+  static Result<Store> open(std::filesystem::path dir = default_dir(), bool indexed = true);
 
   const std::filesystem::path& dir() const { return dir_; }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cmath>
 #include <cstdarg>
@@ -64,10 +65,20 @@ void describe(const Choice& p) {
   std::exit(kCannotRun);
 }
 
+std::atomic<void (*)()> undo_at_end{nullptr};
+
+[[noreturn]] void end(int status) {
+  std::printf("\n");
+  std::fflush(stdout);
+  if (void (*undo)() = undo_at_end.exchange(nullptr); undo != nullptr) undo();
+  _exit(status);
+}
+
 }  // namespace
 
-double parse_arguments(int argc, char** argv, std::initializer_list<Parameter> list) {
-  const std::vector<Parameter> parameters(list);
+void on_sudden_end(void (*undo)()) { undo_at_end = undo; }
+
+double parse_arguments(int argc, char** argv, const std::vector<Parameter>& parameters) {
   double duration_s = 0;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -96,9 +107,7 @@ void broken(const char* format, ...) {
   va_start(arguments, format);
   std::printf("invariant broken: ");
   std::vprintf(format, arguments);
-  std::printf("\n");
-  std::fflush(stdout);
-  _exit(kBroken);
+  end(kBroken);
 }
 
 void cannot_run(const char* format, ...) {
@@ -106,9 +115,7 @@ void cannot_run(const char* format, ...) {
   va_start(arguments, format);
   std::printf("cannot run here: ");
   std::vprintf(format, arguments);
-  std::printf("\n");
-  std::fflush(stdout);
-  _exit(kCannotRun);
+  end(kCannotRun);
 }
 
 }  // namespace ktrial::workload

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -35,10 +34,13 @@ struct Parameter {
 // Fills the parameters in. On an unknown key or a bad value: says so, lists the
 // parameters with their defaults and ranges, and exits with kCannotRun.
 // Returns the duration in seconds; 0: the default amount of work.
-double parse_arguments(int argc, char** argv, std::initializer_list<Parameter> parameters);
+double parse_arguments(int argc, char** argv, const std::vector<Parameter>& parameters);
 
-// One line on stdout, then exit with kBroken or kCannotRun.
+// One line on stdout, then exit with kBroken or kCannotRun. Before that, what on_sudden_end() was
+// given is called: a machine that is left as no guest may be would be judged for it.
 [[noreturn]] void broken(const char* format, ...) __attribute__((format(printf, 1, 2)));
 [[noreturn]] void cannot_run(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+void on_sudden_end(void (*undo)());
 
 }  // namespace ktrial::workload

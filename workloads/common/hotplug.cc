@@ -27,6 +27,14 @@ std::uint64_t draw(std::uint64_t& state) {  // xorshift64
   return state ^= state << 17;
 }
 
+// All that may be away. A CPU that stays offline would be taken for one that hangs.
+std::set<int> all_candidates;
+std::atomic<bool> over{false};
+void bring_all_back() {
+  over = true;
+  for (const int cpu : all_candidates) write_file(switch_of(cpu), "1");
+}
+
 }  // namespace
 
 Hotplug::Hotplug(std::int64_t pause_ms, std::uint64_t seed)
@@ -35,6 +43,8 @@ Hotplug::Hotplug(std::int64_t pause_ms, std::uint64_t seed)
     if (access(switch_of(cpu).c_str(), W_OK) == 0) candidates_.insert(cpu);
   if (pause_ms_ < 0 || candidates_.empty()) return;
   running_ = true;
+  all_candidates = candidates_;
+  on_sudden_end(bring_all_back);
   thread_ = start_thread(
       [](void* self) -> void* {
         static_cast<Hotplug*>(self)->run();
@@ -89,7 +99,7 @@ int Hotplug::pick() {
 
 void Hotplug::cycle(int cpu) {
   // A refusal (EBUSY) is no fault; a CPU that stays away is.
-  if (write_file(switch_of(cpu), "0") != 0) return;
+  if (over || write_file(switch_of(cpu), "0") != 0) return;
   sleep_us(static_cast<std::int64_t>(draw(random_) % (kLongestAway * 1000)));
   int error = 0;
   for (int i = 0; i < kTries; ++i) {

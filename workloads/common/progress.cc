@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 
 #include "workloads/common/arguments.h"
@@ -27,17 +26,27 @@ Progress::Progress(const char* unit) : unit_(unit) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away must not end the stress
 }
 
+void Progress::tell(std::string name, std::function<std::uint64_t()> value) {
+  numbers_.emplace_back(std::move(name), std::move(value));
+}
+
+std::string Progress::told() const {
+  std::string text;
+  for (const auto& [name, value] : numbers_)
+    text += (text.empty() ? "" : " ") + name + "=" + std::to_string(value());
+  return text;
+}
+
 void Progress::report(std::uint64_t done, std::uint64_t total) {
   last_ns_ = now_ns();
   if (fd_ < 0) return;
-  char line[128];
-  const int size =
-      std::snprintf(line, sizeof line, "%llu %llu %s\n", static_cast<unsigned long long>(done),
-                    static_cast<unsigned long long>(total), unit_);
+  std::string line = std::to_string(done) + " " + std::to_string(total) + " " + unit_;
+  if (!numbers_.empty()) line += "; " + told();
+  line += "\n";
   // One write: a line shorter than PIPE_BUF is never torn.
   ssize_t written;
   do {
-    written = write(fd_, line, static_cast<std::size_t>(size));
+    written = write(fd_, line.data(), line.size());
   } while (written < 0 && errno == EINTR);
   if (written < 0 && errno != EAGAIN) fd_ = -1;
 }

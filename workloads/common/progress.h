@@ -4,6 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "workloads/common/clock.h"
 
@@ -13,6 +17,10 @@ class Progress {
  public:
   // `unit` is the text of every line. The descriptor is made close-on-exec.
   explicit Progress(const char* unit);
+  // A number of the run, which every line then holds behind the unit ("; NAME=VALUE ..."): the
+  // last one told stands in the trial's record. `name`: [a-z0-9_], at most 40 bytes.
+  void tell(std::string name, std::function<std::uint64_t()> value);
+  std::string told() const;  // "NAME=VALUE NAME=VALUE"
   // Now, whatever was said before. `total` 0: unknown.
   void report(std::uint64_t done, std::uint64_t total);
   // Unless one was written less than a quarter of a second ago.
@@ -22,6 +30,7 @@ class Progress {
 
  private:
   const char* unit_;
+  std::vector<std::pair<std::string, std::function<std::uint64_t()>>> numbers_;
   int fd_ = -1;
   std::int64_t last_ns_ = 0;
 };

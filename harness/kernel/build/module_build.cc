@@ -8,6 +8,7 @@
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/kernel/deb/headers.h"
+#include "harness/kernel/deb/sources.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/lock.h"
 #include "harness/spec/timeouts.h"
@@ -121,16 +122,48 @@ Status make_module(const fs::path& build_directory, const Compiler& compiler,
               "a build tree needs `make modules_prepare` and its Module.symvers");
 }
 
-Status build_into(const fs::path& to, const fs::path& build_directory, const Compiler& compiler,
-                  const fs::path& source, const std::string& name, const ResolveOptions& options) {
+// Paths below a kernel's sources, one a line; none without the file.
+std::vector<std::string> listed_sources(const fs::path& source) {
+  std::vector<std::string> out;
+  std::istringstream lines(read_file(source / "from-kernel").value_or(""));
+  for (std::string line; std::getline(lines, line);)
+    if (!line.empty()) out.push_back(line);
+  return out;
+}
+
+Status copy_sources(const Kernel& kernel, const fs::path& source, const fs::path& build_directory,
+                    const fs::path& to, const ResolveOptions& options) {
+  const std::vector<std::string> wanted = listed_sources(source);
+  if (wanted.empty()) return {};
+  const fs::path sources = KTRIAL_TRY(find_sources(kernel, build_directory, options));
+  for (const std::string& file : wanted) {
+    std::error_code error;
+    const fs::path copy = to / fs::path(file).lexically_relative("kernel");
+    fs::create_directories(copy.parent_path(), error);
+    fs::copy_file(sources / file, copy, error);
+    if (error)
+      return fail(ErrorKind::environment,
+                  "copy " + (sources / file).string() + ": " + error.message(),
+                  "this kernel has no such source");
+  }
+  return {};
+}
+
+Status build_into(const fs::path& to, const Kernel& kernel, const fs::path& build_directory,
+                  const Compiler& compiler, const fs::path& source, const std::string& name,
+                  const ResolveOptions& options) {
   // A folder of our own: the build writes beside the source.
   const TempDir workspace = KTRIAL_TRY(TempDir::create("ktrial-module"));
   std::error_code error;
   fs::copy(source, workspace.path(), error);
   if (error) return fail_errno("copy " + source.string(), error.value());
+  KTRIAL_TRY(copy_sources(kernel, source, build_directory, workspace.path(), options));
   KTRIAL_TRY(make_module(build_directory, compiler, workspace.path(), options));
-  const auto module = KTRIAL_TRY(read_file(workspace.path() / (name + ".ko")));
-  return write_file_atomically(to, module);
+  for (const auto& entry : fs::recursive_directory_iterator(workspace.path(), error))
+    if (entry.path().filename() == name + ".ko")
+      return write_file_atomically(to, KTRIAL_TRY(read_file(entry.path())));
+  return fail(ErrorKind::environment,
+              "make in " + build_directory.string() + " made no " + name + ".ko");
 }
 
 }  // namespace
@@ -150,7 +183,7 @@ Result<BuiltModule> build_module(const Kernel& kernel, const fs::path& source,
   const FileLock lock = KTRIAL_TRY(FileLock::acquire(parent / (name + ".lock"), options.stop));
   if (fs::exists(built.file, error)) return built;
   if (options.progress) options.progress("building " + name + ".ko for " + kernel.release);
-  KTRIAL_TRY(build_into(built.file, build_directory, compiler, source, name, options));
+  KTRIAL_TRY(build_into(built.file, kernel, build_directory, compiler, source, name, options));
   return built;
 }
 

@@ -3,18 +3,21 @@
 #include <optional>
 #include <utility>
 
-#include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/kernel/cache.h"
 #include "harness/kernel/deb/apt.h"
 #include "harness/kernel/deb/catalog.h"
 #include "harness/kernel/deb/newer_libc.h"
+#include "harness/kernel/deb/package.h"
 #include "harness/kernel/lock.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr char kWithoutHeaders[] =
+    "the archive drops the headers of old kernels; use a newer kernel or a build tree";
 
 bool is_build_directory(const fs::path& path) {
   std::error_code error;
@@ -22,68 +25,20 @@ bool is_build_directory(const fs::path& path) {
          fs::exists(path / "include/generated/autoconf.h", error);
 }
 
-struct HeaderPackage {
-  AptPackage package;
-  Apt::Lists lists = Apt::Lists::machine;
-};
-
-// The package in any list; the own lists are fetched once if they are missing or old.
-Result<std::optional<HeaderPackage>> find(Apt& apt, const std::string& name,
-                                          const std::string& version) {
-  for (const bool updated : {false, true}) {
-    if (updated) {
-      if (apt.has_own_lists() && !apt.own_lists_are_old()) return std::nullopt;
-      KTRIAL_TRY(apt.update_own_lists());
-    }
-    for (const Apt::Lists lists : {Apt::Lists::machine, Apt::Lists::own})
-      if (auto package = KTRIAL_TRY(apt.find(lists, name, version)))
-        return HeaderPackage{*package, lists};
-  }
-  return std::nullopt;
-}
-
-Result<HeaderPackage> need(Apt& apt, const std::string& name, const std::string& version) {
-  if (auto found = KTRIAL_TRY(find(apt, name, version))) return std::move(*found);
-  return fail(ErrorKind::environment,
-              "no Debian package " + name + (version.empty() ? "" : "=" + version),
-              "the archive drops the headers of old kernels; use a newer kernel or a build tree");
-}
-
 // The headers' package and all that it needs to build a module.
-Result<std::vector<HeaderPackage>> collect(Apt& apt, const std::string& release,
-                                           const std::string& version) {
-  std::vector<HeaderPackage> packages = {
-      KTRIAL_TRY(need(apt, "linux-headers-" + release, version))};
+Result<std::vector<LocatedPackage>> collect(Apt& apt, const std::string& release,
+                                            const std::string& version) {
+  std::vector<LocatedPackage> packages = {
+      KTRIAL_TRY(locate(apt, "linux-headers-" + release, version, kWithoutHeaders))};
   const AptPackage top = packages.front().package;
   for (const HeaderDependency& wanted : header_dependencies(top.depends)) {
     // linux-kbuild is asked for as ">= V": the one of the same build, if it is there.
-    auto same = wanted.version.empty() ? KTRIAL_TRY(find(apt, wanted.name, top.version))
-                                       : std::optional<HeaderPackage>();
-    packages.push_back(same ? *same : KTRIAL_TRY(need(apt, wanted.name, wanted.version)));
+    auto same = wanted.version.empty() ? KTRIAL_TRY(find_package(apt, wanted.name, top.version))
+                                       : std::optional<LocatedPackage>();
+    packages.push_back(
+        same ? *same : KTRIAL_TRY(locate(apt, wanted.name, wanted.version, kWithoutHeaders)));
   }
   return packages;
-}
-
-// dpkg-deb keeps what a build needs and unpack_deb() drops: links and modes.
-// The packages are those that apt has verified.
-Status extract(const fs::path& deb, const fs::path& root, const ResolveOptions& options) {
-  const auto output = KTRIAL_TRY(
-      run_command({"dpkg-deb", "--extract", deb.string(), root.string()}, {.stop = options.stop}));
-  if (output.ok()) return {};
-  return fail(ErrorKind::environment, "dpkg-deb --extract " + deb.filename().string() + ": " +
-                                          std::string(trimmed(output.err)));
-}
-
-Status fetch(Apt& apt, const HeaderPackage& package, const fs::path& root, const fs::path& to,
-             const ResolveOptions& options) {
-  const fs::path download = root / "download" / package.package.name;  // one file in each
-  std::error_code error;
-  fs::create_directories(download, error);
-  if (error) return fail_errno("create " + download.string(), error.value());
-  const auto deb = KTRIAL_TRY(apt.download(package.lists, package.package, download));
-  KTRIAL_TRY(extract(deb, to, options));
-  fs::remove_all(download, error);
-  return {};
 }
 
 // Of all suites: apt's own candidate is that of the machine's release.
@@ -109,7 +64,7 @@ Status adapt_programs(const fs::path& root, const ResolveOptions& options) {
   Apt apt = KTRIAL_TRY(Apt::create(options.cache_dir, options.progress, options.stop));
   if (!apt.has_own_lists()) KTRIAL_TRY(apt.update_own_lists());
   const AptPackage libc = KTRIAL_TRY(newest(apt, "libc6", options));
-  KTRIAL_TRY(fetch(apt, {libc, Apt::Lists::own}, root, root / "libc", options));
+  KTRIAL_TRY(unpack(apt, {libc, Apt::Lists::own}, root, root / "libc", options));
   return run_with_libc(programs, root / "libc");
 }
 
@@ -130,8 +85,8 @@ Status adapt(const fs::path& root, const Kernel& kernel, const ResolveOptions& o
 Status fill(const fs::path& root, const Kernel& kernel, const ResolveOptions& options) {
   Apt apt = KTRIAL_TRY(Apt::create(options.cache_dir, options.progress, options.stop));
   const auto packages = KTRIAL_TRY(collect(apt, kernel.release, kernel.package_version));
-  for (const HeaderPackage& package : packages)
-    KTRIAL_TRY(fetch(apt, package, root, root, options));
+  for (const LocatedPackage& package : packages)
+    KTRIAL_TRY(unpack(apt, package, root, root, options));
   KTRIAL_TRY(adapt(root, kernel, options));
   std::error_code error;
   fs::remove_all(root / "download", error);

@@ -1,4 +1,4 @@
-#include "workloads/rcu-storm/actors.h"
+#include "workloads/rcu-storm/deeds.h"
 
 #include <fcntl.h>
 #include <linux/membarrier.h>
@@ -8,51 +8,48 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <mutex>
 
-#include "workloads/common/arguments.h"
+#include "workloads/common/census.h"
 #include "workloads/common/clock.h"
+#include "workloads/common/observers.h"
 #include "workloads/common/say.h"
 #include "workloads/common/system.h"
 #include "workloads/common/threads.h"
-#include "workloads/rcu-storm/checks.h"
 
 namespace ktrial::workload {
 namespace {
 
 constexpr std::size_t kPage = 4096;
 
+std::atomic<std::uint64_t> longest_us{0};  // that a grace period took
+
 long membarrier(int command) { return ::syscall(SYS_membarrier, command, 0, 0); }
 
 // MEMBARRIER_CMD_GLOBAL is a synchronize_rcu() that user space may call.
 void wait_for_grace_period(Tempest& tempest) {
   const double begun = tempest.clock->seconds();
+  const std::int64_t asked = now_ns();
   if (membarrier(MEMBARRIER_CMD_GLOBAL) != 0) {
     ++tempest.refused;  // not with nohz_full
     return;
   }
-  const double took = tempest.clock->seconds() - begun;
-  if (const std::string why = too_late(took, tempest.limit_s); !why.empty())
+  raise_to(longest_us, static_cast<std::uint64_t>(now_ns() - asked) / 1000);
+  if (const std::string why =
+          too_late("a grace period", tempest.clock->seconds() - begun, tempest.limit_s);
+      !why.empty())
     broken("%s", why.c_str());
-  const auto us = static_cast<std::int64_t>(took * 1e6);
-  for (std::int64_t longest = tempest.longest_us.load();
-       us > longest && !tempest.longest_us.compare_exchange_weak(longest, us);) {
-  }
-  ++tempest.grace_periods;
+  ++tempest.done;
 }
 
 void fences(Actor& actor) {
   constexpr std::array kExpedited = {MEMBARRIER_CMD_PRIVATE_EXPEDITED,
                                      MEMBARRIER_CMD_GLOBAL_EXPEDITED,
                                      MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE};
-  for (int i = 0; i < 8; ++i) membarrier(kExpedited[actor.random() % kExpedited.size()]);
+  for (int i = 0; i < 8; ++i) membarrier(kExpedited[actor.below(kExpedited.size())]);
   wait_for_grace_period(*actor.tempest);
 }
 
@@ -78,18 +75,15 @@ void files(Actor& actor) {
 }
 
 void mounts(Actor& actor) {
-  // Threads share their root and working directory, which a namespace of one's own does not allow.
-  if (!actor.own_mounts)
-    actor.own_mounts = unshare(CLONE_FS | CLONE_NEWNS) == 0 &&
-                       mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  if (!owns_mounts(actor)) return;
   const std::string place = actor.tempest->folder + say("/mount-%d", actor.number);
   mkdir(place.c_str(), 0700);
-  for (int i = 0; i < 4 && actor.own_mounts; ++i) {
+  for (int i = 0; i < 4; ++i) {
     if (mount("storm", place.c_str(), "tmpfs", 0, "size=64k") != 0) {
       ++actor.tempest->refused;
       return;
     }
-    umount2(place.c_str(), actor.random() % 2 == 0 ? 0 : MNT_DETACH);
+    umount2(place.c_str(), actor.below(2) == 0 ? 0 : MNT_DETACH);
   }
 }
 
@@ -102,24 +96,46 @@ void netns(Actor& actor) {
   wait_for_grace_period(*actor.tempest);
 }
 
-void cgroups(Actor& actor) {
-  const std::string group = actor.tempest->folder + say("/cgroup/storm/%d", actor.number);
-  const std::string members = group + "/cgroup.procs";
-  for (int i = 0; i < 4; ++i) {
-    if (mkdir(group.c_str(), 0700) != 0) {
-      ++actor.tempest->refused;
-      return;
-    }
-    const pid_t child = fork();
-    if (child == 0) _exit(write_file(members, "0") == 0 ? 0 : 1);
-    int status = 1;
-    if (child < 0 || waitpid(child, &status, 0) != child || status != 0) ++actor.tempest->refused;
-    rmdir(group.c_str());
+// A child joins a group of its own; `beside` happens to the group while it lives.
+void in_group(Actor& actor, const char* deed,
+              const std::function<void(const std::string&)>& beside) {
+  const std::string group = actor.tempest->group + say("/%d", actor.number);
+  if (mkdir(group.c_str(), 0700) != 0) {
+    ++actor.tempest->refused;
+    return;
   }
+  in_child(
+      actor, deed,
+      [&] {
+        if (write_file(group + "/cgroup.procs", "0") != 0) return kCannotRun;
+        if (beside) spin_until(now_ns() + 1'000'000);
+        return 0;
+      },
+      [&](pid_t) {
+        if (beside) beside(group);
+      });
+  rmdir(group.c_str());
+}
+
+void cgroups(Actor& actor) {
+  for (int i = 0; i < 4; ++i) in_group(actor, "cgroups", {});
+}
+
+void cpusets(Actor& actor) {
+  in_group(actor, "cpusets", [&](const std::string& group) {
+    const auto& cpus = actor.tempest->cpus;
+    for (int i = 0; i < 4; ++i) {
+      const auto first = static_cast<int>(actor.below(cpus.size()));
+      const int error = write_file(
+          group + "/cpuset.cpus",
+          say("%d,%d", cpus[static_cast<std::size_t>(first)], cpus[actor.below(cpus.size())]));
+      if (error != 0) ++actor.tempest->refused;
+    }
+  });
 }
 
 void mappings(Actor& actor) {
-  const std::size_t size = (1 + actor.random() % 256) * kPage;
+  const std::size_t size = (1 + actor.below(256)) * kPage;
   for (int i = 0; i < 8; ++i) {
     void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) return;
@@ -133,7 +149,7 @@ void mappings(Actor& actor) {
 
 void affinity(Actor& actor) {
   const auto& cpus = actor.tempest->cpus;
-  pin_to_cpu(cpus[actor.random() % cpus.size()]);  // one that is offline is refused
+  pin_to_cpu(cpus[actor.below(cpus.size())]);  // one that is offline is refused
   sched_yield();
   cpu_set_t all;
   CPU_ZERO(&all);
@@ -145,7 +161,7 @@ void affinity(Actor& actor) {
 void fifo(Actor& actor) {
   const sched_param real_time{.sched_priority = 1}, none{};
   if (sched_setscheduler(0, SCHED_FIFO, &real_time) != 0) ++actor.tempest->refused;
-  spin_until(now_ns() + static_cast<std::int64_t>(actor.random() % 5'000'000));
+  spin_until(now_ns() + static_cast<std::int64_t>(actor.below(5'000'000)));
   sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
@@ -163,43 +179,25 @@ void memory(Actor&) {
   if (taken != MAP_FAILED) munmap(taken, size);
 }
 
-void act(Actor& actor, Deed deed) {
-  switch (deed) {
-    case Deed::membarrier:
-      return fences(actor);
-    case Deed::files:
-      return files(actor);
-    case Deed::mounts:
-      return mounts(actor);
-    case Deed::netns:
-      return netns(actor);
-    case Deed::cgroups:
-      return cgroups(actor);
-    case Deed::mappings:
-      return mappings(actor);
-    case Deed::affinity:
-      return affinity(actor);
-    case Deed::fifo:
-      return fifo(actor);
-    case Deed::memory:
-      return memory(actor);
-  }
-}
-
 }  // namespace
 
-void* storm(void* argument) {
-  Actor& actor = *static_cast<Actor*>(argument);
-  Tempest& tempest = *actor.tempest;
+void register_for_membarrier(Actor&) {
   for (const int command :
        {MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE})
     membarrier(command);
-  while (now_ns() < tempest.end_ns) {
-    act(actor, tempest.deeds[actor.random() % tempest.deeds.size()]);
-    ++tempest.turns;
-  }
-  return nullptr;
+}
+
+std::uint64_t longest_membarrier_us() { return longest_us; }
+
+std::vector<Deed> rcu_deeds() {
+  return {{"membarrier", fences}, {"files", files},
+          {"mounts", mounts},     {"netns", netns},
+          {"links", make_links},  {"modules", load_modules},
+          {"cgroups", cgroups},   {"cpusets", cpusets},
+          {"mappings", mappings}, {"userfaults", serve_faults},
+          {"affinity", affinity}, {"fifo", fifo},
+          {"memory", memory}};
 }
 
 }  // namespace ktrial::workload
