@@ -93,7 +93,8 @@ Result<int> find_twin(const TwinFlags& flags, const bundle::Kept& kept, std::opt
   const auto tell = [](const std::string& text) { to_stderr("ktrial: {}\n", text); };
   for (const std::string& note : made.notes) tell(note);
   const auto engine = KTRIAL_TRY(engine::local_engine(
-      {.at_a_time = flags.jobs, .patience = spec::host_wait(spec::HostWait::job_end)}, {}));
+      {.at_a_time = flags.jobs, .patience = spec::host_wait(spec::HostWait::job_end)},
+      [](engine::JobId, const run::Event&) {}));
   options.now = [] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
         .count();

@@ -186,7 +186,6 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
         command->add_option("--accel", f.accel, "auto, kvm or tcg [as kept]"),
         command->add_option("--channel", f.channel,
                             "auto, vhost-vsock, vhost-user-vsock or virtio-serial [as kept]"),
-        command->add_flag("--offline", f.offline, "Download nothing"),
         command->add_option("--stop-at", f.look.stop_at,
                             "Of a deterministic run: hold the machine after N instructions, or at "
                             "the HIT-th visit of a place, SYMBOL[+OFFSET][:HIT], and look at it"),
@@ -205,6 +204,7 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
                             "Of a deterministic run: the first (or last) instant at which a "
                             "condition begins to hold, and the machine there")})
     option->excludes(judge)->excludes(other);
+  command->add_flag("--offline", f.offline, "Download nothing")->excludes(judge);
   command->add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
   command->add_option("--format", f.format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
