@@ -140,8 +140,9 @@ TEST_F(ManualTest, ALineIsNeverARequestOfTroff) {
 TEST_F(ManualTest, MandocHasNoComplaint) {
   if (!there_is("mandoc")) GTEST_SKIP() << "no mandoc here";
   each([&](const CLI::App& command) {
-    // A page without a date: a build that is repeated is the same.
-    const std::string said_ = said("mandoc -T lint -W warning " + script(manual_page(command)) +
+    // A page without a date: a build that is repeated is the same. Not by its name: what follows a
+    // dot there is a section to mandoc, of the folder's name too.
+    const std::string said_ = said("mandoc -T lint -W warning < " + script(manual_page(command)) +
                                    " | grep -v 'missing date' || true");
     EXPECT_EQ(said_, "") << path_of(command);
   });

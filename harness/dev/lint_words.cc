@@ -69,6 +69,7 @@ WordRule no_waits_of_seconds() {
           {
               {"harness/spec/timeouts.", "its place"},
               {"harness/spec/spec.h", "the bound of what may be asked for"},
+              {"harness/spec/fleet.h", "how often a scheduler is asked, if its file does not say"},
               {"harness/base/command.h", "the default of who names none; knows nothing of spec"},
               {"harness/kernel/deb/apt.cc", "an age: of apt's lists"},
               {"harness/introspect/witness_guest", "of a test"},
