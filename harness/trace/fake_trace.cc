@@ -26,7 +26,7 @@ constexpr std::uint64_t kClass = 16, kType = 24, kName = 32, kPrint = 40, kFlags
 constexpr std::uint64_t kSystem = 0, kFields = 8, kClassSize = 24;
 constexpr std::uint64_t kNrPages = 0, kPages = 8, kTail = FakeTrace::kTailPage, kReader = 24,
                         kEntries = 32, kOverrun = 40, kDropped = 48, kCommitting = 56, kRead = 64,
-                        kRing = 72;
+                        kNumber = 72, kOwner = 80, kRing = 88;
 constexpr std::uint64_t kWrite = 16, kConsumed = 24, kPage = 32, kNode = 40;
 constexpr std::uint32_t kTracepoint = 16;
 
@@ -113,7 +113,9 @@ void FakeTrace::add_types(bool tells_cpus) {
                     {"overrun", 8 * kOverrun},
                     {"dropped_events", 8 * kDropped},
                     {"committing", 8 * kCommitting},
-                    {"read", 8 * kRead}});
+                    {"read", 8 * kRead},
+                    {"cpu", 8 * kNumber},
+                    {"buffer", 8 * kOwner}});
   types.add_struct(
       "buffer_page", kNode,
       {{"list", 0, 0, list}, {"write", 8 * kWrite}, {"read", 8 * kConsumed}, {"page", 8 * kPage}});
@@ -231,6 +233,8 @@ std::uint64_t FakeTrace::add_ring(const FakeRing& ring) {
   put64(at + kEntries, ring.entries);
   put64(at + kOverrun, ring.overrun);
   put64(at + kRead, ring.read);
+  put32(at + kNumber, static_cast<std::uint32_t>(ring.cpu));
+  put64(at + kOwner, buffer);
   put64(rings + 8 * ring.cpu, at);
   return at;
 }

@@ -142,12 +142,30 @@ class RingReader {
   std::uint64_t most_nodes_ = 0;
 };
 
-Result<unsigned> count_cpus(const KernelView& kernel, std::uint64_t buffer) {
+// As far as a ring names this buffer and its own place. Behind the last one lies what is another's.
+Result<unsigned> count_rings(const KernelView& kernel, std::uint64_t buffer, std::uint64_t rings) {
+  const auto number_at = KTRIAL_TRY(kernel.btf.offset("ring_buffer_per_cpu", "cpu"));
+  const auto buffer_at = KTRIAL_TRY(kernel.btf.offset("ring_buffer_per_cpu", "buffer"));
+  unsigned count = 0;
+  for (unsigned cpu = 0; cpu < kMaxCpus; ++cpu) {
+    const auto ring = read_value<std::uint64_t>(kernel.memory, rings + 8ull * cpu);
+    if (!ring) break;
+    const auto number = read_value<std::uint32_t>(kernel.memory, *ring + number_at);
+    const auto owner = read_value<std::uint64_t>(kernel.memory, *ring + buffer_at);
+    if (number && owner && *number == cpu && *owner == buffer) count = cpu + 1;
+  }
+  if (count == 0) return fail(ErrorKind::protocol, "this kernel's trace buffer has no rings");
+  return count;
+}
+
+Result<unsigned> count_cpus(const KernelView& kernel, std::uint64_t buffer, std::uint64_t rings) {
   std::uint64_t at = 0;
   if (auto offset = kernel.btf.offset("trace_buffer", "cpus"))  // not in 6.12
     at = buffer + *offset;
+  else if (auto symbol = kernel.symbol("nr_cpu_ids"))  // not without CONFIG_KALLSYMS_ALL
+    at = *symbol;
   else
-    at = KTRIAL_TRY(kernel.symbol("nr_cpu_ids"));
+    return count_rings(kernel, buffer, rings);
   const auto count = KTRIAL_TRY(read_value<std::uint32_t>(kernel.memory, at));
   if (count == 0 || count > kMaxCpus)
     return fail(ErrorKind::protocol, fmt::format("a trace buffer for {} CPUs", count));
@@ -194,7 +212,7 @@ Result<Rings> read_rings(const KernelView& kernel) {
   const std::uint64_t buffer = KTRIAL_TRY(global_buffer(kernel, out));
   KTRIAL_TRY(check_page_size(kernel, buffer));
   const std::uint64_t rings = KTRIAL_TRY(kernel.pointer(buffer, "trace_buffer", "buffers"));
-  const unsigned count = KTRIAL_TRY(count_cpus(kernel, buffer));
+  const unsigned count = KTRIAL_TRY(count_cpus(kernel, buffer, rings));
   Budget budget;
   for (unsigned cpu = 0; cpu < count; ++cpu) {
     const auto ring = read_value<std::uint64_t>(kernel.memory, rings + 8ull * cpu);

@@ -102,6 +102,19 @@ TEST(RingsTest, WithoutACountInTheBufferTheKernelsIsTaken) {
   EXPECT_EQ(rings.cpus[0].cpu, 1u);
 }
 
+TEST(RingsTest, WithoutAnyCountRingsAreTakenThatNameTheirBufferAndTheirCpu) {
+  FakeTrace fake(false);
+  std::vector<introspect::Symbol> few;
+  for (const introspect::Symbol& symbol : fake.symbols.all())
+    if (symbol.name != "nr_cpu_ids") few.push_back(symbol);
+  fake.symbols = introspect::SymbolTable(few);
+  EXPECT_THAT(read_rings(fake.view()).error().message, HasSubstr("has no rings"));
+  fake.add_ring({.cpu = 1, .pages = {page(100, {1})}, .entries = 1});
+  const Rings rings = read(fake);
+  ASSERT_EQ(rings.cpus.size(), 1u) << "what lies behind the array is another's";
+  EXPECT_EQ(rings.cpus[0].cpu, 1u);
+}
+
 TEST(RingsTest, ARingThatNeverComesToItsTailEndsAndSaysSo) {
   FakeTrace fake;
   const std::uint64_t at = fake.add_ring(

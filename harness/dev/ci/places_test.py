@@ -88,7 +88,7 @@ class PlacesTest(unittest.TestCase):
         one = min(os.sched_getaffinity(0))
         told = subprocess.run([self.program, "doctor"], capture_output=True, text=True, timeout=60,
                               preexec_fn=lambda: os.sched_setaffinity(0, {one})).stdout
-        self.assertIn("1 CPUs for ktrial", told)
+        self.assertIn("1 CPU for ktrial", told)
 
     def test_a_trial_in_an_odd_environment_passes(self):
         """Turkish, for nobody but oneself, no home, blanks in the names of folders."""
