@@ -8,7 +8,6 @@ namespace ktrial::trial {
 using verdict::Ending;
 
 namespace {
-constexpr auto kTick = std::chrono::milliseconds(250);  // how late a silence may be noticed
 // A silence counts only the time that the host gave the guest, but not for ever.
 constexpr int kPatience = 3;
 }  // namespace
@@ -213,7 +212,8 @@ std::optional<Ending> Monitor::early_silence() {
 }
 
 std::optional<Ending> Monitor::pump(const Done& done, Clock::time_point deadline,
-                                    const std::function<std::optional<Ending>()>& check) {
+                                    const std::function<std::optional<Ending>()>& check,
+                                    Clock::duration tick) {
   for (;;) {
     if (between_) between_();
     if (done()) return std::nullopt;
@@ -224,7 +224,7 @@ std::optional<Ending> Monitor::pump(const Done& done, Clock::time_point deadline
       host_->sample(now);
       next_sample_ = now + std::chrono::seconds(1);
     }
-    clock_.wait(std::min(deadline, now + kTick));
+    clock_.wait(std::min(deadline, now + tick));
   }
 }
 
@@ -298,7 +298,8 @@ void Monitor::settle(Clock::duration patience, Clock::duration quiet) {
              [&]() -> std::optional<Ending> {
                if (interrupted_) return *interrupted_;
                return std::nullopt;
-             });
+             },
+             std::min(kTick, quiet));
 }
 
 subtests::Summary Monitor::subtests() const {

@@ -114,9 +114,12 @@ class Monitor {
 
  private:
   using Done = std::function<bool()>;
-  // Pumps until `done`, an ending, or `deadline`; host samples on the way.
+  static constexpr Clock::duration kTick = std::chrono::milliseconds(250);
+  // Pumps until `done`, an ending, or `deadline`; host samples on the way. `tick`: how late a
+  // silence may be noticed.
   std::optional<verdict::Ending> pump(const Done& done, Clock::time_point deadline,
-                                      const std::function<std::optional<verdict::Ending>()>& check);
+                                      const std::function<std::optional<verdict::Ending>()>& check,
+                                      Clock::duration tick = kTick);
   std::optional<verdict::Ending> urgent() const;
   bool reports_are_whole() const;
   std::optional<verdict::Ending> silence() const;

@@ -252,6 +252,16 @@ constexpr const char* kWarning =
 constexpr const char* kOops =
     "[   14.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n";
 
+TEST_F(MonitorTest, AShortQuietIsWaitedForAndNoLonger) {
+  start({}, limits());
+  say(wire::Hello{});
+  EXPECT_FALSE(monitor->wait_hello());
+  const auto begun = clock.now();
+  monitor->settle(2s, 5ms);
+  EXPECT_GE(clock.now() - begun, 5ms);
+  EXPECT_LE(clock.now() - begun, 10ms);
+}
+
 // A complaint is no end: the oops that comes of it is waited for while the workload runs.
 TEST_F(MonitorTest, WhatComesOfAComplaintIsWaitedFor) {
   Limits l = limits();
