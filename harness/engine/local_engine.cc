@@ -4,11 +4,11 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
 
+#include "harness/engine/interrupts.h"
 #include "harness/engine/job_process.h"
 #include "results/store/store.h"
 
@@ -25,15 +25,14 @@ class LocalEngine final : public Engine {
       : options_(std::move(options)),
         watcher_(std::move(watcher)),
         queue_(options_.room ? *options_.room : room_here(), options_.at_a_time),
-        signals_(io_, SIGINT, SIGTERM),
+        interrupts_(io_, options_.finish_first, [this](bool finish) { end(finish); }),
         second_(io_) {
-    await_signal();
     if (options_.on_tick) await_second();
   }
 
   JobId submit(run::Job job) override {
     const JobId id = ++last_;
-    if (ending_)
+    if (interrupts_.came())
       done_.push_back({id, Cancelled{}});
     else
       queue_.push(id, std::move(job));
@@ -67,16 +66,10 @@ class LocalEngine final : public Engine {
     std::unique_ptr<JobProcess> process;
   };
 
-  void await_signal() {
-    signals_.async_wait([this](auto error, int) {
-      if (error) return;
-      const bool finish = options_.finish_first && !ending_;
-      ending_ = true;
-      if (options_.on_signal) options_.on_signal();
-      for (JobId id = 1; id <= last_; ++id)
-        if (!finish || !running_.contains(id)) cancel(id);
-      await_signal();
-    });
+  void end(bool finish) {
+    if (options_.on_signal) options_.on_signal();
+    for (JobId id = 1; id <= last_; ++id)
+      if (!finish || !running_.contains(id)) cancel(id);
   }
 
   void await_second() {
@@ -134,12 +127,11 @@ class LocalEngine final : public Engine {
   const Watcher watcher_;
   asio::io_context io_{1};
   Queue queue_;
-  asio::signal_set signals_;
+  Interrupts interrupts_;
   asio::steady_timer second_;
   std::map<JobId, Running> running_;
   std::deque<Done> done_;
   JobId last_ = 0;
-  bool ending_ = false;
 };
 
 }  // namespace

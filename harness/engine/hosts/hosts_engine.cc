@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
 
 #include "harness/engine/hosts/pool.h"
 #include "harness/engine/hosts/probe.h"
+#include "harness/engine/interrupts.h"
 #include "harness/engine/job_process.h"
 #include "harness/spec/timeouts.h"
 #include "results/store/store.h"
@@ -31,21 +31,20 @@ class PoolEngine final : public Engine {
   PoolEngine(HostsOptions options, Watcher watcher)
       : options_(std::move(options)),
         watcher_(std::move(watcher)),
-        signals_(io_, SIGINT, SIGTERM),
+        interrupts_(io_, options_.finish_first, [this](bool finish) { end(finish); }),
         second_(io_),
         pool_(options_.uris.size()),
         hosts_(options_.uris.size()) {
-    await_signal();
     await_second();
     for (std::size_t host = 0; host < hosts_.size(); ++host) ask(host);
   }
 
   // Until each has answered or failed to.
   Result<Room> first_answers() {
-    while (!ending_ &&
+    while (!interrupts_.came() &&
            std::ranges::any_of(hosts_, [](const Host& host) { return host.probe != nullptr; }))
       io_.run_one();
-    if (ending_) return fail(ErrorKind::interrupted, "interrupted");
+    if (interrupts_.came()) return fail(ErrorKind::interrupted, "interrupted");
     if (pool_.room().vcpus > 0) return pool_.room();
     std::string all;
     for (std::size_t host = 0; host < hosts_.size(); ++host)
@@ -56,7 +55,7 @@ class PoolEngine final : public Engine {
 
   JobId submit(run::Job job) override {
     const JobId id = ++last_;
-    if (ending_)
+    if (interrupts_.came())
       done_.push_back({id, Cancelled{}});
     else
       waiting_.push_back({id, std::move(job)});
@@ -120,16 +119,10 @@ class PoolEngine final : public Engine {
     if (options_.tell) options_.tell(text);
   }
 
-  void await_signal() {
-    signals_.async_wait([this](auto error, int) {
-      if (error) return;
-      const bool finish = options_.finish_first && !ending_;
-      ending_ = true;
-      if (options_.on_signal) options_.on_signal();
-      for (JobId id = 1; id <= last_; ++id)
-        if (!finish || !running_.contains(id)) cancel(id);
-      await_signal();
-    });
+  void end(bool finish) {
+    if (options_.on_signal) options_.on_signal();
+    for (JobId id = 1; id <= last_; ++id)
+      if (!finish || !running_.contains(id)) cancel(id);
   }
 
   void await_second() {
@@ -186,7 +179,7 @@ class PoolEngine final : public Engine {
       it = held_.erase(it);
     }
     for (Held& held : ours) {
-      if (well || held.what.attempts >= kMostAttempts || ending_) {
+      if (well || held.what.attempts >= kMostAttempts || interrupts_.came()) {
         done_.push_back(std::move(held.done));
         continue;
       }
@@ -277,7 +270,7 @@ class PoolEngine final : public Engine {
   const HostsOptions options_;
   const Watcher watcher_;
   asio::io_context io_{1};
-  asio::signal_set signals_;
+  Interrupts interrupts_;
   asio::steady_timer second_;
   hosts::Pool pool_;
   std::vector<Host> hosts_;
@@ -286,7 +279,6 @@ class PoolEngine final : public Engine {
   std::map<JobId, Running> running_;
   std::deque<Done> done_;
   JobId last_ = 0;
-  bool ending_ = false;
 };
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <sys/vfs.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <map>
 
+#include "harness/engine/interrupts.h"
 #include "harness/engine/slurm/builds.h"
 #include "harness/engine/slurm/commands.h"
 #include "harness/engine/slurm/fleet.h"
@@ -55,20 +55,19 @@ class SlurmEngine final : public Engine {
   SlurmEngine(SlurmOptions options, const std::string& program, Watcher watcher)
       : options_(std::move(options)),
         watcher_(std::move(watcher)),
-        signals_(io_, SIGINT, SIGTERM),
+        interrupts_(io_, options_.finish_first, [this](bool finish) { end(finish); }),
         folder_(options_.results / "fleet" / options_.id, program),
         cluster_(slurm::slurm_cluster(options_.config, "ktrial-" + options_.id, folder_.path())),
         fleet_(pace_of(options_), *cluster_, folder_,
                {.tell = options_.tell,
                 .hear = [this](JobId id, const slurm::Task& task) { hear(id, task); }}) {
-    await_signal();
     fleet_.adopt();
   }
   ~SlurmEngine() override { fleet_.release(); }
 
   JobId submit(run::Job job) override {
     const JobId id = ++last_;
-    if (ending_) {
+    if (interrupts_.came()) {
       fleet_.settled.push_back({id, Cancelled{}, ""});
       return id;
     }
@@ -127,15 +126,9 @@ class SlurmEngine final : public Engine {
     for (auto& failed : came.failed) fleet_.settled.push_back({failed.id, failed.how, ""});
   }
 
-  void await_signal() {
-    signals_.async_wait([this](auto error, int) {
-      if (error) return;
-      const bool finish = options_.finish_first && !ending_;
-      ending_ = true;
-      if (options_.on_signal) options_.on_signal();
-      for (JobId id = 1; id <= last_; ++id) cancel(id, finish);
-      await_signal();
-    });
+  void end(bool finish) {
+    if (options_.on_signal) options_.on_signal();
+    for (JobId id = 1; id <= last_; ++id) cancel(id, finish);
   }
 
   void hear(JobId id, const slurm::Task& task) {
@@ -179,7 +172,7 @@ class SlurmEngine final : public Engine {
   const SlurmOptions options_;
   const Watcher watcher_;
   asio::io_context io_{1};
-  asio::signal_set signals_;
+  Interrupts interrupts_;
   slurm::Folder folder_;
   const std::unique_ptr<slurm::Cluster> cluster_;
   slurm::Fleet fleet_;
@@ -188,7 +181,6 @@ class SlurmEngine final : public Engine {
   std::map<JobId, run::Made> made_;
   JobId last_ = 0;
   std::size_t heard_ = 0;
-  bool ending_ = false;
 };
 
 Result<std::string> program_on_nodes(const spec::Slurm& config) {
