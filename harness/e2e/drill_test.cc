@@ -17,11 +17,6 @@ namespace ktrial::e2e {
 namespace {
 namespace fs = std::filesystem;
 
-int rounds() {
-  const char* text = std::getenv("KTRIAL_DRILL_ROUNDS");
-  return text != nullptr ? std::max(1, std::atoi(text)) : 10;
-}
-
 // Processes that want a host CPU for ever; gone with this object, and with us.
 class Hogs {
  public:

@@ -35,6 +35,11 @@ std::chrono::milliseconds scaled(std::chrono::seconds patience) {
       static_cast<long>(1000.0 * patience.count() * std::max(1.0, scale)));
 }
 
+int rounds() {
+  const char* text = std::getenv("KTRIAL_DRILL_ROUNDS");
+  return text != nullptr ? std::max(1, std::atoi(text)) : 10;
+}
+
 Running::~Running() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);

@@ -29,6 +29,8 @@ inline constexpr char kFixedKernel[] = "deb:linux-binary-6.19.14+deb13-cloud-amd
 
 // A patience of these tests, by KTRIAL_TIMEOUT_SCALE as ktrial's own are.
 std::chrono::milliseconds scaled(std::chrono::seconds patience);
+// Of a drill: $KTRIAL_DRILL_ROUNDS, or 10.
+int rounds();
 
 struct Outcome {
   int exit = -1;  // 128 + signal if it was killed

@@ -14,11 +14,6 @@ namespace ktrial::e2e {
 namespace {
 namespace fs = std::filesystem;
 
-int rounds() {
-  const char* text = std::getenv("KTRIAL_DRILL_ROUNDS");
-  return text != nullptr ? std::max(1, std::atoi(text)) : 10;
-}
-
 class SlurmDrill : public SlurmFixture {
  protected:
   static constexpr int kTrials = 2;  // of each of two cells

@@ -18,11 +18,6 @@ namespace ktrial::e2e {
 namespace {
 namespace fs = std::filesystem;
 
-int trace_rounds() {
-  const char* text = std::getenv("KTRIAL_DRILL_ROUNDS");
-  return text != nullptr ? std::max(1, std::atoi(text)) : 10;
-}
-
 struct Story {
   std::map<int, int> parent_of;  // of every task made
   std::set<int> asleep_in_d;     // and not back at the end
@@ -67,7 +62,7 @@ class TraceDrillTest : public E2eTest {
 TEST_F(TraceDrillTest, EveryMmCidWedgeLeavesItsVforkAndTheLastSwitchOfEveryCpu) {
   REQUIRE_KERNEL(kBadKernel);
   int silent = 0, wedged = 0;
-  for (int i = 0; i < trace_rounds(); ++i) {
+  for (int i = 0; i < rounds(); ++i) {
     const auto result = run({"run", "--kernel", kBadKernel, "--workload", "mmcid-vfork", "--cpus",
                              "4", "--results", root() / std::to_string(i), "--format", "json"});
     const auto one = trial(result);
@@ -80,7 +75,7 @@ TEST_F(TraceDrillTest, EveryMmCidWedgeLeavesItsVforkAndTheLastSwitchOfEveryCpu) 
     expect_the_wedge_in(text, i);
     std::printf("%s", text.substr(0, text.find("\n  ") + 1).c_str());
   }
-  std::printf("%d wedged of %d, %d of them silent\n", wedged, trace_rounds(), silent);
+  std::printf("%d wedged of %d, %d of them silent\n", wedged, rounds(), silent);
   EXPECT_GT(wedged, 0);
 }
 

@@ -21,10 +21,6 @@ class WarmDrill : public E2eTest {
     E2eTest::SetUp();
     if (on_libvirt()) GTEST_SKIP() << "not on libvirt: its machines always boot";
   }
-  static int rounds() {
-    const char* text = std::getenv("KTRIAL_DRILL_ROUNDS");
-    return text != nullptr ? std::max(1, std::atoi(text)) : 10;
-  }
   // Chance, not a wait for anything.
   void some_moment(unsigned most_ms) { ::usleep(random_() % most_ms * 1000); }
 
