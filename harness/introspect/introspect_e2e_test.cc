@@ -233,10 +233,10 @@ class IntrospectE2eTest : public testing::TestWithParam<Case> {
     std::erase_if(theirs, [](const std::string& line) { return !line.starts_with("["); });
     // makedumpfile 1.7.6 tells who printed it: "[    0.018256] [      T0] MTRR map".
     for (std::string& line : theirs) {
-      const std::size_t caller = line.find("] [") + 2, text = line.find("] ", caller);
+      const std::size_t caller = line.find("] [") + 2, after = line.find("] ", caller);
       if (const char kind = line[line.find_first_not_of(' ', caller + 1)];
           kind == 'T' || kind == 'C')
-        line.erase(caller, text + 2 - caller);
+        line.erase(caller, after + 2 - caller);
     }
     const auto records = read_log(*kernel_, kernel_->info());
     ASSERT_TRUE(records);
