@@ -15,7 +15,7 @@
 namespace ktrial::debug_events {
 namespace {
 
-constexpr int kReceiveBuffer = 16 << 20;        // bytes
+constexpr int kReceiveBuffer = 16 << 20;      // bytes
 constexpr std::size_t kMostSeen = 1'000'000;  // a storm of others must not fill memory
 constexpr std::uint32_t kFork = 1, kExec = 2, kExit = 0x80000000;  // proc_event.what
 
