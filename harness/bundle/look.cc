@@ -7,9 +7,11 @@
 #include <map>
 
 #include "harness/base/text.h"
+#include "harness/bundle/when.h"
 #include "harness/introspect/kernel.h"
 #include "harness/introspect/kernel_view.h"
 #include "harness/introspect/modules.h"
+#include "harness/introspect/tasks.h"
 #include "harness/spec/parse.h"
 
 namespace ktrial::bundle {
@@ -69,6 +71,23 @@ vm::Exact::Tasks tasks_of(const introspect::Kernel& kernel, const introspect::Ke
   return out;
 }
 
+struct WatchName {
+  std::string_view place;
+  std::uint64_t bytes = 8;
+};
+Result<WatchName> parse_watch(std::string_view text) {
+  WatchName out{.place = text};
+  const auto colon = text.rfind(':');
+  if (colon == text.npos) return out;
+  out.place = text.substr(0, colon);
+  const auto bytes = number_of(text.substr(colon + 1));
+  if (!bytes || *bytes == 0)
+    return usage_error("--watch: " + spec::in_quotes(text) + " is not PLACE[:BYTES]",
+                       "as in jiffies:8 or task@153+task_struct.mm_cid.cid:4");
+  out.bytes = *bytes;
+  return out;
+}
+
 std::string task_of(const Visit& visit) {
   return visit.pid < 0 ? "?" : fmt::format("{}/{}", visit.comm, visit.pid);
 }
@@ -105,7 +124,7 @@ Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
   const auto kernel = KTRIAL_TRY(
       introspect::Kernel::open(KTRIAL_TRY(introspect::RamFile::open(std::move(ram))), cache));
   if (kernel->symbols_error()) return std::unexpected(*kernel->symbols_error());
-  Map out{.symbols = kernel->symbols(), .tasks = {}};
+  Map out{.symbols = SymbolTable(kernel->symbols().all()), .tasks = {}};
   auto bytes = kernel->btf_bytes();
   if (!bytes) return out;
   auto btf = introspect::Btf::parse(*std::move(bytes));
@@ -121,6 +140,9 @@ Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
     out.per_cpu.push_back(
         introspect::read_value<std::uint64_t>(*kernel, offsets.value_or(0) + 8ull * cpu)
             .value_or(0));
+  if (const auto tasks = introspect::read_tasks(image))
+    for (const introspect::Task& task : tasks->tasks)
+      out.task_structs.emplace(static_cast<std::uint64_t>(task.pid), task.address);
   out.types = std::make_shared<const introspect::Btf>(*std::move(btf));
   return out;
 }
@@ -146,9 +168,10 @@ Status apply(const Look& look, const Map& map, std::uint64_t end, vm::Exact& exa
     exact.places.push_back({KTRIAL_TRY(address_of(place, map.symbols)), 0, true});
   }
   if (!look.watch.empty()) {
-    const PlaceName place = KTRIAL_TRY(parse_place(look.watch, 8));
-    exact.watch = KTRIAL_TRY(address_of(place, map.symbols));
-    exact.watch_bytes = place.count;
+    const WatchName watch = KTRIAL_TRY(parse_watch(look.watch));
+    exact.watch =
+        KTRIAL_TRY(resolve_place(watch.place, map, static_cast<unsigned>(map.per_cpu.size())));
+    exact.watch_bytes = watch.bytes;
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,10 +21,13 @@ struct Look {
   std::optional<std::uint64_t> before_end = {};  // the same, counted from where it ended
   std::vector<std::string> trace = {};           // functions
   bool coverage = false;
-  std::string watch = {};  // SYMBOL or ADDRESS, [:LENGTH]
-  std::string when = {};   // a condition, when.h
-  bool jumps = false;      // of each vCPU
-  bool any() const {
+  std::string watch = {};              // a place, when.h, [:BYTES]
+  std::string when = {};               // a condition, when.h
+  std::vector<std::string> show = {};  // words of memory, when.h, where it is held
+  bool jumps = false;                  // of each vCPU
+  bool any() const { return runs() || !show.empty(); }
+  // Whether it takes a run of its own.
+  bool runs() const {
     return stops() || !trace.empty() || coverage || !watch.empty() || !when.empty() || jumps;
   }
   bool stops() const { return !stop_at.empty() || before_end; }
@@ -41,7 +45,8 @@ struct Map {
   introspect::SymbolTable symbols;
   vm::Exact::Tasks tasks;                   // empty: not to be had
   std::vector<std::uint64_t> per_cpu = {};  // what is added to a per-CPU variable's address
-  std::shared_ptr<const introspect::Btf> types = {};  // null: the kernel has none
+  std::shared_ptr<const introspect::Btf> types = {};         // null: the kernel has none
+  std::map<std::uint64_t, std::uint64_t> task_structs = {};  // by PID: their addresses
 };
 Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
                    std::chrono::milliseconds patience, const std::filesystem::path& cache);

@@ -203,7 +203,14 @@ class Writing {
       leave_out(one.name, "left out: the run's folder has none that could be taken");
       return {};
     }
-    return add_bytes(one, *std::move(bytes));
+    const std::string digest = kernel::sha256(*bytes);
+    KTRIAL_TRY(add_bytes(one, *std::move(bytes)));
+    if (trial_.determinism && manifest_.contents.back().sha256 != digest)
+      leave_out(
+          "a replay bit for bit",
+          "not from this bundle: private words were blotted out of its initramfs, and another "
+          "initramfs is another run");
+    return {};
   }
 
   Status add_memory(const Member& one) {

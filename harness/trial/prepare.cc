@@ -24,6 +24,7 @@
 #include "harness/trial/command_line.h"
 #include "harness/trial/facts.h"
 #include "harness/trial/own_modules.h"
+#include "harness/trial/perturbation.h"
 #include "harness/trial/plan.h"
 #include "harness/trial/warm_start.h"
 #include "harness/vm/qemu/instrument.h"
@@ -348,7 +349,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
                        .kernel_id = plan.kernel.sha256,
                        .cache = options.cache / "accel.json"};
   if (spec.accel == spec::Accel::kvm) query.wanted = vm::Accel::kvm;
-  if (spec.accel == spec::Accel::tcg || spec.deterministic) query.wanted = vm::Accel::tcg;
+  if (spec.accel == spec::Accel::tcg || spec.deterministic || !spec.delay_at.empty())
+    query.wanted = vm::Accel::tcg;
   // libvirtd may open what we may not, and the other way round.
   if (spec.vmm == spec::Vmm::libvirt) query.kvm_device.clear();
   SteadyClock clock(io);
@@ -365,6 +367,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   plan.timeouts =
       spec::make_timeouts(plan.overcommit, kvm ? spec::profile_kvm() : spec::profile_tcg());
   if (spec.deterministic) plan_exact(plan, options);
+  KTRIAL_TRY(plan_perturbation(plan, options.payload / "plugin",
+                               fact_of(plan.vmm.facts, "qemu.program"), one_thread));
   if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
   plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
