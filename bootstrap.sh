@@ -237,7 +237,10 @@ run_tests() {
   configure -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
   cmake --build --preset release --target program other_tests
   say "built in $((SECONDS - from)) s; tests"
-  python3 harness/dev/ci/run_tests.py "$@"
+  local status=0
+  python3 harness/dev/ci/run_tests.py "$@" || status=$?
+  say "all of it took $SECONDS s"
+  return $status
 }
 
 case "${1:-}" in

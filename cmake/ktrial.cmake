@@ -64,8 +64,11 @@ function(ktrial_guest_program name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_options(${name} PRIVATE -Wall -Wextra -Wshadow -O2 -g0 -fno-pie
     -ffunction-sections -fdata-sections)
+  if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${name} PRIVATE -Wno-subobject-linkage)
+  endif()
   target_link_options(${name} PRIVATE -static -s -Wl,--gc-sections)
-  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF  # small
+  set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/share/ktrial/guest)
   add_dependencies(program ${name})
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_DATADIR}/ktrial/guest)
@@ -79,17 +82,17 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/test_paths.h CONTENT
 #define KTRIAL_BINARY_DIR \"${PROJECT_BINARY_DIR}\"
 ")
 
-# ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s] [HOSTILE] [BESIDE filters...]
-# [DRILL filter] [DRIFT filter]):
-# one GoogleTest binary; ctest sees each of its tests. Those that boot a VM get the
-# machine for themselves, but for those of BESIDE: they judge nothing by time, and run
-# beside one of another filter. Those of DRILL and DRIFT have that label. HOSTILE: it tests what
-# reads a guest's bytes; CI builds and runs it under the fuzz preset's sanitizers (target
+# ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s] [HOSTILE] [ALONE filter]
+# [SINGLY filter] [DRILL filter] [DRIFT filter]):
+# one GoogleTest binary; ctest sees each of its tests. Those that boot a VM run beside each other,
+# and wait twice as long for everything; no two of SINGLY do. Those of ALONE judge by time, and get
+# the machine for themselves, as those of DRILL and DRIFT do, which have that label. HOSTILE: it
+# tests what reads a guest's bytes; CI builds and runs it under the fuzz preset's sanitizers (target
 # `hostile_tests`), and the others as users build them.
 add_custom_target(hostile_tests)
 add_custom_target(other_tests)
 function(ktrial_test name)
-  cmake_parse_arguments(arg "HOSTILE" "TIMEOUT;DRILL;DRIFT" "SOURCES;DEPS;LABELS;PROPERTIES;BESIDE" ${ARGN})
+  cmake_parse_arguments(arg "HOSTILE" "TIMEOUT;ALONE;SINGLY;DRILL;DRIFT" "SOURCES;DEPS;LABELS;PROPERTIES" ${ARGN})
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -116,22 +119,29 @@ function(ktrial_test name)
   endif()
   set(discover NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
-  foreach(filter IN LISTS arg_BESIDE)  # a lock each: two of one filter never meet
-    string(MAKE_C_IDENTIFIER "${name} ${filter}" id)
-    gtest_discover_tests(${name} TEST_FILTER "${filter}" TEST_LIST ${id} ${discover}
-      LABELS "${arg_LABELS}" RESOURCE_LOCK ${id} ENVIRONMENT KTRIAL_TIMEOUT_SCALE=2)
-  endforeach()
-  foreach(label drill drift)
-    string(TOUPPER ${label} kind)
+  if(arg_LABELS MATCHES "e2e|drill")
+    list(APPEND discover FIXTURES_REQUIRED templates)  # removed at the end: harness/e2e
+  endif()
+  foreach(kind ALONE DRILL DRIFT)
+    set(label ${arg_LABELS})
+    if(NOT kind STREQUAL ALONE)
+      string(TOLOWER ${kind} label)
+    endif()
     if(arg_${kind})
-      gtest_discover_tests(${name} TEST_FILTER "${arg_${kind}}" TEST_LIST ${name}_${label}
+      gtest_discover_tests(${name} TEST_FILTER "${arg_${kind}}" TEST_LIST ${name}_${kind}
         ${discover} LABELS ${label} RUN_SERIAL TRUE)
     endif()
   endforeach()
-  if(arg_LABELS MATCHES "e2e|drill")
+  if(arg_LABELS STREQUAL drill)
     list(APPEND discover RUN_SERIAL TRUE)
+  elseif(arg_LABELS STREQUAL e2e)
+    list(APPEND discover ENVIRONMENT_MODIFICATION KTRIAL_TIMEOUT_SCALE=set:2)
   endif()
-  set(special ${arg_BESIDE} ${arg_DRILL} ${arg_DRIFT})
+  if(arg_SINGLY)
+    gtest_discover_tests(${name} TEST_FILTER "${arg_SINGLY}" TEST_LIST ${name}_SINGLY ${discover}
+      LABELS "${arg_LABELS}" RESOURCE_LOCK ${name})
+  endif()
+  set(special ${arg_ALONE} ${arg_SINGLY} ${arg_DRILL} ${arg_DRIFT})
   list(JOIN special ":" special)
   gtest_discover_tests(${name} TEST_FILTER "*-${special}" ${discover} LABELS "${arg_LABELS}")
 endfunction()

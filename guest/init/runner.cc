@@ -23,7 +23,7 @@ constexpr std::size_t kChunk = 4096;  // bytes of one Output
 constexpr std::uint64_t kGraceNs = 10'000'000'000;
 constexpr char kCgroups[] = "/sys/fs/cgroup";
 
-bool write_file(const std::string& path, const std::string& text) {
+bool set_knob(const std::string& path, const std::string& text) {
   const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return false;
   const bool whole = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -60,9 +60,9 @@ Runner::~Runner() {
 int Runner::limit_processes(std::uint64_t most) {
   if (!alone_ || most == 0) return -1;
   const std::string group = std::string(kCgroups) + "/workload";
-  write_file(std::string(kCgroups) + "/cgroup.subtree_control", "+pids");
+  set_knob(std::string(kCgroups) + "/cgroup.subtree_control", "+pids");
   mkdir(group.c_str(), 0755);
-  if (!write_file(group + "/pids.max", std::to_string(most))) {
+  if (!set_knob(group + "/pids.max", std::to_string(most))) {
     send_(wire::Log{"max_processes is not enforced: this kernel has no pids cgroup"});
     return -1;
   }

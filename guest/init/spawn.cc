@@ -16,7 +16,7 @@
 namespace ktrial::init {
 namespace {
 
-constexpr std::size_t kStack = 256 * 1024;  // bytes
+constexpr std::size_t kChildStack = 256 * 1024;  // bytes
 #ifdef __SANITIZE_THREAD__
 constexpr int kShareMemory = 0;  // ThreadSanitizer takes a child on its memory for itself
 #else
@@ -102,16 +102,17 @@ int child(void* argument) {
 
 // The pid, or -1 with `error` set; `error` is set too if the child could not execute.
 pid_t clone_child(Start& start, int& error) {
-  void* stack = mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* stack =
+      mmap(nullptr, kChildStack, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (stack == MAP_FAILED) {
     error = errno;
     return -1;
   }
   start.error = static_cast<int*>(stack);  // the far end of the stack; zero
-  const pid_t pid = clone(child, static_cast<char*>(stack) + kStack,
+  const pid_t pid = clone(child, static_cast<char*>(stack) + kChildStack,
                           kShareMemory | CLONE_VFORK | SIGCHLD, &start);
   error = pid < 0 ? errno : *start.error;
-  munmap(stack, kStack);  // CLONE_VFORK: the child has executed or ended
+  munmap(stack, kChildStack);  // CLONE_VFORK: the child has executed or ended
   return pid;
 }
 

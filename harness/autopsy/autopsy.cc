@@ -131,6 +131,9 @@ VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>&
   state.stack = last.stack;
   state.function = !seen.function.empty() ? seen.function : sight.function;
   state.inside_schedule = sight.inside_schedule;
+  state.one_instruction = looks.size() > 1 && std::ranges::all_of(looks, [&](const Look& look) {
+                            return look.registers.ip == last.registers.ip;
+                          });
   state.interrupts_off = std::ranges::none_of(
       looks, [](const Look& look) { return look.registers.interrupts_enabled; });
 

@@ -167,13 +167,22 @@ Result<bisect::History> history_of(const BisectFlags& flags) {
   return usage_error("what is to be bisected? --tree DIR or --packages PATTERN is needed");
 }
 
-int print_answer(const bisect::Engine& engine, const bisect::Step& answer,
-                 const bisect::Journal& journal, const bisect::Story& story, bool json) {
-  if (json) {
-    to_stdout("{}", bisect::report_json(engine, answer, journal.wanted(), story));
-  } else {
-    to_stdout("{}", bisect::report_text(engine, answer, journal.wanted(), story));
+fs::path folder_of(const BisectFlags& flags) {
+  if (!flags.folder.empty()) return flags.folder;
+  return bisects(flags) / fmt::format("{:%Y%m%d-%H%M%S}", fmt::gmtime(std::time(nullptr)));
+}
+
+// Prints the report. A mail, if there is something to write of, is left in the session's folder.
+Result<int> tell_answer(const bisect::Engine& engine, const bisect::Step& answer,
+                        const bisect::Journal& journal, bisect::Story story, const fs::path& folder,
+                        bool json) {
+  story.links = {"session     " + folder.string()};
+  if (const auto mail = bisect::mail_text(engine, answer, journal.wanted(), story); !mail.empty()) {
+    KTRIAL_TRY(journal.write_file("mail.txt", mail));
+    story.links.push_back("mail        " + (folder / "mail.txt").string());
   }
+  to_stdout("{}", json ? bisect::report_json(engine, answer, journal.wanted(), story)
+                       : bisect::report_text(engine, answer, journal.wanted(), story));
   return std::holds_alternative<bisect::Found>(answer) ? 0 : 125;
 }
 
@@ -202,11 +211,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   const auto history = KTRIAL_TRY(history_of(flags));
   const auto settings = KTRIAL_TRY(settings_of(flags, history));
   auto engine = KTRIAL_TRY(bisect::Engine::create(history.graph, settings));
-  const fs::path folder =
-      resumed ? *resumed
-      : flags.folder.empty()
-          ? bisects(flags) / fmt::format("{:%Y%m%d-%H%M%S}", fmt::gmtime(std::time(nullptr)))
-          : fs::path(flags.folder);
+  const fs::path folder = resumed ? *resumed : folder_of(flags);
   auto journal =
       resumed ? KTRIAL_TRY(bisect::Journal::open(folder, engine))
               : KTRIAL_TRY(bisect::Journal::create(folder, invocation.argv, engine,
@@ -244,17 +249,13 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                 "go on with: ktrial bisect --resume " + folder.string());
   if (!answer) return std::unexpected(answer.error());
 
-  bisect::Story story{.kernel_kind = history.kind,
-                      .workload = specs.front().command.empty() ? specs.front().workload
-                                                                : specs.front().command.front(),
+  const spec::TrialSpec& spec = specs.front();
+  return tell_answer(engine, *answer, journal,
+                     {.kernel_kind = history.kind,
+                      .workload = spec.command.empty() ? spec.workload : spec.command.front(),
                       .command = results::shell_quoted(invocation.argv),
-                      .links = {"session     " + folder.string()}};
-  if (const auto mail = bisect::mail_text(engine, *answer, journal.wanted(), story);
-      !mail.empty()) {
-    KTRIAL_TRY(journal.write_file("mail.txt", mail));
-    story.links.push_back("mail        " + (folder / "mail.txt").string());
-  }
-  return print_answer(engine, *answer, journal, story, flags.trial.format == "json");
+                      .links = {}},
+                     folder, flags.trial.format == "json");
 }
 
 // The command line of the session, parsed as if it were given again.

@@ -92,6 +92,38 @@ Status fits(const run::Job& job) {
   return spec::check_requirements(info, job.spec);
 }
 
+// Who runs the jobs of a night, and what it hears of it.
+EngineWish wish_of(const CampaignFlags& flags, campaign::Folder& folder, CampaignScreen& screen) {
+  return {.results = results_of(flags),
+          .id = folder.id(),
+          .at_a_time = flags.jobs,
+          .finish_first = true,
+          .on_signal =
+              [&screen, signals = 0]() mutable {
+                screen.line(++signals == 1 ? "what runs is finished; once more ends it"
+                                           : "what runs is ended");
+              },
+          .on_tick =
+              [&folder, &screen, begun_s = seconds_now()] {
+                screen.tick();
+                // What a kill must not lose; that it cannot be written shows at the journal's
+                // next line.
+                (void)folder.tick(folder.story().used_s + seconds_now() - begun_s);
+              },
+          .tell = [&screen](const std::string& text) { screen.line(text); }};
+}
+
+// An interrupted night ends well, but for what it is told to go on with.
+Status end_of(const campaign::Folder& folder, const std::optional<Error>& error) {
+  if (!error) return {};
+  Error told = *error;
+  told.hint +=
+      (told.hint.empty() ? "" : "\n  ") + ("go on with: ktrial campaign resume " + folder.id());
+  if (told.kind != ErrorKind::interrupted) return std::unexpected(std::move(told));
+  to_stderr("ktrial: {}\n  {}\n", told.message, told.hint);
+  return {};
+}
+
 Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
   const campaign::Story& story = folder.story();
   spec::Plan plan = KTRIAL_TRY(campaign::load_plan_of(folder.directory(), story));
@@ -108,27 +140,8 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
   std::optional<campaign::HostShare> share;
   if (here) share.emplace(KTRIAL_TRY(campaign::HostShare::join()));
   CampaignScreen screen;
-  const double begun_s = seconds_now();
-  int signals = 0;
   const auto chosen = KTRIAL_TRY(
-      choose_engine(flags.engine,
-                    {.results = results_of(flags),
-                     .id = folder.id(),
-                     .at_a_time = flags.jobs,
-                     .finish_first = true,
-                     .on_signal =
-                         [&] {
-                           screen.line(++signals == 1 ? "what runs is finished; once more ends it"
-                                                      : "what runs is ended");
-                         },
-                     .on_tick =
-                         [&] {
-                           screen.tick();
-                           // What a kill must not lose; that it cannot be written shows at the
-                           // journal's next line.
-                           (void)folder.tick(story.used_s + seconds_now() - begun_s);
-                         },
-                     .tell = [&](const std::string& text) { screen.line(text); }},
+      choose_engine(flags.engine, wish_of(flags, folder, screen),
                     [&](engine::JobId job, const run::Event& event) { screen.hear(job, event); }));
   screen.set_cores(chosen.room.vcpus);
   screen.line(fmt::format("campaign {}: {} cells{}", folder.id(), plan.cells.size(),
@@ -147,13 +160,7 @@ Result<int> go_on(const CampaignFlags& flags, campaign::Folder folder) {
        .on_progress = [&](const campaign::Progress& progress) { screen.progress(progress); },
        .say = [&](const std::string& text) { screen.line(text); }}));
   screen.done();
-  if (outcome.error) {
-    Error told = *outcome.error;
-    told.hint +=
-        (told.hint.empty() ? "" : "\n  ") + ("go on with: ktrial campaign resume " + folder.id());
-    if (told.kind != ErrorKind::interrupted) return std::unexpected(std::move(told));
-    to_stderr("ktrial: {}\n  {}\n", told.message, told.hint);
-  }
+  KTRIAL_TRY(end_of(folder, outcome.error));
   KTRIAL_TRY(print_campaign(store, outcome.record, flags.report));
   return outcome.error ? exit_code(outcome.error->kind) : exit_code(outcome_of(outcome.record));
 }

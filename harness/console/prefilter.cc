@@ -29,6 +29,11 @@ const std::vector<const char*>& candidate_patterns() {
   return all;
 }
 
+void prepare_candidates() {
+  std::vector<std::uint32_t> none;
+  find_candidates("\n", false, none);
+}
+
 std::uint64_t count_newlines(std::string_view text) {
   using Lanes = unsigned char __attribute__((vector_size(16)));
   constexpr std::size_t kLanes = sizeof(Lanes);

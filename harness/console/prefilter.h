@@ -18,6 +18,9 @@ inline constexpr const char* kStampPattern = "\\[ *[0-9]+\\.[0-9]{6}";
 // `block` (at most 4 GiB). `stamps`: lines with a printk stamp are of interest too.
 void find_candidates(std::string_view block, bool stamps, std::vector<std::uint32_t>& out);
 
+// Does what the first call of it would have to do, from any thread.
+void prepare_candidates();
+
 std::uint64_t count_newlines(std::string_view text);
 
 }  // namespace ktrial::console

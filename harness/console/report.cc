@@ -16,6 +16,11 @@ bool find(std::string_view text, const RE2& re, Out*... out) {
   return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), re, out...);
 }
 
+// Whether it begins with one of these bytes. Most lines are frames: this spares them the patterns.
+bool starts(std::string_view body, std::string_view with) {
+  return with.find(body.front()) != with.npos;
+}
+
 // Numbers differ from run to run; a title must not.
 std::string out_title(const std::string& title, Kind kind) {
   static const RE2 address(R"(\b(?:0x[0-9a-fA-F]+|[0-9a-f]{8}|[0-9a-f]{16})\b)");
@@ -122,39 +127,30 @@ void Report::add(const Head& part, const Line& line) {
   add(line);
 }
 
+// Each step goes on where the one before it found nothing of its own.
 bool Report::read(const Line& line) {
   const std::string_view body = line.body;
+  if (body.empty()) return false;
+  return read_cpu(body) || read_stack_head(body) || read_lock_site(body) || announces(body) ||
+         read_frame(body) || is_detail(body);
+}
+
+// Whose stack follows: a CPU and its task.
+bool Report::read_cpu(std::string_view body) {
   static const RE2 nmi(R"(^NMI backtrace for cpu (\d+)( skipped: idling)?)");
   static const RE2 cpu_line(
       R"(^CPU: (\d+) (?:UID: \d+ )?PID: \d+ Comm: (.+?)(?: (?:Not tainted|Tainted|Kdump: |[a-zA-Z]* *\d+\.\d+|\d+\.\d+)| ?$))");
   static const RE2 old_cpu_line(R"(^Pid: \d+, comm: (.+?) (?:Not tainted|Tainted))");
-  static const RE2 trace(
-      R"(^(?:Call [Tt]race:|Backtrace:|Stack:$|backtrace:|backtrace \(crc|Trace:))");
-  static const RE2 alloc(
-      R"(^(?:Allocated by|Freed by|Uninit was|Local variable|Last potentially|Second to last|Allocated:|Freed:|kfence-#|page last |Originally allocated|Memory state|freed by|allocated by))");
-  static const RE2 chain(R"(^-> #\d+ )");
-  static const RE2 at_lock(R"(at: (?:\[<[0-9a-f]+>\] )?(\S.*)$)");
-  static const RE2 held(R"(^ *#\d+: )");
-  static const RE2 access(R"(^(?:Read|Write) (?:of size|at addr))");
-  static const RE2 task_dump(R"(^Task dump for CPU (\d+))");
-  static const RE2 last_function(R"(^ *last function: (\S+))");
-  static const RE2 old_task(R"(^(\S+) +[RDSIZTX]\s*(?:running task|[0-9a-f]{8,}|\d+)\s+.*\d)");
-
-  if (body.empty()) return false;
-  // Most lines are frames: a look at the first byte spares them the patterns.
-  const auto starts = [first = body.front()](std::string_view with) {
-    return with.find(first) != with.npos;
-  };
   int cpu = -1;
   std::string text;
-  if (starts("N") && find(body, nmi, &cpu, &text)) {
+  if (starts(body, "N") && find(body, nmi, &cpu, &text)) {
     start_stack(StackRole::nmi);
     next_role_ = StackRole::main;
     current().cpu = cpu;
     current().idle = !text.empty();
     return true;
   }
-  if (starts("C") && find(body, cpu_line, &cpu, &text)) {
+  if (starts(body, "C") && find(body, cpu_line, &cpu, &text)) {
     disown_frames();
     if (stacks_.empty() || !stacks_.back().frames.empty())
       start_stack(next_role_ == StackRole::alloc_or_free ? StackRole::main : next_role_);
@@ -166,25 +162,37 @@ bool Report::read(const Line& line) {
     if (head_.task.empty()) head_.task = text;
     return true;
   }
-  if (starts("P") && find(body, old_cpu_line, &text)) {
+  if (starts(body, "P") && find(body, old_cpu_line, &text)) {
     current().task = text;
     if (head_.task.empty()) head_.task = text;
     return true;
   }
-  if ((starts("-") && find(body, chain)) || body.ends_with("state was registered at:")) {
+  return false;
+}
+
+// What kind of stack follows, or what its kind of report tells in front of it.
+bool Report::read_stack_head(std::string_view body) {
+  static const RE2 alloc(
+      R"(^(?:Allocated by|Freed by|Uninit was|Local variable|Last potentially|Second to last|Allocated:|Freed:|kfence-#|page last |Originally allocated|Memory state|freed by|allocated by))");
+  static const RE2 chain(R"(^-> #\d+ )");
+  static const RE2 access(R"(^(?:Read|Write) (?:of size|at addr))");
+  static const RE2 task_dump(R"(^Task dump for CPU (\d+))");
+  static const RE2 last_function(R"(^ *last function: (\S+))");
+  std::string text;
+  if ((starts(body, "-") && find(body, chain)) || body.ends_with("state was registered at:")) {
     start_stack(StackRole::lock_chain);
     return true;
   }
-  if (starts("RW") && find(body, access)) {
+  if (starts(body, "RW") && find(body, access)) {
     if (access_.empty()) access_ = body.starts_with("Write") ? "Write" : "Read";
     return true;
   }
-  if (starts("AFULSMOkpfa") && find(body, alloc)) {
+  if (starts(body, "AFULSMOkpfa") && find(body, alloc)) {
     // A bad page's own report has no better stack than the one that allocated it.
     start_stack(head_.rule->kind == Kind::bad_page ? StackRole::main : StackRole::alloc_or_free);
     return true;
   }
-  if (int dumped = -1; starts("T") && find(body, task_dump, &dumped)) {
+  if (int dumped = -1; starts(body, "T") && find(body, task_dump, &dumped)) {
     next_role_ = StackRole::main;
     start_stack(StackRole::main);
     current().cpu = dumped;
@@ -205,9 +213,17 @@ bool Report::read(const Line& line) {
     start_stack(StackRole::other_task);
     return true;
   }
+  return false;
+}
+
+// "at: FUNCTION" of a lock, or on the next line.
+bool Report::read_lock_site(std::string_view body) {
+  static const RE2 at_lock(R"(at: (?:\[<[0-9a-f]+>\] )?(\S.*)$)");
+  static const RE2 held(R"(^ *#\d+: )");
+  std::string text;
   if (body.find("at: ") != body.npos && find(body, at_lock, &text)) {
     if (head_.rule->kind == Kind::lockdep && find(body, held)) return true;  // not what it is about
-    if (std::string symbol = first_symbol(text); !symbol.empty() && lock_sites_.size() < 16)
+    if (std::string symbol = first_symbol(text); !symbol.empty() && lock_sites_.size() < kLockSites)
       lock_sites_.push_back(symbol);
     return true;
   }
@@ -216,7 +232,14 @@ bool Report::read(const Line& line) {
     expects_lock_site_ = true;
     return true;
   }
-  if (starts("CBSbT") && find(body, trace)) {
+  return false;
+}
+
+// "Call Trace:" and the like: frames follow.
+bool Report::announces(std::string_view body) {
+  static const RE2 trace(
+      R"(^(?:Call [Tt]race:|Backtrace:|Stack:$|backtrace:|backtrace \(crc|Trace:))");
+  if (starts(body, "CBSbT") && find(body, trace)) {
     stack_announced_ = true;
     bool traced = false;
     if (!stacks_.empty())
@@ -233,36 +256,42 @@ bool Report::read(const Line& line) {
     expects_other_site_ = true;
     return true;
   }
+  return false;
+}
+
+bool Report::read_frame(std::string_view body) {
   if (const auto pointer = parse_pointer(body)) {
     push(*pointer);
     return true;
   }
-  if (const auto frame = parse_frame(body)) {
-    if (expects_lock_site_) {
-      expects_lock_site_ = false;
-      if (lock_sites_.size() < 16) lock_sites_.push_back(frame->symbol);
-      return true;
-    }
-    if (std::exchange(expects_other_site_, false)) return true;
-    traced_ = true;
-    push(*frame);
-    if (!frame->caller.empty()) {
-      Frame caller;
-      caller.symbol = frame->caller;
-      caller.syscall = is_syscall(caller.symbol);
-      push(caller);
-    }
+  const auto frame = parse_frame(body);
+  if (!frame) return false;
+  if (std::exchange(expects_lock_site_, false)) {
+    if (lock_sites_.size() < kLockSites) lock_sites_.push_back(frame->symbol);
     return true;
   }
-  if (body.starts_with("Kernel panic - not syncing")) return true;
-  if (head_.rule->pick == Pick::stall && find(body, old_task)) {
-    start_stack(StackRole::main);
+  if (std::exchange(expects_other_site_, false)) return true;
+  traced_ = true;
+  push(*frame);
+  if (!frame->caller.empty()) {
+    Frame caller;
+    caller.symbol = frame->caller;
+    caller.syscall = is_syscall(caller.symbol);
+    push(caller);
   }
+  return true;
+}
+
+// Lines that belong to a report and tell nothing that is kept.
+bool Report::is_detail(std::string_view body) {
+  static const RE2 old_task(R"(^(\S+) +[RDSIZTX]\s*(?:running task|[0-9a-f]{8,}|\d+)\s+.*\d)");
   static const RE2 detail(
       R"(^(?:---\[|Code:|[RE]?[A-D]X:|R[0-9SDBI][0-9PI]:|RSP:|[CDF][RS]\d?:|x\d+ ?:|r\d+ ?:|Modules linked in|)"
       R"(Hardware name|Workqueue:|Kernel Offset|Rebooting in|Tainted:|Sending NMI|rcu: |\t|)"
       R"(The buggy address|Memory state|page:|raw:|flags:|#PF|PGD|Oops|Internal error|stack backtrace|)"
       R"( \*\*\* DEADLOCK|other info|but task is|which lock|Showing|\d+ locks? held|no locks held| #\d+:))");
+  if (body.starts_with("Kernel panic - not syncing")) return true;
+  if (head_.rule->pick == Pick::stall && find(body, old_task)) start_stack(StackRole::main);
   return find(body, detail);
 }
 

@@ -57,11 +57,18 @@ class Report {
  private:
   static constexpr int kSilentLines = 300;
   static constexpr std::uint64_t kMaxLines = 20000;
+  static constexpr std::size_t kLockSites = 16;
 
   void push(Frame frame);
   void start_stack(StackRole role);
   Stack& current();
-  bool read(const Line& line);  // whether it told something
+  bool read(const Line& line);  // whether it told something; its steps:
+  bool read_cpu(std::string_view body);
+  bool read_stack_head(std::string_view body);
+  bool read_lock_site(std::string_view body);
+  bool announces(std::string_view body);
+  bool read_frame(std::string_view body);
+  bool is_detail(std::string_view body);
   bool read_workqueue(std::string_view body);
   void keep_text(const Line& line);
 

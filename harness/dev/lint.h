@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -25,13 +26,18 @@ Findings check_portability(const std::filesystem::path& root);
 Findings check_lengths(const std::filesystem::path& root, std::size_t limit,
                        const std::set<std::string>& allowed);
 
+// No function of product code over `limit` lines, but in files of `allowed`, each with a reason; an
+// entry that is not needed any more is reported, too.
+Findings check_functions(const std::filesystem::path& root, std::size_t limit,
+                         const std::map<std::string, std::string>& allowed);
+
 // No units that include each other in a circle: a unit is the header and the source of one name.
 // Each circle once, as a path with the places of its includes.
 Findings check_cycles(const std::filesystem::path& root);
 
 // Words that product code may hold in few places only.
 struct WordRule {
-  std::string pattern;  // ECMAScript
+  std::string pattern;  // RE2
   std::string what;     // is wrong
   // Beginnings of paths where it may stand, each with the reason.
   std::vector<std::pair<std::string, std::string>> exceptions;

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <map>
-#include <regex>
 
+#include "harness/base/re2.h"
 #include "harness/dev/lint.h"
 #include "harness/dev/lint_files.h"
 
@@ -17,15 +17,14 @@ std::string unit_of(const std::string& file) {
 }
 
 Includes read_includes(const fs::path& root) {
-  static const std::regex kInclude("^\\s*#\\s*include\\s*\"([^\"]+)\"");
+  static const RE2 kInclude("^\\s*#\\s*include\\s*\"([^\"]+)\"");
   Includes out;
   for (const std::string& file : files_of(root)) {
     if (!is_code(file) || below_testdata(file)) continue;
     const auto lines = lines_of(root / file);
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      std::smatch match;
-      if (!std::regex_search(lines[i], match, kInclude)) continue;
-      std::string target = match[1];
+      std::string target;
+      if (!partial_match(lines[i], kInclude, &target)) continue;
       if (!fs::exists(root / target)) target = fs::path(file).parent_path() / target;
       if (unit_of(target) != unit_of(file) && fs::exists(root / target))
         out[unit_of(file)].emplace(unit_of(target), at(file, i));

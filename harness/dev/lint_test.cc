@@ -26,6 +26,19 @@ TEST(LintTest, NoFileOver400Lines) {
   EXPECT_THAT(check_lengths(kRoot, 400, kLongFiles), IsEmpty());
 }
 
+TEST(LintTest, NoFunctionOver60Lines) {
+  const std::map<std::string, std::string> allowed = {
+      {"harness/arch/x86_64.cc", "a table: a row of all that differs"},
+      {"harness/cli/replay_command.cc", "options, each with its help"},
+      {"harness/console/kinds.cc", "a case for each kind"},
+      {"harness/console/wrappers.cc", "a table, with an example for each row"},
+      {"harness/selftest/faults.cc", "a table: all faults"},
+      {"harness/trial/trial_loop.cc", "the main loop: all steps of a trial in one place"},
+      {"workloads/inject/inject.cc", "the names of all faults, and what each of them needs"},
+  };
+  EXPECT_THAT(check_functions(kRoot, 60, allowed), IsEmpty());
+}
+
 TEST(LintTest, NoIncludeCircles) { EXPECT_THAT(check_cycles(kRoot), IsEmpty()); }
 TEST(LintTest, X86IsNamedWhereItIsMeant) {
   EXPECT_THAT(check_words(kRoot, no_x86_words()), IsEmpty());
@@ -113,6 +126,19 @@ TEST_F(LintRuleTest, LongFilesAndStaleExceptionsAreFound) {
   put("c.cc", "1\n2\n3\n4\n");
   EXPECT_THAT(check_lengths(root(), 3, {"c.cc", "a.cc"}),
               ElementsAre(HasSubstr("b.cc: 4 lines"), HasSubstr("a.cc: is on the list")));
+}
+
+TEST_F(LintRuleTest, LongFunctionsAndStaleExceptionsAreFound) {
+  const std::string body = "  if (a)\n    b();\n#if C\n  c();\n#endif\n\n";
+  put("harness/a.cc",
+      "namespace {\nint f(int a,\n      int b) {\n" + body + "}\nint g() {\n  c();\n}\n\n}\n");
+  put("harness/b.h", "class B {\n public:\n  int f() {\n    a();\n    b();\n  }\n  int g() {\n" +
+                         std::string("    a();\n    b();\n    c();\n  }\n};\n"));
+  put("harness/c.cc", "int f() {\n" + body + "}\n");
+  put("harness/c_test.cc", "int f() {\n" + body + body + "}\n");
+  EXPECT_THAT(check_functions(root(), 4, {{"harness/c.cc", "a table"}, {"harness/d.cc", "stale"}}),
+              ElementsAre(HasSubstr("harness/a.cc:2: 9 lines"), HasSubstr("harness/b.h:7: 5 lines"),
+                          HasSubstr("harness/d.cc: may have a long function")));
 }
 
 TEST_F(LintRuleTest, CirclesOfUnitsAreFoundWithTheirPath) {

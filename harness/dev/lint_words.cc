@@ -1,14 +1,14 @@
 #include <algorithm>
-#include <regex>
 #include <set>
 
+#include "harness/base/re2.h"
 #include "harness/dev/lint.h"
 #include "harness/dev/lint_files.h"
 
 namespace ktrial::dev {
 
 Findings check_words(const std::filesystem::path& root, const WordRule& rule) {
-  const std::regex pattern(rule.pattern);
+  const RE2 pattern("(" + rule.pattern + ")");
   std::set<std::string> unneeded;
   for (const auto& [path, reason] : rule.exceptions) unneeded.insert(path);
   Findings out;
@@ -16,15 +16,15 @@ Findings check_words(const std::filesystem::path& root, const WordRule& rule) {
     if (!is_code(file) || below_testdata(file) || is_test(file)) continue;
     const auto lines = code_of(root / file);
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      std::smatch match;
-      if (!std::regex_search(lines[i], match, pattern)) continue;
+      std::string word;
+      if (!partial_match(lines[i], pattern, &word)) continue;
       const auto allowed = std::ranges::find_if(rule.exceptions, [&](const auto& exception) {
         return file.starts_with(exception.first);
       });
       if (allowed != rule.exceptions.end())
         unneeded.erase(allowed->first);
       else
-        out.push_back(at(file, i) + rule.what + ": " + match.str());
+        out.push_back(at(file, i) + rule.what + ": " + word);
     }
   }
   for (const std::string& path : unneeded)

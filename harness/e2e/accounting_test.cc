@@ -9,8 +9,8 @@ class AccountingTest : public E2eTest {
  protected:
   void expect_planted_is_found(const std::string& workload, const std::string& plant,
                                const std::string& sentence) {
-    const auto result = run({"run", "--workload", workload, "--duration", "1s", "--set",
-                             "plant=" + plant, "--format", "json"});
+    const auto result = run({"run", "--start", "warm", "--workload", workload, "--duration", "1s",
+                             "--set", "plant=" + plant, "--format", "json"});
     EXPECT_EQ(result.exit, 1) << plant << "\n" << result.err << result.out;
     const std::filesystem::path artifacts = trial(result).value("artifacts", "");
     const auto output = read_file(artifacts / "output/console.log");
@@ -22,7 +22,7 @@ class AccountingTest : public E2eTest {
 
 TEST_F(AccountingTest, CpuacctPassesOnAHealthyKernel) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--workload", "cpuacct", "--duration", "1s"});
+  const auto result = run({"run", "--start", "warm", "--workload", "cpuacct", "--duration", "1s"});
   EXPECT_EQ(result.exit, 0) << result.err << result.out;
 }
 
@@ -34,7 +34,8 @@ TEST_F(AccountingTest, CpuacctFindsWhatIsPlanted) {
 
 TEST_F(AccountingTest, DebugEventsPassesOnAHealthyKernel) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--workload", "debug-events", "--duration", "3s"});
+  const auto result =
+      run({"run", "--start", "warm", "--workload", "debug-events", "--duration", "3s"});
   EXPECT_EQ(result.exit, 0) << result.err << result.out;
 }
 

@@ -34,7 +34,8 @@ TEST_F(BisectTest, GitBisectRunTakesTheExitCodesAsTheyAre) {
   for (int i = 1; i <= 8; ++i)
     commit(i < 6 ? "/bin/true" : "/bin/false", "change " + std::to_string(i));
   git({"bisect", "start", "HEAD", "HEAD~7"});
-  const std::string test = std::string("exec ") + KTRIAL_PROGRAM + " run -- $(cat program)";
+  const std::string test =
+      std::string("exec ") + KTRIAL_PROGRAM + " run --start warm -- $(cat program)";
   program_ = "/usr/bin/env";
   const auto result = run({"git", "-C", repository().string(), "bisect", "run", "sh", "-c", test});
   EXPECT_EQ(result.exit, 0) << result.err;
@@ -59,13 +60,14 @@ TEST_F(BisectTest, GitBisectRunStopsWhenKtrialCannotWork) {
 TEST_F(BisectTest, ThePackageThatMendsTheModelRegressionIsFoundThoughInterrupted) {
   REQUIRE_KERNEL(kBadKernel);
   REQUIRE_KERNEL("deb:linux-binary-6.19.10+deb13-cloud-amd64");
-  // 6.19.6, 6.19.8 and 6.19.10; with what is known of the failure, half a dozen runs are enough.
+  // 6.19.6, 6.19.8 and 6.19.10; with what is known of the failure, half a dozen runs are enough. It
+  // comes in the first rounds.
   const std::vector<std::string> arguments = {
-      "bisect",  "--packages", "linux-image-6.19.?[+0]*-cloud-amd64",
-      "--bad",   "6.19.6",     "--good",
-      "6.19.10", "--workload", "mmcid-vfork",
-      "--rate",  "0.7",        "--background",
-      "0"};
+      "bisect",  "--packages",   "linux-image-6.19.?[+0]*-cloud-amd64",
+      "--bad",   "6.19.6",       "--good",
+      "6.19.10", "--workload",   "mmcid-vfork",
+      "--set",   "rounds=10",    "--rate",
+      "0.9",     "--background", "0"};
   {
     Running running = start(arguments);
     ASSERT_TRUE(eventually([&] { return running.err().find(": bad after") != std::string::npos; },

@@ -44,6 +44,10 @@ struct Records {
 
 class CampaignDrill : public E2eTest {
  protected:
+  void SetUp() override {
+    E2eTest::SetUp();
+    keep_own_templates();
+  }
   fs::path store() const { return root() / "state/ktrial"; }
 
   std::string plan() {

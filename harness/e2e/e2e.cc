@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <cstdlib>
@@ -73,7 +74,7 @@ void E2eTest::SetUp() {
   environment_ = {{"TMPDIR", root() / "tmp"},
                   {"XDG_RUNTIME_DIR", root() / "tmp"},
                   {"XDG_STATE_HOME", root() / "state"},
-                  {"KTRIAL_TEMPLATES", templates_.string()},
+                  {"KTRIAL_TEMPLATES", "/dev/shm/ktrial-e2e-" + std::to_string(::geteuid())},
                   {kMark, root()}};
   const char* vmm = std::getenv("KTRIAL_E2E_VMM");
   if (vmm != nullptr && std::string_view(vmm) == "libvirt") use_libvirt();
@@ -113,6 +114,9 @@ std::vector<std::string> E2eTest::for_backend(std::vector<std::string> arguments
   if (arguments[0] == "run" || arguments[0] == "selftest" || arguments[0] == "bisect" ||
       arguments[0] == "reproduce")
     arguments.insert(arguments.begin() + 1, {"--vmm", "libvirt", "--connect", daemon_->uri()});
+  const std::array warm = {std::string("--start"), std::string("warm")};
+  const auto start = std::ranges::search(arguments, warm);
+  arguments.erase(start.begin(), start.end());
   return arguments;
 }
 

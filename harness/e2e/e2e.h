@@ -27,6 +27,9 @@ inline constexpr char k618Kernel[] = "deb:linux-image-6.18.15+deb13-cloud-amd64"
 inline constexpr char kBadKernel[] = "deb:linux-binary-6.19.6+deb13-cloud-amd64";
 inline constexpr char kFixedKernel[] = "deb:linux-binary-6.19.14+deb13-cloud-amd64";
 
+// For --append: the kernel finds a soft lockup after 4 s, before anything else has found a stall.
+inline constexpr char kSoonSoftLockup[] = "watchdog_thresh=2 rcupdate.rcu_cpu_stall_timeout=60";
+
 // A patience of these tests, by KTRIAL_TIMEOUT_SCALE as ktrial's own are.
 std::chrono::milliseconds scaled(std::chrono::seconds patience);
 // Of a drill: $KTRIAL_DRILL_ROUNDS, or 10.
@@ -68,7 +71,8 @@ class E2eTest : public testing::Test {
   bool on_libvirt() const { return daemon_.has_value(); }
   PrivateLibvirtd& daemon() { return *daemon_; }
 
-  // Commands that run trials are told which backend, unless `arguments` say it.
+  // Commands that run trials are told which backend, unless `arguments` say it. libvirt's machines
+  // always boot: there `--start warm` is left out.
   Outcome run(const std::vector<std::string>& arguments);
   Running start(const std::vector<std::string>& arguments);
   // Empty if the kernel is cached or could be fetched; else why not.
@@ -97,8 +101,10 @@ class E2eTest : public testing::Test {
   // What `start` runs, and variables that it sets over our own.
   std::filesystem::path program_ = KTRIAL_PROGRAM;
   std::map<std::string, std::string> environment_;
-  // Machines that trials start from; in memory, and of this process.
-  const std::filesystem::path templates_ = "/dev/shm/ktrial-e2e-" + std::to_string(::getpid());
+  // Machines that trials start from, in memory. All tests share them, and ctest removes them at the
+  // end (CMakeLists.txt), unless a test looks at them: then they are this process's own.
+  void keep_own_templates() { environment_["KTRIAL_TEMPLATES"] = templates_; }
+  const std::filesystem::path templates_ = "/dev/shm/ktrial-e2e-of-" + std::to_string(::getpid());
 
  private:
   void check_domains_are_gone();

@@ -25,10 +25,16 @@ class FaultTest : public E2eTest {
         payload / "workloads");
     environment_["KTRIAL_PAYLOAD"] = payload;
   }
+  // With no more vCPUs than most hosts have: waits are shorter.
+  Outcome run_small(const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"run", "--cpus", "2", "--format", "json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  }
   // A long trial that has begun its workload.
   Running start_long_run(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments = {"run",        "--workload", "fork-storm",
-                                          "--duration", "10m",        "--timeout",
+    std::vector<std::string> arguments = {"run",        "--cpus",     "2",   "--workload",
+                                          "fork-storm", "--duration", "10m", "--timeout",
                                           "12m",        "--format",   "json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     Running running = start(arguments);
@@ -49,8 +55,8 @@ TEST_F(FaultTest, AnOopsAfterAWarningNamesTheTrial) {
 TEST_F(FaultTest, InitThatNeverAnswersIsInconclusive) {
   REQUIRE_KERNEL(kKernel);
   use_bad_init();
-  const auto result = run({"run", "--workload", "smoke", "--timeout", "12s", "--boots", "1",
-                           "--format", "json", "--append", "bad_guest=hang"});
+  const auto result = run_small(
+      {"--workload", "smoke", "--timeout", "12s", "--boots", "1", "--append", "bad_guest=hang"});
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_EQ(trial(result)["outcome"], "inconclusive");
   EXPECT_EQ(trial(result)["title"], "");
@@ -60,8 +66,7 @@ TEST_F(FaultTest, InitThatNeverAnswersIsInconclusive) {
 TEST_F(FaultTest, InitThatPowersOffIsInconclusive) {
   REQUIRE_KERNEL(kKernel);
   use_bad_init();
-  const auto result =
-      run({"run", "--workload", "smoke", "--format", "json", "--append", "bad_guest=poweroff"});
+  const auto result = run_small({"--workload", "smoke", "--append", "bad_guest=poweroff"});
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_EQ(trial(result)["kind"], "guest_shutdown");
 }
@@ -69,8 +74,7 @@ TEST_F(FaultTest, InitThatPowersOffIsInconclusive) {
 TEST_F(FaultTest, InitThatEndsIsAPanic) {
   REQUIRE_KERNEL(kKernel);
   use_bad_init();
-  const auto result =
-      run({"run", "--workload", "smoke", "--format", "json", "--append", "bad_guest=exit"});
+  const auto result = run_small({"--workload", "smoke", "--append", "bad_guest=exit"});
   EXPECT_EQ(result.exit, 1) << result.err;
   EXPECT_EQ(trial(result)["title"], "kernel panic: Attempted to kill init!");
 }
@@ -78,37 +82,36 @@ TEST_F(FaultTest, InitThatEndsIsAPanic) {
 TEST_F(FaultTest, GarbageOnTheChannelIsInconclusive) {
   REQUIRE_KERNEL(kKernel);
   use_bad_init();
-  const auto result = run({"run", "--workload", "smoke", "--format", "json", "--channel",
-                           "virtio-serial", "--append", "bad_guest=garbage"});
+  const auto result = run_small(
+      {"--workload", "smoke", "--channel", "virtio-serial", "--append", "bad_guest=garbage"});
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_EQ(trial(result)["kind"], "protocol");
 }
 
 TEST_F(FaultTest, APanicInMidRunFails) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--format", "json", "--", KTRIAL_BAD_GUEST, "panic"});
+  const auto result = run_small({"--start", "warm", "--", KTRIAL_BAD_GUEST, "panic"});
   EXPECT_EQ(result.exit, 1) << result.err;
   EXPECT_EQ(trial(result)["title"], "kernel panic: sysrq triggered crash");
 }
 
 TEST_F(FaultTest, AnEarlyPowerOffIsInconclusive) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--format", "json", "--", KTRIAL_BAD_GUEST, "poweroff"});
+  const auto result = run_small({"--start", "warm", "--", KTRIAL_BAD_GUEST, "poweroff"});
   EXPECT_EQ(result.exit, 125) << result.err;
   EXPECT_EQ(trial(result)["kind"], "guest_shutdown");
 }
 
 TEST_F(FaultTest, ATripleFaultFails) {
   REQUIRE_KERNEL(kKernel);
-  const auto result =
-      run({"run", "--format", "json", "--append", "reboot=t", "--", KTRIAL_BAD_GUEST, "reset"});
+  const auto result = run_small({"--append", "reboot=t", "--", KTRIAL_BAD_GUEST, "reset"});
   EXPECT_EQ(result.exit, 1) << result.err;
   EXPECT_EQ(trial(result)["title"], "unexpected kernel reboot");
 }
 
 TEST_F(FaultTest, AConsoleFloodIsRecordedAndPasses) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--format", "json", "--", KTRIAL_BAD_GUEST, "flood"});
+  const auto result = run_small({"--start", "warm", "--", KTRIAL_BAD_GUEST, "flood"});
   EXPECT_EQ(result.exit, 0) << result.err;
   // Bounds under a gibibyte: FloodTest of harness/trial.
   EXPECT_GT(fs::file_size(run_folder() / "trials/000/console.log"), 1u << 20);
@@ -116,7 +119,7 @@ TEST_F(FaultTest, AConsoleFloodIsRecordedAndPasses) {
 
 TEST_F(FaultTest, QemuKilledInMidRunIsInconclusive) {
   REQUIRE_KERNEL(kKernel);
-  Running running = start_long_run();
+  Running running = start_long_run({"--start", "warm"});
   const auto qemu = processes("qemu-system");
   ASSERT_EQ(qemu.size(), 1u);
   ::kill(qemu[0], SIGKILL);
@@ -169,7 +172,7 @@ TEST_F(FaultTest, AGuestThatIsLostAtBootIsBootedOnceMore) {
                                "exec qemu-system-x86_64 \"$@\"\n"));
   environment_["KTRIAL_QEMU"] = root() / "qemu";
   environment_.try_emplace("KTRIAL_TIMEOUT_SCALE", "0.4");  // it is waited for
-  const auto result = run({"run", "--workload", "smoke", "--accel", "tcg", "--format", "json"});
+  const auto result = run_small({"--workload", "smoke", "--accel", "tcg"});
   EXPECT_EQ(result.exit, 0) << result.err;
   const auto record = trial(result);
   EXPECT_EQ(fact(record, "first_boot").find("no_boot: the kernel printed nothing"), 0u)
@@ -181,7 +184,7 @@ TEST_F(FaultTest, AGuestThatIsLostAtBootIsBootedOnceMore) {
 
 TEST_F(FaultTest, InterruptCleansUpAndRecordsIt) {
   REQUIRE_KERNEL(kKernel);
-  Running running = start_long_run();
+  Running running = start_long_run({"--start", "warm"});
   running.signal(SIGINT);
   EXPECT_EQ(running.wait(std::chrono::seconds(60)).exit, 130);
   EXPECT_EQ(processes("qemu-system").size() + processes("vhost-device-vsock").size(), 0u);
@@ -228,8 +231,8 @@ TEST_F(FullDiskTest, BeforeTheTrialLeavesNoRun) {
 TEST_F(FullDiskTest, InMidTrialIsAnErrorAndNoVerdict) {
   REQUIRE_KERNEL(kKernel);
   if (!mount_disk("size=16m")) GTEST_SKIP() << "mounting a small tmpfs needs root";
-  Running running = start({"run", "--format", "json", "--results", disk_.folder().string(), "--",
-                           KTRIAL_BAD_GUEST, "flood"});
+  Running running = start({"run", "--cpus", "2", "--start", "warm", "--format", "json", "--results",
+                           disk_.folder().string(), "--", KTRIAL_BAD_GUEST, "flood"});
   EXPECT_TRUE(
       eventually([&] { return running.err().find("running bad_guest") != std::string::npos; }));
   disk_.fill();

@@ -14,7 +14,7 @@ class JobsTest : public E2eTest {
   Running start_endless(int jobs_at_once) {
     Running running = start({"run", "--jobs", std::to_string(jobs_at_once), "--repeat",
                              std::to_string(jobs_at_once), "--cpus", "1", "--memory", "256M",
-                             "--timeout", "30m", "--", "sleep", "1000"});
+                             "--start", "warm", "--timeout", "30m", "--", "sleep", "1000"});
     EXPECT_TRUE(eventually([&] { return count(running.err(), "running sleep") == jobs_at_once; },
                            std::chrono::seconds(240)))
         << running.err();

@@ -20,8 +20,8 @@ class LibvirtTest : public E2eTest {
     if (!on_libvirt()) use_libvirt();
   }
   Running start_long_run() {
-    Running running = start({"run", "--workload", "fork-storm", "--duration", "10m", "--timeout",
-                             "12m", "--format", "json"});
+    Running running = start({"run", "--cpus", "2", "--workload", "fork-storm", "--duration", "10m",
+                             "--timeout", "12m", "--format", "json"});
     EXPECT_TRUE(eventually([&] {
       return running.err().find("running fork-storm") != std::string::npos;
     })) << running.err();
@@ -45,7 +45,7 @@ TEST_F(LibvirtTest, AKvmThatLiesIsOnlySlow) {
   REQUIRE_KERNEL(kKernel);
   if (::access("/dev/kvm", R_OK | W_OK) != 0) GTEST_SKIP() << "no /dev/kvm to be seen";
   use_libvirt(PrivateLibvirtd::Kvm::seen);
-  const auto result = run({"run", "--workload", "smoke", "--format", "json"});
+  const auto result = run({"run", "--cpus", "2", "--workload", "smoke", "--format", "json"});
   EXPECT_EQ(result.exit, 0) << result.err;
   EXPECT_EQ(trial(result).value("vmm", ""), "libvirt") << result.out;
 }
@@ -69,8 +69,8 @@ TEST_F(LibvirtTest, AnInterruptEndsTheWaitForALibvirtdThatDoesNotAnswer) {
 
 TEST_F(LibvirtTest, AnotherHostNeedsNothingOfOurs) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--vmm", "libvirt", "--connect", daemon().remote_uri(),
-                           "--workload", "smoke", "--format", "json"});
+  const auto result = run({"run", "--vmm", "libvirt", "--connect", daemon().remote_uri(), "--cpus",
+                           "2", "--workload", "smoke", "--format", "json"});
   EXPECT_EQ(result.exit, 0) << result.err;
   EXPECT_EQ(trial(result).value("channel", ""), "virtio-serial");
   const auto log = read_file(daemon().domain_log());

@@ -16,23 +16,24 @@ class SeedsTest : public E2eTest {
     return {std::istreambuf_iterator<char>(in), {}};
   }
   Outcome run_int3_poke(const std::string& plant) {
-    return run({"run", "--workload", "int3-poke", "--duration", "3s", "--format", "json",
-                "--append", "ktrial.tcg=single", "--set", "plant=" + plant});
+    return run({"run", "--cpus", "2", "--start", "warm", "--workload", "int3-poke", "--duration",
+                "3s", "--format", "json", "--append", "ktrial.tcg=single", "--set",
+                "plant=" + plant});
   }
 };
 
 TEST_F(SeedsTest, NmiBacktraceIsCleanOnAHealthyKernel) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--workload", "nmi-backtrace", "--duration", "5s", "--format",
-                           "json", "--set", "askers=2"});
+  const auto result = run({"run", "--start", "warm", "--workload", "nmi-backtrace", "--duration",
+                           "5s", "--format", "json", "--set", "askers=2"});
   EXPECT_EQ(result.exit, 0) << result.err << said();
   EXPECT_NE(said().find("requests served"), std::string::npos) << said();
 }
 
 TEST_F(SeedsTest, NmiBacktraceMissesAnAnswerThatIsNotThere) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--workload", "nmi-backtrace", "--format", "json", "--set",
-                           "answer_s=1", "--set", "plant=drop_answer"});
+  const auto result = run({"run", "--start", "warm", "--workload", "nmi-backtrace", "--format",
+                           "json", "--set", "answer_s=1", "--set", "plant=drop_answer"});
   EXPECT_EQ(result.exit, 1) << result.err;
   EXPECT_NE(said().find("did not answer the NMI"), std::string::npos) << said();
 }

@@ -20,6 +20,7 @@ class WarmDrill : public E2eTest {
   void SetUp() override {
     E2eTest::SetUp();
     if (on_libvirt()) GTEST_SKIP() << "not on libvirt: its machines always boot";
+    keep_own_templates();
   }
   // Chance, not a wait for anything.
   void some_moment(unsigned most_ms) { ::usleep(random_() % most_ms * 1000); }

@@ -14,6 +14,10 @@ namespace fs = std::filesystem;
 
 class WarmTest : public E2eTest {
  protected:
+  void SetUp() override {
+    E2eTest::SetUp();
+    keep_own_templates();
+  }
   Outcome warm(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"run", "--start", "warm", "--format", "json"});
     return run(arguments);

@@ -4,9 +4,12 @@
 #include <signal.h>
 
 #include <boost/asio/signal_set.hpp>
+#include <thread>
 
 #include "harness/base/janitor.h"
 #include "harness/base/stop_on_signal.h"
+#include "harness/console/prefilter.h"
+#include "harness/run/lost_boot.h"
 #include "harness/run/recorder.h"
 #include "harness/run/teller.h"
 #include "harness/trial/exact.h"
@@ -97,27 +100,6 @@ bool enough(const spec::TrialSpec& spec, int done, const results::TrialRecord& l
   if (spec.until_fail && last.verdict.outcome == results::Outcome::fail) return true;
   // --until-fail alone goes on for ever; with --repeat it is bounded.
   return done >= spec.repeat && !(spec.until_fail && spec.repeat == 1);
-}
-
-// Under TCG about one boot in a thousand is lost. Some of these run stale code (verdict/decide.cc),
-// of others nothing is known. On hardware a lost boot tells something: no second try.
-bool lost_at_boot(const results::TrialRecord& record) {
-  const results::Verdict& verdict = record.verdict;
-  return verdict.outcome == results::Outcome::inconclusive && record.boot_s == 0 &&
-         record.accel == vm::name(vm::Accel::tcg) &&
-         (verdict.kind == results::Kind::no_boot || verdict.kind == results::Kind::emulator);
-}
-
-// All that a boot left in the trial's folder, out of the way of the next one.
-Status set_aside(const fs::path& artifacts, const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(artifacts, error)) files.push_back(entry.path());
-  if (!error) fs::create_directory(folder, error);
-  for (const fs::path& file : files)
-    if (!error) fs::rename(file, folder / file.filename(), error);
-  if (error) return fail(ErrorKind::environment, folder.string() + ": " + error.message());
-  return {};
 }
 
 struct Court {
@@ -370,6 +352,8 @@ void tell_plan(const Plan& plan, Teller& teller) {
 Result<results::RunRecord> run_job(const Job& job, const Sink& sink,
                                    const std::function<Status(Plan&)>& adapt, bool indexed) {
   Janitor janitor = KTRIAL_TRY(Janitor::start());
+  // A copy's first line comes before this would be done.
+  const std::jthread patterns(console::prepare_candidates);
   Teller teller(sink);
   auto store = KTRIAL_TRY(results::Store::open(job.results, indexed));
   auto run = KTRIAL_TRY(store.begin_run(summary_of(job.spec), job.argv, {job.campaign, job.cell}));

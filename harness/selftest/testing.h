@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 #include <test_paths.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
@@ -66,6 +69,8 @@ inline void check_command_line(const std::filesystem::path& artifacts) {
 class RealVms : public testing::Test {
  protected:
   void SetUp() override {
+    // The templates that all tests share (harness/e2e/CMakeLists.txt).
+    ::setenv("KTRIAL_TEMPLATES", ("/dev/shm/ktrial-e2e-" + std::to_string(::geteuid())).c_str(), 1);
     if (const std::string why = why_not(kernel::default_reference()); !why.empty())
       GTEST_SKIP() << why;
   }

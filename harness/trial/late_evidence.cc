@@ -10,7 +10,7 @@
 #include "harness/trial/live_trace.h"
 #include "harness/trial/output_folder.h"
 #include "harness/trial/trace_files.h"
-#include "harness/verdict/decide.h"
+#include "harness/verdict/blame.h"
 
 namespace ktrial::trial {
 using verdict::Evidence;

@@ -10,9 +10,6 @@
 
 #include "guest/wire/script.h"
 #include "harness/base/file.h"
-#include "harness/base/host_cpus.h"
-#include "harness/channel/make_channel.h"
-#include "harness/channel/one_way.h"
 #include "harness/guest_image/initramfs.h"
 #include "harness/guest_image/modules.h"
 #include "harness/guest_image/program.h"
@@ -26,6 +23,7 @@
 #include "harness/trial/own_modules.h"
 #include "harness/trial/perturbation.h"
 #include "harness/trial/plan.h"
+#include "harness/trial/plan_machine.h"
 #include "harness/trial/warm_start.h"
 #include "harness/vm/qemu/instrument.h"
 
@@ -230,6 +228,20 @@ Status check_determinism(const Plan& plan) {
   return {};
 }
 
+Status choose_workload(Plan& plan, const PrepareOptions& options) {
+  const spec::TrialSpec& spec = plan.spec;
+  if (spec.command.empty()) {
+    plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
+    KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));
+  }
+  if (spec.deterministic) KTRIAL_TRY(check_determinism(plan));
+  plan.trace = KTRIAL_TRY(spec::parse_trace(spec.trace));
+  if (plan.trace.any() && traces_itself(plan))
+    return usage_error("trace: workload " + plan.workload->name +
+                       " switches tracing on and off itself: what it leaves is no trace");
+  return {};
+}
+
 std::string fact_of(const results::Facts& facts, std::string_view key) {
   const auto it = std::ranges::find(facts, key, &results::Facts::value_type::first);
   return it == facts.end() ? std::string() : it->second;
@@ -307,74 +319,26 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   Plan plan{.spec = spec, .symbols = options.cache / "symbols"};
   plan.one_of_many =
       options.of_many > 1 || spec.repeat > 1 || spec.until_fail || !spec.axes.empty();
-  if (spec.command.empty()) {
-    plan.workload = KTRIAL_TRY(spec::find_workload(options.payload / "workloads", spec.workload));
-    KTRIAL_TRY(spec::check_requirements(*plan.workload, spec));
-  }
-  if (spec.deterministic) KTRIAL_TRY(check_determinism(plan));
-  plan.trace = KTRIAL_TRY(spec::parse_trace(spec.trace));
-  if (plan.trace.any() && traces_itself(plan))
-    return usage_error("trace: workload " + plan.workload->name +
-                       " switches tracing on and off itself: what it leaves is no trace");
-  plan.vmm = KTRIAL_TRY(choose_vmm(io, spec, arch::native(), options.stop));
-  const auto reference = KTRIAL_TRY(kernel::parse_reference(spec.kernel));
-  plan.kernel = KTRIAL_TRY(kernel::resolve(reference, {.cache_dir = options.cache,
-                                                       .offline = options.offline,
-                                                       .progress = options.progress,
-                                                       .stop = options.stop,
-                                                       .git = options.git}));
-  const arch::Arch& arch = *plan.kernel.arch;
-  if (arch.machine(spec.machine) == nullptr)
-    return usage_error("machine: " + spec.machine + " is none of " + arch.name +
-                       ", for which the kernel is");
-  if (&arch != &arch::native()) plan.vmm = KTRIAL_TRY(choose_vmm(io, spec, arch, options.stop));
   // What was packed before may lack the modules for it.
-  const bool warm = wants_warm_start(spec, options.of_many) && !options.packed;
-  spec::TrialSpec wanted = spec;
-  if (spec.deterministic) wanted.channel = spec::ChannelKind::virtio_serial;
-  auto channel = KTRIAL_TRY(choose_channel(wanted, plan.workload && plan.workload->needs_vsock,
-                                           plan.kernel, plan.vmm, warm || spec.keep_machine));
-  plan.channel = channel.kind;
-  plan.channel_reason = channel.reason;
-  plan.make_channel = [&io, kind = channel.kind, mute = spec.deterministic](
-                          const fs::path& scratch) -> Result<std::unique_ptr<channel::Channel>> {
-    auto made = KTRIAL_TRY(channel::make_channel(io, kind, scratch));
-    return mute ? channel::one_way(std::move(made)) : std::move(made);
-  };
-  plan.make_parking = [&io] { return channel::make_channel(io, channel::Kind::virtio_serial, {}); };
+  const bool wants_warm = wants_warm_start(spec, options.of_many);
+  const bool warm = wants_warm && !options.packed;
+  if (wants_warm && !warm)
+    plan.start_reason = "its initramfs was packed before, without what a template needs";
 
-  vm::AccelQuery query{.wanted = std::nullopt,
-                       .kernel = plan.kernel.image,
-                       .arch = &arch,
-                       .kernel_id = plan.kernel.sha256,
-                       .cache = options.cache / "accel.json"};
-  if (spec.accel == spec::Accel::kvm) query.wanted = vm::Accel::kvm;
-  if (spec.accel == spec::Accel::tcg || spec.deterministic || !spec.delay_at.empty())
-    query.wanted = vm::Accel::tcg;
-  // libvirtd may open what we may not, and the other way round.
-  if (spec.vmm == spec::Vmm::libvirt) query.kvm_device.clear();
-  SteadyClock clock(io);
-  plan.accel = KTRIAL_TRY(vm::choose_accel(clock, query, plan.vmm.version, plan.vmm.make));
+  KTRIAL_TRY(choose_workload(plan, options));
+  KTRIAL_TRY(plan_kernel(io, plan, options));
+  KTRIAL_TRY(plan_channel(io, plan, warm || spec.keep_machine));
+  KTRIAL_TRY(plan_accel(io, plan, options));
   plan.kernel_facts = facts_of(plan.kernel);
   plan.host_facts = host_facts(plan.vmm);
-
-  const bool kvm = plan.accel.accel == vm::Accel::kvm;
-  const bool one_thread = !kvm && plan.workload && plan.workload->patches_code;
-  plan.overcommit =
-      spec.deterministic ? spec::load_scale(1 + options.beside_vcpus, host_cpus())
-      : one_thread ? spec.cpus * spec::load_scale(1 + options.beside_vcpus / spec.cpus, host_cpus())
-                   : spec::load_scale(spec.cpus + options.beside_vcpus, host_cpus());
-  plan.timeouts =
-      spec::make_timeouts(plan.overcommit, kvm ? spec::profile_kvm() : spec::profile_tcg());
+  plan_waits(plan, options);
   if (spec.deterministic) plan_exact(plan, options);
   KTRIAL_TRY(plan_perturbation(plan, options.payload / "plugin",
-                               fact_of(plan.vmm.facts, "qemu.program"), one_thread));
-  if (one_thread) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
+                               fact_of(plan.vmm.facts, "qemu.program"), has_one_thread(plan)));
+  if (has_one_thread(plan)) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
   plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));
-  if (!warm && wants_warm_start(spec, options.of_many))
-    plan.start_reason = "its initramfs was packed before, without what a template needs";
   if (plan.exact) KTRIAL_TRY(pin(plan));
   if (warm) KTRIAL_TRY(plan_warm_start(plan, vm::TemplateStore::default_options()));
   return plan;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "harness/base/overloaded.h"
+#include "harness/verdict/blame.h"
 
 namespace ktrial::verdict {
 using console::Accuses;
@@ -60,54 +61,13 @@ const console::Finding& naming_report(const std::vector<console::Finding>& findi
   return findings.front();
 }
 
-// The first culprit that any report of this trial names.
-const console::Finding* names_culprit(const std::vector<console::Finding>& findings,
-                                      std::size_t from) {
-  for (std::size_t i = from; i < findings.size(); ++i)
-    if (!findings[i].culprit.empty()) return &findings[i];
-  return nullptr;
-}
-
-// Who is at fault for a stall, and how sure that is.
-struct Blame {
-  std::string function;
-  bool proven = false;  // whatever the host did meanwhile
-};
-
-const autopsy::VcpuState* state_of(const autopsy::Autopsy& autopsy, int cpu) {
-  for (const autopsy::VcpuState& vcpu : autopsy.vcpus)
-    if (static_cast<int>(vcpu.cpu) == cpu) return &vcpu;
-  return nullptr;
-}
-
-// From outside first, if the machine was caught in the act: the CPU that complains on
-// the console is often the victim. Then the kernel's own stacks.
-Blame blame(const Evidence& evidence) {
-  const auto& culprit = evidence.autopsy.culprit;
-  if (culprit) {
-    const auto* state = state_of(evidence.autopsy, static_cast<int>(culprit->cpu));
-    const bool caught = state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off;
-    if (caught || culprit->proven) return {culprit->function, culprit->proven};
-  }
-  if (const auto* finding = names_culprit(evidence.findings, 0)) {
-    // Without memory to read, an NMI's backtrace says where and the registers that it stayed.
-    const auto* state = finding->cpu ? state_of(evidence.autopsy, *finding->cpu) : nullptr;
-    const bool proven = state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off &&
-                        state->ran_s >= proof_seconds(evidence);
-    return {finding->culprit, proven};
-  }
-  if (culprit) return {culprit->function, false};
-  if (const auto* finding = names_culprit(evidence.findings_from_log, 0))
-    return {finding->culprit, false};
-  return {};
-}
-
-// How the host explains a stall of `cpu` (-1: any); empty when it does not, or when
-// somebody is proven guilty all the same.
-std::string excuse(const Evidence& evidence, int cpu) {
-  return blame(evidence).proven
-             ? ""
-             : autopsy::host_explains(evidence.host, cpu, starving_share(evidence));
+// Whom a stall of `cpu` (-1: any) is owed to, if not to the kernel. `then`: what follows from it.
+std::optional<Verdict> owed_to_others(const Evidence& evidence, int cpu, std::string_view then) {
+  if (std::string why = emulator_explains(evidence); !why.empty())
+    return inconclusive(Kind::emulator, why.append(then));
+  if (std::string why = excuse(evidence, cpu); !why.empty())
+    return inconclusive(Kind::host_starved, why.append(then));
+  return std::nullopt;
 }
 
 std::optional<Verdict> from_findings(const Evidence& evidence) {
@@ -130,9 +90,9 @@ std::optional<Verdict> from_findings(const Evidence& evidence) {
       std::all_of(evidence.findings.begin(), evidence.findings.begin() + static_cast<long>(own),
                   [](const auto& finding) { return is_stall(finding.kind); });
   if (only_stalls)
-    if (std::string why = excuse(evidence, -1); !why.empty())
-      return inconclusive(Kind::host_starved, why + ", so the report \"" + first.title +
-                                                  "\" says nothing about the kernel");
+    if (auto others = owed_to_others(
+            evidence, -1, ", so the report \"" + first.title + "\" says nothing about the kernel"))
+      return *others;
   const std::string reason = fmt::format("the kernel reported it during {}", name(evidence.phase));
   if (!is_stall(first.kind)) return fails(first.title, first.kind, first.culprit, reason);
   // A task that hangs is held up by what its own stack shows, not by a busy CPU.
@@ -167,8 +127,7 @@ Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) 
   const int cpu = all ? -1 : static_cast<int>(silence.cpus.front());
   // Who waits for a starved vCPU is silent, too.
   for (int suspect : {cpu, -1})
-    if (std::string why = excuse(evidence, suspect); !why.empty())
-      return inconclusive(Kind::host_starved, why);
+    if (auto others = owed_to_others(evidence, suspect, "")) return *others;
   // Without that proof so short a silence means nothing.
   if (silence.early && !blame(evidence).proven)
     return inconclusive(Kind::deadline, "a vCPU that seemed stuck moved when it was examined");
@@ -188,8 +147,7 @@ Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) 
 // All CPUs beat, the workload does not move: a CPU that it waits for, or a task that
 // sleeps where it should not.
 Verdict from_no_progress(const Evidence& evidence, const ProgressSilence& silence) {
-  if (std::string why = excuse(evidence, -1); !why.empty())
-    return inconclusive(Kind::host_starved, why);
+  if (auto others = owed_to_others(evidence, -1, "")) return *others;
   if (const std::string why = why_not_seen(evidence); !why.empty())
     return inconclusive(Kind::vm_stopped,
                         fmt::format("{} made no progress for {:.0f} s, and nothing could be seen "
@@ -210,9 +168,9 @@ Verdict from_deadline(const Evidence& evidence, const DeadlinePassed& passed) {
     return inconclusive(Kind::deadline,
                         fmt::format("the trial's time limit of {:.0f} s passed during {}{}",
                                     passed.seconds, name(evidence.phase), seen));
-  if (std::string why = excuse(evidence, -1); !why.empty())
-    return inconclusive(Kind::host_starved,
-                        fmt::format("{}; it did not boot within {:.0f} s", why, passed.seconds));
+  if (auto others = owed_to_others(
+          evidence, -1, fmt::format("; it did not boot within {:.0f} s", passed.seconds)))
+    return *others;
   if (!evidence.kernel_printed)
     return inconclusive(Kind::no_boot,
                         fmt::format("the kernel printed nothing within {:.0f} s", passed.seconds));
@@ -344,14 +302,6 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
 }
 
 }  // namespace
-
-double starving_share(const Evidence& evidence) {
-  return evidence.phase == Phase::boot ? autopsy::kStarvingShareAtBoot : autopsy::kStarvingShare;
-}
-
-double proof_seconds(const Evidence& evidence) {
-  return evidence.phase == Phase::boot ? autopsy::kBootProofSeconds : autopsy::kProofSeconds;
-}
 
 bool cannot_run(const Evidence& evidence, const wire::Exit& exit) {
   return exit.value == 2 && evidence.workload_protocol;

@@ -11,12 +11,6 @@ using results::Verdict;
 // The reason is always set, the title on a failure.
 Verdict decide(const Evidence& evidence);
 
-// What the host must have taken of the time, and how long a vCPU must have run in one place
-// whatever the host took: a booting kernel computes for seconds without letting go of its CPU, so
-// there a slow host is nearer to a stall.
-double starving_share(const Evidence& evidence);
-double proof_seconds(const Evidence& evidence);
-
 // A workload that exits so says itself that it cannot run on this kernel.
 bool cannot_run(const Evidence& evidence, const wire::Exit& exit);
 

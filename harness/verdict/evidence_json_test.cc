@@ -33,6 +33,7 @@ Evidence full(Ending ending) {
                         .function = "mm_get_cid",
                         .interrupts_off = true,
                         .inside_schedule = true,
+                        .one_instruction = true,
                         .task = "swapper/1/0",
                         .ran_s = 1.5,
                         .waited_s = .1,

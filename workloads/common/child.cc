@@ -23,7 +23,7 @@ namespace {
 
 constexpr char kSelf[] = "/proc/self/exe";
 constexpr char kHidden[] = "--ktrial-child=";
-constexpr std::size_t kStack = 64 * 1024;  // bytes
+constexpr std::size_t kChildStack = 64 * 1024;  // bytes
 constexpr std::uint64_t kUntouched = 0x1122334455667788;
 
 // "--ktrial-child=BEHAVIOUR,STATUS,HOLD_US"; no allocation, it is made in vfork children too.
@@ -105,7 +105,7 @@ pid_t clone3_sharing([[maybe_unused]] Slot& slot) {
   args.flags = CLONE_VM | CLONE_VFORK;
   args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<std::uint64_t>(slot.stack.get());
-  args.stack_size = kStack;
+  args.stack_size = kChildStack;
   long result = SYS_clone3;
   asm volatile(
       "syscall\n\t"
@@ -168,7 +168,7 @@ pid_t start_child(Slot& slot) {
   slot.private_word.store(kUntouched);
   const bool own_stack =
       slot.variant == Variant::clone_vfork || slot.variant == Variant::clone3_vfork;
-  if (own_stack && !slot.stack) slot.stack = std::make_unique<char[]>(kStack);
+  if (own_stack && !slot.stack) slot.stack = std::make_unique<char[]>(kChildStack);
   pid_t pid = -1;
   switch (slot.variant) {
     case Variant::fork:
@@ -183,8 +183,8 @@ pid_t start_child(Slot& slot) {
       pid = vfork();
       break;
     case Variant::clone_vfork:
-      return clone(child_on_own_stack, slot.stack.get() + kStack, CLONE_VM | CLONE_VFORK | SIGCHLD,
-                   &slot);
+      return clone(child_on_own_stack, slot.stack.get() + kChildStack,
+                   CLONE_VM | CLONE_VFORK | SIGCHLD, &slot);
     case Variant::clone3_vfork:
       return clone3_sharing(slot);
   }

@@ -15,8 +15,8 @@
 namespace ktrial::debug_events {
 namespace {
 
-constexpr int kReceiveBuffer = 16 << 20;        // bytes
-constexpr std::size_t kMaxEntries = 1'000'000;  // a storm of others must not fill memory
+constexpr int kReceiveBuffer = 16 << 20;      // bytes
+constexpr std::size_t kMostSeen = 1'000'000;  // a storm of others must not fill memory
 constexpr std::uint32_t kFork = 1, kExec = 2, kExit = 0x80000000;  // proc_event.what
 
 template <typename T>
@@ -131,7 +131,7 @@ void Connector::drain() {
     }
     const auto entries = parse_connector({buffer, static_cast<std::size_t>(size)});
     if (!entries) malformed_ = true;
-    if (entries && entries_.size() < kMaxEntries)
+    if (entries && entries_.size() < kMostSeen)
       entries_.insert(entries_.end(), entries->begin(), entries->end());
   }
 }

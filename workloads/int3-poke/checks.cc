@@ -28,7 +28,7 @@ std::string text(double seconds) {
 }
 
 // For a sentence: one line, not too long.
-std::string quoted(std::string_view content) {
+std::string in_quotes(std::string_view content) {
   constexpr std::size_t kMost = 120;
   std::string out = "\"";
   for (const char c : content.substr(0, kMost)) out += c == '\n' ? ' ' : c;
@@ -102,7 +102,8 @@ std::vector<std::string> check_state(const State& expected, const State& now) {
     if (found == now.end())
       wrong.push_back(name + " is gone");
     else if (found->second != content)
-      wrong.push_back(name + " holds " + quoted(found->second) + " in place of " + quoted(content));
+      wrong.push_back(name + " holds " + in_quotes(found->second) + " in place of " +
+                      in_quotes(content));
   }
   return wrong;
 }

@@ -223,27 +223,27 @@ TEST(BacktracesTest, ASysrqOfARealKernelIsHealthyAndEveryPlantedViolationIsNot) 
 }
 
 // A soft lockup's reporter has printed its registers: it is excluded.
-const std::vector<const char*> kSoft = {
+const std::vector<const char*> kSoftLog = {
     "watchdog: BUG: soft lockup - CPU#1 stuck for 9s! [ktinj/1:87]", "CPU: 1 PID: 87 Comm: ktinj/1",
     "Sending NMI from CPU 1 to CPUs 0,2:", "NMI backtrace for cpu 0", "NMI backtrace for cpu 2"};
 
 TEST(LockupTest, ASoftLockupAsksAllButItsReporter) {
-  const auto found = find_lockup(log_of(kSoft), {0, 1, 2}, {0, 1, 2});
+  const auto found = find_lockup(log_of(kSoftLog), {0, 1, 2}, {0, 1, 2});
   ASSERT_TRUE(found);
   EXPECT_EQ(found->request.excluded, 1);
-  EXPECT_THAT(check_backtraces(log_of(kSoft), found->request).broken, IsEmpty());
+  EXPECT_THAT(check_backtraces(log_of(kSoftLog), found->request).broken, IsEmpty());
 }
 
 TEST(LockupTest, AReporterThatAnswersIsBroken) {
   for (const char* mask :
        {"Sending NMI from CPU 1 to CPUs 0,2:", "Sending NMI from CPU 1 to CPUs 0-2:"}) {
-    const auto lines = log_of({kSoft.front(), mask, "NMI backtrace for cpu 0",
+    const auto lines = log_of({kSoftLog.front(), mask, "NMI backtrace for cpu 0",
                                "NMI backtrace for cpu 1", "NMI backtrace for cpu 2"});
     const auto found = find_lockup(lines, {0, 1, 2}, {0, 1, 2});
     ASSERT_TRUE(found);
     EXPECT_FALSE(check_backtraces(lines, found->request).broken.empty()) << mask;
   }
-  const auto lines = log_of({kSoft.front(), "NMI backtrace for cpu 1",
+  const auto lines = log_of({kSoftLog.front(), "NMI backtrace for cpu 1",
                              "Sending NMI from CPU 1 to CPUs 0,2:", "NMI backtrace for cpu 0",
                              "NMI backtrace for cpu 2"});
   const auto found = find_lockup(lines, {0, 1, 2}, {0, 1, 2});

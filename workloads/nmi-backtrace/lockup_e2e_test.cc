@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kCpus = 3;
+constexpr char kSoonSoftLockup[] = "watchdog_thresh=2 rcupdate.rcu_cpu_stall_timeout=60";
 
 // The console lines without their times, numbered: a console drops none.
 std::vector<KmsgLine> console_lines(const fs::path& run) {
@@ -41,10 +42,10 @@ std::vector<KmsgLine> first_report(const std::vector<KmsgLine>& lines, std::size
 TEST(LockupE2eTest, ASoftLockupsBacktracesAreOfAllOtherCpusOnceEach) {
   const auto dir = TempDir::create();
   ASSERT_TRUE(dir);
-  const auto output = run_command(
-      {KTRIAL_BINARY_DIR "/bin/ktrial", "run", "--workload", "inject", "--set", "fault=soft_lockup",
-       "--cpus", std::to_string(kCpus), "--results", dir->path().string()},
-      {.timeout = std::chrono::minutes(10)});
+  const auto output = run_command({KTRIAL_BINARY_DIR "/bin/ktrial", "run", "--workload", "inject",
+                                   "--set", "fault=soft_lockup", "--cpus", std::to_string(kCpus),
+                                   "--append", kSoonSoftLockup, "--results", dir->path().string()},
+                                  {.timeout = std::chrono::minutes(10)});
   ASSERT_TRUE(output) << output.error().message;
   if (output->exit_status > 1) GTEST_SKIP() << output->err;
   ASSERT_EQ(output->exit_status, 1) << output->out << output->err;

@@ -23,8 +23,6 @@
 namespace ktrial::workload {
 namespace {
 
-constexpr std::size_t kPage = 4096;
-
 std::atomic<std::uint64_t> longest_us{0};  // that a grace period took
 
 long membarrier(int command) { return ::syscall(SYS_membarrier, command, 0, 0); }

@@ -5,6 +5,8 @@
 
 namespace ktrial::workload {
 
+inline constexpr std::size_t kPage = 4096;
+
 std::vector<Deed> rcu_deeds();
 
 void register_for_membarrier(Actor& actor);

@@ -15,7 +15,6 @@
 namespace ktrial::workload {
 namespace {
 
-constexpr std::size_t kPage = 4096;
 constexpr std::size_t kPages = 16;
 constexpr int kPatience = 1000;  // ms; what is not served then, closing ends
 

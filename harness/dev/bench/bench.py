@@ -5,6 +5,7 @@
     harness/dev/bench/bench.py warm    [--kernel K]... [--channel C]... [-n N]
     harness/dev/bench/bench.py analyze [--dense] [--size MIB] [-n N]
     harness/dev/bench/bench.py trace   [--kernel K]... [-n N]
+    harness/dev/bench/bench.py job     [--kernel K]... [-n N]
 
 boot: `ktrial run -- true` against QEMU started by hand with the same kernel and
 machine size, whose init says one line and powers off. It is started twice a round: `plain`
@@ -18,6 +19,8 @@ warm: trials that go on from a template against trials that boot.
   hello   QEMU's start to the agent's hello, of `-- true`
   whole   the whole command, to its exit
   N s     a trial that works for N seconds, among --repeat 6 of them
+job: a trial that is a process of its own (--jobs 1) against one in the process that was started,
+both of `-- true` in a copy of the same template; their difference is the median of the rounds'.
 trace: in one guest of one vCPU, forks, vforks with exec and task switches a second, with the
 events of the black box against none, and with those of `--trace fork` against none, in turns.
 analyze: `ktrial analyze` against `LC_ALL=C grep -c 'BUG:'`, CPU seconds, on one log: plain (steady lines, then
@@ -46,6 +49,7 @@ ROOT = HERE.parents[2]
 MARK = b"BARE-INIT-IS-UP"
 TARGETS = {"hello": 1.10, "whole": 1.35, "plain": 1.6, "dense": 8.0}  # the last two: analyze
 SAME_TARGETS = {"whole": 1.05, "cpu": 1.05}
+JOB_COSTS_MS = 50  # at most, beside the same trial in process
 TRACED = 0.95  # at least, of the speed without tracing
 BLACK_BOX = ["sched/sched_switch", "sched/sched_process_fork", "sched/sched_process_exec",
              "sched/sched_process_exit", "sched/sched_wakeup_new"]  # harness/trial/black_box.cc
@@ -232,6 +236,25 @@ def warm(args, folder):
                     [c["whole"] for _, c in long], 1 / target)
 
 
+def job(args, folder):
+    print("%d rounds; %d vCPUs, %d MiB, TCG; load average %.1f on %d cores" % (
+        args.rounds, args.cpus, args.memory, os.getloadavg()[0], os.cpu_count()))
+    print("%-58s %8s %8s %7s" % ("milliseconds, medians", "a job", "here", "more"))
+    for kernel in args.kernel or ["deb:linux-image-cloud-amd64"]:
+        def one(more):
+            cpu = cpu_seconds()
+            whole = started(args, kernel, "virtio-serial", str(folder / "results"), "warm", more, ["true"])["whole"]
+            return {"whole": whole, "cpu": cpu_seconds() - cpu}
+        one([])  # makes the template
+        pairs = [(one(["--jobs", "1"]), one([])) for _ in range(args.rounds)]
+        for what, target in (("whole", JOB_COSTS_MS), ("cpu", None)):
+            ours, theirs = [1000 * a[what] for a, _ in pairs], [1000 * b[what] for _, b in pairs]
+            more = statistics.median(a - b for a, b in zip(ours, theirs))
+            judged = "" if target is None else "<= %d  %s" % (target, "ok" if more <= target else "MISSED")
+            print("%-58s %8.0f %8.0f %7.1f   %s" % ("%s %s" % (kernel, what), statistics.median(ours),
+                                                   statistics.median(theirs), more, judged), flush=True)
+
+
 def boot_like():
     """Part of a console log: steady lines, then one report."""
     rng = random.Random(1)
@@ -323,7 +346,7 @@ def trace(args, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["boot", "warm", "analyze", "trace"])
+    parser.add_argument("what", choices=["boot", "warm", "analyze", "trace", "job"])
     parser.add_argument("-n", "--rounds", type=int, default=7)
     parser.add_argument("--ktrial", default=str(ROOT / "build/release/bin/ktrial"))
     parser.add_argument("--kernel", action="append")
@@ -337,7 +360,7 @@ def main():
     parser.add_argument("--like", help="a log to repeat up to that size, instead of a generated one")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ktrial-bench-") as folder:
-        {"boot": boot, "warm": warm, "analyze": analyze, "trace": trace}[args.what](args, pathlib.Path(folder))
+        {"boot": boot, "warm": warm, "analyze": analyze, "trace": trace, "job": job}[args.what](args, pathlib.Path(folder))
 
 
 if __name__ == "__main__":

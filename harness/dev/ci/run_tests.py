@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 
 
@@ -63,6 +64,7 @@ class Log:
     failed: int = 0
     total: int = 0
     finished: bool = False
+    seconds: float = 0
     _current: Try = None
     _reason_lines: int = 0
 
@@ -119,7 +121,7 @@ def build(commands, out, prefix):
 
 def run_stage(stage, extra, out, prefix=()):
     out(f"==> {stage.name}")
-    log = Log()
+    log, begun = Log(), time.monotonic()
     how = "was not built"
     if build(stage.build, out, prefix):
         with subprocess.Popen([*prefix, "ctest", *stage.arguments, *extra], stdout=subprocess.PIPE,
@@ -131,6 +133,7 @@ def run_stage(stage, extra, out, prefix=()):
     if not log.finished:  # ctest died, or could not begin: that is no success
         out(f"{stage.name}: {how}")
         log.failed, log.total = log.failed + 1, log.total + 1
+    log.seconds = time.monotonic() - begun
     return log
 
 
@@ -167,7 +170,7 @@ def main(extra, out=lambda text: print(text, flush=True), stages=STAGES):
     out("")
     for stage in stages:
         log = logs[stage.name]
-        out(f"{stage.name}: {log.total - log.failed} of {log.total} passed"
+        out(f"{stage.name}: {log.total - log.failed} of {log.total} passed in {log.seconds:.0f} s"
             + ("" if stage.counts else "; this counts for nothing"))
     tell_second_tries(logs.values(), out)
     counted = [logs[stage.name] for stage in stages if stage.counts]
