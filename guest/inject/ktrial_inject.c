@@ -67,19 +67,18 @@ static __always_inline void stand_still(void) {
   }
 }
 
-static noinline int ktrial_soft_lockup(void* unused) {
-  preempt_disable();
-  stand_still();
-  preempt_enable();
-  return 0;
-}
-
-static noinline int ktrial_hard_lockup(void* unused) {
-  local_irq_disable();
-  stand_still();
-  local_irq_enable();
-  return 0;
-}
+// A thread that stands still between the two.
+#define STANDING(name, begin, end)         \
+  static noinline int name(void* unused) { \
+    begin;                                 \
+    stand_still();                         \
+    end;                                   \
+    return 0;                              \
+  }
+STANDING(ktrial_soft_lockup, preempt_disable(), preempt_enable())
+STANDING(ktrial_hard_lockup, local_irq_disable(), local_irq_enable())
+STANDING(ktrial_rcu_stall, rcu_read_lock(), rcu_read_unlock())
+STANDING(ktrial_rcu_exp_stall, preempt_disable(), preempt_enable())
 
 static atomic_t still_to_come;
 
@@ -90,20 +89,6 @@ static noinline int ktrial_hard_lockup_all(void* unused) {
   local_irq_disable();
   stand_still();
   local_irq_enable();
-  preempt_enable();
-  return 0;
-}
-
-static noinline int ktrial_rcu_stall(void* unused) {
-  rcu_read_lock();
-  stand_still();
-  rcu_read_unlock();
-  return 0;
-}
-
-static noinline int ktrial_rcu_exp_stall(void* unused) {
-  preempt_disable();
-  stand_still();
   preempt_enable();
   return 0;
 }

@@ -3,15 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/base/result.h"
-#include "harness/introspect/btf.h"
-#include "harness/introspect/symbols.h"
+#include "harness/bundle/map.h"
 #include "harness/vm/vm.h"
 
 namespace ktrial::bundle {
@@ -39,17 +36,6 @@ struct PlaceName {
   std::uint64_t offset = 0, count = 1;
 };
 Result<PlaceName> parse_place(std::string_view text, std::uint64_t count);
-
-// The kernel's symbols in a machine that is held, and what else of its memory is asked for.
-struct Map {
-  introspect::SymbolTable symbols;
-  vm::Exact::Tasks tasks;                   // empty: not to be had
-  std::vector<std::uint64_t> per_cpu = {};  // what is added to a per-CPU variable's address
-  std::shared_ptr<const introspect::Btf> types = {};         // null: the kernel has none
-  std::map<std::uint64_t, std::uint64_t> task_structs = {};  // by PID: their addresses
-};
-Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
-                   std::chrono::milliseconds patience, const std::filesystem::path& cache);
 
 // Adds what `look` asks for to `exact`; ErrorKind::usage: there is no such symbol.
 Status apply(const Look& look, const Map& map, std::uint64_t end, vm::Exact& exact);

@@ -24,7 +24,8 @@ Result<std::string> text_of_words(const std::vector<std::string>& words, const M
   for (const std::string& text : words) width = std::max(width, text.size());
   for (const std::string& text : words) {
     const auto parsed = KTRIAL_TRY(parse_word_of_memory(text));
-    const auto value = read_word(memory, KTRIAL_TRY(resolve(parsed, map, cpus)));
+    const auto word = resolve(parsed, map, cpus);
+    const auto value = word ? read_word(memory, *word) : std::unexpected(word.error());
     out += value ? fmt::format("{:<{}}  {:#x} ({})\n", text, width, *value, *value)
                  : fmt::format("{:<{}}  cannot be read: {}\n", text, width, value.error().message);
   }

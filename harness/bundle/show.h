@@ -14,8 +14,7 @@ namespace ktrial::bundle {
 Result<std::uint64_t> read_word(const introspect::AddressSpace& memory,
                                 const vm::Exact::Term& word);
 
-// Each with its value, or why there is none, for people. ErrorKind::usage: a word that this kernel
-// does not have.
+// Each with its value, or why there is none, for people. ErrorKind::usage: it is no word at all.
 Result<std::string> text_of_words(const std::vector<std::string>& words, const Map& map,
                                   unsigned cpus, const introspect::AddressSpace& memory);
 

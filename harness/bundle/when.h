@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "harness/base/result.h"
-#include "harness/bundle/look.h"
+#include "harness/bundle/map.h"
 #include "harness/vm/vm.h"
 
 namespace ktrial::bundle {

@@ -75,6 +75,20 @@ void add_fail_on(CLI::App& command, std::vector<std::string>& into) {
       ->check(CLI::IsMember(std::move(notes)));
 }
 
+static void add_perturb_options(CLI::App& command, TrialFlags& f) {
+  command
+      .add_option(
+          "--delay-at", f.delays,
+          "SYMBOL[+OFFSET][:US[:P]]: under TCG, P of the visits of this place in the kernel "
+          "[0.01] take up to US microseconds longer [500]; repeatable. Proven on a made-up "
+          "race only, not on a kernel's")
+      ->allow_extra_args(false);
+  command.add_option("--perturb", f.perturb,
+                     "hold[:US[:GAP]]: hold one vCPU's thread after the other for up to US "
+                     "microseconds [500], GAP apart [1000]. Unproven: no bug was seen to come more "
+                     "often by it");
+}
+
 void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("SPEC", f.spec_file, "Spec file (TOML); flags win over it");
   command.add_option("--workload", f.workload,
@@ -110,17 +124,7 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("--guest-seed", f.guest_seed,
                      "Of a warm guest's random numbers: the fact guest.seed of a record");
   command.add_option("--append", f.append, "More kernel command line");
-  command
-      .add_option(
-          "--delay-at", f.delays,
-          "SYMBOL[+OFFSET][:US[:P]]: under TCG, P of the visits of this place in the kernel "
-          "[0.01] take up to US microseconds longer [500]; repeatable. Proven on a made-up "
-          "race only, not on a kernel's")
-      ->allow_extra_args(false);
-  command.add_option("--perturb", f.perturb,
-                     "hold[:US[:GAP]]: hold one vCPU's thread after the other for up to US "
-                     "microseconds [500], GAP apart [1000]. Unproven: no bug was seen to come more "
-                     "often by it");
+  add_perturb_options(command, f);
   command.add_option("--root", f.root,
                      "The command's root, copy on write: host, minimal (busybox), debian:SUITE, a "
                      "folder, tarball or image; none [none; host for what needs more]");
