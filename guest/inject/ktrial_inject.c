@@ -28,7 +28,6 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
@@ -328,8 +327,7 @@ static int hang_task(void) {
 
 // On `cpu` and on the last other one.
 static int deadlock(void) {
-  static struct lock_order forth = {&one_lock, &other_lock};
-  static struct lock_order back = {&other_lock, &one_lock};
+  static struct lock_order forth = {&one_lock, &other_lock}, back = {&other_lock, &one_lock};
   int on, other = -1, error;
 
   for_each_online_cpu(on) if (on != cpu) other = on;
