@@ -105,7 +105,7 @@ class Replay {
   void show_words(vm::Vm& vm, const trial::Plan& plan, const Map& map) {
     if (look_.show.empty()) return;
     words_ = show(look_.show, map, static_cast<unsigned>(out_.was.by_cpu.size()), vm,
-                  plan.timeouts.monitor_reply, plan.symbols);
+                  plan.timeouts.monitor_reply);
   }
   Status tell_words() {
     if (words_) out_.pages.push_back(KTRIAL_TRY(std::move(*words_)));

@@ -231,6 +231,9 @@ Result<ReplayJob> job_of_run(const Kept& kept, const Choices& choices) {
   ReplayJob out{.job = *std::move(asked), .notes = {}};
   run::Job& job = out.job;
   job.spec.kernel = KTRIAL_TRY(kernel_of(kept, job.spec.kernel, choices, out.notes));
+  // The guest is packed anew: its modules are built for a package, not for an image alone.
+  if (std::string package = package_of(kept.run); choices.kernel.empty() && !package.empty())
+    job.spec.kernel = std::move(package);
   job.initramfs.reset();
   job.results = choices.results;
   job.cache = choices.cache;

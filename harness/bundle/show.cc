@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "harness/introspect/kernel.h"
+#include "harness/introspect/memory.h"
 
 namespace ktrial::bundle {
 
@@ -32,12 +32,32 @@ Result<std::string> text_of_words(const std::vector<std::string>& words, const M
   return out;
 }
 
+namespace {
+
+// The kernel's image and its map of all memory, as the plugin reaches them: at any instant, before
+// the kernel has told anything, too.
+class MappedMemory final : public introspect::AddressSpace {
+ public:
+  MappedMemory(const introspect::PhysicalMemory& memory, const vm::Exact::Tasks& where)
+      : memory_(memory), where_(where) {}
+  Status read(std::uint64_t address, std::span<std::byte> out) const override {
+    if (address >= where_.image)
+      return memory_.read(address - where_.image + where_.image_physical, out);
+    if (address >= where_.direct_map) return memory_.read(address - where_.direct_map, out);
+    return fail(ErrorKind::protocol, "no address of the kernel's image or map of all memory");
+  }
+
+ private:
+  const introspect::PhysicalMemory& memory_;
+  const vm::Exact::Tasks& where_;
+};
+
+}  // namespace
+
 Result<std::string> show(const std::vector<std::string>& words, const Map& map, unsigned cpus,
-                         vm::Vm& vm, std::chrono::milliseconds patience,
-                         const std::filesystem::path& cache) {
-  const auto kernel = KTRIAL_TRY(introspect::Kernel::open(
-      KTRIAL_TRY(introspect::RamFile::open(KTRIAL_TRY(vm.ram(patience)))), cache));
-  return text_of_words(words, map, cpus, *kernel);
+                         vm::Vm& vm, std::chrono::milliseconds patience) {
+  const auto ram = KTRIAL_TRY(introspect::RamFile::open(KTRIAL_TRY(vm.ram(patience))));
+  return text_of_words(words, map, cpus, MappedMemory(*ram, map.tasks));
 }
 
 }  // namespace ktrial::bundle

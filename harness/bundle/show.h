@@ -1,7 +1,7 @@
 // `ktrial replay --show`: words of a held machine's memory.
 #pragma once
 
-#include <filesystem>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -20,7 +20,6 @@ Result<std::string> text_of_words(const std::vector<std::string>& words, const M
 
 // The memory of a machine that is held.
 Result<std::string> show(const std::vector<std::string>& words, const Map& map, unsigned cpus,
-                         vm::Vm& vm, std::chrono::milliseconds patience,
-                         const std::filesystem::path& cache);
+                         vm::Vm& vm, std::chrono::milliseconds patience);
 
 }  // namespace ktrial::bundle

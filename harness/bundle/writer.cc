@@ -13,7 +13,6 @@
 #include <memory>
 
 #include "harness/base/file.h"
-#include "harness/base/re2.h"
 #include "harness/bundle/job.h"
 #include "harness/bundle/kept.h"
 #include "harness/kernel/digest.h"
@@ -33,10 +32,7 @@ struct Piece {
 
 // deb:PACKAGE=VERSION of what was really taken; else what was asked for, a path by its last name.
 std::string public_reference(const results::RunRecord& run) {
-  static const RE2 kPackage(R"(^Debian package (\S+) version (\S+)$)");
-  std::string package, version;
-  if (full_match(fact(run.facts, "kernel.source"), kPackage, &package, &version))
-    return "deb:" + package + "=" + version;
+  if (std::string package = package_of(run); !package.empty()) return package;
   const std::string& asked = run.spec.kernel;
   if (asked.starts_with("git:") || asked == "host") return asked;
   if (asked.starts_with("deb:") && !asked.contains('/')) return asked;
