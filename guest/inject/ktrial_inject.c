@@ -66,19 +66,18 @@ static __always_inline void stand_still(void) {
   }
 }
 
-static noinline int ktrial_soft_lockup(void* unused) {
-  preempt_disable();
-  stand_still();
-  preempt_enable();
-  return 0;
-}
-
-static noinline int ktrial_hard_lockup(void* unused) {
-  local_irq_disable();
-  stand_still();
-  local_irq_enable();
-  return 0;
-}
+// A thread that stands still between the two.
+#define STANDING(name, begin, end)         \
+  static noinline int name(void* unused) { \
+    begin;                                 \
+    stand_still();                         \
+    end;                                   \
+    return 0;                              \
+  }
+STANDING(ktrial_soft_lockup, preempt_disable(), preempt_enable())
+STANDING(ktrial_hard_lockup, local_irq_disable(), local_irq_enable())
+STANDING(ktrial_rcu_stall, rcu_read_lock(), rcu_read_unlock())
+STANDING(ktrial_rcu_exp_stall, preempt_disable(), preempt_enable())
 
 static atomic_t still_to_come;
 
@@ -89,20 +88,6 @@ static noinline int ktrial_hard_lockup_all(void* unused) {
   local_irq_disable();
   stand_still();
   local_irq_enable();
-  preempt_enable();
-  return 0;
-}
-
-static noinline int ktrial_rcu_stall(void* unused) {
-  rcu_read_lock();
-  stand_still();
-  rcu_read_unlock();
-  return 0;
-}
-
-static noinline int ktrial_rcu_exp_stall(void* unused) {
-  preempt_disable();
-  stand_still();
   preempt_enable();
   return 0;
 }
@@ -127,6 +112,28 @@ static noinline int ktrial_mutex_holder(void* started) {
 static noinline int ktrial_hung_task(void* unused) {
   mutex_lock(&never_given_back);
   mutex_unlock(&never_given_back);
+  return 0;
+}
+
+static DEFINE_SPINLOCK(one_lock);
+static DEFINE_SPINLOCK(other_lock);
+struct lock_order {
+  spinlock_t *outer, *inner;
+};
+
+// Goes well until two CPUs are between their locks at once.
+static noinline int ktrial_lock_order(void* data) {
+  const struct lock_order* order = data;
+  const u64 end = ktime_get_mono_fast_ns() + (u64)seconds * NSEC_PER_SEC;
+
+  while (ktime_get_mono_fast_ns() < end) {
+    spin_lock(order->outer);
+    udelay(2);
+    spin_lock(order->inner);
+    spin_unlock(order->inner);
+    spin_unlock(order->outer);
+    usleep_range(500, 2000);
+  }
   return 0;
 }
 
@@ -318,6 +325,17 @@ static int hang_task(void) {
   return PTR_ERR_OR_ZERO(thread);
 }
 
+// On `cpu` and on the last other one.
+static int deadlock(void) {
+  static struct lock_order forth = {&one_lock, &other_lock}, back = {&other_lock, &one_lock};
+  int on, other = -1, error;
+
+  for_each_online_cpu(on) if (on != cpu) other = on;
+  if (other < 0) return -ENODEV;
+  error = start_on(ktrial_lock_order, cpu, &forth);
+  return error ? error : start_on(ktrial_lock_order, other, &back);
+}
+
 static int soft_lockup(void) { return start_on(ktrial_soft_lockup, cpu, NULL); }
 static int hard_lockup(void) { return start_and_synchronize(ktrial_hard_lockup, false); }
 static int rcu_stall(void) { return start_and_synchronize(ktrial_rcu_stall, false); }
@@ -336,6 +354,7 @@ static const struct {
     {"rcu_kthread_starved", starve_rcu_kthread},
     {"hung_task", hang_task},
     {"workqueue_stall", workqueue_stall},
+    {"deadlock", deadlock},
     {"warn", ktrial_warn},
     {"warn_again", ktrial_warn_again},
     {"bug", ktrial_bug},

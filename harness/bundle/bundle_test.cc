@@ -74,6 +74,14 @@ class BundleTest : public testing::Test {
     ASSERT_TRUE(run.add_trial(trial));
   }
 
+  // The failing trial, as one that comes back bit for bit.
+  void make_deterministic() {
+    results::TrialRecord& trial = run_.trials[1];
+    trial.determinism = results::Determinism{.seed = 3, .runs = 2};
+    ASSERT_TRUE(write_file_atomically(trial.artifacts / "registers.txt", "PC=1\n"));
+    ASSERT_TRUE(write_file_atomically(trial.artifacts / "paths.txt", "b 1 2 3\n"));
+  }
+
   Result<Written> write(const WriteOptions& options = {}) {
     return write_bundle(run_, options, secrets_, file());
   }
@@ -96,6 +104,30 @@ class BundleTest : public testing::Test {
   std::optional<results::Store> store_;
   results::RunRecord run_;
 };
+
+// All that a replay and --diff-seeds look at; and no bundle promises what it cannot hold.
+TEST_F(BundleTest, OfADeterministicTrialItHasTheEndStateAndThePaths) {
+  make_deterministic();
+  ASSERT_TRUE(write_file_atomically(run_.directory / "initramfs.cpio", "a guest of nobody's"));
+  auto written = write();
+  ASSERT_TRUE(written) << written.error().message;
+  auto members = read();
+  EXPECT_EQ(members["trials/000/registers.txt"], "PC=1\n");
+  EXPECT_EQ(members["trials/000/paths.txt"], "b 1 2 3\n");
+  EXPECT_THAT(members["trials/000/verdict.json"], HasSubstr("\"determinism\""));
+  const auto promises = [&] {
+    return std::ranges::none_of(written->manifest.left_out, [](const LeftOut& one) {
+      return one.what.contains("bit for bit");
+    });
+  };
+  EXPECT_TRUE(promises());
+  fs::remove(file());
+  ASSERT_TRUE(write_file_atomically(run_.directory / "initramfs.cpio",
+                                    home_.string().substr(1) + "/crash"));
+  written = write();
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_FALSE(promises());
+}
 
 TEST_F(BundleTest, HoldsTheTrialThatNamesTheRunAndNothingPrivate) {
   const auto written = write();

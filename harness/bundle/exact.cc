@@ -5,6 +5,7 @@
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/bundle/difference.h"
+#include "harness/bundle/show.h"
 #include "harness/bundle/when.h"
 #include "harness/run/run.h"
 #include "harness/spec/validate.h"
@@ -56,7 +57,11 @@ class Replay {
     // The same first: nothing that is seen in another run says anything of this one.
     const auto record = KTRIAL_TRY(pass([&](trial::Plan& plan) -> Status {
       plan.exact->hold_at = trial::hold_for(out_.was);
-      if (look_.any()) plan.when_held = [&, this](vm::Vm& vm) { map_ = read_map(vm, plan); };
+      if (look_.any())
+        plan.when_held = [&, this](vm::Vm& vm) {
+          map_ = read_map(vm, plan);
+          if (*map_ && !look_.stops() && look_.when.empty()) show_words(vm, plan, **map_);
+        };
       return {};
     }));
     out_.seconds = record.duration_s;
@@ -64,7 +69,8 @@ class Replay {
     if (!out_.parted.empty() || !look_.any()) return out_;
     if (!map_) return fail(ErrorKind::internal, "the machine was not held");
     const Map map = KTRIAL_TRY(std::move(*map_));
-    KTRIAL_TRY(look_at(map));
+    if (look_.runs()) KTRIAL_TRY(look_at(map));
+    KTRIAL_TRY(tell_words());
     return out_;
   }
 
@@ -93,6 +99,17 @@ class Replay {
     return map_of(vm, static_cast<unsigned>(plan.spec.cpus),
                   static_cast<std::uint64_t>(plan.spec.memory_mib), plan.timeouts.monitor_reply,
                   plan.symbols);
+  }
+
+  // What --show asks for, of a machine that is held.
+  void show_words(vm::Vm& vm, const trial::Plan& plan, const Map& map) {
+    if (look_.show.empty()) return;
+    words_ = show(look_.show, map, static_cast<unsigned>(out_.was.by_cpu.size()), vm,
+                  plan.timeouts.monitor_reply);
+  }
+  Status tell_words() {
+    if (words_) out_.pages.push_back(KTRIAL_TRY(std::move(*words_)));
+    return {};
   }
 
   Result<results::TrialRecord> pass(const std::function<Status(trial::Plan&)>& set_up) {
@@ -138,6 +155,7 @@ class Replay {
       plan.exact->when = terms;
       plan.examine_held = look_.stops();
       plan.when_held = [&](vm::Vm& vm) {
+        if (look_.stops()) show_words(vm, plan, map);
         changes = vm.countable()->changes();
         visits = vm.countable()->visits();
         lost = vm.countable()->lost_visits();
@@ -158,14 +176,15 @@ class Replay {
     if (!when || !out_.parted.empty()) return {};
     keep("changes.txt", text_of_changes(*when, changes, out_.was.instructions, map.symbols));
     const auto instant = instant_of(*when, changes);
-    return instant && instant->instructions > 0 ? stop_at(instant->instructions) : Status{};
+    return instant && instant->instructions > 0 ? stop_at(instant->instructions, map) : Status{};
   }
 
   // Once more, to that instant.
-  Status stop_at(std::uint64_t instructions) {
+  Status stop_at(std::uint64_t instructions, const Map& map) {
     const auto record = KTRIAL_TRY(pass([&](trial::Plan& plan) -> Status {
       plan.exact->hold_at = instructions;
       plan.examine_held = true;
+      plan.when_held = [&](vm::Vm& vm) { show_words(vm, plan, map); };
       return {};
     }));
     tell_stop(record);
@@ -187,14 +206,16 @@ class Replay {
   // The page is a file of the run, and what fits a screen is shown.
   void keep(const char* name, const std::string& text) {
     const fs::path file = fs::path(out_.folder) / name;
-    (void)write_file_atomically(file, text);
+    const auto written = write_file_atomically(file, text);
     std::vector<std::string_view> lines;
     std::string_view rest = text;
     while (const auto line = take_line(rest)) lines.push_back(*line);
     constexpr std::size_t kShown = 40;
     std::string page = fmt::format("{}, {} lines:\n", name, lines.size());
     const std::size_t from = lines.size() > kShown ? lines.size() - kShown : 0;
-    if (from > 0) page += fmt::format("  [the first {} are in {}]\n", from, file.string());
+    if (!written) page += fmt::format("  [lost: {}]\n", written.error().message);
+    if (from > 0 && written)
+      page += fmt::format("  [the first {} are in {}]\n", from, file.string());
     for (std::size_t i = from; i < lines.size(); ++i) page += fmt::format("  {}\n", lines[i]);
     out_.pages.push_back(page);
   }
@@ -205,6 +226,7 @@ class Replay {
   const Look& look_;
   const run::Sink& sink_;
   std::optional<Result<Map>> map_;
+  std::optional<Result<std::string>> words_;
   ExactReplay out_;
 };
 

@@ -66,7 +66,7 @@ const Case kCases[] = {
     {"ManifestIsDeep", draft([](Draft& d) { d.text = std::string(500000, '['); }),
      "not a JSON object"},
     {"ManifestIsTooLong", draft([](Draft& d) { d.text = std::string(2 << 20, ' '); }), "at most"},
-    {"NewerFormat", told([](results::Json& m) { m["bundle"] = 2; }), "newer than 1"},
+    {"NewerFormat", told([](results::Json& m) { m["bundle"] = 3; }), "newer than 2"},
     {"NoFormat", told([](results::Json& m) { m.erase("bundle"); }), "version of the format"},
     {"AbsolutePath", instead({"/tmp/ktrial-evil", "x"}), "it holds '/tmp/ktrial-evil'"},
     {"ParentFolder", instead({"../evil", "x"}), "it holds '../evil'"},

@@ -45,8 +45,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   const auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
                duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
                accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
-               keep_machine, deterministic, seed, shift, command, root, cwd, env, shares, input,
-               output, axes] = spec;
+               keep_machine, deterministic, seed, shift, delay_at, perturb, command, root, cwd, env,
+               shares, input, output, axes] = spec;
   spec::TrialSpec out;
   out.workload = workload;
   out.parameters = parameters;
@@ -65,6 +65,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   out.deterministic = deterministic;
   out.seed = seed;
   out.shift = shift;
+  out.delay_at = delay_at;
+  out.perturb = perturb;
   out.command = command;
   out.root = root;
   out.cwd = cwd;
@@ -229,6 +231,9 @@ Result<ReplayJob> job_of_run(const Kept& kept, const Choices& choices) {
   ReplayJob out{.job = *std::move(asked), .notes = {}};
   run::Job& job = out.job;
   job.spec.kernel = KTRIAL_TRY(kernel_of(kept, job.spec.kernel, choices, out.notes));
+  // The guest is packed anew: its modules are built for a package, not for an image alone.
+  if (std::string package = package_of(kept.run); choices.kernel.empty() && !package.empty())
+    job.spec.kernel = std::move(package);
   job.initramfs.reset();
   job.results = choices.results;
   job.cache = choices.cache;

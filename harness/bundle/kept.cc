@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "harness/base/re2.h"
 #include "harness/bundle/reader.h"
 
 namespace ktrial::bundle {
@@ -41,6 +42,13 @@ Result<Kept> open_kept(const results::Store& store, const std::string& what, Sta
 std::string fact(const results::Facts& facts, std::string_view name) {
   const auto found = std::ranges::find(facts, name, &results::Facts::value_type::first);
   return found == facts.end() ? "" : found->second;
+}
+
+std::string package_of(const results::RunRecord& run) {
+  static const RE2 kPackage(R"(^Debian package (\S+) version (\S+)$)");
+  std::string package, version;
+  if (!full_match(fact(run.facts, "kernel.source"), kPackage, &package, &version)) return "";
+  return "deb:" + package + "=" + version;
 }
 
 }  // namespace ktrial::bundle

@@ -31,4 +31,7 @@ Result<Kept> open_kept(const results::Store& store, const std::string& what, Sta
 
 std::string fact(const results::Facts& facts, std::string_view name);  // "": there is none
 
+// "deb:PACKAGE=VERSION" of the kernel that was really taken; empty: it was no package's.
+std::string package_of(const results::RunRecord& run);
+
 }  // namespace ktrial::bundle

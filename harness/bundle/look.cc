@@ -7,9 +7,7 @@
 #include <map>
 
 #include "harness/base/text.h"
-#include "harness/introspect/kernel.h"
-#include "harness/introspect/kernel_view.h"
-#include "harness/introspect/modules.h"
+#include "harness/bundle/when.h"
 #include "harness/spec/parse.h"
 
 namespace ktrial::bundle {
@@ -35,37 +33,20 @@ Result<std::uint64_t> address_of(const PlaceName& place, const SymbolTable& symb
                      "a function may be inlined, or be named with a suffix (.isra.0, .cold)");
 }
 
-vm::Exact::Tasks tasks_of(const introspect::Kernel& kernel, const introspect::KernelView& view,
-                          unsigned cpus, const arch::Machine& machine, std::uint64_t bytes) {
-  vm::Exact::Tasks out;
-  const auto pid = view.btf.offset("task_struct", "pid");
-  const auto comm = view.btf.offset("task_struct", "comm");
-  const auto base = view.symbol("page_offset_base");
-  const auto direct =
-      base ? introspect::read_value<std::uint64_t>(kernel, *base) : std::unexpected(base.error());
-  if (!pid || !comm || !direct) return {};
-  out.direct_map = *direct;
-  const auto image = view.symbol("_text");
-  const auto image_at =
-      image ? kernel.page_tables().translate(*image) : std::unexpected(image.error());
-  if (!image_at) return {};
-  out.image = *image;
-  out.image_physical = image_at->physical;
-  out.pid_offset = static_cast<std::uint32_t>(*pid);
-  out.comm_offset = static_cast<std::uint32_t>(*comm);
-  const char* variable = view.symbols.address("current_task") ? "current_task" : "pcpu_hot";
-  const std::uint64_t low = machine.low_memory(bytes);
-  for (unsigned cpu = 0; cpu < cpus; ++cpu) {
-    const auto slot = view.per_cpu(variable, cpu);
-    if (!slot) return {};
-    const auto place = kernel.page_tables().translate(*slot);
-    if (!place) return {};
-    const std::uint64_t physical = place->physical;
-    const std::uint64_t at =
-        physical >= machine.high_base ? physical - machine.high_base + low : physical;
-    if (at + 8 > bytes) return {};
-    out.current.push_back(at);
-  }
+struct WatchName {
+  std::string_view place;
+  std::uint64_t bytes = 8;
+};
+Result<WatchName> parse_watch(std::string_view text) {
+  WatchName out{.place = text};
+  const auto colon = text.rfind(':');
+  if (colon == text.npos) return out;
+  out.place = text.substr(0, colon);
+  const auto bytes = number_of(text.substr(colon + 1));
+  if (!bytes || *bytes == 0)
+    return usage_error("--watch: " + spec::in_quotes(text) + " is not PLACE[:BYTES]",
+                       "as in jiffies:8 or task@153+task_struct.mm_cid.cid:4");
+  out.bytes = *bytes;
   return out;
 }
 
@@ -98,33 +79,6 @@ Result<PlaceName> parse_place(std::string_view text, std::uint64_t count) {
   return out;
 }
 
-Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
-                   std::chrono::milliseconds patience, const std::filesystem::path& cache) {
-  auto ram = KTRIAL_TRY(vm.ram(patience));
-  const arch::Machine& machine = *ram.machine;
-  const auto kernel = KTRIAL_TRY(
-      introspect::Kernel::open(KTRIAL_TRY(introspect::RamFile::open(std::move(ram))), cache));
-  if (kernel->symbols_error()) return std::unexpected(*kernel->symbols_error());
-  Map out{.symbols = kernel->symbols(), .tasks = {}};
-  auto bytes = kernel->btf_bytes();
-  if (!bytes) return out;
-  auto btf = introspect::Btf::parse(*std::move(bytes));
-  if (!btf) return out;
-  const introspect::KernelView image{*kernel, kernel->symbols(), *btf};
-  const auto offsets = image.symbol("__per_cpu_offset");
-  auto all = kernel->symbols().all();
-  const auto more = introspect::read_module_symbols(image);
-  all.insert(all.end(), more.begin(), more.end());
-  out.symbols = SymbolTable(std::move(all));
-  out.tasks = tasks_of(*kernel, image, cpus, machine, memory_mib << 20);
-  for (unsigned cpu = 0; cpu < cpus; ++cpu)
-    out.per_cpu.push_back(
-        introspect::read_value<std::uint64_t>(*kernel, offsets.value_or(0) + 8ull * cpu)
-            .value_or(0));
-  out.types = std::make_shared<const introspect::Btf>(*std::move(btf));
-  return out;
-}
-
 Status apply(const Look& look, const Map& map, std::uint64_t end, vm::Exact& exact) {
   exact.tasks = map.tasks;
   exact.coverage = look.coverage;
@@ -146,9 +100,10 @@ Status apply(const Look& look, const Map& map, std::uint64_t end, vm::Exact& exa
     exact.places.push_back({KTRIAL_TRY(address_of(place, map.symbols)), 0, true});
   }
   if (!look.watch.empty()) {
-    const PlaceName place = KTRIAL_TRY(parse_place(look.watch, 8));
-    exact.watch = KTRIAL_TRY(address_of(place, map.symbols));
-    exact.watch_bytes = place.count;
+    const WatchName watch = KTRIAL_TRY(parse_watch(look.watch));
+    exact.watch =
+        KTRIAL_TRY(resolve_place(watch.place, map, static_cast<unsigned>(map.per_cpu.size())));
+    exact.watch_bytes = watch.bytes;
   }
   return {};
 }

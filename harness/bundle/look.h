@@ -3,14 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/base/result.h"
-#include "harness/introspect/btf.h"
-#include "harness/introspect/symbols.h"
+#include "harness/bundle/map.h"
 #include "harness/vm/vm.h"
 
 namespace ktrial::bundle {
@@ -20,10 +18,13 @@ struct Look {
   std::optional<std::uint64_t> before_end = {};  // the same, counted from where it ended
   std::vector<std::string> trace = {};           // functions
   bool coverage = false;
-  std::string watch = {};  // SYMBOL or ADDRESS, [:LENGTH]
-  std::string when = {};   // a condition, when.h
-  bool jumps = false;      // of each vCPU
-  bool any() const {
+  std::string watch = {};              // a place, when.h, [:BYTES]
+  std::string when = {};               // a condition, when.h
+  std::vector<std::string> show = {};  // words of memory, when.h, where it is held
+  bool jumps = false;                  // of each vCPU
+  bool any() const { return runs() || !show.empty(); }
+  // Whether it takes a run of its own.
+  bool runs() const {
     return stops() || !trace.empty() || coverage || !watch.empty() || !when.empty() || jumps;
   }
   bool stops() const { return !stop_at.empty() || before_end; }
@@ -35,16 +36,6 @@ struct PlaceName {
   std::uint64_t offset = 0, count = 1;
 };
 Result<PlaceName> parse_place(std::string_view text, std::uint64_t count);
-
-// The kernel's symbols in a machine that is held, and what else of its memory is asked for.
-struct Map {
-  introspect::SymbolTable symbols;
-  vm::Exact::Tasks tasks;                   // empty: not to be had
-  std::vector<std::uint64_t> per_cpu = {};  // what is added to a per-CPU variable's address
-  std::shared_ptr<const introspect::Btf> types = {};  // null: the kernel has none
-};
-Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
-                   std::chrono::milliseconds patience, const std::filesystem::path& cache);
 
 // Adds what `look` asks for to `exact`; ErrorKind::usage: there is no such symbol.
 Status apply(const Look& look, const Map& map, std::uint64_t end, vm::Exact& exact);

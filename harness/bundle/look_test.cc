@@ -45,6 +45,13 @@ TEST(LookTest, RecordsCallsAndStores) {
   EXPECT_EQ(exact.watch, 0x2000u);
   EXPECT_EQ(exact.watch_bytes, 4u);
   EXPECT_EQ(applied({.watch = "0xff0"}).watch, 0xff0u);
+  EXPECT_EQ(applied({.watch = "0xff0"}).watch_bytes, 8u);
+}
+
+TEST(LookTest, WordsOfMemoryTakeNoRunOfTheirOwn) {
+  EXPECT_TRUE(Look{.show = {"u32[jiffies]"}}.any());
+  EXPECT_FALSE(Look{.show = {"u32[jiffies]"}}.runs());
+  EXPECT_TRUE(Look{.when = "vcpu 0 in user"}.runs());
 }
 
 TEST(LookTest, RefusesWhatTheRunDoesNotHave) {
@@ -54,7 +61,8 @@ TEST(LookTest, RefusesWhatTheRunDoesNotHave) {
   EXPECT_THAT(refusal({.before_end = 1'000'000}), HasSubstr("1000000 instructions only"));
   EXPECT_THAT(refusal({.stop_at = "schedule:0"}), HasSubstr("is not SYMBOL"));
   EXPECT_THAT(refusal({.trace = {"schedule+x"}}), HasSubstr("is not SYMBOL"));
-  EXPECT_THAT(refusal({.watch = ":8"}), HasSubstr("is not SYMBOL"));
+  EXPECT_THAT(refusal({.watch = ":8"}), HasSubstr("--watch: column 1: a symbol"));
+  EXPECT_THAT(refusal({.watch = "schedule:0"}), HasSubstr("is not PLACE[:BYTES]"));
 }
 
 TEST(LookTest, TellsVisitsByCountAndTask) {

@@ -33,6 +33,8 @@ constexpr Member kMembers[] = {
     {"trials/000/trace.svg", 64 * kMiB, Stage::evidence, false, Private::text},
     {"trials/000/trace.marks.json", 64 * kMiB, Stage::evidence, false, Private::text},
     {"trials/000/trace.stats", 16 * kMiB},
+    {"trials/000/registers.txt", 16 * kMiB},
+    {"trials/000/paths.txt", 64 * kMiB},
     {"config", 4 * kMiB, Stage::machine, false, Private::text},
     {"kernel", 512 * kMiB, Stage::machine},
     {"initramfs.cpio", kGiB, Stage::machine, false, Private::files},

@@ -35,7 +35,7 @@ const Member* member(std::string_view name);
 
 inline constexpr char kManifest[] = "manifest.json";
 inline constexpr char kTrialDir[] = "trials/000/";  // whatever number the trial had
-inline constexpr int kVersion = 1;                  // of the format
+inline constexpr int kVersion = 2;                  // of the format
 
 struct Content {
   std::string name;

@@ -21,7 +21,14 @@ constexpr char kHint[] =
     "all";
 
 std::unexpected<Error> wrong_at(const Word& word, const std::string& what) {
-  return usage_error(fmt::format("--when: column {}: {}", word.column, what), kHint);
+  return usage_error(fmt::format("column {}: {}", word.column, what), kHint);
+}
+
+// The flag that has it.
+template <class T>
+Result<T> of_flag(const char* flag, Result<T> result) {
+  if (result) return result;
+  return std::unexpected(std::move(result).error().in(flag));
 }
 
 bool is_of_a_name(char c) {
@@ -60,6 +67,13 @@ std::optional<std::uint64_t> value_of(std::string_view text) {
   return negative ? 0 - value : value;
 }
 
+// In bytes; 0: it is none.
+unsigned width_of(std::string_view text) {
+  for (const unsigned bytes : {1u, 2u, 4u, 8u})
+    if (text == "u" + std::to_string(8 * bytes)) return bytes;
+  return 0;
+}
+
 constexpr std::array<std::pair<std::string_view, Term::Is>, 7> kComparisons = {
     {{"==", Term::Is::equal},
      {"!=", Term::Is::different},
@@ -72,6 +86,17 @@ constexpr std::array<std::pair<std::string_view, Term::Is>, 7> kComparisons = {
 class Parser {
  public:
   explicit Parser(std::string_view text) : words_(words_of(text)) {}
+
+  Result<MemoryTerm> word_of_memory() {
+    MemoryTerm out = KTRIAL_TRY(memory());
+    KTRIAL_TRY(end());
+    return out;
+  }
+  Result<Place> only_place() {
+    Place out = KTRIAL_TRY(place(0));
+    KTRIAL_TRY(end());
+    return out;
+  }
 
   Result<When> all() {
     When out;
@@ -96,6 +121,10 @@ class Parser {
     ++at_;
     return true;
   }
+  Status end() const {
+    if (word().text.empty()) return {};
+    return wrong_at(word(), spec::in_quotes(word().text) + ", where the end has to be");
+  }
   Status expect(std::string_view text) {
     if (take(text)) return {};
     return wrong_at(word(), fmt::format("'{}' is missing", text));
@@ -108,25 +137,29 @@ class Parser {
 
   Status term(When& out) {
     if (take("vcpu")) return vcpu(out);
-    const Word width = next();
-    MemoryTerm memory;
-    if (width.text == "u8" || width.text == "u16" || width.text == "u32" || width.text == "u64")
-      memory.bytes = static_cast<unsigned>(std::stoi(width.text.substr(1))) / 8;
-    else
-      return wrong_at(width, "a condition begins with vcpu, u8, u16, u32 or u64");
-    KTRIAL_TRY(expect("["));
-    memory.place = KTRIAL_TRY(place(0));
-    KTRIAL_TRY(expect("]"));
+    if (width_of(word().text) == 0)
+      return wrong_at(word(), "a condition begins with vcpu, u8, u16, u32 or u64");
+    MemoryTerm compared = KTRIAL_TRY(memory());
     const Word comparison = next();
     const auto found = std::ranges::find(kComparisons, comparison.text,
                                          [](const auto& known) { return known.first; });
     if (found == kComparisons.end())
       return wrong_at(comparison, "a comparison has to be here: == != < <= > >= &");
-    memory.is = found->second;
-    memory.value = KTRIAL_TRY(number("what it is compared with"));
-    if (memory.bytes < 8) memory.value &= (1ull << (8 * memory.bytes)) - 1;
-    out.terms.emplace_back(std::move(memory));
+    compared.is = found->second;
+    compared.value = KTRIAL_TRY(number("what it is compared with"));
+    if (compared.bytes < 8) compared.value &= (1ull << (8 * compared.bytes)) - 1;
+    out.terms.emplace_back(std::move(compared));
     return {};
+  }
+
+  Result<MemoryTerm> memory() {
+    const Word width = next();
+    MemoryTerm out{.bytes = width_of(width.text)};
+    if (out.bytes == 0) return wrong_at(width, "u8, u16, u32 or u64 has to be here");
+    KTRIAL_TRY(expect("["));
+    out.place = KTRIAL_TRY(place(0));
+    KTRIAL_TRY(expect("]"));
+    return out;
   }
 
   Status vcpu(When& out) {
@@ -155,10 +188,10 @@ class Parser {
       out.base = next();
       if (out.base.text.empty() || !is_of_a_name(out.base.text.front()))
         return wrong_at(out.base, "a symbol or an address is missing");
-      if (take("@")) {
-        out.cpu = next();
-        if (!value_of(out.cpu.text)) return wrong_at(out.cpu, "a vCPU has to be a number");
-      }
+    }
+    if (take("@")) {
+      out.cpu = next();
+      if (!value_of(out.cpu.text)) return wrong_at(out.cpu, "a number has to be here");
     }
     while (take("+")) {
       out.added.push_back(next());
@@ -216,21 +249,34 @@ class Resolver {
   Status put(const Place& place, Term& out) const {
     std::uint64_t sum = 0;
     for (const Word& added : place.added) sum += KTRIAL_TRY(offset(added));
+    const bool is_task = place.base.text == "task" && !place.cpu.text.empty();
+    if (!is_task) sum += KTRIAL_TRY(of_cpu(place.cpu));
     if (!place.through.empty()) {
       KTRIAL_TRY(put(place.through.front(), out));
       out.offsets.push_back(sum);
       return {};
     }
     const auto number = value_of(place.base.text);
-    out.at = sum + (number ? *number : KTRIAL_TRY(symbol(place.base)));
-    if (!place.cpu.text.empty()) {
-      const auto cpu = static_cast<unsigned>(*value_of(place.cpu.text));
-      KTRIAL_TRY(check_cpu(cpu, place.cpu));
-      if (cpu >= map_.per_cpu.size())
-        return wrong_at(place.cpu, "where this kernel keeps per-CPU variables is not known");
-      out.at += map_.per_cpu[cpu];
-    }
+    out.at = sum + (is_task  ? KTRIAL_TRY(task_at(place.cpu))
+                    : number ? *number
+                             : KTRIAL_TRY(symbol(place.base)));
     return {};
+  }
+
+  // What is added to a per-CPU variable's address.
+  Result<std::uint64_t> of_cpu(const Word& word) const {
+    if (word.text.empty()) return 0;
+    const auto cpu = static_cast<unsigned>(*value_of(word.text));
+    KTRIAL_TRY(check_cpu(cpu, word));
+    if (cpu < map_.per_cpu.size()) return map_.per_cpu[cpu];
+    return wrong_at(word, "where this kernel keeps per-CPU variables is not known");
+  }
+
+  Result<std::uint64_t> task_at(const Word& pid) const {
+    const auto found = map_.task_structs.find(*value_of(pid.text));
+    if (found != map_.task_structs.end()) return found->second;
+    return wrong_at(pid, "at its end the run has no task " + pid.text +
+                             " (autopsy.txt lists those that it has)");
   }
 
   Result<std::uint64_t> offset(const Word& word) const {
@@ -265,7 +311,11 @@ std::string line_of(const vm::Change& change, const introspect::SymbolTable& all
 
 }  // namespace
 
-Result<When> parse_when(std::string_view text) { return Parser(text).all(); }
+Result<When> parse_when(std::string_view text) { return of_flag("--when", Parser(text).all()); }
+
+Result<MemoryTerm> parse_word_of_memory(std::string_view text) {
+  return of_flag("--show", Parser(text).word_of_memory());
+}
 
 Result<std::vector<Term>> resolve(const When& when, const Map& map, unsigned cpus) {
   if (map.tasks.image == 0)
@@ -273,9 +323,22 @@ Result<std::vector<Term>> resolve(const When& when, const Map& map, unsigned cpu
   std::vector<Term> out;
   const Resolver resolver(map, cpus);
   for (const auto& term : when.terms)
-    out.push_back(
-        KTRIAL_TRY(std::visit([&](const auto& one) { return resolver.term(one); }, term)));
+    out.push_back(KTRIAL_TRY(
+        of_flag("--when", std::visit([&](const auto& one) { return resolver.term(one); }, term))));
   return out;
+}
+
+Result<Term> resolve(const MemoryTerm& word, const Map& map, unsigned cpus) {
+  return of_flag("--show", Resolver(map, cpus).term(word));
+}
+
+Result<std::uint64_t> resolve_place(std::string_view text, const Map& map, unsigned cpus) {
+  return of_flag("--watch", [&]() -> Result<std::uint64_t> {
+    const MemoryTerm word{.bytes = 8, .place = KTRIAL_TRY(Parser(text).only_place())};
+    const Term term = KTRIAL_TRY(Resolver(map, cpus).term(word));
+    if (term.offsets.empty()) return term.at;
+    return wrong_at({"", 1}, "a pointer leads there: ask --show for its value, and watch that");
+  }());
 }
 
 std::optional<vm::Change> instant_of(const When& when, const vm::Changes& changes) {

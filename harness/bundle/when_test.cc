@@ -19,7 +19,9 @@ const Map& when_map() {
                                           {0xffffffff82000000, 'D', "jiffies", ""},
                                           {0xffffffff82000100, 'D', "runqueues", ""}}),
       .tasks = {.current = {}, .image = 0xffffffff81000000},
-      .per_cpu = {0x1000, 0x2000}};
+      .per_cpu = {0x1000, 0x2000},
+      .types = {},
+      .task_structs = {{153, 0xffff888000153000}}};
   return kMap;
 }
 
@@ -74,6 +76,31 @@ TEST(WhenTest, PointersAndPerCpuVariablesAreFollowed) {
   ASSERT_EQ(one.size(), 1u);
   EXPECT_EQ(one[0].at, 0xffffffff82000100 + 0x2000 + 8);
   EXPECT_THAT(one[0].offsets, ElementsAre(16, 25));
+}
+
+// Where a sleeping task's members are; and a CPU's copy of what a pointer leads to.
+TEST(WhenTest, ATaskIsNamedByItsPid) {
+  const auto one = terms("u32[task@153+0x10] == 3");
+  EXPECT_EQ(one[0].at, 0xffff888000153010);
+  EXPECT_THAT(one[0].offsets, IsEmpty());
+  const auto through = terms("u32[[task@153+8]@1+4] == 3");
+  EXPECT_EQ(through[0].at, 0xffff888000153008);
+  EXPECT_THAT(through[0].offsets, ElementsAre(0x2000 + 4));
+  EXPECT_THAT(refusal_of("u32[task@7] == 3"),
+              StartsWith("--when: column 10: at its end the run has no task 7"));
+  EXPECT_THAT(refusal_of("u32[task] == 3"), HasSubstr("no symbol 'task'"));
+}
+
+TEST(WhenTest, APlaceAloneIsWatched) {
+  EXPECT_EQ(resolve_place("runqueues@1+8", when_map(), 2).value_or(0),
+            0xffffffff82000100 + 0x2000 + 8);
+  EXPECT_EQ(resolve_place("task@153+0x10", when_map(), 2).value_or(0), 0xffff888000153010);
+  const auto wrong = [](const char* text) {
+    return resolve_place(text, when_map(), 2).error().message;
+  };
+  EXPECT_THAT(wrong("[jiffies]"), HasSubstr("a pointer leads there"));
+  EXPECT_THAT(wrong("jiffies 8"), StartsWith("--watch: column 9: '8', where the end"));
+  EXPECT_THAT(wrong("no_such"), StartsWith("--watch: column 1: the kernel of this run"));
 }
 
 TEST(WhenTest, PartsAreTakenTogether) {

@@ -13,7 +13,6 @@
 #include <memory>
 
 #include "harness/base/file.h"
-#include "harness/base/re2.h"
 #include "harness/bundle/job.h"
 #include "harness/bundle/kept.h"
 #include "harness/kernel/digest.h"
@@ -33,10 +32,7 @@ struct Piece {
 
 // deb:PACKAGE=VERSION of what was really taken; else what was asked for, a path by its last name.
 std::string public_reference(const results::RunRecord& run) {
-  static const RE2 kPackage(R"(^Debian package (\S+) version (\S+)$)");
-  std::string package, version;
-  if (full_match(fact(run.facts, "kernel.source"), kPackage, &package, &version))
-    return "deb:" + package + "=" + version;
+  if (std::string package = package_of(run); !package.empty()) return package;
   const std::string& asked = run.spec.kernel;
   if (asked.starts_with("git:") || asked == "host") return asked;
   if (asked.starts_with("deb:") && !asked.contains('/')) return asked;
@@ -203,7 +199,14 @@ class Writing {
       leave_out(one.name, "left out: the run's folder has none that could be taken");
       return {};
     }
-    return add_bytes(one, *std::move(bytes));
+    const std::string digest = kernel::sha256(*bytes);
+    KTRIAL_TRY(add_bytes(one, *std::move(bytes)));
+    if (trial_.determinism && manifest_.contents.back().sha256 != digest)
+      leave_out(
+          "a replay bit for bit",
+          "not from this bundle: private words were blotted out of its initramfs, and another "
+          "initramfs is another run");
+    return {};
   }
 
   Status add_memory(const Member& one) {

@@ -67,7 +67,9 @@ bool is_exact(const results::TrialRecord& trial) { return trial.determinism.has_
 Result<int> exactly(const ReplayFlags& flags, const Kept& kept, const Invocation& invocation) {
   bundle::Look look = flags.look;
   if (flags.before_end > 0) look.before_end = flags.before_end;
-  if (!look.when.empty()) KTRIAL_TRY(bundle::parse_when(look.when));  // before anything runs
+  // Before anything runs.
+  if (!look.when.empty()) KTRIAL_TRY(bundle::parse_when(look.when));
+  for (const std::string& word : look.show) KTRIAL_TRY(bundle::parse_word_of_memory(word));
   const auto choices = KTRIAL_TRY(choices_of(flags, invocation));
   std::vector<bundle::ExactReplay> replays;
   bool same = true;
@@ -198,8 +200,13 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
         command->add_flag("--coverage", f.look.coverage,
                           "Of a deterministic run: which functions were run, and from when on"),
         command->add_option("--watch", f.look.watch,
-                            "Of a deterministic run: record who writes to SYMBOL or ADDRESS, "
-                            "[:BYTES]"),
+                            "Of a deterministic run: record who writes to a place [:BYTES]: "
+                            "SYMBOL, ADDRESS, runqueues@CPU+8, task@PID+task_struct.MEMBER"),
+        command
+            ->add_option("--show", f.look.show,
+                         "Of a deterministic run: the value of a word, u32[PLACE], where it is "
+                         "held, or at its end; repeatable")
+            ->allow_extra_args(false),
         command->add_option("--when", f.look.when,
                             "Of a deterministic run: the first (or last) instant at which a "
                             "condition begins to hold, and the machine there")})
@@ -216,6 +223,8 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial replay last --trial 3 --trace mm_get_cid,sched_mm_cid_fork
   ktrial replay last --when 'last vcpu 2 in mm_get_cid'     from when on it never left it
   ktrial replay last --when 'first u32[jiffies] > 0 and vcpu 0 in user'
+  ktrial replay last --show 'u32[task@153+task_struct.mm_cid.cid]'     which id a sleeping task has
+  ktrial replay last --watch 'task@153+task_struct.mm_cid.cid:4'       and who gave it
   ktrial replay last --diff-seeds          what the failing ones of its seeds have in common
   ktrial replay last --find-twin --jobs 2  a failure that came by chance, as one that always comes
   ktrial replay last --judge               today's rules over what the last run left behind

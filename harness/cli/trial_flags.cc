@@ -40,6 +40,8 @@ Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
   }
   if (!flags.fail_on.empty()) spec.fail_on = flags.fail_on;
   if (flags.cpus != 0) spec.cpus = flags.cpus;
+  if (!flags.delays.empty()) spec.delay_at = flags.delays;
+  if (!flags.perturb.empty()) spec.perturb = flags.perturb;
   if (!flags.root.empty()) spec.root = flags.root;
   if (!flags.cwd.empty()) spec.cwd = flags.cwd;
   if (!flags.env.empty()) spec.env = flags.env;
@@ -71,6 +73,20 @@ void add_fail_on(CLI::App& command, std::vector<std::string>& into) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::IsMember(std::move(notes)));
+}
+
+static void add_perturb_options(CLI::App& command, TrialFlags& f) {
+  command
+      .add_option(
+          "--delay-at", f.delays,
+          "SYMBOL[+OFFSET][:US[:P]]: under TCG, P of the visits of this place in the kernel "
+          "[0.01] take up to US microseconds longer [500]; repeatable. Proven on a made-up "
+          "race only, not on a kernel's")
+      ->allow_extra_args(false);
+  command.add_option("--perturb", f.perturb,
+                     "hold[:US[:GAP]]: hold one vCPU's thread after the other for up to US "
+                     "microseconds [500], GAP apart [1000]. Unproven: no bug was seen to come more "
+                     "often by it");
 }
 
 void add_trial_options(CLI::App& command, TrialFlags& f) {
@@ -108,6 +124,7 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("--guest-seed", f.guest_seed,
                      "Of a warm guest's random numbers: the fact guest.seed of a record");
   command.add_option("--append", f.append, "More kernel command line");
+  add_perturb_options(command, f);
   command.add_option("--root", f.root,
                      "The command's root, copy on write: host, minimal (busybox), debian:SUITE, a "
                      "folder, tarball or image; none [none; host for what needs more]");

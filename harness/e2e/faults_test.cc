@@ -1,13 +1,12 @@
 // Guests, QEMUs and users that misbehave in mid-run. Whatever happens: the right
 // outcome, and nothing left behind (checked by E2eTest::TearDown).
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "harness/channel/channel.h"
 #include "harness/e2e/daemon.h"
 #include "harness/e2e/e2e.h"
+#include "harness/e2e/small_disk.h"
 #include "harness/e2e/two_faults.h"
 
 namespace ktrial::e2e {
@@ -206,21 +205,10 @@ TEST_F(FaultTest, KillNineLeavesNothingBehind) {
 // A small tmpfs for the results, gone with the test.
 class FullDiskTest : public FaultTest {
  protected:
-  ~FullDiskTest() override {
-    if (mounted_) ::umount2(disk_.c_str(), MNT_DETACH);
-  }
   bool mount_disk(const char* options) {
-    disk_ = root() / "disk";
-    fs::create_directories(disk_);
-    mounted_ = ::geteuid() == 0 && ::mount("tmpfs", disk_.c_str(), "tmpfs", 0, options) == 0;
+    const bool mounted = disk_.mount(root() / "disk", options);
     if (on_libvirt()) use_libvirt();  // the one that there is does not see it
-    return mounted_;
-  }
-  void fill_disk() {
-    const auto fd = open_file(disk_ / "filler", O_WRONLY | O_CREAT);
-    ASSERT_TRUE(fd);
-    while (write_all(fd->get(), std::string(4096, 'x'))) {
-    }
+    return mounted;
   }
   void expect_refused(const Outcome& result) {
     EXPECT_EQ(result.exit, 128) << result.err;
@@ -230,27 +218,26 @@ class FullDiskTest : public FaultTest {
     EXPECT_TRUE(hint) << result.err;
     EXPECT_EQ(result.out, "");
   }
-  fs::path disk_;
-  bool mounted_ = false;
+  SmallDisk disk_;
 };
 
 TEST_F(FullDiskTest, BeforeTheTrialLeavesNoRun) {
   REQUIRE_KERNEL(kKernel);
   if (!mount_disk("size=1m")) GTEST_SKIP() << "mounting a small tmpfs needs root";
-  expect_refused(run({"run", "--workload", "smoke", "--results", disk_.string()}));
-  EXPECT_TRUE(fs::is_empty(disk_ / "runs"));
+  expect_refused(run({"run", "--workload", "smoke", "--results", disk_.folder().string()}));
+  EXPECT_TRUE(fs::is_empty(disk_.folder() / "runs"));
 }
 
 TEST_F(FullDiskTest, InMidTrialIsAnErrorAndNoVerdict) {
   REQUIRE_KERNEL(kKernel);
   if (!mount_disk("size=16m")) GTEST_SKIP() << "mounting a small tmpfs needs root";
   Running running = start({"run", "--cpus", "2", "--start", "warm", "--format", "json", "--results",
-                           disk_.string(), "--", KTRIAL_BAD_GUEST, "flood"});
+                           disk_.folder().string(), "--", KTRIAL_BAD_GUEST, "flood"});
   EXPECT_TRUE(
       eventually([&] { return running.err().find("running bad_guest") != std::string::npos; }));
-  fill_disk();
+  disk_.fill();
   expect_refused(running.wait());
-  for (const auto& entry : fs::recursive_directory_iterator(disk_))
+  for (const auto& entry : fs::recursive_directory_iterator(disk_.folder()))
     EXPECT_NE(entry.path().filename(), "verdict.json");
 }
 

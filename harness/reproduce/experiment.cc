@@ -338,6 +338,8 @@ std::vector<std::string> command_line(const spec::TrialSpec& spec) {
     flag("--seed", std::to_string(spec.seed));
     flag("--shift", std::to_string(spec.shift));
   }
+  for (const std::string& place : spec.delay_at) flag("--delay-at", place);
+  if (!spec.perturb.empty()) flag("--perturb", spec.perturb);
   if (!spec.command.empty()) {
     out.emplace_back("--");
     out.insert(out.end(), spec.command.begin(), spec.command.end());

@@ -20,6 +20,8 @@ spec::TrialSpec as_deterministic(spec::TrialSpec spec) {
   // What only its parallel run was asked for, and what no deterministic one can be.
   spec.trace.clear();
   spec.trace_stop.clear();
+  spec.delay_at.clear();
+  spec.perturb.clear();
   spec.core = spec.keep_machine = false;
   spec.accel = defaults.accel;
   spec.vmm = defaults.vmm;

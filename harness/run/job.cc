@@ -24,7 +24,8 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
          duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
          vmm, connect, channel, machine, append, start, guest_seed, confirm_cold, keep_machine,
-         deterministic, seed, shift, command, root, cwd, env, shares, input, output, axes] = spec;
+         deterministic, seed, shift, delay_at, perturb, command, root, cwd, env, shares, input,
+         output, axes] = spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);
@@ -54,6 +55,8 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   io("deterministic", deterministic);
   io("seed", seed);
   io("shift", shift);
+  io("delay_at", delay_at);
+  io("perturb", perturb);
   io("command", command);
   io("root", root);
   io("cwd", cwd);

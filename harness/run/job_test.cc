@@ -49,8 +49,8 @@ class Draw {
     auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
            duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
            accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
-           keep_machine, deterministic, seed, shift, command, root, cwd, env, shares, input, output,
-           axes] = out;
+           keep_machine, deterministic, seed, shift, delay_at, perturb, command, root, cwd, env,
+           shares, input, output, axes] = out;
     kernel = text() + "k";
     workload = text() + "w";
     const bool workloads = coin();
@@ -92,7 +92,12 @@ class Draw {
       keep_machine = coin();
     }
     machine = coin() ? arch::native().machines.back().name : "";
-    if (coin()) draw_deterministic(out);
+    if (coin()) {
+      draw_deterministic(out);
+    } else if (vmm == spec::Vmm::qemu && cpus > 1) {
+      if (accel != spec::Accel::kvm && coin()) delay_at = {"mm_get_cid+0x55:200:0.5"};
+      if (coin()) perturb = "hold:200";
+    }
     axes = list([&] { return std::pair(text(), text()); });
     do append = text();
     while (append.find_first_of(std::string("\n\0", 2)) != std::string::npos);

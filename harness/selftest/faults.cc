@@ -73,6 +73,12 @@ const std::vector<Fault>& table() {
        {.kinds = {Kind::workqueue_lockup, Kind::soft_lockup},
         .culprits = {"ktrial_workqueue_stall"}},
        "watchdog_thresh=2 rcupdate.rcu_cpu_stall_timeout=60 workqueue.watchdog_thresh=3"},
+      // Two CPUs stand, and either may be named.
+      {"deadlock",
+       "two threads take two locks, each in its own order",
+       Way::module,
+       {.kinds = {Kind::soft_lockup, Kind::silent_stall}, .culprits = {"ktrial_lock_order"}},
+       "watchdog_thresh=2 rcupdate.rcu_cpu_stall_timeout=60"},
       {"warn", "WARN()", Way::module, {.kinds = {Kind::warning}, .culprits = {"ktrial_warn"}}},
       {"bug", "BUG()", Way::module, {.kinds = {Kind::bug}, .culprits = {"ktrial_bug"}}},
       {"oops",

@@ -78,6 +78,8 @@ constexpr Key kKeys[] = {
     {"deterministic", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.deterministic); }},
     {"first_seed", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.seed, 1, kMaxSeed); }},
     {"shift", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.shift, 1, kMaxShift); }},
+    {"delay_at", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.delay_at); }, false},
+    {"perturb", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.perturb); }},
     {"root", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.root); }},
     {"cwd", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.cwd); }},
     {"env", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.env); }, false},

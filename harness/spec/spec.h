@@ -64,7 +64,10 @@ struct TrialSpec {
   // A pure function of its command line (docs/replay.md). Trial i of a run has seed + i.
   bool deterministic = false;
   int seed = 1;
-  int shift = 4;                     // an instruction takes 2^shift ns of the guest's time
+  int shift = 4;  // an instruction takes 2^shift ns of the guest's time
+  // What disturbs a parallel machine's vCPUs, perturb.h.
+  std::vector<std::string> delay_at;
+  std::string perturb;
   std::vector<std::string> command;  // argv after "--"
   // The guest's userland, docs/roots.md: none, minimal, host, debian:SUITE, or a folder, tarball or
   // image; empty: what the command needs.

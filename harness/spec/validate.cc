@@ -5,6 +5,7 @@
 #include <string>
 
 #include "harness/spec/parse.h"
+#include "harness/spec/perturb.h"
 #include "harness/spec/trace_request.h"
 
 namespace ktrial::spec {
@@ -87,6 +88,7 @@ Status validate(const TrialSpec& spec) {
   check(spec.vmm != Vmm::libvirt || !spec.keep_machine,
         "keep_machine: a machine of libvirt's cannot be kept; use vmm = qemu");
   for (const std::string& problem : against_determinism(spec)) check(false, problem);
+  if (const std::string wrong = perturb_problems(spec); !wrong.empty()) check(false, wrong);
   for (const std::string& note : spec.fail_on)
     check(std::ranges::find(kNotes, note) != std::end(kNotes),
           "fail_on: " + in_quotes(note) + " is not one of " + note_names());

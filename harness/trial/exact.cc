@@ -42,6 +42,18 @@ std::string head_of(const std::filesystem::path& file, std::uint64_t bytes) {
   return text;
 }
 
+// One that ended by itself is compared up to where the other was held. Of what was blotted out in a
+// bundle's log only the digest tells.
+std::string console_parting(const ExactSide& then, const ExactSide& now) {
+  const results::Determinism &a = then.state, &b = now.state;
+  if (!a.held.empty() && !b.held.empty() && a.console_bytes == b.console_bytes &&
+      a.console_sha256 == b.console_sha256)
+    return "";
+  const std::uint64_t bytes = std::min(a.console_bytes, b.console_bytes);
+  return first_line_that_differs(head_of(then.folder / "console.log", bytes),
+                                 head_of(now.folder / "console.log", bytes));
+}
+
 }  // namespace
 
 Result<std::string> ram_digest(const vm::GuestRam& ram) {
@@ -185,11 +197,7 @@ std::string first_parting(const ExactSide& then, const ExactSide& now) {
                       y = i < b.argv.size() ? b.argv[i] : "";
     if (x != y) return differ("QEMU's command line", x, y);
   }
-  // One that ended by itself is compared up to where the other was held.
-  const std::uint64_t console = std::min(a.console_bytes, b.console_bytes);
-  const auto line = first_line_that_differs(head_of(then.folder / "console.log", console),
-                                            head_of(now.folder / "console.log", console));
-  if (!line.empty()) return "console, " + line;
+  if (const auto line = console_parting(then, now); !line.empty()) return "console, " + line;
   // What was killed on its way is no witness, however much of it was alike.
   const bool could_be_held = b.instructions != 0;  // there was a plugin, which counted
   if (b.held.empty() && (!a.held.empty() || could_be_held)) return "end state: none; " + b.not_held;
@@ -206,9 +214,13 @@ std::string first_parting(const ExactSide& then, const ExactSide& now) {
   for (std::size_t i = 0; i < std::min(a.by_cpu.size(), b.by_cpu.size()); ++i)
     if (a.by_cpu[i] != b.by_cpu[i])
       return differ(fmt::format("instructions of vCPU {}", i).c_str(), a.by_cpu[i], b.by_cpu[i]);
-  if (a.registers_sha256 != b.registers_sha256)
-    return "registers, " + first_line_that_differs(head_of(then.folder / kRegisters, kMostConsole),
-                                                   head_of(now.folder / kRegisters, kMostConsole));
+  if (a.registers_sha256 != b.registers_sha256) {
+    const std::string x = head_of(then.folder / kRegisters, kMostConsole),
+                      y = head_of(now.folder / kRegisters, kMostConsole);
+    if (x.empty() || y.empty())  // one of the files was lost
+      return differ("registers (SHA-256)", a.registers_sha256, b.registers_sha256);
+    return "registers, " + first_line_that_differs(x, y);
+  }
   if (a.ram_sha256 != b.ram_sha256) return differ("RAM", a.ram_sha256, b.ram_sha256);
   return "";
 }

@@ -57,6 +57,8 @@ TEST_F(PartingTest, NamesWhatDiffersFirst) {
   b.registers_sha256 = "x";
   write("b", "registers.txt", "PC=1\nSP=3\n");
   EXPECT_EQ(parting(), "registers, line 2: 'SP=2' / 'SP=3'");
+  std::filesystem::remove(dir.path() / "a" / "registers.txt");
+  EXPECT_EQ(parting(), "registers (SHA-256): r / x") << "one file was lost, on a full disk";
   b.by_cpu = {61, 39};
   EXPECT_EQ(parting(), "instructions of vCPU 0: 60 / 61");
   b.instructions = 101;
@@ -75,6 +77,14 @@ TEST_F(PartingTest, NamesWhatDiffersFirst) {
   EXPECT_THAT(parting(), StartsWith("initramfs: "));
   b.kernel_sha256 = "x";
   EXPECT_THAT(parting(), StartsWith("kernel: "));
+}
+
+// A bundle's log has x's where a host's name stood.
+TEST_F(PartingTest, ALogWithBlottedWordsIsComparedByItsDigest) {
+  write("a", "console.log", "one\nxxx\nthree\n");
+  EXPECT_EQ(parting(), "");
+  b.console_sha256 = "x";
+  EXPECT_EQ(parting(), "console, line 2: 'xxx' / 'two'");
 }
 
 // After a panic QEMU ends by itself, where nobody holds it: what there is of it is compared.

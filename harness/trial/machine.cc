@@ -36,6 +36,8 @@ Limits limits_of(const Plan& plan) {
   // One thread runs all vCPUs, up to the first line, too.
   out.boot *= kOneThread;
   out.first_output *= kOneThread;
+  // Its own agent ends the workload, by the guest's clock.
+  if (!plan.spec.timeout || plan.ends_when_held) out.total *= kOneThread;
   // Where nothing runs at all, that is told, not a workload that stands.
   if (out.progress.count() != 0) out.progress = std::max(out.progress, out.heartbeat * 3 / 2);
   if (!plan.exact->plugin.empty()) {
@@ -44,7 +46,6 @@ Limits limits_of(const Plan& plan) {
   }
   if (plan.ends_when_held) {
     // It is run up to that point, however long the host takes; nothing else ends it.
-    out.total *= kOneThread;
     out.boot = out.first_output = out.heartbeat = out.settle = out.aftermath = out.total;
     out.progress = {};
   }
@@ -66,7 +67,8 @@ vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
           .arch = plan.kernel.arch,
           .machine = plan.kernel.arch->machine(plan.spec.machine),
           .channel = std::move(device),
-          .exact = plan.exact};
+          .exact = plan.exact,
+          .delaying = plan.delaying};
 }
 
 vm::VmConfig template_machine(const Plan& plan, const channel::Channel& parking,
@@ -75,6 +77,7 @@ vm::VmConfig template_machine(const Plan& plan, const channel::Channel& parking,
   config.command_line = "ktrial.park=1 " + config.command_line;
   config.socket_for_plug = config.machine->plugs;
   config.keep = keep;
+  config.delaying.clear();
   return config;
 }
 

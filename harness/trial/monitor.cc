@@ -96,14 +96,15 @@ void Monitor::on_message(wire::Message message) {
     on_beat(*beat);
   } else if (auto* hello = std::get_if<wire::Hello>(&message)) {
     hello_ = std::move(*hello);
-    hello_at_ = last_progress_ = now;
+    hello_at_ = now;
+    note_progress();
     observer_.on_event("hello", hello_->kernel_release);
   } else if (auto* output = std::get_if<wire::Output>(&message)) {
-    last_progress_ = now;
+    note_progress();
     observer_.on_output(output->stream, output->bytes);
     if (output->stream == wire::Stream::out) output_tests_.feed(output->bytes);
   } else if (auto* progress = std::get_if<wire::Progress>(&message)) {
-    last_progress_ = now;
+    note_progress();
     measures_.take(progress->text);
     timeline_.progress(now, *progress);
     observer_.on_progress(*progress);
@@ -183,12 +184,20 @@ bool Monitor::all_outlived_the_workload() const {
       last_beat_, [&](const auto& beat) { return beat.second >= exit_at_ - limits_.fresh_beat; });
 }
 
+void Monitor::note_progress() {
+  last_progress_ = clock_.now();
+  count_at_progress_ = count_ ? count_() : 0;
+}
+
 std::optional<Ending> Monitor::silence() const {
   const auto now = clock_.now();
   if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
   if (last_beat_.empty() && overdue(hello_at_, limits_.heartbeat, -1))
     return verdict::HeartbeatSilence{{}, 0, in_seconds(now - hello_at_)};
-  if (limits_.progress > Clock::duration::zero() && overdue(last_progress_, limits_.progress, -1)) {
+  // Of a CPU's silence the count is reached first.
+  const bool ran = !count_ || count_() - count_at_progress_ >= 2 * limits_.instructions;
+  if (limits_.progress > Clock::duration::zero() && ran &&
+      overdue(last_progress_, limits_.progress, -1)) {
     // Beats come every second: a CPU that missed several says more than the workload.
     // Its own limit judges it, later than the kernel's detectors, which so speak first.
     if (quiet_cpus(limits_.heartbeat / 3).cpus.empty())
@@ -247,7 +256,7 @@ std::vector<trace::Mark> Monitor::timeline_marks() const {
 }
 
 Ending Monitor::watch_workload() {
-  last_progress_ = clock_.now();
+  note_progress();
   // The workload may end well while a CPU hangs: that is waited for.
   auto ending =
       pump([&] { return exit_ && analyzer_.findings().empty() && all_outlived_the_workload(); },

@@ -41,8 +41,9 @@ struct Limits {
   // really took from a vCPU is known: of time that it was given, 1/overcommit is enough.
   double overcommit = 1;
   std::vector<console::Kind> fail_on = {};  // notes of the kernel that are reports all the same
-  bool unasked = false;                 // a deterministic guest: it says all without being asked
-  std::uint64_t instructions = 0;       // a CPU's silence is also of so many, of all vCPUs
+  bool unasked = false;  // a deterministic guest: it says all without being asked
+  // A CPU's silence is also of so many, of all vCPUs, and the workload's of twice as many.
+  std::uint64_t instructions = 0;
   std::uint64_t boot_instructions = 0;  // a boot takes as long as it has not run so many
 };
 
@@ -132,6 +133,7 @@ class Monitor {
   void on_bytes(channel::StreamId stream, std::string_view bytes);
   void on_message(wire::Message message);
   void on_beat(const wire::Beat& beat);
+  void note_progress();
 
   Clock& clock_;
   Limits limits_;
@@ -152,6 +154,7 @@ class Monitor {
   Clock::time_point exit_at_;
   std::map<unsigned, Clock::time_point> last_beat_;
   std::map<unsigned, std::uint64_t> count_at_beat_;
+  std::uint64_t count_at_progress_ = 0;
   std::map<std::string, std::uint64_t> counters_;
   std::deque<std::map<std::string, std::uint64_t>> counters_told_;
   std::function<void()> between_;

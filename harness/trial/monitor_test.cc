@@ -348,6 +348,28 @@ TEST_F(MonitorTest, ASilenceOfFewInstructionsIsNone) {
   }
 }
 
+// ... and so with its workload: one that was given no time stands by no fault of its own.
+TEST_F(MonitorTest, AWorkloadThatRanFewInstructionsDoesNotStand) {
+  Limits l = limits();
+  l.instructions = 1000;
+  l.heartbeat = 60s;
+  l.total = 10s;
+  for (const bool many : {false, true}) {
+    start({}, l);
+    const auto begun = clock.now();
+    monitor->set_count([&]() -> std::uint64_t {
+      return clock.now() - begun < 1s ? 500 : many ? 2500 : 2499;
+    });
+    say(wire::Hello{});
+    ASSERT_FALSE(monitor->wait_hello());
+    const Ending ending = monitor->watch_workload();
+    if (many)
+      expect<verdict::ProgressSilence>(ending);
+    else
+      expect<verdict::DeadlinePassed>(ending);
+  }
+}
+
 // Unpacking a kernel takes instructions, and a busy host its time.
 TEST_F(MonitorTest, ABootOfFewInstructionsMayTakeAsLongAsTheHostNeeds) {
   Limits l = limits();

@@ -66,8 +66,9 @@ struct Plan {
   std::filesystem::path symbols;  // cache of guests' kernel symbols
   // Of deterministic trials; the seed is each trial's own.
   std::optional<vm::Exact> exact;
-  results::Determinism pinned;  // what all of them share: digests, QEMU
-  std::string no_plugin;        // why nothing can be held; empty: it can
+  results::Determinism pinned;     // what all of them share: digests, QEMU
+  std::string no_plugin;           // why nothing can be held; empty: it can
+  std::filesystem::path delaying;  // the plugin for spec.delay_at; empty: nothing is delayed
   // A run that is only to come to where `exact` holds it: that is its end.
   bool ends_when_held = false;
   std::function<void(vm::Vm&)> when_held;  // looks at it there; may be empty

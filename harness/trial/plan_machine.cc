@@ -48,7 +48,8 @@ Status plan_accel(boost::asio::io_context& io, Plan& plan, const PrepareOptions&
                        .kernel_id = plan.kernel.sha256,
                        .cache = options.cache / "accel.json"};
   if (spec.accel == spec::Accel::kvm) query.wanted = vm::Accel::kvm;
-  if (spec.accel == spec::Accel::tcg || spec.deterministic) query.wanted = vm::Accel::tcg;
+  if (spec.accel == spec::Accel::tcg || spec.deterministic || !spec.delay_at.empty())
+    query.wanted = vm::Accel::tcg;
   // libvirtd may open what we may not, and the other way round.
   if (spec.vmm == spec::Vmm::libvirt) query.kvm_device.clear();
   SteadyClock clock(io);

@@ -21,6 +21,7 @@
 #include "harness/trial/command_line.h"
 #include "harness/trial/facts.h"
 #include "harness/trial/own_modules.h"
+#include "harness/trial/perturbation.h"
 #include "harness/trial/plan.h"
 #include "harness/trial/plan_machine.h"
 #include "harness/trial/warm_start.h"
@@ -332,6 +333,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   plan.host_facts = host_facts(plan.vmm);
   plan_waits(plan, options);
   if (spec.deterministic) plan_exact(plan, options);
+  KTRIAL_TRY(plan_perturbation(plan, options.payload / "plugin",
+                               fact_of(plan.vmm.facts, "qemu.program"), has_one_thread(plan)));
   if (has_one_thread(plan)) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
   plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);

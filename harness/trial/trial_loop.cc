@@ -16,6 +16,7 @@
 #include "harness/trial/late_evidence.h"
 #include "harness/trial/live_trace.h"
 #include "harness/trial/machine.h"
+#include "harness/trial/perturbation.h"
 #include "harness/trial/vsock_peer.h"
 #include "harness/trial/warm_start.h"
 #include "results/store/artifacts.h"
@@ -264,6 +265,7 @@ Status watch(const Scene& scene, Clock::time_point begun) {
   // A copy's first moment is too short to show it.
   if (scene.record.start == name(kCold)) heed_slow_host(scene, begun);
   KTRIAL_TRY(set_up_trace(scene));
+  const Perturbation perturbation = KTRIAL_TRY(Perturbation::begin(scene));
   scene.evidence.ending = run_workload(scene);
   return {};
 }

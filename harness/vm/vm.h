@@ -130,6 +130,7 @@ struct VmConfig {
   std::optional<ResumeFrom> resume = {};
   bool socket_for_plug = false;  // a free place on its bus; part of what must be alike
   std::optional<Exact> exact = {};
+  std::filesystem::path delaying = {};  // ktrial's plugin, for delayable(); empty: none
 };
 
 // What a VM tells its owner. `Exited` is always the last event.
@@ -237,6 +238,24 @@ class Countable {
   virtual Paths paths() const = 0;
 };
 
+// A parallel machine whose vCPUs can be delayed at places in the guest's code.
+struct Delay {
+  std::uint64_t address = 0;
+  std::chrono::microseconds most{};  // as long as this, at least a tenth of it
+  double probability = 0;            // of each visit
+};
+struct DelayCount {
+  std::uint64_t visits = 0, delays = 0;
+  std::chrono::nanoseconds time{};  // of all delays
+};
+class Delayable {
+ public:
+  virtual ~Delayable() = default;
+  // From soon on, and once: what is translated already is translated anew.
+  virtual Status delay_at(const std::vector<Delay>& delays) = 0;
+  virtual std::vector<DelayCount> delayed() const = 0;
+};
+
 class Debuggable {
  public:
   virtual ~Debuggable() = default;
@@ -272,6 +291,7 @@ class Vm {
   // Null: it cannot.
   virtual Resumable* resumable() { return nullptr; }
   virtual Countable* countable() { return nullptr; }
+  virtual Delayable* delayable() { return nullptr; }
   virtual Debuggable* debuggable() { return nullptr; }
   // Ends it now. Idempotent; Exited may or may not follow.
   virtual void destroy() = 0;

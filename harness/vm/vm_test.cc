@@ -91,6 +91,38 @@ TEST(InstrumentTest, AHoldIsToldUntilItIsEnded) {
   EXPECT_EQ(control.go, 1u);
 }
 
+// The places are known when the kernel is up, and the plugin reads how many there are.
+TEST(InstrumentTest, DelaysAreToldToARunningMachineAndCountedByIt) {
+  VmConfig config = sample_config();
+  config.delaying = "/p/a,b.so";
+  QemuWiring wiring{3, 4, 5, {6, 7}};
+  wiring.control_fd = 8;
+  const auto text = joined(qemu_arguments(config, wiring));
+  EXPECT_NE(text.find("-plugin|/p/a,,b.so,control=/proc/self/fd/8"), text.npos) << text;
+  EXPECT_NE(text.find("tcg,thread=multi"), text.npos) << text;
+  auto instrument = Instrument::create(config);
+  ASSERT_TRUE(instrument) << instrument.error().message;
+  ktrial_control& control = instrument->control();
+  EXPECT_EQ(control.delaying, 1u);
+  EXPECT_EQ(control.delays, 0u);
+  ASSERT_TRUE(instrument->delay_at({{0x1055, 500us, .25}, {0x2000, 5us, 1}}));
+  EXPECT_EQ(control.delays, 2u);
+  EXPECT_EQ(control.delay[0].address, 0x1055u);
+  EXPECT_EQ(control.delay[0].least_ns, 50'000u);
+  EXPECT_EQ(control.delay[0].most_ns, 500'000u);
+  EXPECT_EQ(control.delay[0].odds, 1ull << 30);
+  EXPECT_EQ(control.delay[1].odds, 1ull << 32);  // more than any that is drawn: always
+  control.delay[1].visits = 9;
+  control.delay[1].delays = 3;
+  control.delay[1].time_ns = 12'000;
+  const auto counts = instrument->delayed();
+  ASSERT_EQ(counts.size(), 2u);
+  EXPECT_EQ(counts[1].visits, 9u);
+  EXPECT_EQ(counts[1].delays, 3u);
+  EXPECT_EQ(counts[1].time, 12us);
+  EXPECT_FALSE(instrument->delay_at(std::vector<Delay>(17)));
+}
+
 TEST(InstrumentTest, AQemuWithoutPluginsIsToldFromOneWithout) {
   TempDir dir = *TempDir::create();
   ASSERT_TRUE(write_file_atomically(dir.path() / "ktrial-plugin-1.so", "plugin"));

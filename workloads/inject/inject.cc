@@ -39,8 +39,9 @@ constexpr int kQuarter = 250'000;  // microseconds
 }
 
 bool stalls(const std::string& fault) {
-  for (const char* name : {"soft_lockup", "hard_lockup", "hard_lockup_all", "rcu_stall",
-                           "rcu_exp_stall", "rcu_kthread_starved", "hung_task", "workqueue_stall"})
+  for (const char* name :
+       {"soft_lockup", "hard_lockup", "hard_lockup_all", "rcu_stall", "rcu_exp_stall",
+        "rcu_kthread_starved", "hung_task", "workqueue_stall", "deadlock"})
     if (fault == name) return true;
   return false;
 }
@@ -128,6 +129,7 @@ int main(int argc, char** argv) {
                          "rcu_kthread_starved",
                          "hung_task",
                          "workqueue_stall",
+                         "deadlock",
                          "warn",
                          "bug",
                          "oops",

@@ -54,6 +54,15 @@ void add_root(std::vector<std::string>& out, const RootDevice& root) {
          "-device", disk->nvme ? "nvme,drive=root,serial=ktrial" : "virtio-blk-pci,drive=root"});
 }
 
+void add_plugin(std::vector<std::string>& out, const std::filesystem::path& plugin,
+                const std::optional<QemuWiring>& wiring) {
+  if (!wiring || plugin.empty()) return;
+  out.insert(out.end(),
+             {"-plugin", fmt::format("{},control=/proc/self/fd/{},ram=/proc/self/fd/{},notify={}",
+                                     option_value(plugin.string()), wiring->control_fd,
+                                     wiring->ram_fd, wiring->notify_fd)});
+}
+
 // docs/replay.md says which of these were measured to be needed.
 void add_exact(std::vector<std::string>& out, const Exact& exact,
                const std::optional<QemuWiring>& wiring) {
@@ -61,10 +70,7 @@ void add_exact(std::vector<std::string>& out, const Exact& exact,
   add({"-icount", fmt::format("shift={},sleep=off", exact.shift)});
   add({"-seed", std::to_string(exact.seed)});
   add({"-rtc", "base=2026-01-01T00:00:00,clock=vm"});
-  if (!wiring || exact.plugin.empty()) return;
-  add({"-plugin", fmt::format("{},control=/proc/self/fd/{},ram=/proc/self/fd/{},notify={}",
-                              option_value(exact.plugin.string()), wiring->control_fd,
-                              wiring->ram_fd, wiring->notify_fd)});
+  add_plugin(out, exact.plugin, wiring);
 }
 
 }  // namespace
@@ -84,6 +90,7 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   add({"-accel", kvm ? "kvm" : tcg, "-cpu", kvm ? "host" : config.arch->cpu});
   add({"-smp", std::to_string(config.cpus), "-m", fmt::format("{}M", config.memory_mib)});
   if (config.exact) add_exact(out, *config.exact, wiring);
+  add_plugin(out, config.delaying, wiring);
   // Shared RAM: vhost-user needs it, and a dead guest is read through it.
   const bool ours = wiring && config.share_ram;
   add({"-object",

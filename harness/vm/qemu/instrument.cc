@@ -44,22 +44,8 @@ Status put_condition(const Exact& exact, ktrial_control& control) {
   return {};
 }
 
-}  // namespace
-
-Result<Instrument> Instrument::create(const VmConfig& config) {
-  Instrument out;
-  out.fd_.reset(::memfd_create("ktrial-plugin", MFD_CLOEXEC));
-  if (!out.fd_) return fail_errno("memfd_create", errno);
-  if (::ftruncate(out.fd_.get(), sizeof(ktrial_control)) != 0)
-    return fail_errno("the plugin's file", errno);
-  void* at =
-      ::mmap(nullptr, sizeof(ktrial_control), PROT_READ | PROT_WRITE, MAP_SHARED, out.fd_.get(), 0);
-  if (at == MAP_FAILED) return fail_errno("map the plugin's file", errno);
-  out.control_ = std::shared_ptr<ktrial_control>(
-      static_cast<ktrial_control*>(at),
-      [](ktrial_control* all) { ::munmap(all, sizeof(ktrial_control)); });
+Status put_exact(const VmConfig& config, ktrial_control& control) {
   const Exact& exact = *config.exact;
-  ktrial_control& control = *out.control_;
   control.stop_at = exact.hold_at.value_or(~0ull);
   control.coverage = exact.coverage;
   control.watching = exact.watch_bytes > 0;
@@ -86,6 +72,25 @@ Result<Instrument> Instrument::create(const VmConfig& config) {
     const std::size_t cpus = std::min<std::size_t>(exact.tasks.current.size(), KTRIAL_MAX_CPUS);
     std::copy_n(exact.tasks.current.begin(), cpus, control.current_task);
   }
+  return {};
+}
+
+}  // namespace
+
+Result<Instrument> Instrument::create(const VmConfig& config) {
+  Instrument out;
+  out.fd_.reset(::memfd_create("ktrial-plugin", MFD_CLOEXEC));
+  if (!out.fd_) return fail_errno("memfd_create", errno);
+  if (::ftruncate(out.fd_.get(), sizeof(ktrial_control)) != 0)
+    return fail_errno("the plugin's file", errno);
+  void* at =
+      ::mmap(nullptr, sizeof(ktrial_control), PROT_READ | PROT_WRITE, MAP_SHARED, out.fd_.get(), 0);
+  if (at == MAP_FAILED) return fail_errno("map the plugin's file", errno);
+  out.control_ = std::shared_ptr<ktrial_control>(
+      static_cast<ktrial_control*>(at),
+      [](ktrial_control* all) { ::munmap(all, sizeof(ktrial_control)); });
+  out.control_->delaying = !config.delaying.empty();
+  if (config.exact) KTRIAL_TRY(put_exact(config, *out.control_));
   return out;
 }
 
@@ -141,6 +146,36 @@ Paths Instrument::paths(unsigned cpus) const {
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(control_->marks, KTRIAL_MAX_MARKS); ++i)
     if (control_->mark[i].cpu < cpus)
       out.marks[control_->mark[i].cpu].push_back(control_->mark[i].hash);
+  return out;
+}
+
+Status Instrument::delay_at(const std::vector<Delay>& delays) {
+  if (delays.size() > KTRIAL_MAX_DELAYS) return fail(ErrorKind::usage, "more than 16 delays");
+  for (std::size_t i = 0; i < delays.size(); ++i) {
+    const Delay& one = delays[i];
+    const auto most = static_cast<std::uint64_t>(std::chrono::nanoseconds(one.most).count());
+    constexpr double kAlways = 4294967296.0;  // 2^32
+    control_->delay[i] = {.address = one.address,
+                          .least_ns = most / 10,
+                          .most_ns = most,
+                          .odds = static_cast<std::uint64_t>(one.probability * kAlways),
+                          .visits = 0,
+                          .delays = 0,
+                          .time_ns = 0};
+  }
+  __atomic_store_n(&control_->delays, static_cast<std::uint32_t>(delays.size()), __ATOMIC_RELEASE);
+  return {};
+}
+
+std::vector<DelayCount> Instrument::delayed() const {
+  std::vector<DelayCount> out;
+  const auto now = [](const std::uint64_t& count) {
+    return __atomic_load_n(&count, __ATOMIC_RELAXED);
+  };
+  for (std::uint32_t i = 0; i < control_->delays; ++i) {
+    const ktrial_delay& one = control_->delay[i];
+    out.push_back({now(one.visits), now(one.delays), std::chrono::nanoseconds(now(one.time_ns))});
+  }
   return out;
 }
 

@@ -13,7 +13,7 @@
 
 namespace ktrial::vm {
 
-class Instrument {
+class Instrument final : public Delayable {
  public:
   static Result<Instrument> create(const VmConfig& config);
 
@@ -24,6 +24,8 @@ class Instrument {
   std::vector<Visit> visits() const;
   Changes changes() const;
   Paths paths(unsigned cpus) const;
+  Status delay_at(const std::vector<Delay>& delays) override;
+  std::vector<DelayCount> delayed() const override;
 
  private:
   Fd fd_;

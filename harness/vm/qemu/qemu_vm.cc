@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
@@ -17,6 +16,7 @@
 
 #include "harness/vm/private_pages.h"
 #include "harness/vm/qemu/argv.h"
+#include "harness/vm/qemu/drain.h"
 #include "harness/vm/qemu/instrument.h"
 #include "harness/vm/qemu/qmp.h"
 #include "harness/vm/qemu/qmp_answers.h"
@@ -30,7 +30,6 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 namespace {
-
 struct SocketPair {
   Fd ours, theirs;
 };
@@ -43,36 +42,6 @@ Result<SocketPair> socket_pair() {
 
 constexpr int kConsolePipe = 1 << 20;     // bytes; less room only makes the guest wait sooner
 constexpr std::size_t kLastWords = 4096;  // bytes of QEMU's stderr worth keeping
-
-// Reads a descriptor to its end, handing out what comes.
-class Drain : public std::enable_shared_from_this<Drain> {
- public:
-  using Handler = std::function<void(std::string_view)>;
-  Drain(asio::io_context& io, Fd fd, Handler on_bytes, std::function<void()> on_end)
-      : stream_(io, fd.release()), on_bytes_(std::move(on_bytes)), on_end_(std::move(on_end)) {}
-  void run() {
-    stream_.async_read_some(asio::buffer(buffer_),
-                            [self = shared_from_this()](auto error, std::size_t size) {
-                              if (!self->on_bytes_) return;
-                              if (size > 0) self->on_bytes_({self->buffer_.data(), size});
-                              if (!self->on_bytes_) return;
-                              if (error) return self->on_end_();
-                              self->run();
-                            });
-  }
-  void stop() {
-    on_bytes_ = nullptr;
-    on_end_ = nullptr;
-    boost::system::error_code ignored;
-    stream_.close(ignored);
-  }
-
- private:
-  asio::posix::stream_descriptor stream_;
-  std::array<char, 65536> buffer_;
-  Handler on_bytes_;
-  std::function<void()> on_end_;
-};
 
 class QemuVm final : public Vm, private Resumable, private Countable, private Debuggable {
  public:
@@ -89,7 +58,10 @@ class QemuVm final : public Vm, private Resumable, private Countable, private De
   Status inject_nmi(milliseconds patience) override;
   Result<std::string> status(milliseconds patience) override;
   Resumable* resumable() override { return config_.keep ? this : nullptr; }
-  Countable* countable() override { return instrument_ ? this : nullptr; }
+  Countable* countable() override { return instrument_ && config_.exact ? this : nullptr; }
+  Delayable* delayable() override {
+    return instrument_ && !config_.exact ? &*instrument_ : nullptr;
+  }
   Debuggable* debuggable() override { return this; }
   void destroy() override;
   pid_t process() const override { return child_ ? child_->pid() : 0; }
@@ -180,7 +152,7 @@ Status QemuVm::start(Sink sink) {
   QemuWiring wiring;
   std::vector<Fd> theirs;  // closed on our side when QEMU has them
   Fd console, qmp;
-  if (config_.exact && !config_.exact->plugin.empty()) KTRIAL_TRY(set_up_plugin(wiring, theirs));
+  KTRIAL_TRY(set_up_plugin(wiring, theirs));
   KTRIAL_TRY(make_wiring(wiring, theirs, console, qmp));
   int error_pipe[2];
   if (::pipe2(error_pipe, O_CLOEXEC) != 0) return fail_errno("pipe", errno);
@@ -222,6 +194,7 @@ Status QemuVm::start(Sink sink) {
 
 // That the machine is held wakes who waits for events; held() says it.
 Status QemuVm::set_up_plugin(QemuWiring& wiring, std::vector<Fd>& theirs) {
+  if (config_.delaying.empty() && (!config_.exact || config_.exact->plugin.empty())) return {};
   instrument_.emplace(KTRIAL_TRY(Instrument::create(config_)));
   wiring.control_fd = instrument_->fd();
   int ends[2];

@@ -27,10 +27,12 @@ typedef struct {
 
 enum { REGISTERS_UNTOUCHED = 0, WRITES = 2 };
 
+typedef void (*plain_cb)(uint64_t id);
 typedef void (*translated_cb)(uint64_t id, struct qemu_plugin_tb* tb);
 typedef void (*executed_cb)(unsigned cpu, void* data);
 typedef void (*accessed_cb)(unsigned cpu, uint32_t info, uint64_t address, void* data);
 
+void qemu_plugin_reset(uint64_t id, plain_cb cb);
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, translated_cb cb);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb* tb, executed_cb cb, int flags,
                                           void* data);

@@ -1,6 +1,7 @@
 /* What ktrial and its TCG plugin share: a file that both have mapped. C, for the plugin's sake.
  *
- * Under -icount all vCPUs run in one thread, in turns: the plugin needs no locks among them. Counts
+ * Under -icount all vCPUs run in one thread, in turns: the plugin needs no locks among them; what
+ * delays a parallel machine uses `delay` alone, and adds to it atomically. Counts
  * are of instructions that blocks (TBs) had when they were begun. */
 #ifndef KTRIAL_CONTROL_H
 #define KTRIAL_CONTROL_H
@@ -8,6 +9,7 @@
 #include <stdint.h>
 
 enum { KTRIAL_MAX_CPUS = 256, KTRIAL_MAX_PLACES = 256, KTRIAL_MAX_RECORDS = 1 << 20 };
+enum { KTRIAL_MAX_DELAYS = 16 };
 enum { KTRIAL_MAX_TERMS = 8, KTRIAL_MAX_STEPS = 4, KTRIAL_MAX_CHANGES = 64 };
 enum { KTRIAL_MAX_BLOCKS = 1 << 18, KTRIAL_MAX_MARKS = 1 << 16, KTRIAL_JUMPS_OF_A_MARK = 1 << 15 };
 enum ktrial_hold { KTRIAL_RUNNING, KTRIAL_AT_COUNT, KTRIAL_AT_END, KTRIAL_AT_PLACE };
@@ -30,6 +32,14 @@ struct ktrial_place {
   uint64_t visits;  /* so far */
   uint32_t record;  /* each visit becomes a record */
   uint32_t unused;
+};
+
+/* A place at which some visits take longer. */
+struct ktrial_delay {
+  uint64_t address;                 /* virtual */
+  uint64_t least_ns, most_ns;       /* of one delay */
+  uint64_t odds;                    /* of 2^32 visits so many are delayed */
+  uint64_t visits, delays, time_ns; /* so far */
 };
 
 /* A part of a condition: where the last block of a vCPU lies, or what a word of memory is. */
@@ -88,6 +98,9 @@ struct ktrial_control {
   uint32_t recording_jumps;
   uint64_t jumps_from[KTRIAL_MAX_CPUS]; /* of each vCPU: one mark's jumps become records */
   struct ktrial_term term[KTRIAL_MAX_TERMS];
+  uint32_t delaying; /* a parallel machine: delays, and nothing else */
+  uint32_t delays;   /* told while it runs: so many are there */
+  struct ktrial_delay delay[KTRIAL_MAX_DELAYS];
   /* the plugin's */
   uint64_t instructions;
   uint64_t by_cpu[KTRIAL_MAX_CPUS];

@@ -1,6 +1,8 @@
 /* ktrial's TCG plugin: counts instructions, and holds a deterministic machine exactly where it is
  * told to. It changes nothing that the guest could see: a run with it is the run without it.
  *
+ * Of a parallel machine it delays vCPUs at places instead (on_translated_to_delay()).
+ *
  * To hold is to block in a callback: the one thread that runs all vCPUs stands, and QEMU's monitor
  * still answers. */
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest/wire/last_word.h"
@@ -289,6 +292,57 @@ static void on_translated(uint64_t id, struct qemu_plugin_tb* tb) {
   }
 }
 
+/* Of a vCPU's thread. */
+static uint64_t next_random(void) {
+  static __thread uint64_t state;
+  if (state == 0) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    state = ((uint64_t)now.tv_nsec << 20) ^ (uintptr_t)&state ^ 0x9e3779b97f4a7c15ull;
+  }
+  state ^= state << 13; /* xorshift64 */
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state;
+}
+
+static void on_delay(unsigned cpu, void* data) {
+  struct ktrial_delay* delay = data;
+  const uint64_t drawn = next_random();
+  (void)cpu;
+  __atomic_add_fetch(&delay->visits, 1, __ATOMIC_RELAXED);
+  if (drawn >> 32 >= delay->odds) return;
+  const uint64_t ns =
+      delay->least_ns + (drawn & 0xffffffff) % (delay->most_ns - delay->least_ns + 1);
+  const struct timespec time = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+  nanosleep(&time, NULL);
+  __atomic_add_fetch(&delay->delays, 1, __ATOMIC_RELAXED);
+  __atomic_add_fetch(&delay->time_ns, ns, __ATOMIC_RELAXED);
+}
+
+static void on_translated_to_delay(uint64_t id, struct qemu_plugin_tb* tb);
+
+static void on_reset(uint64_t id) {
+  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translated_to_delay);
+}
+
+/* The places are told when the kernel is up and its symbols are known: then all that was
+ * translated before is thrown away. A guest that runs translates something ever again. */
+static void on_translated_to_delay(uint64_t id, struct qemu_plugin_tb* tb) {
+  static uint32_t known;
+  const uint32_t told = __atomic_load_n(&control->delays, __ATOMIC_ACQUIRE);
+  if (told && !__atomic_exchange_n(&known, told, __ATOMIC_ACQ_REL)) qemu_plugin_reset(id, on_reset);
+  const size_t count = told ? qemu_plugin_tb_n_insns(tb) : 0;
+  for (size_t i = 0; i < count; ++i) {
+    struct qemu_plugin_insn* insn = qemu_plugin_tb_get_insn(tb, i);
+    const uint64_t address = qemu_plugin_insn_vaddr(insn);
+    for (uint32_t k = 0; k < told; ++k)
+      if (control->delay[k].address == address)
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_delay, REGISTERS_UNTOUCHED,
+                                               &control->delay[k]);
+  }
+}
+
 static void* map(const char* path, size_t bytes, int protection) {
   const int fd = open(path, (protection & PROT_WRITE) ? O_RDWR : O_RDONLY);
   if (fd < 0) return NULL;
@@ -314,6 +368,7 @@ int qemu_plugin_install(uint64_t id, const qemu_info_t* info, int argc, char** a
   }
   if (ram_path && control->ram_bytes) ram = map(ram_path, control->ram_bytes, PROT_READ);
   if (!ram) control->ram_bytes = 0;
-  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translated);
+  qemu_plugin_register_vcpu_tb_trans_cb(id,
+                                        control->delaying ? on_translated_to_delay : on_translated);
   return 0;
 }
