@@ -213,7 +213,8 @@ class OnATerminal {
 };
 
 // What is typed arrives, the size follows, the status comes back; and another terminal into the
-// same guest, whose shell is left, found again, and ended.
+// same guest, whose shell is left, found again after its user was killed, and ended, also while
+// nobody looks.
 TEST_F(RootsTest, AShellHasATerminalAndMoreOfThem) {
   REQUIRE_KERNEL(kKernel);
   REQUIRE_SERVER();
@@ -248,12 +249,22 @@ TEST_F(RootsTest, AShellHasATerminalAndMoreOfThem) {
     EXPECT_TRUE(eventually([&] { return !second.hear(); }));
     EXPECT_EQ(second.status(), 0) << second.shown;
   }
-  OnATerminal again(program_, join, {24, 80, 0, 0});
-  EXPECT_TRUE(sees(again, "as it was left")) << again.shown;
-  again.type("echo still=$kept; exit 5\r");
-  EXPECT_TRUE(sees(again, "still=42")) << again.shown;
-  EXPECT_TRUE(eventually([&] { return !again.hear(); }));
-  EXPECT_EQ(again.status(), 5) << again.shown;
+  {
+    OnATerminal again(program_, join, {24, 80, 0, 0});
+    EXPECT_TRUE(sees(again, "as it was left")) << again.shown;
+    again.type("trap \"echo draw again\" WINCH; echo still=$kept\r");
+    EXPECT_TRUE(sees(again, "still=42")) << again.shown;
+  }  // kill -9
+  {
+    OnATerminal again(program_, join, {24, 80, 0, 0});
+    EXPECT_TRUE(sees(again, "as it was left")) << again.shown;
+    again.type("echo yet=$kept; mkfifo /tmp/pipe; exec sh -c 'read word < /tmp/pipe; exit 5'\r");
+    EXPECT_TRUE(sees(again, "draw again") && sees(again, "yet=42")) << again.shown;
+  }
+  first.type("echo go > /tmp/pipe\r");
+  OnATerminal last(program_, join, {24, 80, 0, 0});
+  EXPECT_TRUE(eventually([&] { return !last.hear(); }));
+  EXPECT_EQ(last.status(), 5) << last.shown;
 
   first.type("exit 7\r");
   EXPECT_TRUE(eventually([&] { return !first.hear(); })) << first.shown;
