@@ -26,6 +26,34 @@ class RootsTest : public E2eTest {
     const auto server = root::find_file_server(::geteuid() == 0);
     return server.has_value();
   }
+  // From here on ktrial is started by a user without rights, whoever we are: in a user namespace,
+  // where he has our files. False where there can be none.
+  bool become_ordinary_user() {
+    const std::vector<std::string> ordinary = {"unshare", "--user", "--map-user=1000",
+                                               "--map-group=1000", "--"};
+    std::vector<std::string> nested = ordinary;
+    nested.insert(nested.end(), {"unshare", "--user", "--map-root-user", "--mount", "true"});
+    const auto tried = run_command(nested);
+    const fs::path start = root() / "ktrial-of-an-ordinary-user";
+    std::string script = "#!/bin/sh\nexec";
+    for (const std::string& word : ordinary) script += " " + word;
+    script += " '" + program_.string() + "' \"$@\"\n";
+    const bool written = write_script(start, script).has_value();
+    program_ = start;
+    return written && tried && tried->ok();
+  }
+  // One static program, in a place where a user's may lie.
+  fs::path tree_of_one_program() {
+    const fs::path tree = root() / "tree";
+    fs::create_directories(tree / "bin");
+    fs::copy_file(program_.parent_path().parent_path() / "share/ktrial/workloads/smoke/smoke",
+                  tree / "bin/smoke");
+    return tree;
+  }
+  Outcome smoke_in(const std::string& tree) {
+    return run({"run", "--kernel", kKernel, "--cpus", "2", "--format", "json", "--root", tree, "--",
+                "/bin/smoke", "--duration=1"});
+  }
   Outcome guest(const std::string& script, std::vector<std::string> more = {}) {
     std::vector<std::string> arguments = {"run",      "--kernel", kKernel,  "--cpus", "2",
                                           "--format", "json",     "--root", "host"};
@@ -57,12 +85,7 @@ TEST_F(RootsTest, TheHostsFilesAreThereAndStayAsTheyWere) {
 }
 
 // As root in the guest: another mount of the same files, made writable; all below must fail.
-TEST_F(RootsTest, NoAttackReachesTheHost) {
-  REQUIRE_KERNEL(kKernel);
-  REQUIRE_SERVER();
-  const fs::path shared = root() / "shared";
-  fs::create_directory(shared);
-  ASSERT_TRUE(write_file_atomically(shared / "canary", "mine\n"));
+std::string attacks(const fs::path& shared) {
   const std::string at = "/mnt" + shared.string();
   const std::string attacks[] = {
       "touch /mnt/etc/ktrial-attack",
@@ -84,11 +107,44 @@ TEST_F(RootsTest, NoAttackReachesTheHost) {
     script += "if { " + attack +
               "; } >/dev/null 2>&1; then echo 'succeeded: " + attack.substr(0, 20) +
               "'; exit 5; fi\n";
-  const auto result = guest(script, {"--share", shared.string()});
+  return script;
+}
+
+TEST_F(RootsTest, NoAttackReachesTheHost) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  const fs::path shared = root() / "shared";
+  fs::create_directory(shared);
+  ASSERT_TRUE(write_file_atomically(shared / "canary", "mine\n"));
+  const auto result = guest(attacks(shared), {"--share", shared.string()});
   EXPECT_EQ(result.exit, 0) << result.err << result.out;
   EXPECT_EQ(*read_file(shared / "canary"), "mine\n");
   EXPECT_EQ(std::distance(fs::directory_iterator(shared), {}), 1);
   EXPECT_FALSE(fs::exists("/etc/ktrial-attack"));
+}
+
+// The same files, all of them root's there, and as little harm.
+TEST_F(RootsTest, AnOrdinaryUserHasTheHostsFilesToo) {
+  REQUIRE_KERNEL(kKernel);
+  if (const auto server = root::find_file_server(false); !server)
+    GTEST_SKIP() << server.error().message;
+  if (!become_ordinary_user()) GTEST_SKIP() << "no user namespaces here";
+  const fs::path shared = root() / "shared";
+  fs::create_directory(shared);
+  ASSERT_TRUE(write_file_atomically(shared / "canary", "mine\n"));
+  const auto result = guest(
+      "test \"$(stat -c %u:%g /etc/passwd /usr/bin/su | uniq)\" = 0:0 || exit 6\n"
+      "python3 -c 'print(6*7)' && touch /etc/ktrial-e2e && rm -f /bin/true &&"
+      " ! test -e /bin/true || exit 7\n" +
+          attacks(shared),
+      {"--share", shared.string()});
+  EXPECT_EQ(result.exit, 0) << result.err << result.out;
+  EXPECT_NE(result.err.find("42"), std::string::npos) << result.err;
+  EXPECT_EQ(*read_file(shared / "canary"), "mine\n");
+  EXPECT_EQ(std::distance(fs::directory_iterator(shared), {}), 1);
+  for (const char* path : {"/etc/ktrial-e2e", "/etc/ktrial-attack"})
+    EXPECT_FALSE(fs::exists(path)) << path;
+  EXPECT_TRUE(fs::exists("/bin/true"));
 }
 
 TEST_F(RootsTest, AFileServerThatDiesIsNotTheKernelsFault) {
