@@ -189,20 +189,48 @@ TEST_F(RootsTest, AnInputAFolderAndAVariable) {
 // A tarball of one static program: as a disk where there is sqfstar, else in the guest's RAM.
 TEST_F(RootsTest, ATarballIsARootOfItsOwn) {
   REQUIRE_KERNEL(kKernel);
-  const fs::path tree = root() / "tree";
-  fs::create_directories(tree / "bin");
-  fs::copy_file(program_.parent_path().parent_path() / "share/ktrial/workloads/smoke/smoke",
-                tree / "bin/smoke");
-  const auto packed =
-      run_command({"tar", "-C", tree.string(), "-czf", (root() / "tree.tar.gz").string(), "."});
+  const auto packed = run_command({"tar", "-C", tree_of_one_program().string(), "-czf",
+                                   (root() / "tree.tar.gz").string(), "."});
   ASSERT_TRUE(packed && packed->ok());
-  const auto result = run({"run", "--kernel", kKernel, "--cpus", "2", "--root",
-                           (root() / "tree.tar.gz").string(), "--", "/bin/smoke", "--duration=1"});
+  const auto result = smoke_in((root() / "tree.tar.gz").string());
   EXPECT_EQ(result.exit, 0) << result.err;
   const auto missing = run({"run", "--kernel", kKernel, "--cpus", "2", "--root",
                             (root() / "tree.tar.gz").string(), "--", "python3"});
   EXPECT_EQ(missing.exit, 125) << missing.err;
   EXPECT_NE(missing.err.find("the guest cannot run python3"), std::string::npos) << missing.err;
+}
+
+TEST_F(RootsTest, AFolderIsARoot) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  const auto result = smoke_in(tree_of_one_program().string());
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_NE(fact(result.json(), "root").find("tree, by virtiofs"), std::string::npos) << result.out;
+}
+
+// Mounted writable, which writes to its superblock.
+TEST_F(RootsTest, AnImageStaysAsItWas) {
+  REQUIRE_KERNEL(kKernel);
+  const fs::path image = root() / "image";
+  const auto made = run_command(
+      {"/usr/sbin/mkfs.ext4", "-q", "-d", tree_of_one_program().string(), image.string(), "16M"});
+  if (!made || !made->ok()) GTEST_SKIP() << "no mkfs.ext4 (package e2fsprogs)";
+  const std::string before = read_file(image).value_or("");
+  const auto result = smoke_in(image.string());
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_NE(fact(result.json(), "root").find("ext4 on"), std::string::npos) << result.out;
+  EXPECT_TRUE(!before.empty() && before == read_file(image).value_or(""));
+}
+
+TEST_F(RootsTest, BusyboxIsTheSmallestUserland) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result =
+      run({"run", "--kernel", kKernel, "--cpus", "2", "--root", "minimal", "--", "sh", "-c",
+           "readlink $(which vi); cd && mount -t tmpfs none /mnt && df"});
+  if (result.exit == 128) GTEST_SKIP() << result.err;
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_NE(result.out.find("busybox"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("/mnt"), std::string::npos) << result.out;
 }
 
 TEST_F(RootsTest, WhatIsNoRootIsSaid) {
