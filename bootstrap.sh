@@ -172,46 +172,88 @@ prepare() {
   if command -v dpkg-query apt-get >/dev/null; then
     install_packages "$1"
     install_vsock_daemon
+    install_file_server
   else
     check_foreign_system "$1"
   fi
 }
 
 # vhost-device-vsock is optional: without it the vhost-user-vsock channel is refused with a
-# reason. Up to Debian 13 only sid has it, and it needs no more than Debian 12's libc. The suite
-# goes into a private apt configuration; the system's is left alone.
+# reason. Up to Debian 13 only sid has it, and it needs no more than Debian 12's libc.
 install_vsock_daemon() {
-  command -v vhost-device-vsock >/dev/null && return
+  ! command -v vhost-device-vsock >/dev/null || return 0
   say "installing the optional vhost-device-vsock"
   if [ -n "$(candidate_version vhost-device-vsock)" ]; then
     (install_without_removals vhost-device-vsock) && return
   else
-    local work; work=$(mktemp -d)
-    # shellcheck disable=SC2064
-    trap "rm -rf '$work'" RETURN
-    chmod 755 "$work"
-    download_from_sid "$work" vhost-device-vsock >&2 &&
-      (install_without_removals "$work"/vhost-device-vsock_*.deb) && return
+    in_scratch fetch_vsock_daemon && return
   fi
   say "vhost-device-vsock could not be installed; trials will use the virtio-serial channel"
 }
+fetch_vsock_daemon() {
+  download_from sid vhost-device-vsock && install_without_removals "$PWD"/vhost-device-vsock_*.deb
+}
 
-download_from_sid() (
+# virtiofsd is optional: without it an ordinary user's guest is shown no file of the host. Debian 12
+# has none; that of 13 runs there on the libc that it was built for. The two lie in ktrial's
+# cache, not in the system.
+install_file_server() {
+  local cache=~/.cache place
+  cache=${XDG_CACHE_HOME:-$cache}/ktrial/virtiofsd
+  for place in /usr/libexec /usr/lib "$cache"; do [ ! -x "$place/virtiofsd" ] || return 0; done
+  ! command -v virtiofsd >/dev/null || return 0
+  say "installing the optional virtiofsd"
+  if [ -n "$(candidate_version virtiofsd)" ]; then
+    (install_without_removals virtiofsd) && return
+  else
+    in_scratch fetch_file_server "$cache" && return
+  fi
+  say "virtiofsd could not be installed; --root host and --root FOLDER are for root alone"
+}
+fetch_file_server() {
+  download_from trixie virtiofsd libc6 && unpack_file_server && virtiofsd/virtiofsd --version >&2 &&
+    mkdir -p "$1" && rm -rf "$1" && mv virtiofsd "$1"
+}
+unpack_file_server() {
+  mkdir tree virtiofsd && dpkg-deb -x libc6_*.deb tree && dpkg-deb -x virtiofsd_*.deb tree &&
+    cp -L tree/usr/libexec/virtiofsd virtiofsd/program &&
+    cp -L tree/usr/lib/*-linux-gnu/ld-linux-*.so.* virtiofsd/ld.so &&
+    cp -L tree/usr/lib/*-linux-gnu/lib[cm].so.6 virtiofsd/ || return
+  cat >virtiofsd/virtiofsd <<'END'
+#!/bin/sh
+# virtiofsd of Debian 13, on its own libc.
+here=${0%/*}
+exec "$here/ld.so" --library-path "$here" "$here/program" "$@"
+END
+  chmod 755 virtiofsd/virtiofsd
+}
+
+# Runs a function in a folder of its own, which does not outlive it.
+in_scratch() (
+  work=$(mktemp -d) && cd "$work" || exit
+  trap 'rm -rf "$work"' EXIT
+  chmod 755 "$work"
+  "$@"
+)
+
+# download_from SUITE PACKAGE...: into the current folder, by a private apt configuration that knows
+# that suite alone. The system's is left alone.
+download_from() {
+  local mirror suite=$1; shift
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep '/debian/\?$' | sort -u | head -n 1)
-  cd "$1"
   mkdir -p lists/partial cache/archives/partial
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-none} sid main" >sources.list
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-none} $suite main" >sources.list
   cat >apt.conf <<END
-Dir::Etc::sourcelist "$1/sources.list";
+Dir::Etc::sourcelist "$PWD/sources.list";
 Dir::Etc::sourceparts "-";
-Dir::State::lists "$1/lists";
-Dir::Cache "$1/cache";
+Dir::State::lists "$PWD/lists";
+Dir::Cache "$PWD/cache";
 Acquire::Check-Valid-Until "false";
 APT::Sandbox::User "$(id -un)";
 END
-  export APT_CONFIG="$1/apt.conf"
-  apt-get update -q && apt-get download -q "$2"
-)
+  APT_CONFIG=$PWD/apt.conf apt-get update -q >&2 &&
+    APT_CONFIG=$PWD/apt.conf apt-get download -q "${@/%//$suite}" >&2
+}
 
 # A first build takes eight files as one: half the time, as all include the same large headers.
 # A build folder that is there stays as it is: who changes one file does not want to wait for eight.

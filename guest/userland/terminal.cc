@@ -43,11 +43,15 @@ void write_all(int fd, std::string_view bytes) {
   }
 }
 
-// The kernel tells the foreground job by itself.
+// The kernel tells the foreground job of another size. The same one comes from a user who is back:
+// his screen is empty, and who draws on all of it shall do so again.
 void resize(int terminal, const std::string& line) {
-  winsize size{};
-  if (sscanf(line.c_str(), "%hu %hu", &size.ws_row, &size.ws_col) == 2)
-    ioctl(terminal, TIOCSWINSZ, &size);
+  winsize size{}, before{};
+  if (sscanf(line.c_str(), "%hu %hu", &size.ws_row, &size.ws_col) != 2) return;
+  ioctl(terminal, TIOCGWINSZ, &before);
+  ioctl(terminal, TIOCSWINSZ, &size);
+  const pid_t job = tcgetpgrp(terminal);
+  if (job > 0 && before.ws_row == size.ws_row && before.ws_col == size.ws_col) kill(-job, SIGWINCH);
 }
 
 // Takes whole lines off the front of `pending`.

@@ -26,6 +26,34 @@ class RootsTest : public E2eTest {
     const auto server = root::find_file_server(::geteuid() == 0);
     return server.has_value();
   }
+  // From here on ktrial is started by a user without rights, whoever we are: in a user namespace,
+  // where he has our files. False where there can be none.
+  bool become_ordinary_user() {
+    const std::vector<std::string> ordinary = {"unshare", "--user", "--map-user=1000",
+                                               "--map-group=1000", "--"};
+    std::vector<std::string> nested = ordinary;
+    nested.insert(nested.end(), {"unshare", "--user", "--map-root-user", "--mount", "true"});
+    const auto tried = run_command(nested);
+    const fs::path start = root() / "ktrial-of-an-ordinary-user";
+    std::string script = "#!/bin/sh\nexec";
+    for (const std::string& word : ordinary) script += " " + word;
+    script += " '" + program_.string() + "' \"$@\"\n";
+    const bool written = write_script(start, script).has_value();
+    program_ = start;
+    return written && tried && tried->ok();
+  }
+  // One static program, in a place where a user's may lie.
+  fs::path tree_of_one_program() {
+    const fs::path tree = root() / "tree";
+    fs::create_directories(tree / "bin");
+    fs::copy_file(program_.parent_path().parent_path() / "share/ktrial/workloads/smoke/smoke",
+                  tree / "bin/smoke");
+    return tree;
+  }
+  Outcome smoke_in(const std::string& tree) {
+    return run({"run", "--kernel", kKernel, "--cpus", "2", "--format", "json", "--root", tree, "--",
+                "/bin/smoke", "--duration=1"});
+  }
   Outcome guest(const std::string& script, std::vector<std::string> more = {}) {
     std::vector<std::string> arguments = {"run",      "--kernel", kKernel,  "--cpus", "2",
                                           "--format", "json",     "--root", "host"};
@@ -57,12 +85,7 @@ TEST_F(RootsTest, TheHostsFilesAreThereAndStayAsTheyWere) {
 }
 
 // As root in the guest: another mount of the same files, made writable; all below must fail.
-TEST_F(RootsTest, NoAttackReachesTheHost) {
-  REQUIRE_KERNEL(kKernel);
-  REQUIRE_SERVER();
-  const fs::path shared = root() / "shared";
-  fs::create_directory(shared);
-  ASSERT_TRUE(write_file_atomically(shared / "canary", "mine\n"));
+std::string attacks(const fs::path& shared) {
   const std::string at = "/mnt" + shared.string();
   const std::string attacks[] = {
       "touch /mnt/etc/ktrial-attack",
@@ -84,11 +107,44 @@ TEST_F(RootsTest, NoAttackReachesTheHost) {
     script += "if { " + attack +
               "; } >/dev/null 2>&1; then echo 'succeeded: " + attack.substr(0, 20) +
               "'; exit 5; fi\n";
-  const auto result = guest(script, {"--share", shared.string()});
+  return script;
+}
+
+TEST_F(RootsTest, NoAttackReachesTheHost) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  const fs::path shared = root() / "shared";
+  fs::create_directory(shared);
+  ASSERT_TRUE(write_file_atomically(shared / "canary", "mine\n"));
+  const auto result = guest(attacks(shared), {"--share", shared.string()});
   EXPECT_EQ(result.exit, 0) << result.err << result.out;
   EXPECT_EQ(*read_file(shared / "canary"), "mine\n");
   EXPECT_EQ(std::distance(fs::directory_iterator(shared), {}), 1);
   EXPECT_FALSE(fs::exists("/etc/ktrial-attack"));
+}
+
+// The same files, all of them root's there, and as little harm.
+TEST_F(RootsTest, AnOrdinaryUserHasTheHostsFilesToo) {
+  REQUIRE_KERNEL(kKernel);
+  if (const auto server = root::find_file_server(false); !server)
+    GTEST_SKIP() << server.error().message;
+  if (!become_ordinary_user()) GTEST_SKIP() << "no user namespaces here";
+  const fs::path shared = root() / "shared";
+  fs::create_directory(shared);
+  ASSERT_TRUE(write_file_atomically(shared / "canary", "mine\n"));
+  const auto result = guest(
+      "test \"$(stat -c %u:%g /etc/passwd /usr/bin/su | uniq)\" = 0:0 || exit 6\n"
+      "python3 -c 'print(6*7)' && touch /etc/ktrial-e2e && rm -f /bin/true &&"
+      " ! test -e /bin/true || exit 7\n" +
+          attacks(shared),
+      {"--share", shared.string()});
+  EXPECT_EQ(result.exit, 0) << result.err << result.out;
+  EXPECT_NE(result.err.find("42"), std::string::npos) << result.err;
+  EXPECT_EQ(*read_file(shared / "canary"), "mine\n");
+  EXPECT_EQ(std::distance(fs::directory_iterator(shared), {}), 1);
+  for (const char* path : {"/etc/ktrial-e2e", "/etc/ktrial-attack"})
+    EXPECT_FALSE(fs::exists(path)) << path;
+  EXPECT_TRUE(fs::exists("/bin/true"));
 }
 
 TEST_F(RootsTest, AFileServerThatDiesIsNotTheKernelsFault) {
@@ -133,20 +189,48 @@ TEST_F(RootsTest, AnInputAFolderAndAVariable) {
 // A tarball of one static program: as a disk where there is sqfstar, else in the guest's RAM.
 TEST_F(RootsTest, ATarballIsARootOfItsOwn) {
   REQUIRE_KERNEL(kKernel);
-  const fs::path tree = root() / "tree";
-  fs::create_directories(tree / "bin");
-  fs::copy_file(program_.parent_path().parent_path() / "share/ktrial/workloads/smoke/smoke",
-                tree / "bin/smoke");
-  const auto packed =
-      run_command({"tar", "-C", tree.string(), "-czf", (root() / "tree.tar.gz").string(), "."});
+  const auto packed = run_command({"tar", "-C", tree_of_one_program().string(), "-czf",
+                                   (root() / "tree.tar.gz").string(), "."});
   ASSERT_TRUE(packed && packed->ok());
-  const auto result = run({"run", "--kernel", kKernel, "--cpus", "2", "--root",
-                           (root() / "tree.tar.gz").string(), "--", "/bin/smoke", "--duration=1"});
+  const auto result = smoke_in((root() / "tree.tar.gz").string());
   EXPECT_EQ(result.exit, 0) << result.err;
   const auto missing = run({"run", "--kernel", kKernel, "--cpus", "2", "--root",
                             (root() / "tree.tar.gz").string(), "--", "python3"});
   EXPECT_EQ(missing.exit, 125) << missing.err;
   EXPECT_NE(missing.err.find("the guest cannot run python3"), std::string::npos) << missing.err;
+}
+
+TEST_F(RootsTest, AFolderIsARoot) {
+  REQUIRE_KERNEL(kKernel);
+  REQUIRE_SERVER();
+  const auto result = smoke_in(tree_of_one_program().string());
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_NE(fact(result.json(), "root").find("tree, by virtiofs"), std::string::npos) << result.out;
+}
+
+// Mounted writable, which writes to its superblock.
+TEST_F(RootsTest, AnImageStaysAsItWas) {
+  REQUIRE_KERNEL(kKernel);
+  const fs::path image = root() / "image";
+  const auto made = run_command(
+      {"/usr/sbin/mkfs.ext4", "-q", "-d", tree_of_one_program().string(), image.string(), "16M"});
+  if (!made || !made->ok()) GTEST_SKIP() << "no mkfs.ext4 (package e2fsprogs)";
+  const std::string before = read_file(image).value_or("");
+  const auto result = smoke_in(image.string());
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_NE(fact(result.json(), "root").find("ext4 on"), std::string::npos) << result.out;
+  EXPECT_TRUE(!before.empty() && before == read_file(image).value_or(""));
+}
+
+TEST_F(RootsTest, BusyboxIsTheSmallestUserland) {
+  REQUIRE_KERNEL(kKernel);
+  const auto result =
+      run({"run", "--kernel", kKernel, "--cpus", "2", "--root", "minimal", "--", "sh", "-c",
+           "readlink $(which vi); cd && mount -t tmpfs none /mnt && df"});
+  if (result.exit == 128) GTEST_SKIP() << result.err;
+  EXPECT_EQ(result.exit, 0) << result.err;
+  EXPECT_NE(result.out.find("busybox"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("/mnt"), std::string::npos) << result.out;
 }
 
 TEST_F(RootsTest, WhatIsNoRootIsSaid) {
@@ -213,7 +297,8 @@ class OnATerminal {
 };
 
 // What is typed arrives, the size follows, the status comes back; and another terminal into the
-// same guest, whose shell is left, found again, and ended.
+// same guest, whose shell is left, found again after its user was killed, and ended, also while
+// nobody looks.
 TEST_F(RootsTest, AShellHasATerminalAndMoreOfThem) {
   REQUIRE_KERNEL(kKernel);
   REQUIRE_SERVER();
@@ -248,12 +333,22 @@ TEST_F(RootsTest, AShellHasATerminalAndMoreOfThem) {
     EXPECT_TRUE(eventually([&] { return !second.hear(); }));
     EXPECT_EQ(second.status(), 0) << second.shown;
   }
-  OnATerminal again(program_, join, {24, 80, 0, 0});
-  EXPECT_TRUE(sees(again, "as it was left")) << again.shown;
-  again.type("echo still=$kept; exit 5\r");
-  EXPECT_TRUE(sees(again, "still=42")) << again.shown;
-  EXPECT_TRUE(eventually([&] { return !again.hear(); }));
-  EXPECT_EQ(again.status(), 5) << again.shown;
+  {
+    OnATerminal again(program_, join, {24, 80, 0, 0});
+    EXPECT_TRUE(sees(again, "as it was left")) << again.shown;
+    again.type("trap \"echo draw again\" WINCH; echo still=$kept\r");
+    EXPECT_TRUE(sees(again, "still=42")) << again.shown;
+  }  // kill -9
+  {
+    OnATerminal again(program_, join, {24, 80, 0, 0});
+    EXPECT_TRUE(sees(again, "as it was left")) << again.shown;
+    again.type("echo yet=$kept; mkfifo /tmp/pipe; exec sh -c 'read word < /tmp/pipe; exit 5'\r");
+    EXPECT_TRUE(sees(again, "draw again") && sees(again, "yet=42")) << again.shown;
+  }
+  first.type("echo go > /tmp/pipe\r");
+  OnATerminal last(program_, join, {24, 80, 0, 0});
+  EXPECT_TRUE(eventually([&] { return !last.hear(); }));
+  EXPECT_EQ(last.status(), 5) << last.shown;
 
   first.type("exit 7\r");
   EXPECT_TRUE(eventually([&] { return !first.hear(); })) << first.shown;

@@ -84,7 +84,8 @@ Result<Visit> join_shell(const std::filesystem::path& run_folder,
                          const std::function<void(const std::string&)>& say) {
   Lent lent = KTRIAL_TRY(borrow_session(run_folder));
   say(fmt::format("session {} of run {}{}; Ctrl-] leaves it as it is", lent.number,
-                  run_folder.filename().string(), lent.again ? ", as it was left" : ""));
+                  run_folder.filename().string(),
+                  lent.again ? ", as it was left (Enter shows its prompt)" : ""));
   boost::asio::io_context io;
   Visit visit;
   bool gone = false;

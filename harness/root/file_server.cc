@@ -12,6 +12,7 @@
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
+#include "harness/kernel/kernel.h"
 #include "harness/spec/timeouts.h"
 
 namespace ktrial::root {
@@ -20,12 +21,14 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kHint[] =
-    "install virtiofsd 1.11 or newer (rust-vmm's; Debian 13 has it), or set KTRIAL_VIRTIOFSD; "
-    "--root debian:bookworm, a tarball or an image work without";
+    "install virtiofsd 1.11 or newer (rust-vmm's; Debian 13 has it, on 12 ktrial's bootstrap.sh "
+    "fetches it), or set KTRIAL_VIRTIOFSD; --root debian:bookworm, a tarball or an image work "
+    "without";
 
-// Debian 13, Fedora; Arch; QEMU's own up to 7.2.
-constexpr const char* kPlaces[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd",
-                                   "/usr/lib/qemu/virtiofsd"};
+// Debian 13, Fedora; Arch.
+constexpr const char* kPlaces[] = {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd"};
+// QEMU's own up to 7.2.
+constexpr char kOldPlace[] = "/usr/lib/qemu/virtiofsd";
 
 std::string first_line(std::string_view text) { return std::string(take_line(text).value_or("")); }
 
@@ -33,6 +36,9 @@ std::vector<fs::path> candidates() {
   if (const char* named = std::getenv("KTRIAL_VIRTIOFSD"); named != nullptr && *named != '\0')
     return {named};
   std::vector<fs::path> out(std::begin(kPlaces), std::end(kPlaces));
+  if (const auto cache = kernel::default_cache_dir())  // where bootstrap.sh puts it
+    out.push_back(*cache / "virtiofsd" / "virtiofsd");
+  out.emplace_back(kOldPlace);
   if (auto found = find_program("virtiofsd")) out.push_back(*found);
   return out;
 }

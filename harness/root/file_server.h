@@ -21,8 +21,8 @@ struct FileServerProgram {
   ServerKind kind = ServerKind::rust;
   std::string version;  // "virtiofsd 1.13.2"
 };
-// $KTRIAL_VIRTIOFSD, else where distributions put it. An error (ErrorKind::environment) says how to
-// get one.
+// $KTRIAL_VIRTIOFSD, else where distributions and bootstrap.sh put it. An error
+// (ErrorKind::environment) says how to get one.
 Result<FileServerProgram> find_file_server(bool is_root);
 // What its --help tells; nothing: it is none that can be used.
 std::optional<ServerKind> kind_of(std::string_view help);

@@ -266,7 +266,9 @@ Result<Root> minimal_root(std::stop_token stop) {
   Root root{.what = "busybox"};
   root.entries = {{"/usr/bin/busybox", guest_image::HostFile{*busybox}, 0755},
                   {"/bin", guest_image::Symlink{"usr/bin"}, 0777},
-                  {"/etc/passwd", guest_image::Bytes{"root:x:0:0:root:/:/bin/sh\n"}, 0644}};
+                  {"/etc/passwd", guest_image::Bytes{"root:x:0:0:root:/root:/bin/sh\n"}, 0644},
+                  {"/root", guest_image::Directory{}, 0700},
+                  {"/mnt", guest_image::Directory{}, 0755}};
   for (const std::string_view name : split(applets.out, '\n'))
     if (name != "busybox" && !name.contains('/'))
       root.entries.push_back(

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <test_paths.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "harness/base/command.h"
@@ -54,6 +55,32 @@ TEST(FileServerTest, ItCannotWriteAndSeesNoProcess) {
   share.is_root = true;
   EXPECT_THAT(arguments(share, "/place", 7), Contains("--sandbox=namespace"));
   EXPECT_THAT(arguments(share, "/place", 7), Not(Contains("--translate-uid=host:65534:0:1")));
+}
+
+// As bootstrap.sh leaves it on Debian 12; QEMU's own, which only root can use, comes after it.
+TEST(FileServerTest, WhatBootstrapFetchedIsFound) {
+  for (const char* place : {"/usr/libexec/virtiofsd", "/usr/lib/virtiofsd"})
+    if (fs::exists(place)) GTEST_SKIP() << place << " comes first";
+  const TempDir cache = *TempDir::create();
+  const fs::path program = cache.path() / "ktrial" / "virtiofsd" / "virtiofsd";
+  fs::create_directories(program.parent_path());
+  ASSERT_TRUE(write_file_atomically(program,
+                                    "#!/bin/sh\n"
+                                    "case $1 in --help) echo --readonly --translate-uid ;;\n"
+                                    "*) echo virtiofsd 1.13.2 ;; esac\n"));
+  fs::permissions(program, fs::perms::owner_all);
+  const char* before = ::getenv("XDG_CACHE_HOME");
+  const std::string old = before == nullptr ? "" : before;  // an empty one counts as none
+  ::unsetenv("KTRIAL_VIRTIOFSD");
+  ::setenv("XDG_CACHE_HOME", cache.path().c_str(), 1);
+  for (const bool is_root : {true, false}) {
+    const auto found = find_file_server(is_root);
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->path, program);
+    EXPECT_EQ(found->kind, ServerKind::rust);
+    EXPECT_EQ(found->version, "virtiofsd 1.13.2");
+  }
+  ::setenv("XDG_CACHE_HOME", old.c_str(), 1);
 }
 
 TEST(ImageTest, TypesByTheirMagic) {

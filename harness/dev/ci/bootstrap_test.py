@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 BOOTSTRAP = pathlib.Path(__file__).parents[3] / "bootstrap.sh"
-TOOLS = "bash cat chmod cut dirname dpkg env grep head mkdir mktemp rm sed sort tr".split()
+TOOLS = "bash cat chmod cp cut dirname dpkg env grep head mkdir mktemp mv rm sed sort tr".split()
 LOCK = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (unattended-upgr)"
 
 
@@ -18,13 +18,16 @@ class BootstrapTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
         self.bin = self.folder / "bin"
-        self.bin.mkdir()
+        self.temporary = self.folder / "temporary"
+        for folder in self.bin, self.temporary:
+            folder.mkdir()
         for tool in TOOLS:
             (self.bin / tool).symlink_to(shutil.which(tool))
         self.stub("id", "echo 0")
         self.stub("sleep", "")
         self.stub("cmake", "")
         self.stub("vhost-device-vsock", "")
+        self.stub("virtiofsd", "")
         self.dpkg_and_apt(installed={}, candidates={})
 
     def stub(self, name, script):
@@ -32,7 +35,8 @@ class BootstrapTest(unittest.TestCase):
         path.write_text(f'#!/bin/bash\necho "{name} $*" >>"{self.folder}/calls"\n{script}\n')
         path.chmod(0o755)
 
-    def dpkg_and_apt(self, installed, candidates, plan="", install="", every="1.0"):
+    def dpkg_and_apt(self, installed, candidates, plan="", install="", every="1.0",
+                     download=""):
         """`installed` and `candidates`: package to version; others have `every` as candidate."""
         cases = "".join(f'  {name}) echo "installed {version}" ;;\n'
                         for name, version in installed.items())
@@ -41,12 +45,14 @@ class BootstrapTest(unittest.TestCase):
         self.stub("apt-cache", f'case "${{@: -1}}" in\n{cases}  *) v="{every}" ;;\nesac\n'
                                'echo "  Candidate: $v"')
         self.stub("apt-get", f'case " $* " in\n  *" -s "*) echo "{plan}" ;;\n'
-                             f'  *" install "*) {install or ":"} ;;\nesac')
+                             f'  *" install "*) {install or ":"} ;;\n'
+                             f'  *" download "*) {download or ":"} ;;\nesac')
 
     def run_it(self, *arguments):
         shutil.copy(BOOTSTRAP, self.folder / "bootstrap.sh")
         result = subprocess.run([self.bin / "bash", self.folder / "bootstrap.sh", *arguments],
-                                env={"PATH": str(self.bin), "TMPDIR": str(self.folder)},
+                                env={"PATH": str(self.bin), "TMPDIR": str(self.temporary),
+                                     "XDG_CACHE_HOME": str(self.folder / "cache")},
                                 capture_output=True, text=True, timeout=60)
         calls = self.folder / "calls"
         self.calls = calls.read_text().splitlines() if calls.exists() else []
@@ -123,6 +129,51 @@ class BootstrapTest(unittest.TestCase):
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("No space left", result.stderr)
         self.assertEqual(len(self.installs()), 1)
+
+    def no_virtiofsd(self):
+        if any(os.access(place, os.X_OK) for place in ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd")):
+            self.skipTest("this system has a virtiofsd")
+        (self.bin / "virtiofsd").unlink()
+        return self.folder / "cache" / "ktrial" / "virtiofsd" / "virtiofsd"
+
+    def test_debian_13_has_a_virtiofsd(self):
+        fetched = self.no_virtiofsd()
+        self.assertEqual(self.run_it("build").returncode, 0)
+        self.assertIn("virtiofsd", self.installs()[-1].split())
+        self.assertFalse(fetched.exists())
+
+    def test_debian_12_gets_that_of_debian_13_beside_its_own_libc(self):
+        fetched = self.no_virtiofsd()
+        self.dpkg_and_apt({}, {"virtiofsd": "(none)"},
+                          download="echo >virtiofsd_1.13.2_amd64.deb; echo >libc6_2.41_amd64.deb")
+        self.stub("dpkg-deb", """
+            [ "$1" = -x ] && mkdir -p "$3/usr/libexec" "$3/usr/lib/x86_64-linux-gnu" && cd "$3/usr"
+            case "$2" in
+              virtiofsd_*) printf '#!/bin/sh\\necho "virtiofsd 1.13.2 $*"\\n' >libexec/virtiofsd ;;
+              libc6_*) cd lib/*-linux-gnu; echo c >libc.so.6; echo m >libm.so.6
+                       printf '#!/bin/sh\\necho "$1 $2"; shift 2; exec "$@"\\n' >ld-linux-x86-64.so.2 ;;
+            esac
+            chmod 755 libexec/virtiofsd ld-linux-*.so.* 2>/dev/null || true""")
+        self.assertEqual(self.run_it("build").returncode, 0)
+        downloads = [call for call in self.calls if " download " in call]
+        self.assertEqual([call.split()[-2:] for call in downloads],
+                         [["virtiofsd/trixie", "libc6/trixie"]])
+        told = subprocess.run([fetched, "--help"], capture_output=True, text=True, timeout=60).stdout
+        self.assertEqual(told, f"--library-path {fetched.parent}\nvirtiofsd 1.13.2 --help\n")
+        self.assertEqual(sorted(file.name for file in fetched.parent.iterdir()),
+                         ["ld.so", "libc.so.6", "libm.so.6", "program", "virtiofsd"])
+        self.assertEqual(list(self.temporary.iterdir()), [])
+        self.run_it("build")
+        self.assertEqual(sum(" download " in call for call in self.calls), 1, "it is there")
+
+    def test_without_a_virtiofsd_all_goes_on(self):
+        fetched = self.no_virtiofsd()
+        self.dpkg_and_apt({}, {"virtiofsd": "(none)"}, download="exit 100")
+        result = self.run_it("build")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("--root host and --root FOLDER are for root alone", result.stderr)
+        self.assertFalse(fetched.exists())
+        self.assertEqual(list(self.temporary.iterdir()), [])
 
     def test_without_dpkg_what_is_missing_is_listed(self):
         for tool in ("dpkg", "dpkg-query", "apt-get"):
