@@ -141,9 +141,10 @@ class QemuVm final : public Vm, private Resumable, private Countable, private De
   std::string last_words_;
   std::vector<pid_t> vcpu_threads_;
   std::optional<ExitStatus> exit_status_;
-  int open_parts_ = 0;    // child, console, stderr: Exited is told when all have ended
-  bool paused_ = false;   // by us
-  std::string shutdown_;  // told by QEMU
+  int open_parts_ = 0;      // child, console, stderr: Exited is told when all have ended
+  bool paused_ = false;     // by us
+  bool late_stop_ = false;  // a pause that we gave up: QEMU has yet to obey
+  std::string shutdown_;    // told by QEMU
 };
 
 Status QemuVm::make_wiring(QemuWiring& wiring, std::vector<Fd>& theirs, Fd& console, Fd& qmp) {
@@ -296,9 +297,10 @@ void QemuVm::on_qmp_event(const std::string& event, const json& data) {
     if (data.value("guest", false)) sink_(GuestShutdown{shutdown_});
   } else if (event == "STOP" && !shutdown_.empty() && !ram_.shared) {
     end_stopped_guest();
-  } else if (auto stopped = stop_told_by(event, data, paused_)) {
+  } else if (auto stopped = stop_told_by(event, data, paused_ || late_stop_)) {
     sink_(std::move(*stopped));
   }
+  if (event == "STOP") late_stop_ = false;
 }
 
 Result<Fd> QemuVm::take_port(const std::string& port_name) {
@@ -329,9 +331,12 @@ Result<std::vector<VcpuSample>> QemuVm::sample_vcpus(milliseconds patience) {
 Status QemuVm::pause(milliseconds patience) {
   if (!qmp_) return fail(ErrorKind::environment, "the VM is not running");
   if (paused_ || (instrument_ && instrument_->held())) return {};
-  paused_ = true;  // before the event comes
+  paused_ = late_stop_ = true;  // before the event comes
   auto stopped = qmp_->execute("stop", nullptr, patience);
-  if (!stopped) paused_ = false;
+  if (!stopped) {
+    paused_ = false;
+    qmp_->tell("cont");  // a QEMU that the host held up obeys both when it goes on
+  }
   KTRIAL_TRY(std::move(stopped));
   return {};
 }
