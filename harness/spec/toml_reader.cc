@@ -151,7 +151,7 @@ void Table::finish() {
 }
 
 std::optional<std::string> scalar_text(const toml::node& node) {
-  if (auto text = node.value_exact<std::string>()) return *text;
+  if (auto text = node.value_exact<std::string>()) return text;
   if (auto value = node.value_exact<std::int64_t>()) return std::to_string(*value);
   if (auto value = node.value_exact<bool>()) return *value ? "true" : "false";
   return std::nullopt;

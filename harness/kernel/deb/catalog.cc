@@ -127,8 +127,9 @@ Status sort_by_version(std::vector<PackagedKernel>& kernels, std::stop_token sto
     if (error || a.version == b.version) return false;
     auto output =
         run_command({"dpkg", "--compare-versions", a.version, "lt", b.version}, {.stop = stop});
-    if (!output) error = std::move(output).error();
-    return output && output->ok();
+    if (output) return output->ok();
+    error = std::move(output).error();
+    return false;
   };
   std::ranges::stable_sort(kernels, older);
   if (error) return std::unexpected(std::move(*error));
