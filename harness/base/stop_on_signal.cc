@@ -1,5 +1,6 @@
 #include "harness/base/stop_on_signal.h"
 
+#include <pthread.h>
 #include <signal.h>
 
 #include <boost/asio/io_context.hpp>
@@ -22,7 +23,10 @@ StopOnSignal::StopOnSignal() : state_(std::make_unique<State>()) {
   state.set.async_wait([&state](auto error, int) {
     if (!error) state.stop.request_stop();
   });
-  state.thread = std::jthread([&state] { state.io.run(); });
+  state.thread = std::jthread([&state] {
+    ::pthread_setname_np(::pthread_self(), "signals");
+    state.io.run();
+  });
 }
 
 StopOnSignal::~StopOnSignal() { state_->io.stop(); }

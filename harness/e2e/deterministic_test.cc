@@ -19,7 +19,11 @@ class DeterministicTest : public E2eTest {
     arguments.insert(arguments.begin(), "replay");
     arguments.emplace_back("--offline");
     Running running = start(arguments);
-    EXPECT_TRUE(eventually([&] { return !processes("qemu-system").empty(); })) << running.err();
+    // QEMU is asked for its version before.
+    EXPECT_TRUE(eventually([&] {
+      return running.err().find("booting") != std::string::npos &&
+             !processes("qemu-system").empty();
+    })) << running.err();
     return running;
   }
   void expect_no_replay(const Outcome& result, int exit, const std::string& said) {
@@ -50,7 +54,7 @@ class DeterministicTest : public E2eTest {
   }
 
   // What came of it until then is no witness, however much of it was alike.
-  void be_cut_short(const std::string& id) {
+  void be_cut_short(const std::string& id, const std::string& directory) {
     Running killed = start_replay({id});
     for (const pid_t qemu : processes("qemu-system")) ::kill(qemu, SIGKILL);
     expect_no_replay(killed.wait(), 125, "cut short, nothing is shown");
@@ -59,7 +63,7 @@ class DeterministicTest : public E2eTest {
     expect_no_replay(stopped.wait(), 130, "interrupted");
     SmallDisk disk;
     if (!disk.mount(root() / "disk", "size=64m")) return;
-    Running full = start_replay({id, "--results", disk.folder().string()});
+    Running full = start_replay({directory, "--results", disk.folder().string()});
     disk.fill();
     expect_no_replay(full.wait(), 128, "No space left");
   }
@@ -125,7 +129,7 @@ TEST_F(DeterministicTest, AFailureComesBackBitForBitAndIsLookedInto) {
   EXPECT_EQ(wrong.exit, 129) << wrong.out << wrong.err;
   EXPECT_NE(wrong.err.find("--when: column 8: "), std::string::npos) << wrong.err;
 
-  be_cut_short(id);
+  be_cut_short(id, first.json()["directory"]);
   refuse_other_machines(id, first.json());
 }
 

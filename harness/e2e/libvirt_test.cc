@@ -53,13 +53,15 @@ TEST_F(LibvirtTest, AKvmThatLiesIsOnlySlow) {
 TEST_F(LibvirtTest, AnInterruptEndsTheWaitForALibvirtdThatDoesNotAnswer) {
   daemon().signal(SIGSTOP);
   Running running = start({"run", "--workload", "smoke"});
-  // The one that waits for signals comes just before the call that hangs.
-  const auto threads = [&] {
+  // The thread that waits for signals comes just before the call that hangs.
+  const auto waits_for_signals = [&] {
     std::error_code error;
     const auto tasks = "/proc/" + std::to_string(running.pid()) + "/task";
-    return std::distance(std::filesystem::directory_iterator(tasks, error), {});
+    for (const auto& task : std::filesystem::directory_iterator(tasks, error))
+      if (read_file(task.path() / "comm").value_or("") == "signals\n") return true;
+    return false;
   };
-  EXPECT_TRUE(eventually([&] { return threads() > 1; })) << running.err();
+  EXPECT_TRUE(eventually(waits_for_signals)) << running.err();
   running.signal(SIGINT);
   const auto result = running.wait(std::chrono::seconds(30));
   daemon().signal(SIGCONT);
