@@ -34,20 +34,14 @@ class Structures {
 
  private:
   Structures(const introspect::Kernel& kernel, introspect::Btf btf, std::vector<std::string>& notes)
-      : btf_(std::move(btf)), symbols_(with_modules(kernel)), view_{kernel, symbols_, btf_} {
+      : btf_(std::move(btf)),
+        symbols_(introspect::symbols_with_modules({kernel, kernel.symbols(), btf_})),
+        view_{kernel, symbols_, btf_} {
     if (auto modules = introspect::read_modules(view_)) modules_ = *std::move(modules);
     unwinder_ = kernel.isa().unwinder(view_, modules_);
     const std::string trouble = unwinder_->trouble();
     if (!trouble.empty()) notes.push_back("stacks are guesses: " + trouble);
   }
-  introspect::SymbolTable with_modules(const introspect::Kernel& kernel) const {
-    auto more = introspect::read_module_symbols({kernel, kernel.symbols(), btf_});
-    if (more.empty()) return kernel.symbols();
-    std::vector<introspect::Symbol> all = kernel.symbols().all();
-    all.insert(all.end(), more.begin(), more.end());
-    return introspect::SymbolTable(std::move(all));
-  }
-
   introspect::Btf btf_;
   introspect::SymbolTable symbols_;
   introspect::KernelView view_;

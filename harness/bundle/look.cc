@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 #include "harness/base/text.h"
@@ -16,18 +15,8 @@ using vm::Visit;
 
 namespace {
 
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  const bool hex = text.starts_with("0x");
-  if (hex) text.remove_prefix(2);
-  std::uint64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
-
 Result<std::uint64_t> address_of(const PlaceName& place, const SymbolTable& symbols) {
-  if (const auto number = number_of(place.symbol)) return *number + place.offset;
+  if (const auto number = spec::parse_number(place.symbol)) return *number + place.offset;
   if (const auto address = symbols.address(place.symbol)) return *address + place.offset;
   return usage_error("the kernel of this run has no symbol " + spec::in_quotes(place.symbol),
                      "a function may be inlined, or be named with a suffix (.isra.0, .cold)");
@@ -42,7 +31,7 @@ Result<WatchName> parse_watch(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == text.npos) return out;
   out.place = text.substr(0, colon);
-  const auto bytes = number_of(text.substr(colon + 1));
+  const auto bytes = spec::parse_number(text.substr(colon + 1));
   if (!bytes || *bytes == 0)
     return usage_error("--watch: " + spec::in_quotes(text) + " is not PLACE[:BYTES]",
                        "as in jiffies:8 or task@153+task_struct.mm_cid.cid:4");
@@ -63,13 +52,13 @@ Result<PlaceName> parse_place(std::string_view text, std::uint64_t count) {
                        "as in mm_get_cid, mm_get_cid:3 or mm_get_cid+0x55:3");
   };
   if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
-    const auto number = number_of(text.substr(colon + 1));
+    const auto number = spec::parse_number(text.substr(colon + 1));
     if (!number || *number == 0) return wrong();
     out.count = *number;
     text = text.substr(0, colon);
   }
   if (const auto plus = text.rfind('+'); plus != std::string_view::npos) {
-    const auto number = number_of(text.substr(plus + 1));
+    const auto number = spec::parse_number(text.substr(plus + 1));
     if (!number) return wrong();
     out.offset = *number;
     text = text.substr(0, plus);
@@ -86,7 +75,7 @@ Status apply(const Look& look, const Map& map, std::uint64_t end, vm::Exact& exa
     if (*look.before_end >= end)
       return usage_error(fmt::format("the run has {} instructions only", end));
     exact.hold_at = end - *look.before_end;
-  } else if (const auto count = number_of(look.stop_at)) {
+  } else if (const auto count = spec::parse_number(look.stop_at)) {
     if (*count == 0 || *count >= end)
       return usage_error(
           fmt::format("{} is no instruction of this run, which has {}", *count, end));

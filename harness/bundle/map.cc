@@ -60,10 +60,7 @@ Result<Map> map_of(vm::Vm& vm, unsigned cpus, std::uint64_t memory_mib,
   if (!btf) return out;
   const introspect::KernelView image{*kernel, kernel->symbols(), *btf};
   const auto offsets = image.symbol("__per_cpu_offset");
-  auto all = kernel->symbols().all();
-  const auto more = introspect::read_module_symbols(image);
-  all.insert(all.end(), more.begin(), more.end());
-  out.symbols = SymbolTable(std::move(all));
+  out.symbols = introspect::symbols_with_modules(image);
   out.tasks = tasks_of(*kernel, image, cpus, machine, memory_mib << 20);
   for (unsigned cpu = 0; cpu < cpus; ++cpu)
     out.per_cpu.push_back(

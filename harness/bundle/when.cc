@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 
 #include "harness/spec/parse.h"
 
@@ -58,13 +57,8 @@ std::vector<Word> words_of(std::string_view text) {
 std::optional<std::uint64_t> value_of(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
-  const bool hex = text.starts_with("0x");
-  if (hex) text.remove_prefix(2);
-  std::uint64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return negative ? 0 - value : value;
+  const auto value = spec::parse_number(text);
+  return value && negative ? 0 - *value : value;
 }
 
 // In bytes; 0: it is none.

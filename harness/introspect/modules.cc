@@ -89,4 +89,11 @@ std::vector<Symbol> read_module_symbols(const KernelView& kernel) {
   return out;
 }
 
+SymbolTable symbols_with_modules(const KernelView& kernel) {
+  std::vector<Symbol> all = kernel.symbols.all();
+  const auto more = read_module_symbols(kernel);
+  all.insert(all.end(), more.begin(), more.end());
+  return SymbolTable(std::move(all));
+}
+
 }  // namespace ktrial::introspect

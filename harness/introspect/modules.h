@@ -20,5 +20,7 @@ inline constexpr std::size_t kMaxModules = 4096;
 Result<std::vector<Module>> read_modules(const KernelView& kernel);
 // The functions of all modules, each with its module's name.
 std::vector<Symbol> read_module_symbols(const KernelView& kernel);
+// Those of the image, and these.
+SymbolTable symbols_with_modules(const KernelView& kernel);
 
 }  // namespace ktrial::introspect

@@ -153,6 +153,12 @@ Result<int> parse_size(std::string_view text) {
   return static_cast<int>(mib);
 }
 
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  const bool hex = text.starts_with("0x");
+  if (hex) text.remove_prefix(2);
+  return to_number<std::uint64_t>(text, hex ? 16 : 10);
+}
+
 Result<std::pair<std::string, std::string>> parse_setting(std::string_view text) {
   const std::size_t equals = text.find('=');
   std::string_view key = text.substr(0, equals);

@@ -2,6 +2,8 @@
 // that both accept the same and complain alike. Errors are ErrorKind::usage.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +26,9 @@ Result<int> parse_size(std::string_view text);
 
 // "KEY=VALUE": the key is [a-z0-9_-]+, the value may be empty or hold "=".
 Result<std::pair<std::string, std::string>> parse_setting(std::string_view text);
+
+// "12", "0x1f": all of the text.
+std::optional<std::uint64_t> parse_number(std::string_view text);
 
 // "auto", "kvm", "tcg" and so on; the error lists what is allowed.
 Result<Accel> parse_accel(std::string_view text);

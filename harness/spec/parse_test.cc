@@ -42,6 +42,14 @@ TEST(ParseTest, Sizes) {
     EXPECT_FALSE(parse_size(text)) << text;
 }
 
+TEST(ParseTest, Numbers) {
+  EXPECT_EQ(parse_number("12"), 12u);
+  EXPECT_EQ(parse_number("0x1f"), 0x1fu);
+  EXPECT_EQ(parse_number("0xffffffffffffffff"), ~0ull);
+  for (const char* bad : {"", "0x", "1f", "-1", " 1", "1 ", "18446744073709551616"})
+    EXPECT_FALSE(parse_number(bad)) << bad;
+}
+
 TEST(ParseTest, Settings) {
   EXPECT_EQ(parse_setting("threads=8"), std::pair(std::string("threads"), std::string("8")));
   EXPECT_EQ(parse_setting("a-b_1=x=y"), std::pair(std::string("a-b_1"), std::string("x=y")));

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <optional>
 #include <vector>
 
 #include "harness/base/text.h"
@@ -11,16 +10,6 @@
 
 namespace ktrial::spec {
 namespace {
-
-std::optional<std::uint64_t> offset_of(std::string_view text) {
-  const bool hex = text.starts_with("0x");
-  if (hex) text.remove_prefix(2);
-  std::uint64_t value = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 // Also those that are empty.
 std::vector<std::string_view> fields_of(std::string_view text) {
@@ -62,7 +51,7 @@ Result<DelayAt> parse_delay_at(std::string_view text) {
   if (parts.size() > 3) return wrong("has more than a place, microseconds and a probability");
   std::string_view place = parts.front();
   if (const auto plus = place.rfind('+'); plus != place.npos) {
-    const auto offset = offset_of(place.substr(plus + 1));
+    const auto offset = parse_number(place.substr(plus + 1));
     if (!offset) return wrong("the offset is no number");
     out.offset = *offset;
     place = place.substr(0, plus);

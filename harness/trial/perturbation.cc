@@ -24,10 +24,7 @@ Result<introspect::SymbolTable> symbols_of(const Scene& scene) {
     auto bytes = kernel->btf_bytes();
     auto btf = bytes ? introspect::Btf::parse(*std::move(bytes)) : std::unexpected(bytes.error());
     if (!btf) return introspect::SymbolTable(kernel->symbols().all());
-    auto all = kernel->symbols().all();
-    const auto more = introspect::read_module_symbols({*kernel, kernel->symbols(), *btf});
-    all.insert(all.end(), more.begin(), more.end());
-    return introspect::SymbolTable(std::move(all));
+    return introspect::symbols_with_modules({*kernel, kernel->symbols(), *btf});
   }();
   KTRIAL_TRY(scene.vm.resume(patience));
   return read;
@@ -104,8 +101,8 @@ Status Perturbation::delay(const std::vector<spec::DelayAt>& places) {
 Status Perturbation::hold() {
   // Whoever was asked for registers knows the threads.
   KTRIAL_TRY(scene_->vm.sample_vcpus(scene_->plan.timeouts.monitor_reply));
-  const auto holding = KTRIAL_TRY(spec::parse_perturb(scene_->plan.spec.perturb));
-  holder_ = KTRIAL_TRY(VcpuHolder::start(scene_->vm.vcpu_threads(), holding));
+  holding_ = KTRIAL_TRY(spec::parse_perturb(scene_->plan.spec.perturb));
+  holder_ = KTRIAL_TRY(VcpuHolder::start(scene_->vm.vcpu_threads(), holding_));
   scene_->context.observer.on_event("perturb", scene_->plan.spec.perturb);
   return {};
 }
@@ -113,9 +110,7 @@ Status Perturbation::hold() {
 Perturbation::~Perturbation() {
   if (!scene_) return;
   results::Facts& facts = scene_->record.facts;
-  if (holder_)
-    if (const auto holding = spec::parse_perturb(scene_->plan.spec.perturb))
-      facts.emplace_back("perturb.hold", told(*holding, holder_->stop()));
+  if (holder_) facts.emplace_back("perturb.hold", told(holding_, holder_->stop()));
   vm::Delayable* machine = places_.empty() ? nullptr : scene_->vm.delayable();
   if (machine == nullptr) return;
   const auto counts = machine->delayed();

@@ -36,6 +36,7 @@ class Perturbation {
   };
   std::unique_ptr<const Scene, Forget> scene_;
   std::vector<spec::DelayAt> places_;
+  spec::Holding holding_;
   std::unique_ptr<VcpuHolder> holder_;
 };
 

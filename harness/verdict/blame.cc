@@ -6,10 +6,9 @@ namespace ktrial::verdict {
 namespace {
 
 // The first culprit that any report of this trial names.
-const console::Finding* names_culprit(const std::vector<console::Finding>& findings,
-                                      std::size_t from) {
-  for (std::size_t i = from; i < findings.size(); ++i)
-    if (!findings[i].culprit.empty()) return &findings[i];
+const console::Finding* names_culprit(const std::vector<console::Finding>& findings) {
+  for (const console::Finding& finding : findings)
+    if (!finding.culprit.empty()) return &finding;
   return nullptr;
 }
 
@@ -34,7 +33,7 @@ Blame blame(const Evidence& evidence) {
     const bool caught = state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off;
     if (caught || culprit->proven) return {culprit->function, culprit->proven};
   }
-  if (const auto* finding = names_culprit(evidence.findings, 0)) {
+  if (const auto* finding = names_culprit(evidence.findings)) {
     // Without memory to read, an NMI's backtrace says where and the registers that it stayed.
     const auto* state = finding->cpu ? state_of(evidence.autopsy, *finding->cpu) : nullptr;
     const bool proven = state != nullptr && state->what == autopsy::VcpuClass::spinning_irqs_off &&
@@ -42,7 +41,7 @@ Blame blame(const Evidence& evidence) {
     return {finding->culprit, proven};
   }
   if (culprit) return {culprit->function, false};
-  if (const auto* finding = names_culprit(evidence.findings_from_log, 0))
+  if (const auto* finding = names_culprit(evidence.findings_from_log))
     return {finding->culprit, false};
   return {};
 }
