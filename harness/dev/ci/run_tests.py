@@ -47,13 +47,17 @@ RESULT = re.compile(
 START = re.compile(r"^ *Start +\d+: ")
 SUMMARY = re.compile(r"^\d+% tests passed, (?P<failed>\d+) tests failed out of (?P<all>\d+)")
 # Where GoogleTest says what was not so, and the lines of text that follow it.
-FAILURE = re.compile(r"^\S+:\d+: Failure$")
+FAILURE = re.compile(r"^(?P<place>\S+:\d+): Failure$")
+SANITIZER = re.compile(r"(?:ERROR: \w+Sanitizer|runtime error): .+")
 
 
 @dataclass
 class Try:
     result: str  # "Passed", "Failed", "Timeout", "Exception: SegFault", "Skipped", ...
     reason: str = ""
+
+    def __str__(self):
+        return self.result + (f": {self.reason}" if self.reason else "")
 
 
 @dataclass
@@ -82,15 +86,21 @@ class Log:
             self._current = Try(result)
             self._reason_lines = 0
             self.tries.setdefault(match["test"], []).append(self._current)
-        elif FAILURE.match(text):
+        elif match := FAILURE.match(text):
+            self._add_reason(match["place"] + ":")
             self._reason_lines = 4
+        elif match := SANITIZER.search(text):
+            self._add_reason(match[0])
         elif not text.strip() or START.match(text):
             self._reason_lines = 0
-        elif self._reason_lines > 0 and self._current is not None:
+        elif self._reason_lines > 0:
             self._reason_lines -= 1
-            if len(self._current.reason) < 300:
-                self._current.reason = (self._current.reason + " " + text.strip()).strip()
+            self._add_reason(text.strip())
         return True
+
+    def _add_reason(self, text):
+        if self._current is not None and len(self._current.reason) < 300:
+            self._current.reason = f"{self._current.reason} {text}".strip()
 
     def retried(self):
         return {test: tries for test, tries in self.tries.items() if len(tries) > 1}
@@ -105,7 +115,7 @@ def tell_second_tries(logs, out):
     for test, tries in tests.items():
         out(f"  {test}")
         for number, one in enumerate(tries, 1):
-            out(f"    try {number}: {one.result}" + (f": {one.reason}" if one.reason else ""))
+            out(f"    try {number}: {one}")
 
 
 def build(commands, out, prefix):
@@ -178,7 +188,7 @@ def main(extra, out=lambda text: print(text, flush=True), stages=STAGES):
     for log in counted:
         for test, tries in log.tries.items():
             if tries[-1].result not in ("Passed", "Skipped", "Not Run (Disabled)"):
-                out(f"failed: {test} ({tries[-1].result})")
+                out(f"failed: {test}: {tries[-1]}")
     percent = 0 if total == 0 else 100 * (total - failed) // total
     out(f"\n{percent}% tests passed, {failed} tests failed out of {total}")
     return 0 if failed == 0 and total > 0 else 1

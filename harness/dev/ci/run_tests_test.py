@@ -16,7 +16,7 @@ add_test("Odd/name (with) space" "true")
 add_test(skips "sh" "-c" "echo SKIPPED")
 set_tests_properties(skips PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED")
 add_test(bad "sh" "-c" "echo 'y.cc:1: Failure'; echo why; exit 3")
-add_test(crashes "sh" "-c" "kill -SEGV $$")
+add_test(crashes "sh" "-c" "echo '==7==ERROR: AddressSanitizer: BUS on unknown address'; kill -SEGV $$")
 set_tests_properties(flaky PROPERTIES LABELS e2e)
 set_tests_properties(bad crashes PROPERTIES LABELS broken)
 """
@@ -46,14 +46,14 @@ class RunTestsTest(unittest.TestCase):
         self.assertEqual(lines[-1], "\n100% tests passed, 0 tests failed out of 4")
         at = lines.index("Second tries: 1")
         self.assertEqual(lines[at + 1:at + 4],
-                         ["  flaky", "    try 1: Failed: Expected: 1", "    try 2: Passed"])
+                         ["  flaky", "    try 1: Failed: x.cc:12: Expected: 1", "    try 2: Passed"])
         self.assertEqual([line for line in lines if "tests passed" in line], lines[-1:])
 
     def test_without_a_second_try_a_failure_is_one(self):
         code, lines = self.run_stages(self.stage("all", "-LE", "broken"))
         self.assertEqual(code, 1)
         self.assertEqual(lines[-1], "\n75% tests passed, 1 tests failed out of 4")
-        self.assertIn("failed: flaky (Failed)", lines)
+        self.assertIn("failed: flaky: Failed: x.cc:12: Expected: 1", lines)
 
     def test_failures_of_both_tries_are_told_and_counted_once(self):
         code, lines = self.run_stages(
@@ -62,8 +62,8 @@ class RunTestsTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertEqual(lines[-1], "\n60% tests passed, 2 tests failed out of 5")
         at = lines.index("  bad")
-        self.assertEqual(lines[at + 1:at + 3], ["    try 1: Failed: why", "    try 2: Failed: why"])
-        self.assertIn("failed: crashes (Exception: SegFault)", lines)
+        self.assertEqual(lines[at + 1:at + 3], ["    try 1: Failed: y.cc:1: why", "    try 2: Failed: y.cc:1: why"])
+        self.assertIn("failed: crashes: Exception: SegFault: ERROR: AddressSanitizer: BUS on unknown address", lines)
 
     def test_what_does_not_count_is_told_and_does_not_fail(self):
         code, lines = self.run_stages(self.stage("quick", "-LE", "e2e|broken"),
@@ -78,7 +78,7 @@ class RunTestsTest(unittest.TestCase):
         code, lines = self.run_stages(beside, self.stage("quick", "-LE", "e2e|broken"))
         self.assertEqual(code, 1)
         self.assertLess(lines.index("==> quick"), lines.index("==> beside"))
-        self.assertIn("failed: bad (Failed)", lines)
+        self.assertIn("failed: bad: Failed: y.cc:1: why", lines)
         self.assertEqual(lines[-1], "\n60% tests passed, 2 tests failed out of 5")
 
     def test_what_cannot_be_built_is_no_success_and_says_why(self):
