@@ -20,7 +20,6 @@ A hang that prints nothing is read out of the guest's memory. It bisects flaky f
 or packaged kernels, and makes an experiment of a report from a mailing list.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES OFF)
-set(CPACK_POST_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/name_debug_package.cmake)
 
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
