@@ -65,10 +65,11 @@ test_packages='
   python3-jsonschema                       -
   trace-cmd                                -
 '
-# cpack asks them for the libraries that the program needs
+# cpack asks the first two for the libraries that the program needs; the last packs the guest's
 package_tools='
   dpkg-dev                                 cmd:dpkg-shlibdeps
   file                                     cmd:file
+  zstd                                     cmd:zstd
 '
 lock_wait=600  # seconds that another apt may take
 
@@ -291,6 +292,6 @@ case "${1:-}" in
     exec build/release/bin/ktrial run --kernel deb:linux-image-cloud-amd64 --workload mmcid-vfork --cpus 4 "${@:2}" ;;
   build) prepare "$packages"; build ;;
   package) prepare "$packages$package_tools"; build; cpack --preset deb >&2; ls -l build/release/*deb ;;
-  test) prepare "$packages$test_packages"; run_tests "${@:2}" ;;
+  test) prepare "$packages$package_tools$test_packages"; run_tests "${@:2}" ;;
   *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 129 ;;
 esac
