@@ -253,6 +253,39 @@ TEST(StoreCrashTest, KillAtAnyPointLosesNoCommittedTrial) {
   }
 }
 
+// Many trials: then reading takes longer than ending does.
+TEST(StoreCrashTest, ARunThatEndsWhileItIsReadWasNotInterrupted) {
+  constexpr int kRounds = 3, kTrials = 100;
+  TestDir dir;
+  for (int round = 0; round < kRounds; ++round) {
+    int begun[2];
+    ASSERT_EQ(::pipe(begun), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      auto store = Store::open(dir.path(), false);
+      auto run = store ? store->begin_run(spec(kTrials), {}) : std::unexpected(store.error());
+      bool good = run.has_value();
+      for (int i = 0; good && i < kTrials; ++i) good = run->add_trial(trial(i)).has_value();
+      good = good && ::write(begun[1], "x", 1) == 1;
+      _exit(good && run->finish() ? 0 : 1);
+    }
+    ::close(begun[1]);
+    char byte;
+    ASSERT_EQ(::read(begun[0], &byte, 1), 1);
+    ::close(begun[0]);
+    const Store store = *Store::open(dir.path(), false);
+    int status = 0;
+    for (bool over = false; !over;) {
+      over = ::waitpid(child, &status, WNOHANG) == child;
+      const auto run = store.load("last");
+      ASSERT_TRUE(run) << run.error().message;
+      ASSERT_NE(run->state, RunState::interrupted);
+    }
+    EXPECT_EQ(status, 0);
+  }
+}
+
 TEST(StoreFaultTest, AFullDiskIsAClearErrorAndLeavesNothingHalf) {
   TestDir dir;
   Store store = open(dir.path());
