@@ -4,7 +4,7 @@
 #   ./bootstrap.sh run    install packages, build, put the distribution's cloud kernel on trial
 #   ./bootstrap.sh test   install packages, build, run all tests
 #   ./bootstrap.sh build  install packages, build build/release/bin/ktrial
-#   ./bootstrap.sh package   the same, then the Debian package: build/release/ktrial_*.deb
+#   ./bootstrap.sh package   the same, then the Debian packages: build/release/ktrial*.deb, .ddeb
 #
 # Needs root or sudo only to install packages; with all of them present it
 # needs neither. Removes no package. Elsewhere it says what is missing, and
@@ -65,10 +65,11 @@ test_packages='
   python3-jsonschema                       -
   trace-cmd                                -
 '
-# cpack asks them for the libraries that the program needs
+# cpack asks the first two for the libraries that the program needs; the last packs the guest's
 package_tools='
   dpkg-dev                                 cmd:dpkg-shlibdeps
   file                                     cmd:file
+  zstd                                     cmd:zstd
 '
 lock_wait=600  # seconds that another apt may take
 
@@ -290,7 +291,7 @@ case "${1:-}" in
     prepare "$packages"; build
     exec build/release/bin/ktrial run --kernel deb:linux-image-cloud-amd64 --workload mmcid-vfork --cpus 4 "${@:2}" ;;
   build) prepare "$packages"; build ;;
-  package) prepare "$packages$package_tools"; build; cpack --preset deb >&2; ls -l build/release/*.deb ;;
-  test) prepare "$packages$test_packages"; run_tests "${@:2}" ;;
+  package) prepare "$packages$package_tools"; build; cpack --preset deb >&2; ls -l build/release/*deb ;;
+  test) prepare "$packages$package_tools$test_packages"; run_tests "${@:2}" ;;
   *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 129 ;;
 esac

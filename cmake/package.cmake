@@ -1,5 +1,7 @@
 # `cmake --install`, and the Debian packages of `cpack --preset deb`: ktrial, with what the guest
 # needs, and ktrial-dbgsym. docs/releasing.md says how a release is made of them.
+#
+# Who packs it says so with DEBFULLNAME and DEBEMAIL, as Debian's tools have it.
 
 # Neither waits for the tests to be built.
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
@@ -11,16 +13,24 @@ set(CPACK_GENERATOR DEB)
 set(CPACK_COMPONENTS_ALL program)
 set(CPACK_PACKAGE_NAME ktrial)
 set(CPACK_PACKAGE_VERSION ${KTRIAL_VERSION})
-set(CPACK_PACKAGE_CONTACT "the ktrial maintainers <ktrial@localhost>")
+if(DEFINED ENV{DEBEMAIL})
+  set(CPACK_PACKAGE_CONTACT "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+else()
+  set(CPACK_PACKAGE_CONTACT "the ktrial maintainers <ktrial@localhost>")
+endif()
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "puts a Linux kernel on trial in a virtual machine")
 set(CPACK_COMPONENT_PROGRAM_DESCRIPTION
-"It boots a kernel in a QEMU virtual machine with several CPUs, runs a workload that stresses it,
-watches console and heartbeats, and gives a verdict: pass, fail (the kernel's fault) or inconclusive.
-A hang that prints nothing is read out of the guest's memory. It bisects flaky failures over commits
-or packaged kernels, and makes an experiment of a report from a mailing list.")
+"It boots a kernel in a QEMU virtual machine with several CPUs, runs a
+workload that stresses it, watches console and heartbeats, and gives a
+verdict: pass, fail (the kernel's fault) or inconclusive. A hang that prints
+nothing is read out of the guest's memory. It bisects flaky failures over
+commits or packaged kernels, and makes an experiment of a report from a
+mailing list.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES OFF)
-set(CPACK_POST_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/name_debug_package.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/debian_files.cmake)
+set(CPACK_KTRIAL_STRIP ${CMAKE_STRIP})
+ktrial_date(CPACK_KTRIAL_DATE)
 
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)

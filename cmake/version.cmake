@@ -22,3 +22,16 @@ function(ktrial_version variable)
     set(${variable} ${PROJECT_VERSION}~${count}.g${commit} PARENT_SCOPE)
   endif()
 endfunction()
+
+# ktrial_date(VARIABLE): when the commit was made, as a Debian changelog has it; now without git.
+function(ktrial_date variable)
+  find_package(Git QUIET)
+  if(GIT_FOUND AND EXISTS ${PROJECT_SOURCE_DIR}/.git)
+    execute_process(COMMAND ${GIT_EXECUTABLE} -C ${PROJECT_SOURCE_DIR} log -1 --format=%cD
+      OUTPUT_VARIABLE date OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  endif()
+  if(NOT date)
+    string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
+  endif()
+  set(${variable} "${date}" PARENT_SCOPE)
+endfunction()

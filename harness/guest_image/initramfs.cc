@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "harness/base/file.h"
+#include "harness/kernel/archive.h"
 
 namespace ktrial::guest_image {
 namespace fs = std::filesystem;
@@ -94,6 +95,9 @@ Status write_host_file(archive* writer, const std::string& path, const Fd& file,
   return {};
 }
 
+fs::path packed_name(const GuestProgram& program) { return program.path.string() + ".zst"; }
+bool is_readable(const fs::path& path) { return ::access(path.c_str(), R_OK) == 0; }
+
 Header new_header(const Entry& entry, unsigned inode) {
   Header header(archive_entry_new(), archive_entry_free);
   archive_entry_set_pathname(header.get(), entry.path.c_str() + 1);  // the kernel wants no '/'
@@ -133,6 +137,11 @@ struct ContentWriter {
     return write_host_file(writer, content.path.string(), file,
                            static_cast<std::uint64_t>(info.st_size));
   }
+  Status operator()(const GuestProgram& content) {
+    const fs::path packed = packed_name(content);
+    if (!is_readable(packed)) return (*this)(HostFile{content.path});
+    return (*this)(Bytes{KTRIAL_TRY(kernel::read_maybe_compressed(packed))});
+  }
   Status operator()(const Symlink& content) {
     archive_entry_set_symlink(header, content.target.c_str());
     return begin(AE_IFLNK);
@@ -164,10 +173,14 @@ Status write_tree(const Tree& tree, int fd) {
 
 }  // namespace
 
-Entry init_entry(const fs::path& binary) { return {"/init", HostFile{binary}, 0755}; }
+Entry init_entry(const fs::path& program) { return {"/init", GuestProgram{program}, 0755}; }
 
-Entry workload_entry(const std::string& name, const fs::path& binary) {
-  return {std::string(kWorkloadsDir) + "/" + name, HostFile{binary}, 0755};
+Entry workload_entry(const std::string& name, const fs::path& program) {
+  return {std::string(kWorkloadsDir) + "/" + name, GuestProgram{program}, 0755};
+}
+
+bool is_there(const GuestProgram& program) {
+  return is_readable(program.path) || is_readable(packed_name(program));
 }
 
 std::vector<Entry> module_entries(std::span<const Module> modules) {

@@ -21,6 +21,11 @@ struct HostFile {
   std::filesystem::path path;  // read when the archive is written; links are followed
   bool operator==(const HostFile&) const = default;
 };
+// One of ours. A package has it compressed, as PATH.zst.
+struct GuestProgram {
+  std::filesystem::path path;
+  bool operator==(const GuestProgram&) const = default;
+};
 struct Bytes {
   std::string bytes;
   bool operator==(const Bytes&) const = default;
@@ -38,7 +43,7 @@ struct CharDevice {
 };
 struct Entry {
   std::string path;  // in the guest: absolute, without "." or ".." parts
-  std::variant<Bytes, HostFile, Symlink, Directory, CharDevice> content;
+  std::variant<Bytes, HostFile, GuestProgram, Symlink, Directory, CharDevice> content;
   unsigned mode = 0644;  // permission bits; owner is always root
   bool operator==(const Entry&) const = default;
 };
@@ -47,10 +52,12 @@ inline constexpr char kModulesDir[] = "/modules";
 inline constexpr char kModulesOrder[] = "/modules/order";  // one path a line, in load order
 inline constexpr char kWorkloadsDir[] = "/workloads";
 
-// /init, an executable of the host.
-Entry init_entry(const std::filesystem::path& binary);
+// /init.
+Entry init_entry(const std::filesystem::path& program);
 // /workloads/NAME.
-Entry workload_entry(const std::string& name, const std::filesystem::path& binary);
+Entry workload_entry(const std::string& name, const std::filesystem::path& program);
+// Whether it can be read, compressed or not.
+bool is_there(const GuestProgram& program);
 // /modules/NN-name.ko and /modules/order; the order file is there even when no
 // module is.
 std::vector<Entry> module_entries(std::span<const Module> modules);

@@ -10,6 +10,7 @@
 #include "harness/base/child.h"
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "harness/base/installation.h"
 #include "harness/base/text.h"
 #include "harness/guest_image/modules.h"
 #include "harness/root/mounts.h"
@@ -107,7 +108,7 @@ Result<Root> served(const fs::path& tree, bool host, const Has& has, const Query
   const bool is_root = ::geteuid() == 0;
   Root root{.what = host ? "the host's, by virtiofs" : tree.string() + ", by virtiofs"};
   Share share{.program = KTRIAL_TRY(find_file_server(is_root)),
-              .confine = query.payload / "host" / "ktrial-confine",
+              .confine = host_programs() / "ktrial-confine",
               .tree = tree,
               .host = host,
               .is_root = is_root,

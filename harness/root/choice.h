@@ -35,7 +35,7 @@ struct Root {
 struct Query {
   const spec::TrialSpec& spec;
   const kernel::Kernel& kernel;
-  std::filesystem::path payload, cache;
+  std::filesystem::path cache;
   std::function<void(std::string_view)> progress;
   std::stop_token stop;
 };

@@ -125,7 +125,7 @@ class ConfineTest : public testing::Test {
   // What the script says, with $R the tree.
   CommandOutput within(const std::string& script, std::vector<std::string> more = {}) {
     std::vector<std::string> argv = {
-        std::string(KTRIAL_BINARY_DIR) + "/share/ktrial/host/ktrial-confine", "--source=/",
+        std::string(KTRIAL_BINARY_DIR) + "/libexec/ktrial/ktrial-confine", "--source=/",
         "--at=" + (scratch_.path() / "at").string(), "--host"};
     argv.insert(argv.end(), more.begin(), more.end());
     argv.insert(argv.end(),

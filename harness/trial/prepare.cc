@@ -10,6 +10,7 @@
 
 #include "guest/wire/script.h"
 #include "harness/base/file.h"
+#include "harness/base/installation.h"
 #include "harness/guest_image/initramfs.h"
 #include "harness/guest_image/modules.h"
 #include "harness/guest_image/program.h"
@@ -153,7 +154,7 @@ Status pack_workload(const Plan& plan, const PrepareOptions& options,
   const bool one = whole.parts.empty();
   if (!one)
     entries.push_back(
-        {kMix, guest_image::HostFile{options.payload / "guest" / "ktrial-mix"}, 0755});
+        {kMix, guest_image::GuestProgram{options.payload / "guest" / "ktrial-mix"}, 0755});
   for (const spec::WorkloadInfo& part : one ? std::vector{whole} : whole.parts) {
     entries.push_back(guest_image::workload_entry(part.name, part.directory / part.name));
     KTRIAL_TRY(add_own_modules(part, plan.kernel, options, entries));
@@ -171,7 +172,8 @@ Status pack(Plan& plan, const PrepareOptions& options, std::vector<guest_image::
   else
     KTRIAL_TRY(pack_command(plan, options, entries));
   entries.push_back({root::kUserland,
-                     guest_image::HostFile{options.payload / "guest" / "ktrial-userland"}, 0755});
+                     guest_image::GuestProgram{options.payload / "guest" / "ktrial-userland"},
+                     0755});
   if (!plan.spec.input.empty()) entries.push_back({kInput, guest_image::HostFile{plan.spec.input}});
   if (!plan.spec.output.empty()) entries.push_back({kOutput, guest_image::Directory{}, 01777});
   return {};
@@ -194,7 +196,6 @@ Status append_archive(const fs::path& archive, const fs::path& initramfs) {
 Status choose_root(Plan& plan, const PrepareOptions& options) {
   plan.root = KTRIAL_TRY(root::choose({.spec = plan.spec,
                                        .kernel = plan.kernel,
-                                       .payload = options.payload,
                                        .cache = options.cache,
                                        .progress = options.progress,
                                        .stop = options.stop}));
@@ -260,8 +261,8 @@ Status pin(Plan& plan) {
 
 void plan_exact(Plan& plan, const PrepareOptions& options) {
   vm::Exact exact{.seed = plan.spec.seed, .shift = plan.spec.shift};
-  auto plugin = vm::choose_plugin(options.payload / "plugin", plan.vmm.version,
-                                  fact_of(plan.vmm.facts, "qemu.program"));
+  auto plugin =
+      vm::choose_plugin(host_programs(), plan.vmm.version, fact_of(plan.vmm.facts, "qemu.program"));
   exact.plugin = plugin.file;
   plan.no_plugin = plugin.why_not;
   if (!plugin.why_not.empty() && options.progress)
@@ -333,8 +334,8 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   plan.host_facts = host_facts(plan.vmm);
   plan_waits(plan, options);
   if (spec.deterministic) plan_exact(plan, options);
-  KTRIAL_TRY(plan_perturbation(plan, options.payload / "plugin",
-                               fact_of(plan.vmm.facts, "qemu.program"), has_one_thread(plan)));
+  KTRIAL_TRY(plan_perturbation(plan, host_programs(), fact_of(plan.vmm.facts, "qemu.program"),
+                               has_one_thread(plan)));
   if (has_one_thread(plan)) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
   plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
@@ -348,11 +349,10 @@ Result<fs::path> find_payload() {
   std::vector<fs::path> candidates;
   if (const char* named = std::getenv("KTRIAL_PAYLOAD"); named != nullptr && *named != '\0')
     candidates.push_back(named);
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (!error) candidates.push_back(self.parent_path().parent_path() / "share" / "ktrial");
+  if (const fs::path place = installation(); !place.empty())
+    candidates.push_back(place / "share" / "ktrial");
   for (const fs::path& path : candidates)
-    if (::access((path / "guest" / "ktrial-init").c_str(), R_OK) == 0) return path;
+    if (guest_image::is_there({path / "guest" / "ktrial-init"})) return path;
   return fail(ErrorKind::environment,
               "the guest payload is missing: no guest/ktrial-init in " +
                   (candidates.empty() ? "?" : candidates.front().string()),

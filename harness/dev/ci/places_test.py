@@ -1,5 +1,5 @@
-"""An installed ktrial, and odd places and environments to run it in: it works, or says why in one
-sentence with exit status 128.
+"""An installed ktrial, its Debian packages, and odd places and environments to run it in: it works, or
+says why in one sentence with exit status 128.
 
     places_test.py BUILD-FOLDER"""
 
@@ -13,18 +13,17 @@ import tempfile
 import unittest
 
 BUILD = pathlib.Path(sys.argv.pop()).resolve()
-LARGEST = 15 << 20  # bytes of the stripped program
+LARGEST = 15_000_000  # bytes of all that the package installs
 
 
-class PlacesTest(unittest.TestCase):
-    """One `cmake --install`, into a folder with a blank in its name."""
+class Installed(unittest.TestCase):
+    """ktrial below cls.prefix, a folder with a blank in its name."""
 
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         cls.prefix = cls.folder / "a prefix"
-        subprocess.run(["cmake", "--install", BUILD, "--prefix", cls.prefix], check=True,
-                       capture_output=True, timeout=100)
+        cls.install()
         cls.program = cls.prefix / "bin" / "ktrial"
         cls.share = cls.prefix / "share"
 
@@ -33,6 +32,13 @@ class PlacesTest(unittest.TestCase):
         return subprocess.run([self.program, *arguments], capture_output=True, text=True,
                               timeout=timeout, env={**environment, **changes})
 
+
+class PlacesTest(Installed):
+    @classmethod
+    def install(cls):
+        subprocess.run(["cmake", "--install", BUILD, "--prefix", cls.prefix], check=True,
+                       capture_output=True, timeout=100)
+
     def refused(self, result, *words):
         self.assertEqual(result.returncode, 128, result.stderr)
         self.assertLessEqual(len(result.stderr.splitlines()), 2, result.stderr)  # with its hint
@@ -40,13 +46,12 @@ class PlacesTest(unittest.TestCase):
             self.assertIn(word, result.stderr)
 
     @unittest.skipUnless(shutil.which("readelf"), "no readelf")
-    def test_the_program_is_stripped_and_small(self):
+    def test_the_program_is_stripped(self):
         sections = subprocess.run(["readelf", "-S", "-W", self.program], capture_output=True,
                                   text=True, timeout=60).stdout
         self.assertIn(".text", sections)
         self.assertNotIn(".debug_", sections)
         self.assertNotIn(".symtab", sections)
-        self.assertLess(self.program.stat().st_size, LARGEST)
 
     def test_it_finds_what_the_guest_needs(self):
         told = self.run_it("doctor").stdout
@@ -90,8 +95,55 @@ class PlacesTest(unittest.TestCase):
                               preexec_fn=lambda: os.sched_setaffinity(0, {one})).stdout
         self.assertIn("1 CPU for ktrial", told)
 
+
+@unittest.skipUnless(all(map(shutil.which, ("dpkg-deb", "dpkg-shlibdeps", "zstd"))),
+                     "a tool of bootstrap.sh's package_tools is missing")
+class PackageTest(Installed):
+    """What `cpack --preset deb` makes, unpacked."""
+
+    @classmethod
+    def install(cls):
+        cls.made = cls.folder / "made"
+        subprocess.run(["cpack", "--config", BUILD / "CPackConfig.cmake", "-G", "DEB", "-B", cls.made],
+                       check=True, capture_output=True, timeout=300)
+        (cls.package,) = cls.made.glob("ktrial_*.deb")
+        subprocess.run(["dpkg-deb", "-x", cls.package, cls.folder / "a root"], check=True, timeout=100)
+        cls.prefix = cls.folder / "a root" / "usr"
+
+    def field(self, package, name):
+        return subprocess.run(["dpkg-deb", "-f", package, name], check=True, capture_output=True,
+                              text=True, timeout=60).stdout.strip()
+
+    def test_it_is_small_and_needs_no_tool_of_a_build(self):
+        self.assertLess(int(self.field(self.package, "Installed-Size")) * 1024, LARGEST)
+        needs = self.field(self.package, "Depends")
+        self.assertIn("libc6 (>= ", needs)
+        self.assertNotIn("-dev", needs)
+        self.assertNotIn("g++", needs)
+        self.assertIn("qemu-system-x86", self.field(self.package, "Recommends"))
+
+    @unittest.skipUnless(shutil.which("readelf"), "no readelf")
+    def test_the_debug_data_is_that_of_the_program(self):
+        (debug,) = self.made.glob("ktrial-dbgsym_*.ddeb")  # apt installs it like a .deb
+        notes = subprocess.run(["readelf", "-n", self.program], capture_output=True, text=True,
+                               timeout=60).stdout
+        identity = notes.split("Build ID: ")[1].split()[0]
+        listed = subprocess.run(["dpkg-deb", "-c", debug], capture_output=True, text=True,
+                                timeout=60).stdout
+        self.assertIn(f"/usr/lib/debug/.build-id/{identity[:2]}/{identity[2:]}.debug\n", listed)
+
+    @unittest.skipUnless(shutil.which("lintian"), "no lintian")
+    def test_lintian_finds_nothing(self):
+        """But the address of who packs it, where none was given."""
+        told = subprocess.run(["lintian", "--allow-root", "--suppress-tags",
+                               "bogus-mail-host,bogus-mail-host-in-debian-changelog", self.package],
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(told.stdout, "", told.stderr)
+
     def test_a_trial_in_an_odd_environment_passes(self):
-        """Turkish, for nobody but oneself, no home, blanks in the names of folders."""
+        """Turkish, for nobody but oneself, no home, blanks in the names of folders; the guest's
+        programs are compressed."""
+        self.assertEqual(list((self.share / "ktrial").rglob("ktrial-init")), [])
         odd = self.folder / "tmp with blanks"
         odd.mkdir()
         previous = os.umask(0o077)
