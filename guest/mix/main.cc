@@ -2,6 +2,7 @@
 // first does that does not end well, else when all have ended.
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ constexpr int kMostCpus = 1024;  // that are brought back
 
 struct Running {
   pid_t pid = -1;
+  int end = -1;  // pidfd: readable when it has ended
   int output = -1, progress = -1;
 };
 
@@ -48,7 +50,7 @@ std::optional<Running> start(const std::vector<std::string>& command) {
   if (pid == 0) be(command, output[1], progress[1]);
   close(output[1]);
   close(progress[1]);
-  return Running{pid, output[0], progress[0]};
+  return Running{pid, static_cast<int>(syscall(SYS_pidfd_open, pid, 0)), output[0], progress[0]};
 }
 
 void say(int fd, const std::string& text) {
@@ -100,27 +102,27 @@ class Mix {
   int run() {
     while (listen()) {
     }
-    for (std::size_t i = 0; i < parts_.size(); ++i) reap(i);
     return 0;
   }
 
  private:
-  // False: all pipes are closed.
+  // False: all have ended.
   bool listen() {
     std::vector<pollfd> files;
     for (const Running& one : running_)
-      for (const int fd : {one.output, one.progress}) files.push_back({fd, POLLIN, 0});
+      for (const int fd : {one.output, one.progress, one.end}) files.push_back({fd, POLLIN, 0});
     poll(files.data(), files.size(), -1);
     bool open = false;
     for (std::size_t i = 0; i < running_.size(); ++i) {
       Running& one = running_[i];
-      Part& part = parts_[i];
-      if (files[2 * i].revents != 0)
-        drain(one.output, [&](std::string_view bytes) { say(STDOUT_FILENO, part.said(bytes)); });
-      if (files[2 * i + 1].revents != 0)
-        drain(one.progress, [&](std::string_view bytes) { part.hear_progress(bytes); });
-      if (one.pid > 0 && one.output < 0 && one.progress < 0) reap(i);
-      open |= one.output >= 0 || one.progress >= 0;
+      const bool said = files[3 * i].revents != 0, moved = files[3 * i + 1].revents != 0;
+      if (said) hear_output(i);
+      if (moved) hear_progress(i);
+      // A child of its that cannot die may hold the pipes open: what it left is read, and no more
+      // is waited for.
+      const bool ended = files[3 * i + 2].revents != 0 && !said && !moved;
+      if (one.pid > 0 && (ended || (one.output < 0 && one.progress < 0))) reap(i);
+      open |= one.pid > 0;
     }
     std::vector<bool> runs;
     for (const Running& one : running_) runs.push_back(one.pid > 0);
@@ -128,9 +130,20 @@ class Mix {
     return open;
   }
 
+  void hear_output(std::size_t i) {
+    drain(running_[i].output,
+          [&](std::string_view bytes) { say(STDOUT_FILENO, parts_[i].said(bytes)); });
+  }
+  void hear_progress(std::size_t i) {
+    drain(running_[i].progress, [&](std::string_view bytes) { parts_[i].hear_progress(bytes); });
+  }
+
   void reap(std::size_t i) {
     Running& one = running_[i];
-    if (one.pid < 0) return;
+    for (int* fd : {&one.end, &one.output, &one.progress}) {
+      if (*fd >= 0) close(*fd);
+      *fd = -1;
+    }
     say(STDOUT_FILENO, parts_[i].said_at_end());
     int status = 0;
     while (waitpid(one.pid, &status, 0) < 0 && errno == EINTR) {

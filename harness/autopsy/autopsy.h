@@ -73,7 +73,7 @@ std::optional<Culprit> find_culprit(const std::vector<VcpuState>& vcpus,
 
 struct BlockedTask {
   std::string task;   // "comm/pid"
-  std::string state;  // "D", "D vfork": why it is shown
+  std::string state;  // "D", "D, a vfork child", "R, and no CPU runs it": why it is shown
   std::vector<StackFrame> stack;
 };
 

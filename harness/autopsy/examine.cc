@@ -26,7 +26,10 @@ class Examination {
     if (inspector_ && !ended_) {
       autopsy_.access = inspector_->access();
       if (inspector_->view() == nullptr) be_blind(first_trouble());
-      autopsy_.blocked = inspector_->blocked();
+      autopsy_.blocked = inspector_->blocked(
+          !autopsy_.vcpus.empty() && std::ranges::all_of(autopsy_.vcpus, [](const auto& vcpu) {
+            return vcpu.what == VcpuClass::idle;
+          }));
       autopsy_.kernel_log = inspector_->kernel_log();
       if (const auto* view = inspector_->view(); view != nullptr && subject_.trace)
         autopsy_.trace = subject_.trace(*view, autopsy_.kernel_log);

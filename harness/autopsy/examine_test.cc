@@ -20,8 +20,9 @@ class ScriptedVm : public vm::Vm {
   Result<std::vector<vm::VcpuSample>> sample_vcpus(milliseconds) override {
     EXPECT_TRUE(paused) << "looks need a paused machine";
     ++looks;
-    return std::vector<vm::VcpuSample>{{.cpu = 0, .ip = 1, .interrupts_enabled = true},
-                                       {.cpu = 1, .ip = 2, .interrupts_enabled = false}};
+    return std::vector<vm::VcpuSample>{
+        {.cpu = 0, .ip = 1, .interrupts_enabled = true, .halted = halted},
+        {.cpu = 1, .ip = 2, .interrupts_enabled = halted, .halted = halted}};
   }
   Status pause(milliseconds) override {
     if (broken) return fail(ErrorKind::environment, "QMP does not answer");
@@ -40,7 +41,7 @@ class ScriptedVm : public vm::Vm {
   std::vector<pid_t> vcpu_threads() const override { return {}; }
   std::string shell_command() const override { return ""; }
 
-  bool paused = false, broken = false;
+  bool paused = false, broken = false, halted = false;
   int looks = 0;
 };
 
@@ -53,7 +54,9 @@ class FakeInspector final : public Inspector {
     return {{"mm_get_cid", "mm_get_cid+0x1/0x2", true}, {"__schedule", "__schedule+0x1/0x2", true}};
   }
   std::string task(unsigned cpu) override { return "t/" + std::to_string(cpu); }
-  std::vector<BlockedTask> blocked() override { return {{"parent/9", "D vfork", {}}}; }
+  std::vector<BlockedTask> blocked(bool all_idle) override {
+    return {{"parent/9", all_idle ? "R, and no CPU runs it" : "D vfork", {}}};
+  }
   std::vector<std::string> kernel_log() override { return {"last words"}; }
   std::vector<std::string> notes() const override { return {"a note"}; }
   const introspect::KernelView* view() const override { return &view_; }
@@ -134,6 +137,12 @@ TEST_F(ExamineTest, AFewLooksNameCulpritAndVictim) {
   EXPECT_EQ(autopsy.kernel_log.size(), 1u);
   EXPECT_THAT(autopsy.notes, testing::ElementsAre("a note"));
   EXPECT_TRUE(vm.paused) << "left as it was last seen";
+}
+
+TEST_F(ExamineTest, WhereNoVcpuDoesAnythingWhoIsReadyIsHeldOff) {
+  EXPECT_EQ(run(false).blocked.front().state, "D vfork");
+  vm.halted = true;
+  EXPECT_EQ(run(false).blocked.front().state, "R, and no CPU runs it");
 }
 
 TEST_F(ExamineTest, ACoreIsWrittenWhenAskedFor) {

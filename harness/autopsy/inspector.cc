@@ -71,7 +71,7 @@ class RamInspector final : public Inspector {
     return found ? found->label() : "";
   }
 
-  std::vector<BlockedTask> blocked() override {
+  std::vector<BlockedTask> blocked(bool all_idle) override {
     std::vector<BlockedTask> out;
     if (!structures_) return out;
     auto list = introspect::read_tasks(structures_->view());
@@ -80,14 +80,16 @@ class RamInspector final : public Inspector {
       return out;
     }
     if (!list->trouble.empty()) notes_.push_back("the list of tasks is cut: " + list->trouble);
-    for (const introspect::Task& task : list->tasks) {
-      const bool sleeps = task.state == 'D' || task.state == 'S';
-      if (task.state != 'D' && !(task.vfork_child && sleeps)) continue;
-      if (out.size() >= kMaxBlocked) break;
-      std::string state(1, task.state);
-      if (task.vfork_child) state += ", a vfork child";
-      out.push_back({task.label(), state, to_frames(structures_->unwinder().sleeping(task))});
-    }
+    const auto add = [&](const introspect::Task& task, std::string why) {
+      if (why.empty() || out.size() >= kMaxBlocked) return;
+      out.push_back(
+          {task.label(), std::move(why), to_frames(structures_->unwinder().sleeping(task))});
+    };
+    for (const introspect::Task& task : list->tasks) add(task, held_off(task, all_idle));
+    // A lost wake-up leaves nothing but sleepers.
+    if (out.empty() && all_idle)
+      for (const introspect::Task& task : list->tasks)
+        if (task.state == 'S' && !task.kernel_thread) add(task, "S");
     return out;
   }
 
@@ -137,6 +139,15 @@ class RamInspector final : public Inspector {
   }
 
  private:
+  // Why it is shown; empty: it is not.
+  std::string held_off(const introspect::Task& task, bool all_idle) const {
+    if (task.state == 'D' || (task.state == 'S' && task.vfork_child))
+      return std::string(1, task.state) + (task.vfork_child ? ", a vfork child" : "");
+    if (task.state != 'R' || !all_idle || !task.cpu) return "";
+    const auto current = introspect::current_task(structures_->view(), *task.cpu);
+    return current && current->address != task.address ? "R, and no CPU runs it" : "";
+  }
+
   std::string tasks_trouble() const {
     auto list = introspect::read_tasks(structures_->view());
     if (!list) return list.error().message;

@@ -7,6 +7,7 @@
 #include "harness/base/file.h"
 #include "harness/base/text.h"
 #include "harness/trial/judgement.h"
+#include "harness/trial/last_word.h"
 #include "harness/trial/older_evidence.h"
 #include "harness/verdict/evidence_json.h"
 #include "results/store/artifacts.h"
@@ -61,7 +62,11 @@ void hear_folder(const fs::path& folder, const std::string& console,
   analyzer.feed(console);
   analyzer.finish();
   hear(analyzer, evidence);
-  of_output.feed(text_of(folder / "output" / "console.log", kMostLog));
+  const std::string output = text_of(folder / "output" / "console.log", kMostLog);
+  of_output.feed(output);
+  LastWord last_word;
+  last_word.feed(output);
+  evidence.last_word = last_word.text();
   of_console.feed(console);
   evidence.subtests = chosen(of_output.summary(), of_console.summary());
   if (evidence.nmi_after_line)

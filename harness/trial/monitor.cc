@@ -102,6 +102,7 @@ void Monitor::on_message(wire::Message message) {
   } else if (auto* output = std::get_if<wire::Output>(&message)) {
     note_progress();
     observer_.on_output(output->stream, output->bytes);
+    last_word_.feed(output->bytes);
     if (output->stream == wire::Stream::out) output_tests_.feed(output->bytes);
   } else if (auto* progress = std::get_if<wire::Progress>(&message)) {
     note_progress();

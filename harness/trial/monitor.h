@@ -16,6 +16,7 @@
 #include "harness/channel/channel.h"
 #include "harness/console/analyzer.h"
 #include "harness/trial/console_notes.h"
+#include "harness/trial/last_word.h"
 #include "harness/trial/measures.h"
 #include "harness/trial/observer.h"
 #include "harness/trial/output_folder.h"
@@ -90,6 +91,7 @@ class Monitor {
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
   const TraceInbox& trace() const { return trace_; }
   const Measures& measures() const { return measures_; }
+  std::string last_word() const { return last_word_.text(); }  // of the workload's output
   OutputFolder& output() { return output_; }
   const console::Analyzer& console() const { return analyzer_; }
   console::Analyzer& console() { return analyzer_; }
@@ -162,6 +164,7 @@ class Monitor {
   std::function<std::uint64_t()> count_;
   TraceInbox trace_;
   Measures measures_;
+  LastWord last_word_;
   OutputFolder output_;
   std::string shutdown_reason_;
   std::optional<verdict::VmEnded> vm_ended_;

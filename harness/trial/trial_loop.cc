@@ -375,6 +375,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   monitor.end_console();
   hear(monitor.console(), evidence);
   evidence.subtests = monitor.subtests();
+  evidence.last_word = monitor.last_word();
   evidence.counters_after.merge(monitor.measures().of(plan.name()));
   keep_dump(scene);
   KTRIAL_TRY(keep_evidence(artifacts, evidence));

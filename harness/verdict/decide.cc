@@ -114,6 +114,10 @@ std::string unprinted_report(const Evidence& evidence) {
   return "; in its log, but never on the console: " + evidence.findings_from_log.front().title;
 }
 
+std::string its_words(const Evidence& evidence) {
+  return evidence.last_word.empty() ? "" : "; its last word: " + evidence.last_word;
+}
+
 // QEMU could not even be asked: whatever holds it up, no guest kernel can. Why it could not; empty
 // if it could, or nobody asked.
 std::string why_not_seen(const Evidence& evidence) {
@@ -153,10 +157,10 @@ Verdict from_no_progress(const Evidence& evidence, const ProgressSilence& silenc
                         fmt::format("{} made no progress for {:.0f} s, and nothing could be seen "
                                     "of the machine: {}",
                                     evidence.workload, silence.seconds, why));
-  return stalls("INFO: task hung in " + evidence.workload, Kind::workload_stall,
-                blame(evidence).function,
-                fmt::format("{} made no progress for {:.0f} s while all CPUs beat{}",
-                            evidence.workload, silence.seconds, unprinted_report(evidence)));
+  return stalls(
+      "INFO: task hung in " + evidence.workload, Kind::workload_stall, blame(evidence).function,
+      fmt::format("{} made no progress for {:.0f} s while all CPUs beat{}{}", evidence.workload,
+                  silence.seconds, unprinted_report(evidence), its_words(evidence)));
 }
 
 Verdict from_deadline(const Evidence& evidence, const DeadlinePassed& passed) {
@@ -293,7 +297,7 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
                              exit.value == skip_status(subtests::Format::ltp);
   if (exit.value != 0 && !skips_in_part)
     return fails(fmt::format("{} failed", what), Kind::workload, "",
-                 fmt::format("{} exited with status {}", what, exit.value));
+                 fmt::format("{} exited with status {}{}", what, exit.value, its_words(evidence)));
   if (std::string lost = lost_report(evidence); !lost.empty())
     return fails("WARNING: lost kernel report", Kind::lost_report, "",
                  "the kernel counted a report that its console never showed:" + lost);

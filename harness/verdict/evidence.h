@@ -79,6 +79,7 @@ struct Evidence {
   std::optional<std::uint64_t> nmi_after_line;  // of the console, from 1
 
   subtests::Summary subtests;  // of the program's output, or of the console (KUnit)
+  std::string last_word;       // a line of the program's output; empty: it said nothing
 
   std::map<std::string, std::uint64_t> counters_before, counters_after;
   autopsy::HostEvidence host;                  // over the time without progress

@@ -252,9 +252,9 @@ std::map<std::string, std::uint64_t> counters_of(const Json& json, const char* k
 Json to_json(const Evidence& evidence) {
   // All of it: what is added there must be decided upon here. What has no name is heard again.
   const auto& [ending, phase, workload, workload_protocol, emulated, kernel_printed,
-               last_kernel_line, findings, provoked_from, nmi_after_line, subtests, counters_before,
-               counters_after, host, last_beat_ago_s, slowdown, autopsy, findings_from_log] =
-      evidence;
+               last_kernel_line, findings, provoked_from, nmi_after_line, subtests, last_word,
+               counters_before, counters_after, host, last_beat_ago_s, slowdown, autopsy,
+               findings_from_log] = evidence;
   Json beats = Json::array();
   for (const auto& [cpu, ago] : last_beat_ago_s) beats.push_back({{"cpu", cpu}, {"seconds", ago}});
   Json out;

@@ -1,8 +1,6 @@
 #include "results/store/index.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <fstream>
 
@@ -93,40 +91,6 @@ TEST(WalTest, IsForFileSystemsOfOneHost) {
   EXPECT_TRUE(wal_works_on(0x794c7630)) << "overlayfs";
   EXPECT_FALSE(wal_works_on(0x6969)) << "NFS";
   EXPECT_FALSE(wal_works_on(static_cast<int>(0xff534d42))) << "CIFS, as a signed word";
-}
-
-// Several processes make runs while another one breaks the index under them, again and again.
-TEST(StoreCrashTest, ManyProcessesShareOneFolder) {
-  constexpr int kProcesses = 4, kRuns = 5;
-  TestDir dir;
-  std::vector<pid_t> children;
-  for (int n = 0; n < kProcesses; ++n) {
-    const pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      for (int i = 0; i < kRuns; ++i) {
-        auto store = Store::open(dir.path());
-        auto run = store ? store->begin_run(spec(1), {}) : std::unexpected(store.error());
-        if (!run || !run->add_trial(trial(0)) || !store->list() || !run->finish()) _exit(1);
-      }
-      _exit(0);
-    }
-    children.push_back(child);
-  }
-  for (int i = 0; i < 30; ++i)
-    std::ofstream(dir.path() / "index.db", std::ios::in) << std::string(300, 'x');
-  for (const pid_t child : children) {
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_EQ(status, 0);
-  }
-  const auto runs = open(dir.path()).list();
-  ASSERT_TRUE(runs);
-  EXPECT_EQ(runs->size(), static_cast<std::size_t>(kProcesses * kRuns));
-  for (const RunSummary& run : *runs) {
-    EXPECT_EQ(run.state, RunState::finished);
-    EXPECT_EQ(run.passed, 1);
-  }
 }
 
 }  // namespace

@@ -119,9 +119,12 @@ std::vector<TrialRecord> load_trials(const fs::path& directory,
   return out;
 }
 
-}  // namespace
+struct Reading {
+  RunRecord run;
+  bool abandoned = false;  // recorded as running, and its owner is gone
+};
 
-Result<RunRecord> load_run(const fs::path& directory) {
+Result<Reading> read_run(const fs::path& directory) {
   const fs::path file = directory / "run.json";
   std::string text = KTRIAL_TRY(read_json_file(file));
   auto json = parse_json(text);
@@ -134,13 +137,22 @@ Result<RunRecord> load_run(const fs::path& directory) {
   run->directory = fs::absolute(directory, ignored).lexically_normal();
   if (!run->directory.has_filename()) run->directory = run->directory.parent_path();
   run->trials = load_trials(run->directory, run->unreadable);
-  if (run->state == RunState::running) {
-    auto owner = json->find("owner");
-    add_up(*run);
-    if (owner == json->end() || !may_be_alive(owner_from_json(*owner)))
-      run->state = RunState::interrupted;
-  }
-  return *run;
+  if (run->state != RunState::running) return Reading{std::move(*run)};
+  add_up(*run);
+  const auto owner = json->find("owner");
+  const bool abandoned = owner == json->end() || !may_be_alive(owner_from_json(*owner));
+  return Reading{std::move(*run), abandoned};
+}
+
+}  // namespace
+
+Result<RunRecord> load_run(const fs::path& directory) {
+  Reading reading = KTRIAL_TRY(read_run(directory));
+  if (!reading.abandoned) return std::move(reading.run);
+  // Its owner may have ended it, and then itself, while we read: now nobody writes any more.
+  reading = KTRIAL_TRY(read_run(directory));
+  if (reading.run.state == RunState::running) reading.run.state = RunState::interrupted;
+  return std::move(reading.run);
 }
 
 RunDir::RunDir(RunRecord record, std::shared_ptr<Index> index)

@@ -195,64 +195,6 @@ TEST(StoreTest, ARunOfAHostThatIsGoneIsDeclaredDead) {
   EXPECT_EQ(store.declare_dead("last").error().kind, ErrorKind::usage) << "over is over";
 }
 
-// The promise: a trial whose add_trial() returned is there whole, whatever
-// happens next; and nothing else is.
-TEST(StoreCrashTest, KillAtAnyPointLosesNoCommittedTrial) {
-  TestDir dir;
-  for (int round = 0; round < 40; ++round) {
-    int pipe_fds[2];
-    ASSERT_EQ(::pipe(pipe_fds), 0);
-    const pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      ::close(pipe_fds[0]);
-      auto store = Store::open(dir.path());
-      if (!store) _exit(1);
-      auto run = store->begin_run(spec(100000), {"x"});
-      if (!run) _exit(2);
-      for (int i = 0;; ++i) {
-        if (!run->add_trial(trial(i, i % 3 ? Outcome::pass : Outcome::fail))) _exit(3);
-        if (::write(pipe_fds[1], &i, sizeof i) != sizeof i) _exit(4);
-      }
-    }
-    ::close(pipe_fds[1]);
-    // Kill after so many commits, plus a moment that differs from round to round.
-    int committed = -1, value = 0;
-    for (int n = 0; n <= round / 4; ++n)
-      if (::read(pipe_fds[0], &value, sizeof value) == sizeof value) committed = value;
-    ::usleep(static_cast<useconds_t>(round * 137 % 2000));
-    ::kill(child, SIGKILL);
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed: " << status;
-    while (::read(pipe_fds[0], &value, sizeof value) == sizeof value) committed = value;
-    ::close(pipe_fds[0]);
-
-    Store store = open(dir.path());
-    auto run = store.load("last");
-    ASSERT_TRUE(run) << run.error().message;
-    EXPECT_EQ(run->state, RunState::interrupted);
-    EXPECT_EQ(run->verdict.outcome, Outcome::fail) << "trial 0 failed and was committed";
-    // One more may have been renamed into place before it could be announced.
-    ASSERT_GE(static_cast<int>(run->trials.size()), committed + 1);
-    ASSERT_LE(static_cast<int>(run->trials.size()), committed + 2);
-    for (std::size_t i = 0; i < run->trials.size(); ++i) {
-      EXPECT_EQ(run->trials[i].index, static_cast<int>(i));
-      EXPECT_EQ(run->trials[i].verdict.reason, "reason " + std::to_string(i));
-      EXPECT_EQ(run->trials[i].counters.size(), 1u);
-    }
-    for (const auto& entry : fs::directory_iterator(run->directory / "trials")) {
-      auto text = read_file(entry.path() / "verdict.json");
-      if (text) {
-        EXPECT_TRUE(parse_json(*text)) << entry.path() << " holds half a verdict";
-      }
-    }
-    auto listed = store.list();
-    ASSERT_EQ(listed->size(), static_cast<std::size_t>(round) + 1);
-    EXPECT_EQ(listed->at(0).passed + listed->at(0).failed, static_cast<int>(run->trials.size()));
-  }
-}
-
 TEST(StoreFaultTest, AFullDiskIsAClearErrorAndLeavesNothingHalf) {
   TestDir dir;
   Store store = open(dir.path());
