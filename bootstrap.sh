@@ -291,7 +291,7 @@ case "${1:-}" in
     prepare "$packages"; build
     exec build/release/bin/ktrial run --kernel deb:linux-image-cloud-amd64 --workload mmcid-vfork --cpus 4 "${@:2}" ;;
   build) prepare "$packages"; build ;;
-  package) prepare "$packages$package_tools"; build; cpack --preset deb >&2; ls -l build/release/*deb ;;
+  package) prepare "$packages$package_tools"; build; (umask 022 && cpack --preset deb >&2); ls -l build/release/*deb ;;
   test) prepare "$packages$package_tools$test_packages"; run_tests "${@:2}" ;;
   *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 129 ;;
 esac

@@ -14,7 +14,7 @@ foreach(file IN LISTS programs)
   if(magic STREQUAL 7f454c46)
     run(${CPACK_KTRIAL_STRIP} ${file})
     run(zstd -q -19 --rm ${file})
-    file(CHMOD ${file}.zst PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+    run(chmod a-x ${file}.zst)
   endif()
 endforeach()
 
@@ -27,3 +27,6 @@ file(WRITE ${doc}/changelog.Debian
  -- ${CPACK_PACKAGE_CONTACT}  ${CPACK_KTRIAL_DATE}
 ")
 run(gzip -9n ${doc}/changelog ${doc}/changelog.Debian)
+
+# Whatever the umask of who packs: it is for everybody.
+run(chmod -R u=rwX,go=rX ${CPACK_TEMPORARY_DIRECTORY})

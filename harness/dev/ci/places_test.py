@@ -105,7 +105,7 @@ class PackageTest(Installed):
     def install(cls):
         cls.made = cls.folder / "made"
         subprocess.run(["cpack", "--config", BUILD / "CPackConfig.cmake", "-G", "DEB", "-B", cls.made],
-                       check=True, capture_output=True, timeout=300)
+                       check=True, capture_output=True, timeout=300, umask=0o077)
         (cls.package,) = cls.made.glob("ktrial_*.deb")
         subprocess.run(["dpkg-deb", "-x", cls.package, cls.folder / "a root"], check=True, timeout=100)
         cls.prefix = cls.folder / "a root" / "usr"
@@ -121,6 +121,13 @@ class PackageTest(Installed):
         self.assertNotIn("-dev", needs)
         self.assertNotIn("g++", needs)
         self.assertIn("qemu-system-x86", self.field(self.package, "Recommends"))
+
+    def test_it_is_for_everybody(self):
+        listed = subprocess.run(["dpkg-deb", "-c", self.package], capture_output=True, text=True,
+                                timeout=60).stdout.splitlines()
+        self.assertGreater(len(listed), 100)
+        for line in listed:
+            self.assertRegex(line, r"^(drwxr-xr-x|-rw[x-]r-[x-]r-[x-]) root/root ")
 
     @unittest.skipUnless(shutil.which("readelf"), "no readelf")
     def test_the_debug_data_is_that_of_the_program(self):
