@@ -192,8 +192,9 @@ TEST_F(DrillTest, CopiesOfHealthyKernelsPass) {
         start({"run", "--kernel", kernel, "--workload", workload, "--duration", "5s", "--start",
                "warm", "--repeat", std::to_string(copies), "--format", "json"});
     const auto result = running.wait(std::chrono::seconds(60 * copies));
+    const auto document = result.json();
     std::map<std::string, int> outcomes;
-    for (const auto& one : result.json()["trials"])
+    for (const auto& one : document["trials"])
       ++outcomes[one.value("start", "?") + " " + one.value("outcome", "?")];
     for (const auto& [what, times] : outcomes)
       std::printf("%s, %s: %d x %s\n", kernel.c_str(), workload.c_str(), times, what.c_str());
