@@ -1,5 +1,6 @@
 // Drills on a healthy kernel whose host misbehaves, and on a broken one beside it: long,
 // so under a label of their own. KTRIAL_DRILL_ROUNDS: how many of each (10).
+#include <gmock/gmock.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 namespace ktrial::e2e {
 namespace {
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 
 // Processes that want a host CPU for ever; gone with this object, and with us.
 class Hogs {
@@ -190,14 +192,31 @@ TEST_F(DrillTest, CopiesOfHealthyKernelsPass) {
         start({"run", "--kernel", kernel, "--workload", workload, "--duration", "5s", "--start",
                "warm", "--repeat", std::to_string(copies), "--format", "json"});
     const auto result = running.wait(std::chrono::seconds(60 * copies));
+    const auto document = result.json();
     std::map<std::string, int> outcomes;
-    for (const auto& one : result.json()["trials"])
+    for (const auto& one : document["trials"])
       ++outcomes[one.value("start", "?") + " " + one.value("outcome", "?")];
     for (const auto& [what, times] : outcomes)
       std::printf("%s, %s: %d x %s\n", kernel.c_str(), workload.c_str(), times, what.c_str());
     std::fflush(stdout);
     EXPECT_EQ(outcomes["warm pass"], copies) << result.err;
   }
+}
+
+// SCHED_DEADLINE beside CPU hotplug: 6.12 throttles threads for good, and no detector speaks.
+TEST_F(DrillTest, ThreadsThatNoCpuRunsAreTold) {
+  REQUIRE_KERNEL(k612Kernel);
+  const auto result = run(
+      {"run",           "--kernel", k612Kernel,       "--workload", "sched-storm",  "--duration",
+       "30s",           "--set",    "deadlines=true", "--set",      "policy=false", "--set",
+       "nice=false",    "--set",    "clamps=false",   "--set",      "groups=false", "--set",
+       "chains=false",  "--set",    "wakeups=false",  "--set",      "timers=false", "--set",
+       "hotplug_ms=20", "--set",    "limit_s=4",      "--format",   "json"});
+  EXPECT_EQ(result.exit, 1) << result.err;
+  const auto one = trial(result);
+  EXPECT_EQ(one.value("kind", ""), "workload_stall");
+  EXPECT_THAT(one.value("reason", ""), HasSubstr("invariant broken: deadlines took"));
+  EXPECT_THAT(one["incident"].dump(), HasSubstr("R, and no CPU runs it"));
 }
 
 TEST_F(DrillTest, TwoFaultsInOneGuestAreBothTold) {
