@@ -316,7 +316,10 @@ TEST_F(RootsTest, AShellHasATerminalAndMoreOfThem) {
   first.resize({20, 64, 0, 0});
   first.type("stty size; stty size; stty size\r");
   EXPECT_TRUE(sees(first, "20 64")) << first.shown;
-  first.type("sleep 1000\r");
+  // A shell's child ignores the keys' signals until it is what was typed.
+  const std::string job = "sh -c 'echo up$((1+1)); exec sleep 1000'\r";
+  first.type(job);
+  EXPECT_TRUE(sees(first, "up2")) << first.shown;
   first.type("\x03");  // Ctrl-C
   first.type("echo in$((40+2))terrupted\r");
   EXPECT_TRUE(sees(first, "in42terrupted")) << first.shown;
@@ -326,7 +329,9 @@ TEST_F(RootsTest, AShellHasATerminalAndMoreOfThem) {
     OnATerminal second(program_, join, {24, 80, 0, 0});
     second.type("kept=$((6*7)); echo is=$kept\r");
     EXPECT_TRUE(sees(second, "is=42")) << second.shown;
-    second.type("sleep 1000\r\x1a");  // Ctrl-Z
+    second.type(job);
+    EXPECT_TRUE(sees(second, "up2")) << second.shown;
+    second.type("\x1a");  // Ctrl-Z
     second.type("jobs | grep -c -i stopped; echo jobs$((1+1))\r");
     EXPECT_TRUE(sees(second, "jobs2")) << second.shown;
     second.type("\x1d");  // Ctrl-]
