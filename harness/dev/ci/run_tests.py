@@ -43,7 +43,7 @@ STAGES = [
 # "  3/12 Test  #7: Name ...***Failed    0.01 sec", "Name ....   Passed"; the number of the
 # second try is missing.
 RESULT = re.compile(
-    r"^ *(?:\d+/\d+ )?Test +#\d+: (?P<test>.+?) \.+ *(?P<result>\*\*\*.+?|Passed)  +[\d.]+ sec")
+    r"^ *(?:\d+/\d+ )?Test +#\d+: (?P<test>.+?) \.+ *(?P<result>\*\*\*.+?|Passed) +[\d.]+ sec")
 START = re.compile(r"^ *Start +\d+: ")
 SUMMARY = re.compile(r"^\d+% tests passed, (?P<failed>\d+) tests failed out of (?P<all>\d+)")
 # Where GoogleTest says what was not so, and the lines of text that follow it.

@@ -49,6 +49,12 @@ class RunTestsTest(unittest.TestCase):
                          ["  flaky", "    try 1: Failed: x.cc:12: Expected: 1", "    try 2: Passed"])
         self.assertEqual([line for line in lines if "tests passed" in line], lines[-1:])
 
+    def test_of_a_long_time_no_more_than_a_blank_is_before(self):
+        log = run_tests.Log()
+        log.line("139/148 Test #1240: A.Shell ..........***Timeout 600.07 sec")
+        log.line("      Test #1240: A.Shell ..........   Passed   20.07 sec")
+        self.assertEqual([one.result for one in log.tries["A.Shell"]], ["Timeout", "Passed"])
+
     def test_without_a_second_try_a_failure_is_one(self):
         code, lines = self.run_stages(self.stage("all", "-LE", "broken"))
         self.assertEqual(code, 1)
