@@ -118,8 +118,7 @@ class Mix {
       const bool said = files[3 * i].revents != 0, moved = files[3 * i + 1].revents != 0;
       if (said) hear_output(i);
       if (moved) hear_progress(i);
-      // A child of its that cannot die may hold the pipes open: what it left is read, and no more
-      // is waited for.
+      // Its child that cannot die may hold the pipes open: they are read empty, and left.
       const bool ended = files[3 * i + 2].revents != 0 && !said && !moved;
       if (one.pid > 0 && (ended || (one.output < 0 && one.progress < 0))) reap(i);
       open |= one.pid > 0;
