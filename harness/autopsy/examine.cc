@@ -26,10 +26,7 @@ class Examination {
     if (inspector_ && !ended_) {
       autopsy_.access = inspector_->access();
       if (inspector_->view() == nullptr) be_blind(first_trouble());
-      autopsy_.blocked = inspector_->blocked(
-          !autopsy_.vcpus.empty() && std::ranges::all_of(autopsy_.vcpus, [](const auto& vcpu) {
-            return vcpu.what == VcpuClass::idle;
-          }));
+      autopsy_.blocked = inspector_->blocked(none_works());
       autopsy_.kernel_log = inspector_->kernel_log();
       if (const auto* view = inspector_->view(); view != nullptr && subject_.trace)
         autopsy_.trace = subject_.trace(*view, autopsy_.kernel_log);
@@ -105,6 +102,15 @@ class Examination {
       autopsy_.vcpus.push_back(std::move(state));
     }
     autopsy_.culprit = find_culprit(autopsy_.vcpus, subject_.proof_s);
+  }
+
+  // At a single look a CPU may be at its heartbeat.
+  bool none_works() const {
+    return !looks_.empty() && std::ranges::all_of(looks_, [](const auto& one) {
+      const auto halted =
+          std::ranges::count_if(one.second, [](const Look& look) { return look.registers.halted; });
+      return 2 * static_cast<std::size_t>(halted) >= one.second.size();
+    });
   }
 
   bool needs_more() const {

@@ -21,7 +21,7 @@ class Inspector {
   virtual ~Inspector() = default;
   virtual std::vector<StackFrame> stack(const vm::VcpuSample& registers) = 0;
   virtual std::string task(unsigned cpu) = 0;  // "comm/pid"
-  // Who cannot go on. `all_idle`: no vCPU does anything, so a task that is ready to run is one of
+  // Who cannot go on. `all_idle`: no vCPU does much, so a task that is ready to run is one of
   // them, and without any such the sleepers of user space are.
   virtual std::vector<BlockedTask> blocked(bool all_idle) = 0;
   virtual std::vector<std::string> kernel_log() = 0;

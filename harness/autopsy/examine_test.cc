@@ -19,7 +19,7 @@ class ScriptedVm : public vm::Vm {
   Result<Fd> take_port(const std::string&) override { return Fd(); }
   Result<std::vector<vm::VcpuSample>> sample_vcpus(milliseconds) override {
     EXPECT_TRUE(paused) << "looks need a paused machine";
-    ++looks;
+    const bool halted = ++looks != beat_at && idle;
     return std::vector<vm::VcpuSample>{
         {.cpu = 0, .ip = 1, .interrupts_enabled = true, .halted = halted},
         {.cpu = 1, .ip = 2, .interrupts_enabled = halted, .halted = halted}};
@@ -41,8 +41,8 @@ class ScriptedVm : public vm::Vm {
   std::vector<pid_t> vcpu_threads() const override { return {}; }
   std::string shell_command() const override { return ""; }
 
-  bool paused = false, broken = false, halted = false;
-  int looks = 0;
+  bool paused = false, broken = false, idle = false;
+  int looks = 0, beat_at = 0;
 };
 
 class FakeInspector final : public Inspector {
@@ -141,7 +141,8 @@ TEST_F(ExamineTest, AFewLooksNameCulpritAndVictim) {
 
 TEST_F(ExamineTest, WhereNoVcpuDoesAnythingWhoIsReadyIsHeldOff) {
   EXPECT_EQ(run(false).blocked.front().state, "D vfork");
-  vm.halted = true;
+  vm.idle = true;
+  vm.beat_at = vm.looks + 2;
   EXPECT_EQ(run(false).blocked.front().state, "R, and no CPU runs it");
 }
 
