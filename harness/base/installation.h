@@ -5,12 +5,20 @@
 #include <filesystem>
 #include <system_error>
 
+#include "harness/base/result.h"
+
 namespace ktrial {
+
+inline Result<std::filesystem::path> this_program() {
+  std::error_code error;
+  auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return fail_errno("readlink /proc/self/exe", error.value());
+  return program;
+}
 
 // That folder; empty if the kernel does not tell.
 inline std::filesystem::path installation() {
-  std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().parent_path();
+  return this_program().value_or("").parent_path().parent_path();
 }
 
 // The host's programs that nobody calls by hand, and QEMU's plugins.

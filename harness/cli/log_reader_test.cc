@@ -1,31 +1,18 @@
 #include "harness/cli/log_reader.h"
 
 #include <archive.h>
-#include <archive_entry.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "harness/kernel/testing.h"
 
 namespace ktrial::cli {
 namespace {
 
 std::filesystem::path scratch(const std::string& name) {
   return std::filesystem::path(testing::TempDir()) / name;
-}
-
-void pack(const std::filesystem::path& path, const std::string& text,
-          int (*filter)(struct archive*)) {
-  archive* writer = archive_write_new();
-  filter(writer);
-  archive_write_set_format_raw(writer);
-  ASSERT_EQ(archive_write_open_filename(writer, path.c_str()), ARCHIVE_OK);
-  archive_entry* entry = archive_entry_new();
-  archive_entry_set_filetype(entry, AE_IFREG);
-  archive_write_header(writer, entry);
-  archive_write_data(writer, text.data(), text.size());
-  archive_entry_free(entry);
-  archive_write_free(writer);
 }
 
 // All of it, and whether it ended well.
@@ -53,14 +40,14 @@ TEST(LogReaderTest, EveryCompressionGivesTheSameText) {
   for (const auto filter :
        {archive_write_add_filter_gzip, archive_write_add_filter_xz, archive_write_add_filter_zstd,
         archive_write_add_filter_bzip2, archive_write_add_filter_none}) {
-    pack(path, text, filter);
+    kernel::testing::write_compressed(path, text, filter);
     EXPECT_EQ(read_all(path), std::pair(text, true));
   }
 }
 
 TEST(LogReaderTest, OfACutFileTheBeginningIsRead) {
   const auto path = scratch("log-reader.cut");
-  pack(path, long_text(), archive_write_add_filter_gzip);
+  kernel::testing::write_compressed(path, long_text(), archive_write_add_filter_gzip);
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
   const auto [text, well] = read_all(path);
   EXPECT_FALSE(well);

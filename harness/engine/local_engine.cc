@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 
+#include "harness/base/installation.h"
 #include "harness/engine/interrupts.h"
 #include "harness/engine/job_process.h"
 #include "results/store/store.h"
@@ -138,11 +139,7 @@ class LocalEngine final : public Engine {
 
 Result<std::unique_ptr<Engine>> local_engine(const LocalOptions& options, Watcher watcher) {
   LocalOptions chosen = options;
-  if (chosen.program.empty()) {
-    std::error_code error;
-    chosen.program = fs::read_symlink("/proc/self/exe", error);
-    if (error) return fail_errno("readlink /proc/self/exe", error.value());
-  }
+  if (chosen.program.empty()) chosen.program = KTRIAL_TRY(this_program());
   return std::make_unique<LocalEngine>(std::move(chosen), std::move(watcher));
 }
 

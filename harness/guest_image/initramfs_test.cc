@@ -46,19 +46,6 @@ std::vector<std::pair<std::string, Seen>> list(const fs::path& path) {
   return result;
 }
 
-void write_compressed(const fs::path& path, const std::string& bytes) {
-  archive* writer = archive_write_new();
-  archive_write_add_filter_zstd(writer);
-  archive_write_set_format_raw(writer);
-  ASSERT_EQ(archive_write_open_filename(writer, path.c_str()), ARCHIVE_OK);
-  archive_entry* entry = archive_entry_new();
-  archive_entry_set_filetype(entry, AE_IFREG);
-  archive_write_header(writer, entry);
-  archive_write_data(writer, bytes.data(), bytes.size());
-  archive_entry_free(entry);
-  ASSERT_EQ(archive_write_free(writer), ARCHIVE_OK);
-}
-
 class InitramfsTest : public ::testing::Test {
  protected:
   fs::path out() const { return dir_->path() / "out.cpio"; }
@@ -100,7 +87,7 @@ TEST_F(InitramfsTest, HoldsWhatAGuestNeeds) {
 TEST_F(InitramfsTest, ACompressedProgramOfOursIsUnpackedAndAUsersFileIsNot) {
   const std::string program(100'000, 'k');
   const fs::path packed = dir_->path() / "init.zst";
-  write_compressed(packed, program);
+  kernel::testing::write_compressed(packed, program, archive_write_add_filter_zstd);
   EXPECT_TRUE(is_there({dir_->path() / "init"}));
   EXPECT_FALSE(is_there({dir_->path() / "none"}));
   auto written = write_initramfs(

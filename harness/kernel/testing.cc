@@ -57,6 +57,19 @@ void write(const fs::path& path, std::string_view bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
+void write_compressed(const fs::path& path, std::string_view bytes, int (*filter)(archive*)) {
+  archive* writer = archive_write_new();
+  filter(writer);
+  archive_write_set_format_raw(writer);
+  ASSERT_EQ(archive_write_open_filename(writer, path.c_str()), ARCHIVE_OK);
+  archive_entry* entry = archive_entry_new();
+  archive_entry_set_filetype(entry, AE_IFREG);
+  archive_write_header(writer, entry);
+  archive_write_data(writer, bytes.data(), bytes.size());
+  archive_entry_free(entry);
+  ASSERT_EQ(archive_write_free(writer), ARCHIVE_OK);
+}
+
 std::string make_bzimage(std::string_view release, std::size_t payload) {
   std::string bytes(5 * 512 + payload, '\0');
   put<std::uint8_t>(bytes, 0x1f1, 4);

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+struct archive;  // libarchive's
+
 namespace ktrial::kernel::testing {
 
 // The smallest file that passes for a bzImage of this release: setup code of
@@ -35,5 +37,9 @@ void make_deb(const std::filesystem::path& file, std::string_view control,
               const std::vector<std::pair<std::string, std::string>>& files);
 
 void write(const std::filesystem::path& path, std::string_view bytes);
+
+// As gzip, xz or zstd would: `filter` is archive_write_add_filter_gzip and so on.
+void write_compressed(const std::filesystem::path& path, std::string_view bytes,
+                      int (*filter)(archive*));
 
 }  // namespace ktrial::kernel::testing

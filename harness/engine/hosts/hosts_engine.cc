@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 
+#include "harness/base/installation.h"
 #include "harness/engine/hosts/pool.h"
 #include "harness/engine/hosts/probe.h"
 #include "harness/engine/interrupts.h"
@@ -288,11 +289,7 @@ Result<HostsEngine> hosts_engine(const HostsOptions& options, Watcher watcher) {
   if (chosen.uris.empty())
     return usage_error("--engine hosts: no host is named",
                        "name them in the fleet file: [hosts] uris = [\"qemu+ssh://lab1/system\"]");
-  if (chosen.program.empty()) {
-    std::error_code error;
-    chosen.program = fs::read_symlink("/proc/self/exe", error);
-    if (error) return fail_errno("readlink /proc/self/exe", error.value());
-  }
+  if (chosen.program.empty()) chosen.program = KTRIAL_TRY(this_program());
   auto engine = std::make_unique<PoolEngine>(std::move(chosen), std::move(watcher));
   const Room room = KTRIAL_TRY(engine->first_answers());
   return HostsEngine{std::move(engine), room};

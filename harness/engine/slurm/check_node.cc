@@ -6,6 +6,7 @@
 
 #include "harness/base/command.h"
 #include "harness/base/file.h"
+#include "harness/base/installation.h"
 #include "harness/base/stop_on_signal.h"
 #include "harness/base/text.h"
 #include "harness/engine/slurm/commands.h"
@@ -72,8 +73,7 @@ Result<NodeCheck> check_node(const spec::Slurm& config, const fs::path& results,
   KTRIAL_TRY(folder.make());
   const fs::path shard = folder.path() / "s";
   std::string program = config.program;
-  std::error_code error;
-  if (program.empty()) program = fs::read_symlink("/proc/self/exe", error).string();
+  if (program.empty()) program = this_program().value_or("").string();
   KTRIAL_TRY(
       write_file_atomically(shard / slurm::names::kScript,
                             fmt::format("#!/bin/sh\n{} doctor\necho $? >{}/said\n",

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <map>
 
+#include "harness/base/installation.h"
 #include "harness/engine/interrupts.h"
 #include "harness/engine/slurm/builds.h"
 #include "harness/engine/slurm/commands.h"
@@ -185,10 +186,7 @@ class SlurmEngine final : public Engine {
 
 Result<std::string> program_on_nodes(const spec::Slurm& config) {
   if (!config.program.empty()) return config.program;
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (error) return fail_errno("readlink /proc/self/exe", error.value());
-  return self.string();
+  return KTRIAL_TRY(this_program()).string();
 }
 
 }  // namespace
