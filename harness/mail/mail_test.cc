@@ -322,6 +322,19 @@ TEST(UnderstandTest, FilesBesideAReportBelongToIt) {
   EXPECT_EQ(report.sources[0].text, "int main(void) { return 0; }\n");
 }
 
+// A module as an array of numbers makes it long.
+TEST(UnderstandTest, AProgramMayBeLong) {
+  std::string program = "static const unsigned char module[] = {\n";
+  while (program.size() < (3u << 20)) program += "127,69,76,70,2,1,1,0,\n";
+  program += "};\nint main(void) { return 0; }\n";
+  Reader reader;
+  reader.begin("repro.c");
+  reader.feed(program);
+  const auto report = reader.finish();
+  ASSERT_EQ(report.sources.size(), 1u);
+  EXPECT_EQ(report.sources[0].text, program);
+}
+
 TEST(UnderstandTest, OfManyThreadsTheOneThatFails) {
   std::string box;
   for (int i = 0; i < 1200; ++i)

@@ -9,7 +9,7 @@
 namespace ktrial::mail {
 namespace {
 
-constexpr std::size_t kMaxSource = 1u << 20;
+constexpr std::size_t kMaxSource = 4u << 20;  // a module as an array takes a megabyte
 
 // Words that say of what follows, or stands beside, that it made the failure.
 bool is_cue(std::string_view text) {

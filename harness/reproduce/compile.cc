@@ -16,8 +16,10 @@ Result<fs::path> compile(const Program& program, const fs::path& folder, std::st
   const fs::path source = folder / name;
   KTRIAL_TRY(write_file_atomically(source, program.text));
   const fs::path out = folder / "repro";
-  const std::vector<std::string> argv{"gcc", "-O1", "-static",       "-w", "-pthread",
-                                      "-x",  "c",   source.string(), "-o", out.string()};
+  // Mails have C of any age: what gcc 14 refuses by default was a warning before.
+  const std::vector<std::string> argv{"gcc", "-O1",       "-static", "-std=gnu17", "-fpermissive",
+                                      "-w",  "-pthread",  "-x",      "c",          source.string(),
+                                      "-o",  out.string()};
   const auto output = run_command(argv, {.timeout = spec::host_wait(spec::HostWait::module_build),
                                          .max_output = 1u << 20,
                                          .stop = stop});

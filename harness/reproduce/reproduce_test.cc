@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "harness/base/file.h"
 #include "harness/engine/fake_engine.h"
 #include "harness/mail/understand.h"
+#include "harness/reproduce/compile.h"
 #include "harness/reproduce/document.h"
 #include "results/schema_check.h"
 
@@ -377,6 +379,16 @@ TEST(DocumentTest, ARateBoundWhereItWasNotSeen) {
             std::string::npos)
       << result_text(story);
   results::expect_schema(story_json(story), "reproduce");
+}
+
+// Mails have C of any age, of which gcc 14 refuses by default what was a warning before.
+TEST(CompileTest, TakesWhatOlderCompilersTook) {
+  const auto dir = TempDir::create();
+  const auto program =
+      compile({"inline", "main() { int *p = 5; printf(\"%d\", p); return 0; }\n"}, dir->path(), {});
+  if (!program && program.error().kind == ErrorKind::environment)
+    GTEST_SKIP() << program.error().message;
+  EXPECT_TRUE(program) << program.error().message;
 }
 
 }  // namespace

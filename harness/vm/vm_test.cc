@@ -8,6 +8,7 @@
 #include "harness/vm/qemu/argv.h"
 #include "harness/vm/qemu/instrument.h"
 #include "harness/vm/qemu/qmp.h"
+#include "harness/vm/qemu/qmp_answers.h"
 #include "harness/vm/qemu/registers.h"
 
 namespace ktrial::vm {
@@ -323,6 +324,14 @@ TEST_F(AccelTest, DemandedButBrokenIsAnError) {
   ASSERT_FALSE(choice);
   EXPECT_EQ(choice.error().kind, ErrorKind::environment);
   EXPECT_NE(choice.error().message.find("MSR 0x10a"), std::string::npos);
+}
+
+TEST(LastWordsTest, AWarningIsNoReason) {
+  EXPECT_EQ(without_warnings("warning: fd: migration to a file is deprecated\n"), "");
+  EXPECT_EQ(without_warnings("qemu-system-x86_64: warning: TCG doesn't support it\n"
+                             "qemu-system-x86_64: -m: no memory\n\n"),
+            "qemu-system-x86_64: -m: no memory");
+  EXPECT_EQ(without_warnings("one\ntwo"), "one\ntwo");
 }
 
 }  // namespace

@@ -184,10 +184,10 @@ class Trial {
 
 void run(double duration_s) {
   const std::vector<int> cpus = allowed_cpus();
-  Trial trial(cpus);
   std::vector<pthread_t> threads;
   if (busy)
     for (const int cpu : cpus) threads.push_back(start_thread_on(cpu, be_busy, nullptr));
+  Trial trial(cpus);  // from here on CPUs go and come back
   const Deadline deadline(duration_s);
   Progress progress("requests");
   progress.report(0, 0);

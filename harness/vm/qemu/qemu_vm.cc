@@ -227,9 +227,10 @@ Status QemuVm::resume_from(const ResumeFrom& from) {
   paused_ = true;  // what QEMU tells of a stop until then is our doing
   auto resumed = resume_state(*qmp_, state_.resume.get(), from, ram_);
   paused_ = from.stay_paused;
-  if (resumed || last_words_.empty()) return resumed;
+  const std::string words = without_warnings(last_words_);
+  if (resumed || words.empty()) return resumed;
   Error error = std::move(resumed).error();
-  error.message += ": " + last_words_;
+  error.message += ": " + words;
   return std::unexpected(std::move(error));
 }
 
@@ -260,8 +261,7 @@ void QemuVm::end_stopped_guest() {
 
 void QemuVm::on_part_ended() {
   if (--open_parts_ > 0 || !exit_status_) return;
-  while (!last_words_.empty() && last_words_.back() == '\n') last_words_.pop_back();
-  sink_(Exited{*exit_status_, last_words_});
+  sink_(Exited{*exit_status_, without_warnings(last_words_)});
 }
 
 void QemuVm::on_qmp_event(const std::string& event, const json& data) {

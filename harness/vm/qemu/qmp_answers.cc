@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "harness/base/text.h"
+
 namespace ktrial::vm {
 
 std::optional<Stopped> stop_told_by(const std::string& event, const nlohmann::json& data,
@@ -16,6 +18,16 @@ std::optional<Stopped> stop_told_by(const std::string& event, const nlohmann::js
 std::vector<pid_t> thread_ids(const nlohmann::json& cpus) {
   std::vector<pid_t> out;
   for (const auto& cpu : cpus) out.push_back(cpu.value("thread-id", 0));
+  return out;
+}
+
+// "warning: ...", or with the program's name before it.
+std::string without_warnings(std::string_view said) {
+  std::string out;
+  while (const auto line = take_line(said))
+    if (!line->empty() && !line->starts_with("warning: ") &&
+        line->find(": warning: ") == line->npos)
+      out.append(out.empty() ? "" : "\n").append(*line);
   return out;
 }
 

@@ -1,4 +1,5 @@
-// What QEMU's monitor says (docs/interop/qemu-qmp-ref of QEMU), whoever carries it here. Pure.
+// What QEMU's monitor (docs/interop/qemu-qmp-ref of QEMU) and its stderr say, whoever carries it
+// here. Pure.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -16,5 +17,8 @@ std::optional<Stopped> stop_told_by(const std::string& event, const nlohmann::js
 
 // Host threads of the vCPUs, of an answer to query-cpus-fast.
 std::vector<pid_t> thread_ids(const nlohmann::json& cpus);
+
+// Of its stderr, what may say why it ended: its lines but for warnings.
+std::string without_warnings(std::string_view said);
 
 }  // namespace ktrial::vm
