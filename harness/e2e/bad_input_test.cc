@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "harness/base/child.h"
 #include "harness/e2e/e2e.h"
 #include "harness/kernel/kernel.h"
 
@@ -70,14 +71,20 @@ TEST_F(BadInputTest, ABrokenModuleClosureNamesTheModule) {
   const fs::path modules = copy / "lib/modules" / kernel.release;
   fs::create_directories(modules);
   fs::copy(*kernel.modules_dir, modules, fs::copy_options::recursive);
-  for (const auto& entry : fs::recursive_directory_iterator(modules))
-    if (entry.path().filename().string().starts_with("virtio_ring.ko")) {
-      fs::remove(entry.path());
-      break;
-    }
+  // What a channel takes: the former of any, where virtio is no part of the kernel's image.
+  std::string missing;
+  for (const std::string name : {"virtio_ring", "vmw_vsock_virtio_transport_common"})
+    for (const auto& entry : fs::recursive_directory_iterator(modules))
+      if (missing.empty() && entry.path().filename().string().starts_with(name + ".ko")) {
+        fs::remove(entry.path());
+        missing = name;
+        break;
+      }
+  if (missing != "virtio_ring" && !find_program("vhost-device-vsock"))
+    GTEST_SKIP() << "no channel of this host takes a module of this kernel";
   expect_refused({"run", "--kernel", (copy / "boot" / kernel.image.filename()).string(),
                   "--workload", "smoke"},
-                 129, {"virtio_ring"});
+                 129, {missing});
 }
 
 TEST_F(BadInputTest, WorkloadsParametersAndFlags) {
@@ -118,7 +125,7 @@ TEST_F(BadInputTest, FlagsCommandsAndFilesAreNamed) {
   expect_refused({"run", "--kernal", "x"}, 129, {"'--kernal'", "--kernel"});
   expect_refused({"run", "--memory", "5"}, 129, {"--memory", "64M"});
   expect_refused({"run", "--accel", "hvf"}, 129, {"--accel", "tcg"});
-  expect_refused({"trace", "--cpu", "many"}, 129, {"--cpu", "0 to 254"});
+  expect_refused({"trace", "--cpu", "many"}, 129, {"--cpu", "254"});
   expect_refused({"trace", "--console", "/nonexistent.log"}, 129, {"/nonexistent.log"});
   expect_refused({"bisect", "--simulate", "--good", "x"}, 129, {"--simulate", "--good"});
 }

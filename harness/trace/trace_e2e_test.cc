@@ -152,7 +152,8 @@ class TraceE2eTest : public testing::TestWithParam<Case> {
     const auto ran = run_command({"trace-cmd", "report", "-t", file});
     if (!ran) GTEST_SKIP() << "all else was checked, but not trace.dat: no trace-cmd";
     ASSERT_TRUE(ran->ok()) << ran->out << ran->err;
-    static const RE2 kLine(R"(^.*-(\d+) +\[(\d+)\] +(\d+\.\d+): (\w+): .*$)");
+    // trace-cmd 3.3 shows the latency flags ("d..3."), too.
+    static const RE2 kLine(R"(^.*-(\d+) +\[(\d+)\](?: [^ ]{5,6})? +(\d+\.\d+): (\w+): .*$)");
     std::multiset<std::string> theirs, ours;
     std::istringstream stream(ran->out);
     for (std::string line, pid, cpu, time, name; std::getline(stream, line);)
