@@ -49,6 +49,17 @@ inline std::vector<std::string_view> split(std::string_view text, char separator
   return parts;
 }
 
+// The same with those that are empty: one more than there are separators.
+inline std::vector<std::string_view> fields(std::string_view text, char separator) {
+  std::vector<std::string_view> out;
+  for (;;) {
+    const auto at = text.find(separator);
+    out.push_back(text.substr(0, at));
+    if (at == text.npos) return out;
+    text.remove_prefix(at + 1);
+  }
+}
+
 // All of `text` as a number, by the rules of std::from_chars.
 template <class T>
 std::optional<T> to_number(std::string_view text, std::same_as<int> auto... base) {

@@ -41,6 +41,11 @@ TEST(TextTest, SplitsIntoPartsThatAreNotEmpty) {
   EXPECT_THAT(split("", ','), IsEmpty());
 }
 
+TEST(TextTest, FieldsMayBeEmpty) {
+  EXPECT_THAT(fields("a::b:", ':'), ElementsAre("a", "", "b", ""));
+  EXPECT_THAT(fields("", ':'), ElementsAre(""));
+}
+
 TEST(TextTest, ANumberIsAllOfTheText) {
   EXPECT_EQ(to_number<int>("-12"), -12);
   EXPECT_EQ(to_number<std::uint64_t>("ff", 16), 255u);

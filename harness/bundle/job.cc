@@ -45,8 +45,8 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   const auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
                duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
                accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
-               keep_machine, deterministic, seed, shift, delay_at, perturb, command, root, cwd, env,
-               shares, input, output, axes] = spec;
+               keep_machine, deterministic, seed, shift, one_thread, delay_at, perturb, command,
+               root, cwd, env, shares, input, output, axes] = spec;
   spec::TrialSpec out;
   out.workload = workload;
   out.parameters = parameters;
@@ -65,6 +65,7 @@ spec::TrialSpec guest_part(const spec::TrialSpec& spec) {
   out.deterministic = deterministic;
   out.seed = seed;
   out.shift = shift;
+  out.one_thread = one_thread;
   out.delay_at = delay_at;
   out.perturb = perturb;
   out.command = command;

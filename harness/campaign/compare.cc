@@ -159,7 +159,7 @@ class Sampler {
       if (submitted_ / 2 >= options_.most + unjudged_) return;
       if (options_.budget_s && now + longest_ > *options_.budget_s) return;
       const int pair = static_cast<int>(submitted_++ / 2);
-      const auto id = engine_.submit(or_cold(jobs_[side], pair, options_.cold_share));
+      const auto id = engine_.submit(nth_job(jobs_[side], pair, options_.cold_share));
       open_[id] = {side, now};
       if (options_.on_begin) options_.on_begin(id, side == 0 ? "A" : "B");
     }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "harness/campaign/night.h"
 #include "harness/engine/fake_engine.h"
 #include "harness/stats/simulation.h"
 #include "results/store/json.h"
@@ -103,6 +104,15 @@ TEST(CompareTest, AShareOfThePairsBoots) {
     cold[job.spec.kernel] += job.spec.start == spec::Start::cold;
   EXPECT_EQ(cold["a"], 2);
   EXPECT_EQ(cold["b"], 2);
+}
+
+TEST(CompareTest, PairsOfDeterministicTrialsHaveTheNextSeed) {
+  run::Job job{.spec = {.deterministic = true, .seed = 7},
+               .argv = {"ktrial", "--seed", "7", "--seed=7"}};
+  EXPECT_EQ(nth_job(job, 0, .5).spec, job.spec);
+  const run::Job third = nth_job(job, 2, .5);
+  EXPECT_EQ(third.spec.seed, 9);
+  EXPECT_THAT(third.argv, testing::ElementsAre("ktrial", "--seed", "9", "--seed=7"));
 }
 
 TEST(CompareTest, SamplingIsSeldomWrong) {

@@ -80,7 +80,9 @@ Result<Story> parse_journal(std::string_view text, std::string_view file) {
       story.open.clear();
       if (const auto cores = to_number<int>(results::text_of(*json, "cores"))) story.cores = *cores;
     } else if (event == "submitted") {
-      story.open[results::text_of(*json, "job")] = results::text_of(*json, "cell");
+      const std::string cell = results::text_of(*json, "cell");
+      story.open[results::text_of(*json, "job")] = cell;
+      ++story.begun[cell];
     } else if (event == "done") {
       story.open.erase(results::text_of(*json, "job"));
       const std::string problem = results::text_of(*json, "problem");

@@ -58,6 +58,7 @@ struct Story {
   bool ended = false;                       // it came to its own end
   std::vector<std::string> lost;            // jobs without a whole record, and why
   std::map<std::string, std::string> open;  // jobs of the latest session that are not over: cells
+  std::map<std::string, int> begun;         // jobs of each cell, of all its sessions
   std::vector<std::string> told;            // signatures that on_new_failure was called for
 };
 // Lines that make no sense (half of one, of a process that was killed) are passed over.

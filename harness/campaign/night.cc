@@ -16,7 +16,7 @@ class NightRun {
  public:
   NightRun(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
            const NightHooks& hooks)
-      : engine_(engine), cells_(cells), scheduler_(scheduler), hooks_(hooks) {}
+      : engine_(engine), cells_(cells), scheduler_(scheduler), hooks_(hooks), begun_(hooks.begun) {}
 
   Status run() {
     submit_more();
@@ -48,7 +48,7 @@ class NightRun {
   }
 
   run::Job next_job(std::size_t cell) {
-    return or_cold(cells_[cell], begun_[cell]++, hooks_.cold_share);
+    return nth_job(cells_[cell], begun_[cells_[cell].cell]++, hooks_.cold_share);
   }
 
   void take(engine::Done done) {
@@ -95,7 +95,7 @@ class NightRun {
   Scheduler& scheduler_;
   const NightHooks& hooks_;
   std::map<engine::JobId, Open> open_;
-  std::map<std::size_t, int> begun_;  // jobs of a cell
+  std::map<std::string, int> begun_;  // jobs of a cell
   std::uint64_t last_ = 0;
   int failed_ = 0;
   std::optional<Error> error_;
@@ -104,7 +104,15 @@ class NightRun {
 }  // namespace
 
 // The last of each stretch is cold.
-run::Job or_cold(run::Job job, int nth, double share) {
+run::Job nth_job(run::Job job, int nth, double share) {
+  if (job.spec.deterministic) {
+    const std::string first = std::to_string(job.spec.seed);
+    job.spec.seed += nth;
+    const auto flag = std::ranges::find(job.argv, "--seed");
+    if (flag != job.argv.end() && flag + 1 != job.argv.end() && flag[1] == first)
+      flag[1] = std::to_string(job.spec.seed);
+    return job;
+  }
   const double before = share * nth;
   if (std::floor(before + share) <= std::floor(before)) return job;
   job.spec.start = spec::Start::cold;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ struct NightHooks {
   // It counted before: a job of a session that was killed, which the engine took up. Unset: none.
   std::function<bool(const std::string& run)> known = {};
   double cold_share = 0;  // of a cell's jobs: their trials boot, whatever the spec has
+  std::map<std::string, int> begun = {};  // jobs of a cell, in sessions before
 };
 
 // Blocks until no cell gets more. An error: ErrorKind::interrupted when the engine cancels (a
@@ -37,9 +39,10 @@ struct NightHooks {
 Status run_night(engine::Engine& engine, const std::vector<run::Job>& cells, Scheduler& scheduler,
                  const NightHooks& hooks);
 
-// The `nth` job (from 0) of a machine whose trials are resumed: `share` of them boot, spread
-// evenly.
-run::Job or_cold(run::Job job, int nth, double share);
+// The `nth` job (from 0) of one trial that is run again and again. Where trials are resumed,
+// `share` of them boot, spread evenly. A deterministic one has the next seed: the same would say
+// nothing.
+run::Job nth_job(run::Job job, int nth, double share);
 
 // What a record says to the scheduler.
 Came came_of(const results::RunRecord& run);

@@ -35,6 +35,14 @@ std::vector<std::string> rerun(const spec::PlanCell& cell, const spec::PlanBuild
   add("--channel", std::string(name(spec.channel)), spec.channel != standard.channel);
   add("--machine", spec.machine, spec.machine != standard.machine);
   add("--append", spec.append, !spec.append.empty());
+  if (spec.one_thread) out.push_back("--one-thread");
+  for (const std::string& place : spec.delay_at) add("--delay-at", place, true);
+  add("--perturb", spec.perturb, !spec.perturb.empty());
+  if (spec.deterministic) {
+    out.push_back("--deterministic");
+    add("--seed", std::to_string(spec.seed), true);
+    add("--shift", std::to_string(spec.shift), true);
+  }
   add("--root", spec.root, !spec.root.empty());
   add("--cwd", spec.cwd, !spec.cwd.empty());
   for (const std::string& variable : spec.env) add("--env", variable, true);

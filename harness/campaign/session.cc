@@ -90,7 +90,8 @@ class Session {
                             .begin = [this](auto job, auto cell) { return begin(job, cell); },
                             .end = [this](const Part& part) { return end(part); },
                             .known = [this](const auto& run) { return taken_.contains(run); },
-                            .cold_share = plan_.cold_share});
+                            .cold_share = plan_.cold_share,
+                            .begun = folder_.story().begun});
     return finish(std::move(ended));
   }
 

@@ -205,6 +205,41 @@ TEST_F(SessionTest, NothingIsLostOrDoubledHoweverOftenItIsKilled) {
   EXPECT_EQ(load_story(directory)->sessions, 4);
 }
 
+// The same seed again is the same trial again: ten of it are no ten trials.
+TEST_F(SessionTest, DeterministicTrialsHaveSeedsOfTheirOwnOverAllSessions) {
+  std::vector<int> seeds;
+  std::vector<std::string> told;  // by the command that runs it again
+  std::function<void()> begun;
+  FakeEngine first([&](const run::Job& job, JobId) {
+    begun();
+    seeds.push_back(job.spec.seed);
+    told.push_back(*std::next(std::ranges::find(job.argv, "--seed")));
+    return passing(job);
+  });
+  begun = [&] {
+    if (seeds.size() == 2) first.interrupt();
+  };
+  fs::path directory;
+  {
+    Folder folder = begin(
+        "name = 'exact'\nbudget = '1h'\n[matrix]\ncpus = [4]\ndeterministic = [true]\n"
+        "first_seed = [7]\n[goal]\ntrials = 6\n");
+    directory = folder.directory();
+    ASSERT_TRUE(session(first, folder).error);
+  }
+  begun = [] {};
+  FakeEngine second([&](const run::Job& job, JobId) {
+    seeds.push_back(job.spec.seed);
+    return passing(job);
+  });
+  Folder folder = Folder::open(directory).value();
+  EXPECT_FALSE(session(second, folder).error);
+  EXPECT_GE(seeds.size(), 6u);
+  for (std::size_t i = 0; i < seeds.size(); ++i) EXPECT_EQ(seeds[i], 7 + static_cast<int>(i));
+  EXPECT_EQ(told.front(), "7");
+  EXPECT_EQ(told.back(), std::to_string(6 + told.size()));
+}
+
 // An engine may take up a job of a session that was killed, whose trial was recorded meanwhile.
 TEST_F(SessionTest, ARunThatCountsAlreadyIsNotCountedAgain) {
   Folder folder = begin();
@@ -317,15 +352,17 @@ TEST_F(SessionTest, ProgramsOfThePlanAreCalled) {
 }
 
 TEST(RerunTest, IsTheCommandThatRunsTheTrialAgain) {
-  const auto plan = spec::parse_plan(
-                        "name='n'\nbudget='1h'\nduration='5s'\n[matrix]\ncpus=[2]\n"
-                        "append=['a b']\n[matrix.set]\nthreads=[3]\n",
-                        "n.toml")
-                        .value();
-  EXPECT_THAT(rerun(plan.cells[0], plan.build),
-              testing::ElementsAre("ktrial", "run", "--kernel", plan.cells[0].spec.kernel,
-                                   "--workload", "mmcid-vfork", "--set", "threads=3", "--cpus", "2",
-                                   "--duration", "5s", "--append", "a b"));
+  const auto plan =
+      spec::parse_plan(
+          "name='n'\nbudget='1h'\nduration='5s'\n[matrix]\ncpus=[2]\n"
+          "append=['a b']\none_thread=[true]\nperturb=['hold']\n[matrix.set]\nthreads=[3]\n",
+          "n.toml")
+          .value();
+  EXPECT_THAT(
+      rerun(plan.cells[0], plan.build),
+      testing::ElementsAre("ktrial", "run", "--kernel", plan.cells[0].spec.kernel, "--workload",
+                           "mmcid-vfork", "--set", "threads=3", "--cpus", "2", "--duration", "5s",
+                           "--append", "a b", "--one-thread", "--perturb", "hold"));
 }
 
 }  // namespace

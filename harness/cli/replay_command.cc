@@ -86,7 +86,9 @@ Result<int> exactly(const ReplayFlags& flags, const Kept& kept, const Invocation
       replays.push_back(*std::move(replay));
     }
   }
-  if (replays.empty()) return usage_error(kept.name + " has no such deterministic trial");
+  if (replays.empty())
+    return usage_error(kept.name + " has no such deterministic trial",
+                       "with --jobs each job is a run of its own: `ktrial list` has their ids");
   if (flags.format == "json") to_stdout("{}", bundle::json_of(replays, kept.name));
   return exit_code(same ? kept.run.verdict.outcome : results::Outcome::inconclusive);
 }
@@ -147,75 +149,85 @@ Result<int> replay(const ReplayFlags& flags, const Invocation& invocation) {
   return diff(flags, kept, other);
 }
 
+// What each way of looking at a deterministic run asks for.
+std::vector<CLI::Option*> add_looks(CLI::App& command, ReplayFlags& f) {
+  return {command.add_option("--stop-at", f.look.stop_at,
+                             "Of a deterministic run: hold the machine after N instructions, or at "
+                             "the HIT-th visit of a place, SYMBOL[+OFFSET][:HIT], and look at it"),
+          command.add_option("--stop-before-end", f.before_end,
+                             "The same, so many instructions before its end"),
+          command
+              .add_option("--trace", f.look.trace,
+                          "Of a deterministic run: record every call of these functions")
+              ->delimiter(','),
+          command.add_flag("--coverage", f.look.coverage,
+                           "Of a deterministic run: which functions were run, and from when on"),
+          command.add_option("--watch", f.look.watch,
+                             "Of a deterministic run: record who writes to a place [:BYTES]: "
+                             "SYMBOL, ADDRESS, runqueues@CPU+8, task@PID+task_struct.MEMBER"),
+          command
+              .add_option("--show", f.look.show,
+                          "Of a deterministic run: the value of a word, u32[PLACE], where it is "
+                          "held, or at its end; repeatable")
+              ->allow_extra_args(false),
+          command.add_option("--when", f.look.when,
+                             "Of a deterministic run: the first (or last) instant at which a "
+                             "condition begins to hold, and the machine there")};
+}
+
+void add_find_twin(CLI::App& command, ReplayFlags& f, CLI::Option* judge, CLI::Option* other) {
+  auto* twin = command.add_flag("--find-twin", f.find_twin,
+                                "Look for the run's failure in deterministic machines: seeds, "
+                                "shifts, the workload's settings");
+  twin->excludes(judge)->excludes(other);
+  command.add_option("--budget", f.twin.budget, "Of --find-twin, 30m [10m]")->needs(twin);
+  command.add_option("--jobs", f.twin.jobs, "Of --find-twin: machines beside each other [1]")
+      ->check(CLI::Range(1, 1024))
+      ->needs(twin);
+}
+
+void add_replay_options(CLI::App& command, ReplayFlags& f) {
+  command.add_option("RUN|BUNDLE", f.what, "Id, beginning of an id, folder, last, or a bundle")
+      ->capture_default_str();
+  auto* judge = command.add_flag(
+      "--judge", f.judge, "No machine: today's rules over the kept evidence, and what they change");
+  auto* other =
+      command
+          .add_option("--diff", f.others, "No machine: in what this other run or bundle differs")
+          ->delimiter(',')
+          ->allow_extra_args(false);
+  judge->excludes(other);
+  command
+      .add_flag("--diff-seeds", f.diff_seeds,
+                "Of deterministic runs: what failing trials run more of than passing ones, of this "
+                "run and the one of --diff, ranked by a test; and where two of them part")
+      ->excludes(judge);
+  add_find_twin(command, f, judge, other);
+  command.add_option("--trial", f.trial, "Of the run [the failure that names it; --judge: all]")
+      ->check(CLI::NonNegativeNumber);
+  std::vector<CLI::Option*> machines = {
+      command.add_option("--repeat", f.repeat, "Trials [1]")
+          ->check(CLI::Range(1, spec::kMaxRepeat)),
+      command.add_option("--kernel", f.kernel, "Another kernel than the kept one"),
+      command.add_option("--accel", f.accel, "auto, kvm or tcg [as kept]"),
+      command.add_option("--channel", f.channel,
+                         "auto, vhost-vsock, vhost-user-vsock or virtio-serial [as kept]")};
+  for (CLI::Option* look : add_looks(command, f)) machines.push_back(look);
+  for (CLI::Option* option : machines) option->excludes(judge)->excludes(other);
+  command.add_flag("--offline", f.offline, "Download nothing")->excludes(judge);
+  command.add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
+  command.add_option("--format", f.format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
   auto* command = app.add_subcommand(
       "replay", "Runs a recorded run or a bundle again, judges it again, or compares two");
   auto flags = std::make_shared<ReplayFlags>();
-  auto& f = *flags;
-  command->add_option("RUN|BUNDLE", f.what, "Id, beginning of an id, folder, last, or a bundle")
-      ->capture_default_str();
-  auto* judge = command->add_flag("--judge", f.judge,
-                                  "No machine: today's rules over the kept evidence, and what they "
-                                  "change");
-  auto* other =
-      command
-          ->add_option("--diff", f.others, "No machine: in what this other run or bundle differs")
-          ->delimiter(',')
-          ->allow_extra_args(false);
-  judge->excludes(other);
-  command
-      ->add_flag(
-          "--diff-seeds", f.diff_seeds,
-          "Of deterministic runs: what failing trials run more of than passing ones, of this "
-          "run and the one of --diff, ranked by a test; and where two of them part")
-      ->excludes(judge);
-  auto* twin = command->add_flag("--find-twin", f.find_twin,
-                                 "Look for the run's failure in deterministic machines: seeds, "
-                                 "shifts, the workload's settings");
-  twin->excludes(judge)->excludes(other);
-  command->add_option("--budget", f.twin.budget, "Of --find-twin, 30m [10m]")->needs(twin);
-  command->add_option("--jobs", f.twin.jobs, "Of --find-twin: machines beside each other [1]")
-      ->check(CLI::Range(1, 1024))
-      ->needs(twin);
-  command->add_option("--trial", f.trial, "Of the run [the failure that names it; --judge: all]")
-      ->check(CLI::NonNegativeNumber);
-  for (CLI::Option* option :
-       {command->add_option("--repeat", f.repeat, "Trials [1]")
-            ->check(CLI::Range(1, spec::kMaxRepeat)),
-        command->add_option("--kernel", f.kernel, "Another kernel than the kept one"),
-        command->add_option("--accel", f.accel, "auto, kvm or tcg [as kept]"),
-        command->add_option("--channel", f.channel,
-                            "auto, vhost-vsock, vhost-user-vsock or virtio-serial [as kept]"),
-        command->add_option("--stop-at", f.look.stop_at,
-                            "Of a deterministic run: hold the machine after N instructions, or at "
-                            "the HIT-th visit of a place, SYMBOL[+OFFSET][:HIT], and look at it"),
-        command->add_option("--stop-before-end", f.before_end,
-                            "The same, so many instructions before its end"),
-        command
-            ->add_option("--trace", f.look.trace,
-                         "Of a deterministic run: record every call of these functions")
-            ->delimiter(','),
-        command->add_flag("--coverage", f.look.coverage,
-                          "Of a deterministic run: which functions were run, and from when on"),
-        command->add_option("--watch", f.look.watch,
-                            "Of a deterministic run: record who writes to a place [:BYTES]: "
-                            "SYMBOL, ADDRESS, runqueues@CPU+8, task@PID+task_struct.MEMBER"),
-        command
-            ->add_option("--show", f.look.show,
-                         "Of a deterministic run: the value of a word, u32[PLACE], where it is "
-                         "held, or at its end; repeatable")
-            ->allow_extra_args(false),
-        command->add_option("--when", f.look.when,
-                            "Of a deterministic run: the first (or last) instant at which a "
-                            "condition begins to hold, and the machine there")})
-    option->excludes(judge)->excludes(other);
-  command->add_flag("--offline", f.offline, "Download nothing")->excludes(judge);
-  command->add_option("--results", f.results, "Where runs are kept [$XDG_STATE_HOME/ktrial]");
-  command->add_option("--format", f.format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  add_replay_options(*command, *flags);
   command->footer(R"(Examples:
   ktrial replay bug.ktrial --repeat 10     another host's failure, here: the same one? what differs?
   ktrial replay last                       a deterministic run: is it the same, bit for bit?

@@ -40,6 +40,7 @@ Status apply(const TrialFlags& flags, spec::TrialSpec& spec) {
   }
   if (!flags.fail_on.empty()) spec.fail_on = flags.fail_on;
   if (flags.cpus != 0) spec.cpus = flags.cpus;
+  if (flags.one_thread) spec.one_thread = true;
   if (!flags.delays.empty()) spec.delay_at = flags.delays;
   if (!flags.perturb.empty()) spec.perturb = flags.perturb;
   if (!flags.root.empty()) spec.root = flags.root;
@@ -124,6 +125,8 @@ void add_trial_options(CLI::App& command, TrialFlags& f) {
   command.add_option("--guest-seed", f.guest_seed,
                      "Of a warm guest's random numbers: the fact guest.seed of a record");
   command.add_option("--append", f.append, "More kernel command line");
+  command.add_flag("--one-thread", f.one_thread,
+                   "TCG: all vCPUs in one thread of the host, in turns");
   add_perturb_options(command, f);
   command.add_option("--root", f.root,
                      "The command's root, copy on write: host, minimal (busybox), debian:SUITE, a "

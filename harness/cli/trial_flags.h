@@ -28,6 +28,7 @@ struct TrialFlags {
   std::string spec_file, workload, memory, duration, timeout, trace_buffer, trace_clock, trace_stop,
       accel, vmm, connect, channel, machine, append, start, guest_seed, results,
       format = "text", root, cwd, input, output, perturb;
+  bool one_thread = false;
   std::vector<std::string> settings, traces, fail_on, env, shares, delays;
   int cpus = 0;
   bool offline = false;

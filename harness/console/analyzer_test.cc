@@ -287,9 +287,8 @@ TEST(AnalyzerNegativeTest, HarmlessLinesAreNoFindings) {
            "INFO: NMI handler (perf_event_nmi_handler) took too long to run: 2.277 msecs",
            "INFO: lockdep is turned off.",
            "hrtimer: interrupt took 2000000 ns",
-           "clocksource: timekeeping watchdog on CPU1: Marking clocksource 'tsc' as unstable "
-           "because "
-           "the skew is too large:",
+           ("clocksource: timekeeping watchdog on CPU1: Marking clocksource 'tsc' as unstable "
+            "because the skew is too large:"),
            "sched: RT throttling activated",
            "NMI watchdog: Perf NMI watchdog permanently disabled",
            "EXT4-fs (loop1): INFO: recovery required on readonly filesystem",

@@ -26,8 +26,9 @@ struct text {
 static void append(struct text* text, const char* bytes, size_t length) {
   if (text->length + length > text->room) {
     text->room = 2 * (text->length + length);
-    text->bytes = realloc(text->bytes, text->room);
-    if (text->bytes == NULL) _exit(1);
+    char* larger = realloc(text->bytes, text->room);
+    if (larger == NULL) _exit(1);
+    text->bytes = larger;
   }
   memcpy(text->bytes + text->length, bytes, length);
   text->length += length;

@@ -333,6 +333,7 @@ std::vector<std::string> command_line(const spec::TrialSpec& spec) {
   if (spec.machine != defaults.machine) flag("--machine", spec.machine);
   if (spec.channel != defaults.channel) flag("--channel", std::string(spec::name(spec.channel)));
   if (!spec.append.empty()) flag("--append", spec.append);
+  if (spec.one_thread) out.emplace_back("--one-thread");
   if (spec.deterministic) {
     out.emplace_back("--deterministic");
     flag("--seed", std::to_string(spec.seed));

@@ -24,8 +24,8 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
          duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on, accel,
          vmm, connect, channel, machine, append, start, guest_seed, confirm_cold, keep_machine,
-         deterministic, seed, shift, delay_at, perturb, command, root, cwd, env, shares, input,
-         output, axes] = spec;
+         deterministic, seed, shift, one_thread, delay_at, perturb, command, root, cwd, env, shares,
+         input, output, axes] = spec;
   io("kernel", kernel);
   io("workload", workload);
   io("parameters", parameters);
@@ -55,6 +55,7 @@ void describe(Io&& io, spec::TrialSpec& spec) {
   io("deterministic", deterministic);
   io("seed", seed);
   io("shift", shift);
+  io("one_thread", one_thread);
   io("delay_at", delay_at);
   io("perturb", perturb);
   io("command", command);

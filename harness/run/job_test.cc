@@ -49,8 +49,8 @@ class Draw {
     auto& [kernel, workload, parameters, parameter_places, cpus, memory_mib, repeat, until_fail,
            duration, timeout, trace, trace_buffer_kib, trace_clock, trace_stop, core, fail_on,
            accel, vmm, connect, channel, machine, append, start, guest_seed, confirm_cold,
-           keep_machine, deterministic, seed, shift, delay_at, perturb, command, root, cwd, env,
-           shares, input, output, axes] = out;
+           keep_machine, deterministic, seed, shift, one_thread, delay_at, perturb, command, root,
+           cwd, env, shares, input, output, axes] = out;
     kernel = text() + "k";
     workload = text() + "w";
     const bool workloads = coin();
@@ -91,6 +91,7 @@ class Draw {
       if (start != spec::Start::cold) confirm_cold = number(0, 9);
       keep_machine = coin();
     }
+    one_thread = accel != spec::Accel::kvm && coin();
     machine = coin() ? arch::native().machines.back().name : "";
     if (coin()) {
       draw_deterministic(out);

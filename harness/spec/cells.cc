@@ -78,6 +78,7 @@ constexpr Key kKeys[] = {
     {"deterministic", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.deterministic); }},
     {"first_seed", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.seed, 1, kMaxSeed); }},
     {"shift", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.shift, 1, kMaxShift); }},
+    {"one_thread", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.one_thread); }},
     {"delay_at", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.delay_at); }, false},
     {"perturb", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.perturb); }},
     {"root", [](Table& t, auto key, TrialSpec& s) { t.read(key, s.root); }},

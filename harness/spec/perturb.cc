@@ -11,17 +11,6 @@
 namespace ktrial::spec {
 namespace {
 
-// Also those that are empty.
-std::vector<std::string_view> fields_of(std::string_view text) {
-  std::vector<std::string_view> out;
-  for (auto colon = text.find(':'); colon != text.npos; colon = text.find(':')) {
-    out.push_back(text.substr(0, colon));
-    text.remove_prefix(colon + 1);
-  }
-  out.push_back(text);
-  return out;
-}
-
 bool read_us(std::string_view text, int& into) {
   const auto value = to_number<int>(text);
   if (!value || *value < 1 || *value > kMaxDelayUs) return false;
@@ -46,7 +35,7 @@ Result<DelayAt> parse_delay_at(std::string_view text) {
                        "SYMBOL[+OFFSET][:US[:P]], as in mm_get_cid, mm_get_cid+0x55:200 or "
                        "mm_get_cid:500:0.01");
   };
-  const auto parts = fields_of(text);
+  const auto parts = fields(text, ':');
   DelayAt out;
   if (parts.size() > 3) return wrong("has more than a place, microseconds and a probability");
   std::string_view place = parts.front();
@@ -70,7 +59,7 @@ Result<Holding> parse_perturb(std::string_view text) {
     return usage_error(fmt::format("{}: {}", in_quotes(text), what),
                        "hold[:US[:GAP]], as in hold or hold:10000:5000");
   };
-  const auto parts = fields_of(text);
+  const auto parts = fields(text, ':');
   Holding out;
   if (parts.front() != "hold") return wrong("the one way to perturb is hold");
   if (parts.size() > 3) return wrong("has more than hold and two numbers");

@@ -26,6 +26,11 @@ std::vector<TrialSpec> rotation(const TrialSpec& base, int min_cpus) {
       add("cpus=" + std::to_string(cpus)).cpus = cpus;
   if (!base.append.contains("preempt="))
     for (const char* word : {"preempt=none", "preempt=full"}) add_word(add(word), word);
+  if (base.accel != Accel::kvm && !base.deterministic && !base.one_thread) {
+    TrialSpec& one = add("one-thread");  // which KVM has not
+    one.accel = Accel::tcg;
+    one.one_thread = true;
+  }
   if (base.start == Start::automatic && !base.deterministic) add("cold").start = Start::cold;
   const int each = std::max(1, base.repeat / static_cast<int>(out.size()));
   const int more = std::max(0, base.repeat - each * static_cast<int>(out.size()));

@@ -21,16 +21,17 @@ TEST(RotationTest, TurnsOneThingAtATime) {
   const auto all = rotation(base, 3);
   EXPECT_EQ(names(all), (std::vector<std::string>{"config=base", "config=cpus=3", "config=cpus=5",
                                                   "config=preempt=none", "config=preempt=full",
-                                                  "config=cold"}));
+                                                  "config=one-thread", "config=cold"}));
   EXPECT_EQ(all[1].cpus, 3);
   EXPECT_EQ(all[1].append, "quiet");
   EXPECT_EQ(all[3].append, "quiet preempt=none");
-  EXPECT_EQ(all[5].start, Start::cold);
+  EXPECT_TRUE(all[5].one_thread && all[5].accel == Accel::tcg);
+  EXPECT_EQ(all[6].start, Start::cold);
   int trials = 0;
   for (const TrialSpec& spec : all) trials += spec.repeat;
   EXPECT_EQ(trials, 20);
-  EXPECT_EQ(all[0].repeat, 4);
-  EXPECT_EQ(all[5].repeat, 3);
+  EXPECT_EQ(all[0].repeat, 3);
+  EXPECT_EQ(all[6].repeat, 2);
 }
 
 TEST(RotationTest, LeavesWhatWasAskedForAndWhatTheWorkloadNeeds) {
@@ -38,6 +39,7 @@ TEST(RotationTest, LeavesWhatWasAskedForAndWhatTheWorkloadNeeds) {
   base.cpus = 3;
   base.append = "preempt=full";
   base.start = Start::warm;
+  base.accel = Accel::kvm;
   const auto all = rotation(base, 3);
   EXPECT_EQ(names(all), (std::vector<std::string>{"config=base", "config=cpus=4"}));
   for (const TrialSpec& spec : all) EXPECT_EQ(spec.repeat, 1);  // each is tried

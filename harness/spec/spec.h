@@ -64,7 +64,8 @@ struct TrialSpec {
   // A pure function of its command line (docs/replay.md). Trial i of a run has seed + i.
   bool deterministic = false;
   int seed = 1;
-  int shift = 4;  // an instruction takes 2^shift ns of the guest's time
+  int shift = 4;            // an instruction takes 2^shift ns of the guest's time
+  bool one_thread = false;  // of the host, for all vCPUs, in turns: TCG's thread=single
   // What disturbs a parallel machine's vCPUs, perturb.h.
   std::vector<std::string> delay_at;
   std::string perturb;

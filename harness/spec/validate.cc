@@ -87,6 +87,8 @@ Status validate(const TrialSpec& spec) {
         "confirm_cold: has nothing to confirm where start is cold");
   check(spec.vmm != Vmm::libvirt || !spec.keep_machine,
         "keep_machine: a machine of libvirt's cannot be kept; use vmm = qemu");
+  check(!spec.one_thread || spec.accel != Accel::kvm,
+        "one_thread: needs TCG; KVM has a thread for each vCPU");
   for (const std::string& problem : against_determinism(spec)) check(false, problem);
   if (const std::string wrong = perturb_problems(spec); !wrong.empty()) check(false, wrong);
   for (const std::string& note : spec.fail_on)

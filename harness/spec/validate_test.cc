@@ -46,6 +46,16 @@ TEST(DeterministicTest, RefusesWhatTheHostServesByItsOwnTime) {
   }
 }
 
+TEST(ValidateTest, OneThreadForAllVcpusIsTcgs) {
+  TrialSpec spec;
+  spec.one_thread = true;
+  EXPECT_TRUE(validate(spec));
+  spec.accel = Accel::kvm;
+  const auto valid = validate(spec);
+  ASSERT_FALSE(valid);
+  EXPECT_THAT(valid.error().message, HasSubstr("one_thread: needs TCG"));
+}
+
 TEST(DeterministicTest, ASeedAloneMeansNothing) {
   TrialSpec spec;
   spec.seed = 3;

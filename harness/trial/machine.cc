@@ -4,6 +4,7 @@
 
 #include "guest/wire/wire.h"
 #include "harness/trial/findings.h"
+#include "harness/trial/plan_machine.h"
 
 namespace ktrial::trial {
 
@@ -63,7 +64,7 @@ vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
           .cpus = static_cast<unsigned>(plan.spec.cpus),
           .memory_mib = static_cast<std::uint64_t>(plan.spec.memory_mib),
           .accel = plan.accel.accel,
-          .one_thread = plan.workload && plan.workload->patches_code,
+          .one_thread = has_one_thread(plan),
           .arch = plan.kernel.arch,
           .machine = plan.kernel.arch->machine(plan.spec.machine),
           .channel = std::move(device),

@@ -63,8 +63,8 @@ Status plan_perturbation(Plan& plan, const std::filesystem::path& plugins,
   const spec::TrialSpec& spec = plan.spec;
   if (spec.delay_at.empty() && spec.perturb.empty()) return {};
   if (one_thread)
-    return usage_error(std::string(spec.perturb.empty() ? "delay_at" : "perturb") + ": workload " +
-                       plan.name() +
+    return usage_error(std::string(spec.perturb.empty() ? "delay_at" : "perturb") + ": " +
+                       (plan.spec.one_thread ? "one_thread" : "workload " + plan.name()) +
                        " has all vCPUs run in one thread: who holds one of them holds all");
   if (spec.delay_at.empty()) return {};
   auto plugin = vm::choose_plugin(plugins, plan.vmm.version, qemu);

@@ -48,7 +48,8 @@ Status plan_accel(boost::asio::io_context& io, Plan& plan, const PrepareOptions&
                        .kernel_id = plan.kernel.sha256,
                        .cache = options.cache / "accel.json"};
   if (spec.accel == spec::Accel::kvm) query.wanted = vm::Accel::kvm;
-  if (spec.accel == spec::Accel::tcg || spec.deterministic || !spec.delay_at.empty())
+  if (spec.accel == spec::Accel::tcg || spec.deterministic || spec.one_thread ||
+      !spec.delay_at.empty())
     query.wanted = vm::Accel::tcg;
   // libvirtd may open what we may not, and the other way round.
   if (spec.vmm == spec::Vmm::libvirt) query.kvm_device.clear();
@@ -58,7 +59,8 @@ Status plan_accel(boost::asio::io_context& io, Plan& plan, const PrepareOptions&
 }
 
 bool has_one_thread(const Plan& plan) {
-  return plan.accel.accel == vm::Accel::tcg && plan.workload && plan.workload->patches_code;
+  return plan.accel.accel == vm::Accel::tcg &&
+         (plan.spec.one_thread || (plan.workload && plan.workload->patches_code));
 }
 
 void plan_waits(Plan& plan, const PrepareOptions& options) {

@@ -16,7 +16,7 @@ Status plan_channel(boost::asio::io_context& io, Plan& plan, bool saves);
 Status plan_accel(boost::asio::io_context& io, Plan& plan, const PrepareOptions& options);
 // Its waits, by what shares the host.
 void plan_waits(Plan& plan, const PrepareOptions& options);
-// Under TCG: the workload patches code, and wants one thread for all vCPUs.
+// Under TCG: all vCPUs run in one thread, as the spec asks or a workload that patches code needs.
 bool has_one_thread(const Plan& plan);
 
 }  // namespace ktrial::trial

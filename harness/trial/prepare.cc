@@ -336,7 +336,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   if (spec.deterministic) plan_exact(plan, options);
   KTRIAL_TRY(plan_perturbation(plan, host_programs(), fact_of(plan.vmm.facts, "qemu.program"),
                                has_one_thread(plan)));
-  if (has_one_thread(plan)) plan.command_line = "ktrial.tcg=single ";  // the workload asks for it
+  if (has_one_thread(plan)) plan.command_line = "ktrial.tcg=single ";
   plan.command_line += black_box_arguments(plan);
   plan.command_line += kernel_command_line(spec, plan.timeouts, plan.kernel, plan.accel.accel);
   KTRIAL_TRY(write_guest(plan, options));

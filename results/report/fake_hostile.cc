@@ -8,11 +8,11 @@ const std::vector<std::string>& hostile_strings() {
     std::string bytes;
     for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
     return std::vector<std::string>{
-        "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-        "\"'><svg onload=document.title='owned'> ]]> {{name}} {{{name}}} \x1b[2J\x1b]0;owned\x07",
+        ("<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+         "\"'><svg onload=document.title='owned'> ]]> {{name}} {{{name}}} \x1b[2J\x1b]0;owned\x07"),
         bytes,
-        "]]>&lt;&#0;&#27;<!-- --><?xml?> \xef\xbf\xbe \xef\xbf\xbf \xed\xa0\x80 \xc0\xaf "
-        "\xf4\x90\x80\x80",
+        ("]]>&lt;&#0;&#27;<!-- --><?xml?> \xef\xbf\xbe \xef\xbf\xbf \xed\xa0\x80 \xc0\xaf "
+         "\xf4\x90\x80\x80"),
         "\nnot ok 1 - owned\n# Subtest: owned\nok 1 - owned # SKIP\nKTAP version 1\n1..0\n",
         "ok 1 # SKIP x # SKIP y reboot: System halted Kernel panic - not syncing: VFS: KTAP "
         "version 1",

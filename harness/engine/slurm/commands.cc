@@ -42,15 +42,10 @@ Sight::State state_of(std::string_view word) {
   return Sight::State::over;
 }
 
-// With empty ones, as split() leaves those out.
 std::vector<std::string_view> fields_of(std::string_view line) {
-  std::vector<std::string_view> out;
-  for (;;) {
-    const auto at = line.find('|');
-    out.push_back(trimmed(line.substr(0, at)));
-    if (at == line.npos) return out;
-    line.remove_prefix(at + 1);
-  }
+  auto out = fields(line, '|');
+  for (std::string_view& field : out) field = trimmed(field);
+  return out;
 }
 
 Result<std::string> asked(const std::vector<std::string>& words) {
