@@ -113,16 +113,15 @@ Result<json> Qmp::execute(const std::string& command, const json& arguments, Pat
   return answer_to(id, command, patience);
 }
 
-Status Qmp::pass(const std::string& name, int fd, Patience patience) {
+Status Qmp::pass(const std::string& command, const json& arguments, int fd, Patience patience) {
   // A command that is answered: all before it was written.
   KTRIAL_TRY(execute("query-status", nullptr, patience));
   const std::uint64_t id = state_->next_id++;
-  const json arguments = {{"fdname", name}};
-  const json message = {{"execute", "getfd"}, {"id", id}, {"arguments", arguments}};
+  const json message = {{"execute", command}, {"id", id}, {"arguments", arguments}};
   state_->waiting[id] = nullptr;
   if (!state_->send_with(message.dump() + "\n", fd))
     return fail_errno("a descriptor for QEMU's monitor", errno);
-  KTRIAL_TRY(answer_to(id, "getfd", patience));
+  KTRIAL_TRY(answer_to(id, command, patience));
   return {};
 }
 

@@ -29,8 +29,9 @@ class Qmp {
   // delivered meanwhile. A late answer is dropped.
   Result<nlohmann::json> execute(const std::string& command, const nlohmann::json& arguments,
                                  Patience patience);
-  // Gives QEMU a descriptor, which it then knows by that name (getfd). Ours stays open.
-  Status pass(const std::string& name, int fd, Patience patience);
+  // The same, of a command that takes a descriptor: getfd, add-fd. Ours stays open.
+  Status pass(const std::string& command, const nlohmann::json& arguments, int fd,
+              Patience patience);
   // Sends a command and waits for nothing.
   void tell(const std::string& command);
   // The human monitor's answer to `line`.

@@ -73,6 +73,19 @@ Status plug_in(Qmp& qmp, const ResumeFrom& from, const Ram& ram) {
   return {};
 }
 
+// `command` with the file of `fd`, open for what QEMU does with it. QEMU has `file:` since 8.2, and
+// no `fd:` for files from 11 on.
+Status migrate(Qmp& qmp, const char* command, int fd, milliseconds patience) {
+  KTRIAL_TRY(qmp.pass("add-fd", {{"fdset-id", 0}}, fd, patience));
+  const auto by_file = qmp.execute(command, json{{"uri", "file:/dev/fdset/0"}}, patience);
+  if (by_file) return {};
+  if (by_file.error().message.find("migration protocol") == std::string::npos)
+    return std::unexpected(by_file.error());
+  KTRIAL_TRY(qmp.pass("getfd", {{"fdname", "state"}}, fd, patience));
+  KTRIAL_TRY(qmp.execute(command, json{{"uri", "fd:state"}}, patience));
+  return {};
+}
+
 }  // namespace
 
 Result<Ram> ram_for(const VmConfig& config) {
@@ -94,7 +107,7 @@ Result<Ram> ram_for(const VmConfig& config) {
 Result<StateFiles> open_state_files(const VmConfig& config) {
   StateFiles out;
   if (config.keep)
-    out.keep = KTRIAL_TRY(open_file(config.keep->devices, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    out.keep = KTRIAL_TRY(open_file(config.keep->devices, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (config.resume)
     out.resume = KTRIAL_TRY(open_file(config.resume->state.devices, O_RDONLY | O_CLOEXEC));
   return out;
@@ -104,8 +117,7 @@ Status save_state(Qmp& qmp, int fd, bool ram_is_apart, milliseconds patience) {
   constexpr std::uint64_t kFast = 64ull << 30;  // bytes a second: no limit
   KTRIAL_TRY(set_ram_apart(qmp, ram_is_apart, patience));
   KTRIAL_TRY(qmp.execute("migrate-set-parameters", json{{"max-bandwidth", kFast}}, patience));
-  KTRIAL_TRY(qmp.pass("state", fd, patience));
-  KTRIAL_TRY(qmp.execute("migrate", json{{"uri", "fd:state"}}, patience));
+  KTRIAL_TRY(migrate(qmp, "migrate", fd, patience));
   return ask_until(qmp, "query-migrate", patience, [](const json& answer) -> Result<bool> {
     const std::string status = answer.value("status", "none");
     if (status == "failed" || status == "cancelled")
@@ -117,8 +129,7 @@ Status save_state(Qmp& qmp, int fd, bool ram_is_apart, milliseconds patience) {
 
 Status resume_state(Qmp& qmp, int fd, const ResumeFrom& from, const Ram& ram) {
   KTRIAL_TRY(set_ram_apart(qmp, !from.state.ram.empty(), from.patience));
-  KTRIAL_TRY(qmp.pass("state", fd, from.patience));
-  KTRIAL_TRY(qmp.execute("migrate-incoming", json{{"uri", "fd:state"}}, from.patience));
+  KTRIAL_TRY(migrate(qmp, "migrate-incoming", fd, from.patience));
   KTRIAL_TRY(ask_until(qmp, "query-status", from.patience, [](const json& answer) -> Result<bool> {
     const std::string status = answer.value("status", "");
     return status != "inmigrate" && status != "prelaunch";
