@@ -103,6 +103,7 @@ class LibvirtVm final : public Vm {
   bool guest_ended_ = false;  // by itself: what follows is no news
   bool resetting_ = false;    // paused and about to be ended
   bool paused_ = false;       // by us
+  int stops_due_ = 0;         // events of our own pauses, which may come when they are over
   // What was posted for a VM that is gone finds this expired.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
@@ -242,6 +243,8 @@ void LibvirtVm::on_monitor_event(const std::string& event, const json& data) {
       asio::post(io_, [this, alive = std::weak_ptr(alive_)] {
         if (!alive.expired()) end_after_reset();
       });
+  } else if (event == "STOP" && stops_due_ > 0) {
+    --stops_due_;
   } else if (auto stopped = stop_told_by(event, data, paused_)) {
     sink_(std::move(*stopped));
   }
@@ -318,8 +321,9 @@ Status LibvirtVm::pause(milliseconds patience) {
   if (paused_) return {};
   auto* machine = KTRIAL_TRY(monitor(patience));
   paused_ = true;  // before the event comes
+  ++stops_due_;
   auto done = machine->act("pausing the guest", patience, virDomainSuspend);
-  if (!done) paused_ = false;
+  if (!done) paused_ = false, --stops_due_;
   return done;
 }
 
