@@ -123,6 +123,7 @@ class Replay {
       if (!plan.exact) return fail(ErrorKind::internal, "the kept job is not deterministic");
       KTRIAL_TRY(same_machine(out_.was, plan));
       plan.ends_when_held = !plan.exact->plugin.empty();
+      if (!kept_.is_bundle()) plan.run_facts.emplace_back(kReplayOf, kept_.run.id);
       if (look_.any() && plan.exact->plugin.empty())
         return fail(ErrorKind::environment, "nothing can be looked at: " + plan.no_plugin);
       return set_up(plan);

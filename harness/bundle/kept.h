@@ -29,6 +29,8 @@ struct Kept {
 Result<Kept> open_kept(const results::Store& store, const std::string& what, Stage stage,
                        Janitor& janitor);
 
+// A fact of a run that is a deterministic one run again: that one's id.
+inline constexpr const char* kReplayOf = "replay.of";
 std::string fact(const results::Facts& facts, std::string_view name);  // "": there is none
 
 // "deb:PACKAGE=VERSION" of the kernel that was really taken; empty: it was no package's.

@@ -88,7 +88,8 @@ Result<int> exactly(const ReplayFlags& flags, const Kept& kept, const Invocation
   }
   if (replays.empty())
     return usage_error(kept.name + " has no such deterministic trial",
-                       "with --jobs each job is a run of its own: `ktrial list` has their ids");
+                       "a replay is a run of its own, and so is each job of --jobs: `ktrial report "
+                       "--list` has their ids");
   if (flags.format == "json") to_stdout("{}", bundle::json_of(replays, kept.name));
   return exit_code(same ? kept.run.verdict.outcome : results::Outcome::inconclusive);
 }
@@ -120,12 +121,25 @@ Result<int> diff_seeds(const ReplayFlags& flags, const std::vector<Kept>& runs,
   return 0;
 }
 
+// After `replay last` the last run is the replay: what it replayed is meant.
+std::string meant(const results::Store& store, std::string what) {
+  if (what != "last") return what;
+  while (const auto run = store.load(what)) {
+    const std::string of = bundle::fact(run->facts, bundle::kReplayOf);
+    // Ids sort by time, so it ends.
+    if (of.empty() || of >= run->id || !store.load(of)) return run->id;
+    what = of;
+  }
+  return what;
+}
+
 Result<int> replay(const ReplayFlags& flags, const Invocation& invocation) {
   Janitor janitor = KTRIAL_TRY(Janitor::start());
   const auto store = KTRIAL_TRY(results::Store::open(results_dir(flags.results)));
   const bool runs = !flags.judge && flags.others.empty() && !flags.diff_seeds && !flags.find_twin;
-  Kept kept = KTRIAL_TRY(bundle::open_kept(
-      store, flags.what, runs || flags.diff_seeds ? Stage::machine : Stage::evidence, janitor));
+  Kept kept = KTRIAL_TRY(
+      bundle::open_kept(store, meant(store, flags.what),
+                        runs || flags.diff_seeds ? Stage::machine : Stage::evidence, janitor));
   if (flags.find_twin)
     return find_twin(flags.twin, kept, trial_of(flags), KTRIAL_TRY(choices_of(flags, invocation)),
                      flags.format == "json");

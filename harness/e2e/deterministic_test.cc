@@ -58,6 +58,9 @@ class DeterministicTest : public E2eTest {
     Running killed = start_replay({id});
     for (const pid_t qemu : processes("qemu-system")) ::kill(qemu, SIGKILL);
     expect_no_replay(killed.wait(), 125, "cut short, nothing is shown");
+    // The last run is that replay; what it replayed is meant.
+    const auto judged = run({"replay", "last", "--judge"});
+    EXPECT_NE(judged.out.find(id + " (recorded"), std::string::npos) << judged.out << judged.err;
     Running stopped = start_replay({id});
     stopped.signal(SIGTERM);
     expect_no_replay(stopped.wait(), 130, "interrupted");

@@ -74,6 +74,7 @@ results::Facts facts_of(const Plan& plan) {
   }
   if (plan.exact && !plan.no_plugin.empty()) facts.emplace_back("plugin.missing", plan.no_plugin);
   facts.insert(facts.end(), plan.vmm.facts.begin(), plan.vmm.facts.end());
+  facts.insert(facts.end(), plan.run_facts.begin(), plan.run_facts.end());
   return facts;
 }
 

@@ -82,6 +82,7 @@ struct Plan {
   spec::Milliseconds progress{};      // longest silence of the workload; 0: any
   results::KernelFacts kernel_facts;  // as far as they are known before the boot
   results::HostFacts host_facts;
+  results::Facts run_facts;     // of who had it run
   std::uint32_t host_port = 0;  // guest vsock port that the host keeps connecting to; 0: none
 
   // What runs in the guest, for people and titles.
