@@ -34,6 +34,18 @@ std::vector<std::string> shown(const Summary& summary) {
   return out;
 }
 
+// As it came from a program that its runner killed.
+TEST(SubtestsTest, AResultBehindAnUnfinishedLineCounts) {
+  const auto summary = parse(
+      "TAP version 13\n1..2\n# selftests: timers: raw_skew\n"
+      "# Estimating clock drift: not ok 1 selftests: timers: raw_skew # TIMEOUT 90 seconds\n"
+      "# selftests: timers: b\n# it is ok 7 times, says selftests: timers: c\n"
+      "ok 2 selftests: timers: b\n");
+  EXPECT_THAT(shown(summary),
+              ElementsAre("selftests: timers: raw_skew=timeout", "selftests: timers: b=pass"));
+  EXPECT_EQ(summary.missing, 0u);
+}
+
 TEST(SubtestsTest, KselftestsRunner) {
   const Summary summary = parse(file("kselftest.tap"));
   EXPECT_EQ(summary.format, Format::tap);

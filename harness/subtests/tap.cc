@@ -118,9 +118,22 @@ void Tap::line(std::string_view line) {
   } else if (line.starts_with("Bail out!")) {
     bailed_out_ = cut(trimmed(line.substr(9)), kMaxReason);
     if (bailed_out_.empty()) bailed_out_ = "no reason given";
+  } else if (const auto late = behind_a_prompt(line); !late.empty()) {
+    this->line(late);
   } else if (line.starts_with("# ")) {
     note(column, line.substr(2));
   }
+}
+
+// What a program printed last may lack its newline (it was killed): the runner's word on it follows
+// there. "# Estimating clock drift: not ok 7 selftests: timers: raw_skew # TIMEOUT 90 seconds".
+std::string_view Tap::behind_a_prompt(std::string_view line) const {
+  static const RE2& begin = *new RE2(R"(.*?\b((?:not )?ok \d+ ))");
+  const std::string& running = levels_.front().running;
+  const std::size_t at = running.empty() ? line.npos : line.find(running);
+  std::string_view head;
+  if (at == line.npos || !full_match(line.substr(0, at), begin, &head)) return {};
+  return line.substr(at - head.size());
 }
 
 // A second plan at the outermost level begins a document that came without its first line; a test

@@ -31,6 +31,7 @@ class Tap {
     std::size_t lost() const { return planned > results ? planned - results : 0; }
   };
   Level& level_at(std::size_t column);
+  std::string_view behind_a_prompt(std::string_view line) const;
   void plan(std::size_t column, std::size_t planned);
   void note(std::size_t column, std::string_view text);
   void result(std::size_t column, bool ok, std::string_view description);
