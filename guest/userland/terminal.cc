@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,13 +62,20 @@ void obey(int terminal, std::string& pending) {
   if (pending.size() > 256) pending.clear();
 }
 
-// Until the terminal's last user has closed it.
-void carry(int terminal, const TerminalPorts& ports) {
+// Until the session's leader is gone, with what he said last, or the terminal's last user has
+// closed it. What he left in the background may hold the terminal for long. `leader`: a pidfd; -1:
+// the kernel has none.
+void carry(int terminal, int leader, const TerminalPorts& ports) {
+  constexpr int kLastWords = 64;  // reads
   char buffer[4096];
   std::string pending;
-  for (;;) {
-    pollfd polls[] = {{terminal, POLLIN, 0}, {ports.bytes, POLLIN, 0}, {ports.control, POLLIN, 0}};
-    if (poll(polls, 3, -1) < 0 && errno != EINTR) return;
+  for (int late = 0;;) {
+    pollfd polls[] = {{terminal, POLLIN, 0},
+                      {ports.bytes, POLLIN, 0},
+                      {ports.control, POLLIN, 0},
+                      {leader, POLLIN, 0}};
+    if (poll(polls, 4, -1) < 0 && errno != EINTR) return;
+    if (polls[3].revents != 0 && (polls[0].revents == 0 || ++late > kLastWords)) return;
     if (polls[0].revents != 0) {
       const ssize_t got = read(terminal, buffer, sizeof buffer);
       if (got <= 0) return;  // EIO: nobody has it open any more
@@ -95,7 +103,9 @@ constexpr int kNotStarted = 126;
 // Its status. `told`: what came of the size already.
 int carry_to_end(pid_t child, int terminal, const TerminalPorts& ports, std::string told) {
   obey(terminal, told);
-  carry(terminal, ports);
+  const int leader = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
+  carry(terminal, leader, ports);
+  close(leader);
   close(terminal);
   int raw = 0;
   while (waitpid(child, &raw, 0) < 0 && errno == EINTR) {

@@ -122,7 +122,9 @@ TEST_F(ShellTest, HasATerminalAndMoreOfThem) {
   {
     OnATerminal again(program_, join, {24, 80, 0, 0});
     EXPECT_TRUE(sees(again, "as it was left")) << again.shown;
-    again.type("echo yet=$kept; mkfifo /tmp/pipe; exec sh -c 'read word < /tmp/pipe; exit 5'\r");
+    again.type(
+        "echo yet=$kept; mkfifo /tmp/pipe; sleep 1000 & exec sh -c 'read word < /tmp/pipe; exit "
+        "5'\r");
     EXPECT_TRUE(sees(again, "draw again") && sees(again, "yet=42")) << again.shown;
   }
   first.type("echo go > /tmp/pipe\r");
