@@ -24,13 +24,12 @@ namespace ktrial::vm {
 namespace asio = boost::asio;
 using nlohmann::json;
 using std::chrono::milliseconds;
-using namespace std::chrono_literals;
 
 namespace {
 
 milliseconds start_patience() { return spec::host_wait(spec::HostWait::libvirt_start); }
 milliseconds call_patience() { return spec::host_wait(spec::HostWait::libvirt_call); }
-constexpr milliseconds kQuiet = 100ms;  // of a paused guest's console: it has been read
+constexpr milliseconds kQuiet{100};  // of a paused guest's console: it has been read
 // A libvirtd that answers no ping for that long is as good as dead.
 constexpr int kPingSeconds = 10, kPings = 6;
 
@@ -104,8 +103,7 @@ class LibvirtVm final : public Vm {
   bool resetting_ = false;    // paused and about to be ended
   bool paused_ = false;       // by us
   int stops_due_ = 0;         // events of our own pauses, which may come when they are over
-  // What was posted for a VM that is gone finds this expired.
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // expired for what was posted
 };
 
 Status LibvirtVm::create() {
@@ -225,14 +223,15 @@ void LibvirtVm::on_lifecycle(int event, int detail) {
   quiet_.cancel();
   const bool expected = guest_ended_ || detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN;
   exit_ = Exited{{.known = expected}, ""};
-  if (detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED && !expected)
-    exit_->last_words = "somebody destroyed the domain";
-  else if (!expected)
-    exit_->last_words = "libvirt lost it; its log of the domain may say why";
+  if (!expected)
+    exit_->last_words = detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED
+                            ? "somebody destroyed the domain"
+                            : "libvirt lost it; its log of the domain may say why";
   tell_exit();
 }
 
 void LibvirtVm::on_monitor_event(const std::string& event, const json& data) {
+  if (event == "STOP" && stops_due_ > 0) return void(--stops_due_);
   if (!sink_ || guest_ended_) return;
   if (event == "SHUTDOWN" || event == "RESET") {
     if (!data.value("guest", false)) return;
@@ -243,8 +242,6 @@ void LibvirtVm::on_monitor_event(const std::string& event, const json& data) {
       asio::post(io_, [this, alive = std::weak_ptr(alive_)] {
         if (!alive.expired()) end_after_reset();
       });
-  } else if (event == "STOP" && stops_due_ > 0) {
-    --stops_due_;
   } else if (auto stopped = stop_told_by(event, data, paused_)) {
     sink_(std::move(*stopped));
   }
@@ -320,10 +317,10 @@ Result<std::vector<VcpuSample>> LibvirtVm::sample_vcpus(milliseconds patience) {
 Status LibvirtVm::pause(milliseconds patience) {
   if (paused_) return {};
   auto* machine = KTRIAL_TRY(monitor(patience));
-  paused_ = true;  // before the event comes
-  ++stops_due_;
+  ++stops_due_;  // before the event comes
   auto done = machine->act("pausing the guest", patience, virDomainSuspend);
-  if (!done) paused_ = false, --stops_due_;
+  if (!done) --stops_due_;
+  paused_ = done.has_value();
   return done;
 }
 
