@@ -44,6 +44,10 @@ TEST(SubtestsTest, AResultBehindAnUnfinishedLineCounts) {
   EXPECT_THAT(shown(summary),
               ElementsAre("selftests: timers: raw_skew=timeout", "selftests: timers: b=pass"));
   EXPECT_EQ(summary.missing, 0u);
+  // Bytes that are no text make it no result, and nothing worse.
+  const auto broken =
+      parse("TAP version 13\n1..1\n# selftests: a: b\n# hm: not ok 1 selftests: a: b \xff\xfe\n");
+  EXPECT_EQ(broken.running, "selftests: a: b");
 }
 
 TEST(SubtestsTest, KselftestsRunner) {

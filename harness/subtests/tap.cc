@@ -118,8 +118,8 @@ void Tap::line(std::string_view line) {
   } else if (line.starts_with("Bail out!")) {
     bailed_out_ = cut(trimmed(line.substr(9)), kMaxReason);
     if (bailed_out_.empty()) bailed_out_ = "no reason given";
-  } else if (const auto late = behind_a_prompt(line); !late.empty()) {
-    this->line(late);
+  } else if (full_match(behind_a_prompt(line), result_line, &no, &words)) {
+    result(levels_.front().column, no.empty(), words);
   } else if (line.starts_with("# ")) {
     note(column, line.substr(2));
   }
