@@ -70,24 +70,25 @@ void carry(int terminal, int leader, const TerminalPorts& ports) {
   char buffer[4096];
   std::string pending;
   for (int late = 0;;) {
-    pollfd polls[] = {{terminal, POLLIN, 0},
+    // The leader first, as they are looked at in turn: what he said was there before he went.
+    pollfd polls[] = {{leader, POLLIN, 0},
+                      {terminal, POLLIN, 0},
                       {ports.bytes, POLLIN, 0},
-                      {ports.control, POLLIN, 0},
-                      {leader, POLLIN, 0}};
+                      {ports.control, POLLIN, 0}};
     if (poll(polls, 4, -1) < 0 && errno != EINTR) return;
-    if (polls[3].revents != 0 && (polls[0].revents == 0 || ++late > kLastWords)) return;
-    if (polls[0].revents != 0) {
+    if (polls[0].revents != 0 && (polls[1].revents == 0 || ++late > kLastWords)) return;
+    if (polls[1].revents != 0) {
       const ssize_t got = read(terminal, buffer, sizeof buffer);
       if (got <= 0) return;  // EIO: nobody has it open any more
       write_all(ports.bytes, {buffer, static_cast<std::size_t>(got)});
     }
     bool idle = false;
-    if (polls[1].revents != 0) {
+    if (polls[2].revents != 0) {
       const ssize_t got = read(ports.bytes, buffer, sizeof buffer);
       if (got > 0) write_all(terminal, {buffer, static_cast<std::size_t>(got)});
       idle = got <= 0;
     }
-    if (polls[2].revents != 0) {
+    if (polls[3].revents != 0) {
       const ssize_t got = read(ports.control, buffer, sizeof buffer);
       if (got > 0) obey(terminal, pending.append(buffer, static_cast<std::size_t>(got)));
       idle = idle || got <= 0;
