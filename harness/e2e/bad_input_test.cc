@@ -125,7 +125,7 @@ TEST_F(BadInputTest, FlagsCommandsAndFilesAreNamed) {
   expect_refused({"run", "--kernal", "x"}, 129, {"'--kernal'", "--kernel"});
   expect_refused({"run", "--memory", "5"}, 129, {"--memory", "64M"});
   expect_refused({"run", "--accel", "hvf"}, 129, {"--accel", "tcg"});
-  expect_refused({"trace", "--cpu", "many"}, 129, {"--cpu", "254"});
+  expect_refused({"trace", "--cpu", "many"}, 129, {"--cpu", "not in range", "254"});
   expect_refused({"trace", "--console", "/nonexistent.log"}, 129, {"/nonexistent.log"});
   expect_refused({"bisect", "--simulate", "--good", "x"}, 129, {"--simulate", "--good"});
 }
