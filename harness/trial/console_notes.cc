@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kLongestLine = 16384, kLongestBanner = 1024;
 constexpr std::size_t kMostStamps = 1u << 20;  // lines
 constexpr std::string_view kBanner = "Linux version ";
+constexpr std::string_view kCpusUp = "smp: Brought up ";  // smp_init()
 
 // What stands in the parentheses that `text` begins with, inner ones and all.
 std::optional<std::string_view> in_parentheses(std::string_view text) {
@@ -59,6 +60,7 @@ void ConsoleNotes::take(std::string_view line) {
   if (banner_.empty())
     if (const std::size_t at = line.find(kBanner); at != line.npos)
       banner_ = line.substr(at, kLongestBanner);
+  if (!cpus_up_) cpus_up_ = line.find(kCpusUp) != line.npos;
   if (lead_us_ == 0) lead_us_ = trace::clock_lead_us(line);
   dump_.take(line);
 }

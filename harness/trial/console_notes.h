@@ -19,6 +19,7 @@ class ConsoleNotes {
 
   // "Linux version ...", the kernel's first words; empty: they never came.
   const std::string& banner() const { return banner_; }
+  bool cpus_are_up() const { return cpus_up_; }  // "smp: Brought up ...": all that start at boot
   // A trace that the kernel printed; see trace::DumpReader.
   trace::DumpReader& dump() { return dump_; }
   // The stamp of a line, from 1, as the analyzer counts them.
@@ -33,6 +34,7 @@ class ConsoleNotes {
   trace::DumpReader dump_;
   std::vector<std::uint64_t> stamps_;  // of each line, one more than it says; 0: none
   std::int64_t lead_us_ = 0;
+  bool cpus_up_ = false;
 };
 
 // What built the kernel, out of its banner: "gcc-12 (Debian 12.2.0-14) 12.2.0". Pure; empty: the

@@ -63,6 +63,7 @@ void FakeGuest::begin(const vm::VmConfig& config) {
   clock_.after(script_.banner, [this] {
     print("[    0.000000] Linux version 6.1.0-fake (a@b) (gcc 12, GNU ld 2.40) #1 SMP");
   });
+  if (boots_ <= script_.lost_boots) return;
   const bool parks = config.command_line.starts_with("ktrial.park=1 ");
   clock_.after(script_.hello, [this, parks] {
     if (!can_speak()) return;

@@ -32,7 +32,8 @@ struct GuestScript {
   wire::Counters before, after;
   std::vector<std::pair<Time, std::function<void(FakeGuest&)>>> happenings;
   std::function<void(FakeGuest&)> on_nmi;
-  bool wakes = true;  // a copy of a template, when it is told to
+  bool wakes = true;   // a copy of a template, when it is told to
+  int lost_boots = 0;  // of the first boots: they come to no hello
 };
 
 class FakeGuest {

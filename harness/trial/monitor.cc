@@ -207,18 +207,32 @@ std::optional<Ending> Monitor::silence() const {
   return std::nullopt;
 }
 
-// Before a silence is long enough to be judged by its length.
-std::optional<Ending> Monitor::early_silence() {
-  const auto now = clock_.now();
-  if (!early_look_ || limits_.late <= Clock::duration::zero() || now < next_look_)
-    return std::nullopt;
-  auto quiet = quiet_cpus(limits_.late);
-  if (quiet.cpus.empty()) return std::nullopt;
+bool Monitor::may_look() const {
+  return early_look_ && limits_.late > Clock::duration::zero() && clock_.now() >= next_look_;
+}
+
+bool Monitor::look_is_proof() {
   const bool proven = early_look_();
   next_look_ = clock_.now() + limits_.look_spacing;
-  if (!proven) return std::nullopt;
+  return proven;
+}
+
+// Before a silence is long enough to be judged by its length.
+std::optional<Ending> Monitor::early_silence() {
+  if (!may_look()) return std::nullopt;
+  auto quiet = quiet_cpus(limits_.late);
+  if (quiet.cpus.empty() || !look_is_proof()) return std::nullopt;
   quiet.early = true;
   return quiet;
+}
+
+// One CPU alone, with interrupts off, may set up a large memory for long: that is not looked at.
+bool Monitor::boot_stands() {
+  const auto silent = clock_.now() - last_console_;
+  if (limits_.boot_silence > Clock::duration::zero() &&
+      overdue(last_console_, limits_.boot_silence, -1))
+    return true;
+  return notes_.cpus_are_up() && silent >= limits_.late && may_look() && look_is_proof();
 }
 
 std::optional<Ending> Monitor::pump(const Done& done, Clock::time_point deadline,
@@ -245,7 +259,7 @@ std::optional<Ending> Monitor::wait_hello() {
                 if (count_ && count_() < limits_.boot_instructions) return std::nullopt;
                 const bool mute = !analyzer_.saw_kernel_line();
                 if ((mute && overdue(begun_, limits_.first_output, -1)) ||
-                    overdue(begun_, limits_.boot, -1))
+                    overdue(begun_, limits_.boot, -1) || boot_stands())
                   return verdict::DeadlinePassed{in_seconds(clock_.now() - begun_)};
                 return std::nullopt;
               });

@@ -30,6 +30,7 @@ namespace ktrial::trial {
 struct Limits {
   Clock::duration boot{};          // VM start to hello
   Clock::duration first_output{};  // VM start to the kernel's first line
+  Clock::duration boot_silence{};  // of the console, before hello; zero: any
   Clock::duration heartbeat{};     // a CPU's silence
   Clock::duration late{};          // a beat, until the vCPUs are looked at; zero: they are not
   Clock::duration look_spacing{};
@@ -60,7 +61,7 @@ class Monitor {
   void lose(std::string part, std::string reason);
   // The host turned out `factor` >= 1 times slower than the limits assume.
   void slow_down(double factor);
-  // Called while a beat is late; true: a vCPU is proven stuck.
+  // Called while a beat is late, or the console of a boot; true: a vCPU is proven stuck.
   void set_early_look(std::function<bool()> look) { early_look_ = std::move(look); }
   // From a signal handler, within a wait.
   void interrupt(int signal);
@@ -87,6 +88,7 @@ class Monitor {
 
   const std::optional<wire::Hello>& hello() const { return hello_; }
   Clock::time_point hello_at() const { return hello_at_; }
+  Clock::time_point last_console() const { return last_console_; }
   bool spoke_since_hello() const { return last_console_ > hello_at_; }  // the kernel
   const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
   const TraceInbox& trace() const { return trace_; }
@@ -126,7 +128,10 @@ class Monitor {
   std::optional<verdict::Ending> urgent() const;
   bool reports_are_whole() const;
   std::optional<verdict::Ending> silence() const;
+  bool may_look() const;
+  bool look_is_proof();
   std::optional<verdict::Ending> early_silence();
+  bool boot_stands();
   verdict::HeartbeatSilence quiet_cpus(Clock::duration limit) const;
   // Every CPU that ever beat did so after the workload's end, or just before it.
   bool all_outlived_the_workload() const;

@@ -1,123 +1,12 @@
 #include "harness/trial/monitor.h"
 
-#include <gtest/gtest.h>
-
 #include "harness/spec/spec.h"
+#include "harness/trial/fake_watch.h"
 #include "harness/trial/findings.h"
-#include "harness/vm/fake_vm.h"
 
 namespace ktrial::trial {
 namespace {
-using namespace std::chrono_literals;
 using verdict::Ending;
-
-class NoObserver final : public Observer {};
-
-// A monitor whose guest is scripted: console by FakeVm, agent by hand.
-class MonitorTest : public testing::Test {
- protected:
-  // Where a test needs one to pass it sets it.
-  static Limits limits() {
-    return {.boot = 60s,
-            .first_output = 60s,
-            .heartbeat = 500ms,
-            .fresh_beat = 100ms,
-            .progress = 500ms,
-            .settle = 30ms,
-            .total = 60s};
-  }
-  void start(std::vector<vm::FakeVm::Step> script, const Limits& l = limits()) {
-    monitor.emplace(clock, l, observer);
-    vm.emplace(clock, std::move(script));
-    handlers = monitor->channel_handlers();
-    ASSERT_TRUE(vm->start(monitor->vm_sink()));
-    monitor->begin(0);
-  }
-  void say(const wire::Message& message) {
-    const auto stream = std::holds_alternative<wire::Beat>(message) ? channel::StreamId::beat
-                                                                    : channel::StreamId::control;
-    handlers.on_bytes(stream, wire::encode(message));
-  }
-  template <class T>
-  void expect(const std::optional<Ending>& ending) {
-    ASSERT_TRUE(ending);
-    EXPECT_TRUE(std::holds_alternative<T>(*ending)) << "ending " << ending->index();
-  }
-  // CPU 0 beats every 10 ms until this is gone; each time `also` is told how often it did.
-  class Beating {
-   public:
-    Beating(
-        MonitorTest& test, std::function<void(int)> also = [](int) {})
-        : test_(test), also_(std::move(also)) {
-      beat();
-    }
-    ~Beating() { *alive_ = false; }
-    int count() const { return count_; }
-
-   private:
-    void beat() {
-      test_.say(wire::Beat{.cpu = 0});
-      also_(++count_);
-      test_.clock.after(10ms, [this, alive = alive_] {
-        if (*alive) beat();
-      });
-    }
-    MonitorTest& test_;
-    std::function<void(int)> also_;
-    int count_ = 0;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  };
-  FakeClock clock;
-  NoObserver observer;
-  std::optional<Monitor> monitor;
-  std::optional<vm::FakeVm> vm;
-  channel::Channel::Handlers handlers;
-};
-
-TEST_F(MonitorTest, HelloEndsTheBoot) {
-  start({});
-  say(wire::Hello{.kernel_release = "6.1"});
-  EXPECT_FALSE(monitor->wait_hello());
-  EXPECT_EQ(monitor->hello()->kernel_release, "6.1");
-}
-
-TEST_F(MonitorTest, AKernelThatPrintsNothingIsGivenUpEarly) {
-  Limits l = limits();
-  l.first_output = 200ms;
-  start({}, l);
-  auto ending = monitor->wait_hello();
-  expect<verdict::DeadlinePassed>(ending);
-  EXPECT_LT(std::get<verdict::DeadlinePassed>(*ending).seconds, 50);
-}
-
-TEST_F(MonitorTest, AKernelThatPrintsIsGivenTheWholeBootTime) {
-  Limits l = limits();
-  l.boot = 1s;
-  l.first_output = 700ms;
-  start({{0ms, vm::ConsoleBytes{"[    0.000000] Linux version 6.1\n"}}}, l);
-  auto ending = monitor->wait_hello();
-  expect<verdict::DeadlinePassed>(ending);
-  EXPECT_GE(std::get<verdict::DeadlinePassed>(*ending).seconds, .99);
-}
-
-TEST_F(MonitorTest, AStoppedMachineIsNoticedAtOnce) {
-  start({{5ms, vm::Stopped{"KVM internal error"}}});
-  expect<verdict::VmStopped>(monitor->wait_hello());
-}
-
-TEST_F(MonitorTest, AShutdownReasonOutlivesTheMachine) {
-  start({{1ms, vm::GuestShutdown{"guest-reset"}}, {1ms, vm::Exited{{false, 0}, ""}}});
-  auto ending = monitor->wait_hello();
-  expect<verdict::VmEnded>(ending);
-  EXPECT_EQ(std::get<verdict::VmEnded>(*ending).shutdown, "guest-reset");
-}
-
-TEST_F(MonitorTest, AStopAfterAShutdownIsNoStop) {
-  start({{1ms, vm::GuestShutdown{"guest-shutdown"}},
-         {1ms, vm::Stopped{"paused"}},
-         {1ms, vm::Exited{{false, 0}, ""}}});
-  expect<verdict::VmEnded>(monitor->wait_hello());
-}
 
 TEST_F(MonitorTest, AReportSettlesAndThenEndsTheWait) {
   Limits l = limits();

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "harness/autopsy/early_look.h"
-#include "harness/autopsy/inspector.h"
 #include "harness/base/file.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/exact.h"
@@ -19,6 +17,7 @@
 #include "harness/trial/perturbation.h"
 #include "harness/trial/vsock_peer.h"
 #include "harness/trial/warm_start.h"
+#include "harness/trial/watchman.h"
 #include "results/store/artifacts.h"
 
 namespace ktrial::trial {
@@ -130,56 +129,6 @@ Clock::duration time_for_workload(const Scene& scene) {
   return left - std::min<Clock::duration>(scene.plan.timeouts.shutdown, left / 2);
 }
 
-// Looks at the vCPUs while a beat is late.
-class Watchman {
- public:
-  explicit Watchman(const Scene& scene) : scene_(scene), early_(scene.plan.timeouts.early) {
-    scene.monitor.set_early_look([this] { return look(); });
-  }
-  Watchman(const Watchman&) = delete;
-  Watchman& operator=(const Watchman&) = delete;
-  ~Watchman() { scene_.monitor.set_early_look(nullptr); }
-
- private:
-  bool look() {
-    if (blind_) return false;
-    if (!inspector_) open();
-    auto seen =
-        inspector_ ? autopsy::look_once(scene_.vm, inspector_.get(), patience_) : std::nullopt;
-    blind_ = !seen;
-    if (blind_) return false;
-    const auto now = scene_.context.clock.now();
-    autopsy::HostWatch& host = scene_.monitor.host();
-    host.sample(now);
-    const auto used = [&](unsigned cpu, Clock::time_point from) {
-      const auto evidence = host.since(from);
-      const auto use = std::ranges::find(evidence.vcpus, cpu, &autopsy::VcpuUse::cpu);
-      return use == evidence.vcpus.end() ? std::nullopt : std::optional(*use);
-    };
-    if (!early_.add(now, *std::move(seen), scene_.monitor.last_beats(), used)) return false;
-    scene_.looks = early_.evidence();
-    scene_.context.observer.on_event("early-look",
-                                     fmt::format("vCPU {} is stuck: {} looks", *early_.proven(),
-                                                 scene_.looks.of.begin()->second.size()));
-    return true;
-  }
-
-  void open() {
-    if (!scene_.vm.pause(patience_)) return;
-    if (auto ram = scene_.vm.ram(patience_))
-      if (auto opened = autopsy::make_inspector(*std::move(ram), scene_.plan.symbols);
-          opened && (*opened)->view() != nullptr)
-        inspector_ = *std::move(opened);
-    (void)scene_.vm.resume(patience_);
-  }
-
-  const Scene& scene_;
-  const milliseconds patience_ = scene_.plan.timeouts.monitor_reply;
-  autopsy::EarlyLook early_;
-  std::unique_ptr<autopsy::Inspector> inspector_;
-  bool blind_ = false;  // its memory cannot be read, or nobody answers
-};
-
 // Runs the workload in a guest that has said hello.
 Ending run_workload(const Scene& scene) {
   const Plan& plan = scene.plan;
@@ -192,8 +141,9 @@ Ending run_workload(const Scene& scene) {
   scene.channel.send(wire::encode(run));
   std::optional<VsockPeer> peer;
   if (plan.host_port != 0) peer.emplace(scene.context.io, scene.channel, plan.host_port);
-  const Watchman watchman(scene);
+  const Watchman watchman(scene.vm, scene.monitor, scene.context, plan);
   Ending ending = scene.monitor.watch_workload();
+  scene.looks = watchman.evidence();
   if (peer) scene.context.observer.on_event("vsock-peer", peer->summary());
   return ending;
 }
@@ -251,10 +201,17 @@ results::TrialRecord blank_record(const Plan& plan) {
   return record;
 }
 
+std::optional<Ending> wait_boot(const Scene& scene) {
+  const Watchman watchman(scene.vm, scene.monitor, scene.context, scene.plan);
+  auto failed = scene.monitor.wait_hello();
+  scene.looks = watchman.evidence();
+  return failed;
+}
+
 // From the machine's start to the end of the wait: hello, what --trace asked for, the workload.
 Status watch(const Scene& scene, Clock::time_point begun) {
   Monitor& monitor = scene.monitor;
-  if (auto failed = monitor.wait_hello()) {
+  if (auto failed = wait_boot(scene)) {
     scene.evidence.ending = *failed;
     return {};
   }

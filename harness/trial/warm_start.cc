@@ -11,6 +11,7 @@
 #include "harness/kernel/digest.h"
 #include "harness/trial/command_line.h"
 #include "harness/trial/machine.h"
+#include "harness/trial/watchman.h"
 
 namespace ktrial::trial {
 namespace fs = std::filesystem;
@@ -55,8 +56,9 @@ class Listener final : public Observer {
   std::string console;
 };
 
-Status watch_boot(const TrialContext& context, const Plan& plan, Monitor& monitor) {
+Status watch_boot(const TrialContext& context, const Plan& plan, vm::Vm& vm, Monitor& monitor) {
   const Active active(context.active, monitor);
+  const Watchman watchman(vm, monitor, context, plan);
   if (auto failed = monitor.wait_hello()) {
     if (std::holds_alternative<verdict::Interrupted>(*failed))
       return fail(ErrorKind::interrupted, "interrupted");
@@ -72,16 +74,25 @@ Status watch_boot(const TrialContext& context, const Plan& plan, Monitor& monito
   return {};
 }
 
-Status make_template(const TrialContext& context, const Plan& plan, const fs::path& folder) {
+// Nothing is judged here: a boot that will be tried again is given up sooner.
+Limits limits_of_boot(const Plan& plan, bool again) {
+  constexpr int kSooner = 3;
+  Limits out = limits_of(plan);
+  if (again) out.boot_silence = out.boot / kSooner;
+  return out;
+}
+
+Status make_template(const TrialContext& context, const Plan& plan, const Limits& limits,
+                     const fs::path& folder) {
   Listener listener;
-  Monitor monitor(context.clock, limits_of(plan), listener);
+  Monitor monitor(context.clock, limits, listener);
   const auto channel = KTRIAL_TRY(plan.make_parking());
   const auto vm = KTRIAL_TRY(
       plan.vmm.make(template_machine(plan, *channel, {folder / "ram", folder / "devices"})));
   KTRIAL_TRY(vm->start(monitor.vm_sink()));
   KTRIAL_TRY(channel->attach(*vm, monitor.channel_handlers()));
   monitor.begin(vm->process());
-  KTRIAL_TRY(watch_boot(context, plan, monitor));
+  KTRIAL_TRY(watch_boot(context, plan, *vm, monitor));
   if (vm->resumable() == nullptr)
     return fail(ErrorKind::environment, "this machine cannot be saved");
   const auto patience = spec::host_wait(spec::HostWait::template_save);
@@ -91,13 +102,24 @@ Status make_template(const TrialContext& context, const Plan& plan, const fs::pa
   return write_file_atomically(folder / "console", listener.console);
 }
 
+// TCG loses boots (run/lost_boot.h): there it is booted once more.
+Status boot_template(const TrialContext& context, const Plan& plan, const fs::path& folder) {
+  const bool emulated = plan.accel.accel == vm::Accel::tcg;
+  auto made = make_template(context, plan, limits_of_boot(plan, emulated), folder);
+  if (made || !emulated || made.error().kind == ErrorKind::interrupted) return made;
+  context.observer.on_step(made.error().message + "; booting once more");
+  std::error_code error;
+  for (const char* file : {"ram", "devices"}) fs::remove(folder / file, error);
+  return make_template(context, plan, limits_of_boot(plan, false), folder);
+}
+
 Result<vm::TemplateStore::Lease> make(const TrialContext& context, const Plan& plan,
                                       vm::TemplateStore::Making making) {
   context.observer.on_step("booting once, for a template that all trials start from");
   const fs::path lock = making.folder.parent_path() / (making.key + ".lock");
   for (const fs::path& path : {making.folder, lock}) context.janitor.watch(path);
   const auto begun = context.clock.now();
-  auto made = make_template(context, plan, making.folder);
+  auto made = boot_template(context, plan, making.folder);
   auto lease = made ? plan.warm->store.commit(std::move(making))
                     : Result<vm::TemplateStore::Lease>(std::unexpected(made.error()));
   if (!made) vm::TemplateStore::discard(making);

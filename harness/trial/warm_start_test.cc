@@ -174,6 +174,27 @@ TEST_F(BadBootTest, ABootWithAReportMakesNoTemplate) {
   EXPECT_TRUE(fs::is_empty(store_));
 }
 
+class LostBootTest : public WarmStartTest, public testing::WithParamInterface<int> {
+ protected:
+  LostBootTest() : WarmStartTest({.lost_boots = GetParam()}) { plan_.accel.accel = vm::Accel::tcg; }
+};
+INSTANTIATE_TEST_SUITE_P(Boots, LostBootTest, testing::Values(1, 2),
+                         [](const auto& it) { return std::to_string(it.param); });
+
+TEST_P(LostBootTest, OfATemplateIsBootedOnceMoreAndSoonerGivenUp) {
+  plan_it();
+  const auto before = clock_.now();
+  const auto lease = take_template(context(), plan_);
+  EXPECT_EQ(lease.has_value(), GetParam() == 1);
+  EXPECT_EQ(guest_.boots(), 2);
+  if (lease) {
+    EXPECT_LT(clock_.now() - before, plan_.timeouts.boot / 2);
+    EXPECT_TRUE(run(*lease));
+  } else {
+    EXPECT_EQ(lease.error().message, "a template's boot did not come to the agent's hello");
+  }
+}
+
 TEST_F(WarmStartTest, TheKeyIsOfAllThatMatters) {
   std::set<std::string> keys = {key()};
   plan_.spec.cpus = 2;
