@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 #include "harness/base/file.h"
 #include "harness/base/text.h"
@@ -34,6 +35,13 @@ std::string first_line_that_differs(std::string_view then, std::string_view now)
     return fmt::format("line {}: {} / {}", number, a ? spec::in_quotes(*a) : "(nothing)",
                        b ? spec::in_quotes(*b) : "(nothing)");
   }
+}
+
+// "6.1.0-57-cloud-amd64", "7.2.22": the first two numbers.
+std::pair<int, int> version_of(std::string_view text) {
+  std::pair<int, int> out{0, 0};
+  if (std::sscanf(std::string(text).c_str(), "%d.%d", &out.first, &out.second) != 2) return {};
+  return out;
 }
 
 std::string head_of(const std::filesystem::path& file, std::uint64_t bytes) {
@@ -170,6 +178,18 @@ std::vector<std::string> exact_argv(const Plan& plan, vm::VmConfig config) {
   for (int number = 0; const auto line = take_line(rest); ++number)
     if (number >= kAboutTheProgram) out.emplace_back(*line);
   return out;
+}
+
+std::string why_cpus_starve(std::string_view kernel_release, std::string_view qemu_version,
+                            int cpus) {
+  constexpr std::pair kKernel{6, 5}, kQemu{8, 1};
+  const auto kernel = version_of(kernel_release), qemu = version_of(qemu_version);
+  const bool known = kernel.first > 0 && qemu.first > 0;
+  if (cpus < 2 || !known || kernel >= kKernel || qemu >= kQemu) return "";
+  return fmt::format(
+      "Linux {} waits for each CPU that it starts, and QEMU {} lets no other run meanwhile when it "
+      "counts instructions: the boot of {} CPUs would take minutes",
+      kernel_release, qemu_version, cpus);
 }
 
 std::optional<std::uint64_t> hold_for(const results::Determinism& one) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "harness/trial/scene.h"
 #include "results/record.h"
@@ -36,6 +37,13 @@ class EndState {
   std::uint64_t asked_ = 0;
   bool over_ = false;
 };
+
+// Why a guest of `cpus` would hardly come through its boot; empty: it will. Linux before 6.5 starts
+// its CPUs one after another, and CPU 0 waits for each in schedule(), without a PAUSE. By QEMU
+// before 8.1 ("ensure fairness with icount") the others then have what is left of CPU 0's time up
+// to the next timer: nothing.
+std::string why_cpus_starve(std::string_view kernel_release, std::string_view qemu_version,
+                            int cpus);
 
 // Where another run is to be held, to have the state of `one`; nothing: at the agent's last word.
 std::optional<std::uint64_t> hold_for(const results::Determinism& one);

@@ -30,6 +30,16 @@ results::Determinism some_state() {
           .ram_sha256 = "m"};
 }
 
+TEST(ExactTest, OldKernelsOfManyCpusNeedANewerQemu) {
+  EXPECT_THAT(why_cpus_starve("6.1.0-57-cloud-amd64", "7.2.22", 4), StartsWith("Linux 6.1.0-57"));
+  EXPECT_THAT(why_cpus_starve("6.4.0", "8.0.5", 2), HasSubstr("QEMU 8.0.5"));
+  EXPECT_EQ(why_cpus_starve("6.1.0-57-cloud-amd64", "7.2.22", 1), "");
+  EXPECT_EQ(why_cpus_starve("6.5.0-rc1", "7.2.22", 4), "");
+  EXPECT_EQ(why_cpus_starve("6.12.117+deb12-cloud-amd64", "7.2.22", 4), "");
+  EXPECT_EQ(why_cpus_starve("6.1.0", "10.0.13", 4), "");
+  EXPECT_EQ(why_cpus_starve("unknown", "7.2.22", 4), "");
+}
+
 class PartingTest : public testing::Test {
  protected:
   void SetUp() override {

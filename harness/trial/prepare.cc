@@ -20,6 +20,7 @@
 #include "harness/spec/validate.h"
 #include "harness/trial/black_box.h"
 #include "harness/trial/command_line.h"
+#include "harness/trial/exact.h"
 #include "harness/trial/facts.h"
 #include "harness/trial/own_modules.h"
 #include "harness/trial/perturbation.h"
@@ -259,7 +260,12 @@ Status pin(Plan& plan) {
   return {};
 }
 
-void plan_exact(Plan& plan, const PrepareOptions& options) {
+Status plan_exact(Plan& plan, const PrepareOptions& options) {
+  if (const std::string why =
+          why_cpus_starve(plan.kernel.release, plan.vmm.version, plan.spec.cpus);
+      !why.empty())
+    return usage_error("deterministic: " + why,
+                       "take --cpus 1, Linux from 6.5 on, or QEMU from 8.1 on");
   vm::Exact exact{.seed = plan.spec.seed, .shift = plan.spec.shift};
   auto plugin =
       vm::choose_plugin(host_programs(), plan.vmm.version, fact_of(plan.vmm.facts, "qemu.program"));
@@ -269,6 +275,7 @@ void plan_exact(Plan& plan, const PrepareOptions& options) {
     options.progress("deterministic, but the end state cannot be compared: " + plugin.why_not);
   plan.exact = exact;
   plan.timeouts.detectors = spec::guest_timeouts(spec::profile_tcg()).detectors;
+  return {};
 }
 
 Status write_guest(Plan& plan, const PrepareOptions& options) {
@@ -333,7 +340,7 @@ Result<Plan> prepare(boost::asio::io_context& io, const spec::TrialSpec& spec,
   plan.kernel_facts = facts_of(plan.kernel);
   plan.host_facts = host_facts(plan.vmm);
   plan_waits(plan, options);
-  if (spec.deterministic) plan_exact(plan, options);
+  if (spec.deterministic) KTRIAL_TRY(plan_exact(plan, options));
   KTRIAL_TRY(plan_perturbation(plan, host_programs(), fact_of(plan.vmm.facts, "qemu.program"),
                                has_one_thread(plan)));
   if (has_one_thread(plan)) plan.command_line = "ktrial.tcg=single ";
