@@ -84,9 +84,11 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/test_paths.h CONTENT
 ")
 
 # ktrial_test(NAME SOURCES... [DEPS ...] [LABELS unit] [TIMEOUT s] [HOSTILE] [ALONE filter]
-# [SINGLY filter] [DRILL filter] [DRIFT filter]):
+# [SINGLY filter] [IDLE filter] [DRILL filter] [DRIFT filter]):
 # one GoogleTest binary; ctest sees each of its tests. Those that boot a VM run beside each other,
-# and wait twice as long for everything; no two of SINGLY do. Those of ALONE judge by time, and get
+# and wait twice as long for everything; no two of SINGLY do. Of five places (the presets' jobs) such
+# a test takes two; those of IDLE wait more than they compute, and take the one that two others leave
+# over, one after another, from the beginning on. Those of ALONE judge by time, and get
 # the machine for themselves, as those of DRILL and DRIFT do, which have that label. HOSTILE: it
 # tests what reads a guest's bytes; CI builds and runs it under the fuzz preset's sanitizers (target
 # `hostile_tests`), and the others as users build them.
@@ -109,7 +111,7 @@ if(CMAKE_UNITY_BUILD)
     <nlohmann/json.hpp> <filesystem> <fstream> <map> <random> <set> <sstream>)
 endif()
 function(ktrial_test name)
-  cmake_parse_arguments(arg "HOSTILE" "TIMEOUT;ALONE;SINGLY;DRILL;DRIFT" "SOURCES;DEPS;LABELS;PROPERTIES" ${ARGN})
+  cmake_parse_arguments(arg "HOSTILE" "TIMEOUT;ALONE;SINGLY;IDLE;DRILL;DRIFT" "SOURCES;DEPS;LABELS;PROPERTIES" ${ARGN})
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -156,11 +158,18 @@ function(ktrial_test name)
   elseif(arg_LABELS STREQUAL e2e)
     list(APPEND discover ENVIRONMENT_MODIFICATION KTRIAL_TIMEOUT_SCALE=set:2)
   endif()
+  if(arg_IDLE)
+    gtest_discover_tests(${name} TEST_FILTER "${arg_IDLE}" TEST_LIST ${name}_IDLE ${discover}
+      LABELS "${arg_LABELS}" RESOURCE_LOCK ${name}_idle PROCESSORS 1 COST 1000)
+  endif()
+  if(arg_LABELS STREQUAL e2e)
+    list(APPEND discover PROCESSORS 2)
+  endif()
   if(arg_SINGLY)
     gtest_discover_tests(${name} TEST_FILTER "${arg_SINGLY}" TEST_LIST ${name}_SINGLY ${discover}
       LABELS "${arg_LABELS}" RESOURCE_LOCK ${name})
   endif()
-  set(special ${arg_ALONE} ${arg_SINGLY} ${arg_DRILL} ${arg_DRIFT})
+  set(special ${arg_ALONE} ${arg_SINGLY} ${arg_IDLE} ${arg_DRILL} ${arg_DRIFT})
   list(JOIN special ":" special)
   gtest_discover_tests(${name} TEST_FILTER "*-${special}" ${discover} LABELS "${arg_LABELS}")
 endfunction()
