@@ -112,9 +112,10 @@ struct Court {
   const fs::path& store;
 };
 
-// `from`: the template that it goes on from; null: it boots.
+// `from`: the template that it goes on from; null: it boots. `again`: once more, if it is lost.
 Result<results::TrialRecord> one_start(const Court& court, int index, const fs::path& artifacts,
-                                       const vm::TemplateStore::Lease* from = nullptr) {
+                                       const vm::TemplateStore::Lease* from = nullptr,
+                                       bool again = false) {
   court.io.poll();  // a signal since the last one
   if (court.signals.caught != 0) return fail(ErrorKind::interrupted, "interrupted");
   Recorder recorder = KTRIAL_TRY(Recorder::create(artifacts, court.teller));
@@ -122,7 +123,8 @@ Result<results::TrialRecord> one_start(const Court& court, int index, const fs::
                                court.plan.kernel.release, vm::name(court.plan.accel.accel),
                                channel::name(court.plan.channel)));
   SteadyClock clock(court.io);
-  const trial::TrialContext context{court.io, clock, court.janitor, recorder, court.signals.active};
+  trial::TrialContext context{court.io, clock, court.janitor, recorder, court.signals.active};
+  context.boots_again = again;
   auto record = trial::run_trial(context, court.plan, artifacts, from);
   court.io.poll();
   // An error after Ctrl-C is its doing: a terminal sends it to all that we started, too.
@@ -153,8 +155,9 @@ Result<results::TrialRecord> warm_trial(const Court& court, int index, const fs:
 
 Result<results::TrialRecord> cold_trial(const Court& court, int index, int boots,
                                         const fs::path& artifacts) {
-  auto record = KTRIAL_TRY(one_start(court, index, artifacts));
-  if (boots < 2 || !lost_at_boot(record)) return record;
+  const bool again = boots >= 2 && court.plan.accel.accel == vm::Accel::tcg;
+  auto record = KTRIAL_TRY(one_start(court, index, artifacts, nullptr, again));
+  if (!again || !lost_at_boot(record)) return record;
   court.teller.on_step(fmt::format("{}; booting once more", record.verdict.reason));
   KTRIAL_TRY(set_aside(artifacts, artifacts / kFirstBoot));
   const std::string first =

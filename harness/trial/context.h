@@ -19,6 +19,7 @@ struct TrialContext {
   // Set while a trial runs, so that a signal handler can reach it.
   Monitor*& active;
   std::function<bool()> interrupted = {};  // told where no monitor is
+  bool boots_again = false;                // what comes to no hello is booted once more
 };
 
 }  // namespace ktrial::trial

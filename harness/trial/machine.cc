@@ -53,6 +53,13 @@ Limits limits_of(const Plan& plan) {
   return out;
 }
 
+Limits limits_of_boot(const Plan& plan, bool again) {
+  constexpr int kSooner = 3;
+  Limits out = limits_of(plan);
+  if (again) out.boot_silence = out.boot / kSooner;
+  return out;
+}
+
 vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
   vm::ChannelDevice device = channel.device();
   if (auto* serial = std::get_if<vm::VirtioSerialPorts>(&device))

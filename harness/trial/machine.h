@@ -9,6 +9,8 @@
 namespace ktrial::trial {
 
 Limits limits_of(const Plan& plan);
+// Of a boot; one that will be tried `again` is given up sooner when its console is silent.
+Limits limits_of_boot(const Plan& plan, bool again);
 
 vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel);
 // Boots up to the agent's hello, where it waits. Its channel is virtio-serial, which can be saved.

@@ -279,7 +279,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
                                        const vm::TemplateStore::Lease* from) {
   results::TrialRecord record = blank_record(plan);
   record.start = name(from != nullptr ? kWarm : kCold);
-  Limits limits = limits_of(plan);
+  Limits limits = limits_of_boot(plan, context.boots_again);
   if (from != nullptr) limits.boot = limits.first_output = plan.timeouts.clone_answer;
   Monitor monitor(context.clock, limits, context.observer);
   Bench bench = KTRIAL_TRY(set_up(context, plan, artifacts, from));

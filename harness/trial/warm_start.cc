@@ -74,14 +74,6 @@ Status watch_boot(const TrialContext& context, const Plan& plan, vm::Vm& vm, Mon
   return {};
 }
 
-// Nothing is judged here: a boot that will be tried again is given up sooner.
-Limits limits_of_boot(const Plan& plan, bool again) {
-  constexpr int kSooner = 3;
-  Limits out = limits_of(plan);
-  if (again) out.boot_silence = out.boot / kSooner;
-  return out;
-}
-
 Status make_template(const TrialContext& context, const Plan& plan, const Limits& limits,
                      const fs::path& folder) {
   Listener listener;

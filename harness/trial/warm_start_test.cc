@@ -195,6 +195,15 @@ TEST_P(LostBootTest, OfATemplateIsBootedOnceMoreAndSoonerGivenUp) {
   }
 }
 
+TEST_P(LostBootTest, OfATrialIsSoonerGivenUpToo) {
+  TrialContext once_more = context();
+  once_more.boots_again = true;
+  const auto record = run_trial(once_more, plan_, dir_->path() / "trial");
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->verdict.kind, results::Kind::no_boot);
+  EXPECT_LT(record->duration_s, static_cast<double>(plan_.timeouts.boot.count()) / 1000);
+}
+
 TEST_F(WarmStartTest, TheKeyIsOfAllThatMatters) {
   std::set<std::string> keys = {key()};
   plan_.spec.cpus = 2;
