@@ -79,7 +79,7 @@ Status apply(const Look& look, const Map& map, std::uint64_t end, vm::Exact& exa
     if (*count == 0 || *count >= end)
       return usage_error(
           fmt::format("{} is no instruction of this run, which has {}", *count, end));
-    exact.hold_at = *count;
+    exact.hold_at = count;
   } else if (!look.stop_at.empty()) {
     const PlaceName place = KTRIAL_TRY(parse_place(look.stop_at, 1));
     exact.places.push_back({KTRIAL_TRY(address_of(place, map.symbols)), place.count, false});

@@ -352,8 +352,8 @@ TEST(DocumentTest, TellsAllOfAResult) {
   const std::string text = result_text(story);
   for (const char* part :
        {"REPRODUCED  INFO: silent stall in mm_get_cid", "in 5 of 5 trials (95 %: 48 % to 100 %)",
-        "ktrial bisect --packages 'linux-image-*-cloud-amd64' --good 6.18.15 --bad 6.19.6 "
-        "--workload mmcid-vfork",
+        ("ktrial bisect --packages 'linux-image-*-cloud-amd64' --good 6.18.15 --bad 6.19.6 "
+         "--workload mmcid-vfork"),
         "--until-fail", "I can reproduce this."})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   EXPECT_EQ(text.find("Tested-by"), std::string::npos);

@@ -112,9 +112,9 @@ Result<vm::TemplateStore::Lease> make(const TrialContext& context, const Plan& p
   for (const fs::path& path : {making.folder, lock}) context.janitor.watch(path);
   const auto begun = context.clock.now();
   auto made = boot_template(context, plan, making.folder);
+  if (!made) vm::TemplateStore::discard(making);
   auto lease = made ? plan.warm->store.commit(std::move(making))
                     : Result<vm::TemplateStore::Lease>(std::unexpected(made.error()));
-  if (!made) vm::TemplateStore::discard(making);
   for (const fs::path& path : {making.folder, lock}) context.janitor.forget(path);
   const std::chrono::duration<double> took = context.clock.now() - begun;
   plan.warm->made_in_s += took.count();

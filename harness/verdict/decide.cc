@@ -92,7 +92,7 @@ std::optional<Verdict> from_findings(const Evidence& evidence) {
   if (only_stalls)
     if (auto others = owed_to_others(
             evidence, -1, ", so the report \"" + first.title + "\" says nothing about the kernel"))
-      return *others;
+      return others;
   const std::string reason = fmt::format("the kernel reported it during {}", name(evidence.phase));
   if (!is_stall(first.kind)) return fails(first.title, first.kind, first.culprit, reason);
   // A task that hangs is held up by what its own stack shows, not by a busy CPU.
