@@ -45,7 +45,7 @@ void reseed(const std::string& seed, std::vector<std::string>& problems) {
   auto* info = reinterpret_cast<rand_pool_info*>(buffer);
   info->entropy_count = static_cast<int>(size * 8);
   info->buf_size = static_cast<int>(size);
-  memcpy(buffer + sizeof(rand_pool_info), seed.data(), size);
+  seed.copy(buffer + sizeof(rand_pool_info), size);
   const int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
   if (fd < 0) return problems.push_back(with_errno("cannot reseed: /dev/urandom", errno));
   if (ioctl(fd, RNDADDENTROPY, info) != 0)

@@ -11,8 +11,8 @@ namespace {
 using ::testing::MatchesRegex;
 
 TEST(MixProgramTest, EndsThoughAChildThatIsLeftHoldsThePipes) {
-  const auto ran = run_command({KTRIAL_BINARY_DIR "/share/ktrial/guest/ktrial-mix", "/bin/sh", "-c",
-                                "sleep 300 & echo $!", "+", "/bin/true"},
+  const std::string mix = KTRIAL_BINARY_DIR "/share/ktrial/guest/ktrial-mix";
+  const auto ran = run_command({mix, "/bin/sh", "-c", "sleep 300 & echo $!", "+", "/bin/true"},
                                {.timeout = std::chrono::seconds(100)});
   ASSERT_TRUE(ran) << ran.error().message;
   EXPECT_EQ(ran->exit_status, 0);
