@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/random.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <time.h>
