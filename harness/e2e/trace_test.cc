@@ -154,9 +154,9 @@ TEST_F(TraceTest, FunctionsAreTracedByNameAndCanStopIt) {
 // All of it at once: who mends one shall not meet the next a boot later.
 TEST_F(TraceTest, WhatTheKernelDoesNotHaveIsNamedBeforeAnythingRuns) {
   REQUIRE_KERNEL(kKernel);
-  const auto result = run({"run", "--workload", "smoke", "--cpus", "2", "--trace",
-                           "sched:sched_swich,mmcid,sched:sched_switch:no_such_field == 1,"
-                           "function:no_such_function",
+  const std::string events =
+      "sched:sched_swich,mmcid,sched:sched_switch:no_such_field == 1,function:no_such_function";
+  const auto result = run({"run", "--workload", "smoke", "--cpus", "2", "--trace", events,
                            "--trace-stop", "no_such_function"});
   EXPECT_EQ(result.exit, 129) << result.err;
   for (const char* problem :

@@ -42,10 +42,11 @@ std::vector<KmsgLine> first_report(const std::vector<KmsgLine>& lines, std::size
 TEST(LockupE2eTest, ASoftLockupsBacktracesAreOfAllOtherCpusOnceEach) {
   const auto dir = TempDir::create();
   ASSERT_TRUE(dir);
-  const auto output = run_command({KTRIAL_BINARY_DIR "/bin/ktrial", "run", "--workload", "inject",
-                                   "--set", "fault=soft_lockup", "--cpus", std::to_string(kCpus),
-                                   "--append", kSoonSoftLockup, "--results", dir->path().string()},
-                                  {.timeout = std::chrono::minutes(10)});
+  const std::string program = KTRIAL_BINARY_DIR "/bin/ktrial";
+  const auto output = run_command(
+      {program, "run", "--workload", "inject", "--set", "fault=soft_lockup", "--cpus",
+       std::to_string(kCpus), "--append", kSoonSoftLockup, "--results", dir->path().string()},
+      {.timeout = std::chrono::minutes(10)});
   ASSERT_TRUE(output) << output.error().message;
   if (output->exit_status > 1) GTEST_SKIP() << output->err;
   ASSERT_EQ(output->exit_status, 1) << output->out << output->err;
