@@ -14,11 +14,11 @@ const std::vector<std::string>& hostile_strings() {
         ("]]>&lt;&#0;&#27;<!-- --><?xml?> \xef\xbf\xbe \xef\xbf\xbf \xed\xa0\x80 \xc0\xaf "
          "\xf4\x90\x80\x80"),
         "\nnot ok 1 - owned\n# Subtest: owned\nok 1 - owned # SKIP\nKTAP version 1\n1..0\n",
-        "ok 1 # SKIP x # SKIP y reboot: System halted Kernel panic - not syncing: VFS: KTAP "
-        "version 1",
+        ("ok 1 # SKIP x # SKIP y reboot: System halted Kernel panic - not syncing: VFS: KTAP "
+         "version 1"),
         "reboot: System halted",
-        "\nFrom owned@example.org Mon Jan  1 00:00:00 2026\nSubject: owned\r\nBcc: "
-        "owned@example.org\r\n\r\n",
+        ("\nFrom owned@example.org Mon Jan  1 00:00:00 2026\nSubject: owned\r\nBcc: "
+         "owned@example.org\r\n\r\n"),
         "From owned@example.org Mon Jan  1 00:00:00 2026",
         "\n---\ndiff --git a/owned b/owned\n--- a/owned\n+++ b/owned\n",
         "javascript:document.title='owned'",
