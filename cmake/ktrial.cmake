@@ -42,14 +42,14 @@ endif()
 
 # ktrial_library(NAME [SMALL] SOURCES... [DEPS targets...]): one folder's static library. SMALL: no
 # time is spent in it, and most of its code comes from templates that all its files use. Optimised
-# a little, and compiled as one, it takes half of the time.
+# for size, and compiled as one, it takes three fifths of the time.
 function(ktrial_library name)
   cmake_parse_arguments(arg "SMALL" "" "SOURCES;DEPS" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC ktrial_flags ${arg_DEPS})
   if(arg_SMALL)
     if(NOT KTRIAL_SANITIZE)
-      target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-Og>)
+      target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-Os>)
     endif()
     set_target_properties(${name} PROPERTIES UNITY_BUILD_BATCH_SIZE 20)
   endif()

@@ -23,10 +23,15 @@ TEST_F(SlurmTest, ASmallPlanComesToTheSameCellsAsHere) {
   const auto json = there.json();
   ASSERT_TRUE(here.is_object() && json.is_object()) << there.out;
   ASSERT_EQ(json["cells"].size(), 2u);
-  for (std::size_t i = 0; i < 2; ++i)
-    for (const char* key : {"axes", "trials", "pass", "fail", "inconclusive", "state"})
+  int trials = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    trials += json["cells"][i]["trials"].get<int>();
+    // A boot that TCG loses is no verdict: another trial takes its place.
+    for (const char* key : {"axes", "pass", "fail", "state"})
       EXPECT_EQ(json["cells"][i][key], here["cells"][i][key]) << key;
-  EXPECT_EQ(records(), 4);
+  }
+  EXPECT_GE(trials, 4);
+  EXPECT_EQ(records(), trials);
   EXPECT_FALSE(fs::exists(fs::path(results()) / "fleet" / json["night"].get<std::string>()))
       << "nothing of the fleet is left";
   EXPECT_FALSE(slurm().tasks("COMPLETED").empty()) << "it was Slurm that ran them";
