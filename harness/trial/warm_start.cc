@@ -108,14 +108,15 @@ Status boot_template(const TrialContext& context, const Plan& plan, const fs::pa
 Result<vm::TemplateStore::Lease> make(const TrialContext& context, const Plan& plan,
                                       vm::TemplateStore::Making making) {
   context.observer.on_step("booting once, for a template that all trials start from");
-  const fs::path lock = making.folder.parent_path() / (making.key + ".lock");
-  for (const fs::path& path : {making.folder, lock}) context.janitor.watch(path);
+  const std::array<fs::path, 2> paths = {making.folder,
+                                         making.folder.parent_path() / (making.key + ".lock")};
+  for (const fs::path& path : paths) context.janitor.watch(path);
   const auto begun = context.clock.now();
   auto made = boot_template(context, plan, making.folder);
   if (!made) vm::TemplateStore::discard(making);
   auto lease = made ? plan.warm->store.commit(std::move(making))
                     : Result<vm::TemplateStore::Lease>(std::unexpected(made.error()));
-  for (const fs::path& path : {making.folder, lock}) context.janitor.forget(path);
+  for (const fs::path& path : paths) context.janitor.forget(path);
   const std::chrono::duration<double> took = context.clock.now() - begun;
   plan.warm->made_in_s += took.count();
   if (lease) context.observer.on_step(fmt::format("template made in {:.1f} s", took.count()));

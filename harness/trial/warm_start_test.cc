@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <unistd.h>
+
+#include <array>
 
 #include "harness/base/file.h"
 #include "harness/trial/fake_guest.h"
@@ -80,6 +83,27 @@ TEST_F(WarmStartTest, TheFirstMakesItAndTheOthersDoNotBoot) {
     EXPECT_EQ(record->kernel.compiler, "gcc 12") << "out of the template's banner";
   }
   EXPECT_EQ(guest_.boots(), 1);
+}
+
+// Another may make one of the same name by then.
+TEST_F(WarmStartTest, WhoMadeOneRemovesNoneWhenHeEnds) {
+  auto janitor = std::make_unique<Janitor>(*Janitor::start());
+  plan_it();
+  {
+    TrialContext maker{io_, clock_, *janitor, recorder_, active_};
+    ASSERT_TRUE(take_template(maker, plan_));
+  }
+  const fs::path others = store_ / (plan_.warm->key + ".new");
+  const fs::path last = dir_->path() / "last";  // it removes by name: this after that
+  fs::create_directory(others);
+  fs::create_directory(last);
+  janitor->watch(last);
+  const Fd events(::inotify_init1(IN_CLOEXEC));
+  ASSERT_GE(::inotify_add_watch(events.get(), last.c_str(), IN_DELETE_SELF), 0);
+  janitor.reset();
+  std::array<char, 4096> event;
+  ASSERT_GT(::read(events.get(), event.data(), event.size()), 0);
+  EXPECT_TRUE(fs::exists(others));
 }
 
 TEST_F(WarmStartTest, CopiesAreToldDifferentSeedsAndTheTime) {
