@@ -69,7 +69,7 @@ bool EarlyLook::is_proven(
 
 LooksSoFar EarlyLook::evidence() const {
   LooksSoFar out;
-  if (begin_ >= seen_.size()) return out;
+  if (!proven_) return out;
   out.first = seen_[begin_].at;
   for (std::size_t i = begin_; i < seen_.size(); ++i)
     for (const auto& [cpu, look] : seen_[i].looks) out.of[cpu].push_back(look);

@@ -29,7 +29,7 @@ class EarlyLook {
            const std::map<unsigned, Clock::time_point>& last_beat,
            const std::function<std::optional<VcpuUse>(unsigned, Clock::time_point)>& used);
   std::optional<unsigned> proven() const { return proven_; }
-  // The looks that prove it, for an autopsy to go on from.
+  // The looks that prove it, for an autopsy to go on from; none, as long as none is proven.
   LooksSoFar evidence() const;
 
  private:

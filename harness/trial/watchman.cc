@@ -11,10 +11,6 @@ Watchman::Watchman(vm::Vm& vm, Monitor& monitor, const TrialContext& context, co
   monitor.set_early_look([this] { return look(); });
 }
 
-autopsy::LooksSoFar Watchman::evidence() const {
-  return early_.proven() ? early_.evidence() : autopsy::LooksSoFar();
-}
-
 bool Watchman::look() {
   if (blind_) return false;
   if (!inspector_) open();
