@@ -42,7 +42,7 @@ Result<PrivateLibvirtd> PrivateLibvirtd::start(Kvm kvm) {
                                                "unshare", "--user", "--map-user=1000", "true"}));
   if (!allowed.ok()) return fail(ErrorKind::environment, "no user namespaces: " + allowed.err);
   // Short, in /tmp: sockets of domains lie deep in it, and their names may have 107 bytes.
-  PrivateLibvirtd out(KTRIAL_TRY(TempDir::create("klv")));
+  PrivateLibvirtd out(KTRIAL_TRY(TempDir::create("klv")), kvm);
   KTRIAL_TRY(out.launch(kvm));
   return out;
 }
