@@ -80,7 +80,7 @@ Milliseconds host_wait(HostWait which) {
         return 20s;
       case HostWait::host_load:
         return 2s;
-      case HostWait::libvirt_send:
+      case HostWait::send_file:
         return 10min;
       case HostWait::download:
       case HostWait::git:

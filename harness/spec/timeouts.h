@@ -90,7 +90,7 @@ enum class HostWait {
   vsock_peer_line,     // one line of a workload in the guest
   libvirt_start,       // a call that may have libvirtd examine QEMU first
   libvirt_call,        // any other
-  libvirt_send,        // one file, over a slow line
+  send_file,           // one file, over a slow line
   host_answer,         // of a pool: whether it is there
   host_load,           // what another host gave a machine; asked again and again in a trial
   download,            // of one package, or apt's lists
