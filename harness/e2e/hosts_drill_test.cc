@@ -37,7 +37,7 @@ class HostsDrill : public HostsFixture {
     const std::string file = root() / "small.toml";
     EXPECT_TRUE(write_file_atomically(
         file,
-        "name = 'small'\nbudget = '30m'\ncommand = ['sleep', '3']\nmemory = '256M'\n"
+        "name = 'small'\nbudget = '30m'\ncommand = ['sleep', '15']\nmemory = '256M'\n"
         "start = 'cold'\n[matrix]\nkernel = ['" +
             std::string(kKernel) + "']\ncpus = [1]\n[goal]\ntrials = " + std::to_string(trials) +
             "\n"));
@@ -119,8 +119,8 @@ class HostsDrill : public HostsFixture {
     EXPECT_GE(records.trials, journal.submitted - journal.lost - killed) << err;
     EXPECT_LE(records.trials, journal.submitted) << err;
     std::printf(
-        "    %d submitted, %d recorded (%d pass), %d lost by name, %d gone on with; %d "
-        "went once more; %zu others:",
+        "    %d submitted, %d recorded (%d pass), %d lost by name; %d went once more; "
+        "%d gone on with; %zu others:",
         journal.submitted, records.trials, records.pass, journal.lost,
         count(err, "it goes once more"), came.sessions - 1, records.reasons.size());
     for (const std::string& reason : records.reasons) std::printf(" [%s]", reason.c_str());
@@ -157,7 +157,7 @@ class HostsDrill : public HostsFixture {
 
 TEST_F(HostsDrill, OneIsKilledAndComesBack) {
   REQUIRE_HOSTS(Where::here);
-  drill("killed", 6, [&](Running& night, Round& came) {
+  drill("killed", 3, [&](Running& night, Round& came) {
     host(kVictim).kill();
     see_it_go_and_come(night, came, [&] { EXPECT_TRUE(host(kVictim).start_again()); });
   });
@@ -165,7 +165,7 @@ TEST_F(HostsDrill, OneIsKilledAndComesBack) {
 
 TEST_F(HostsDrill, OneFarAwayIsKilledAndComesBack) {
   REQUIRE_HOSTS(Where::far);
-  drill("killed far away", 6, [&](Running& night, Round& came) {
+  drill("killed far away", 3, [&](Running& night, Round& came) {
     host(kVictim).kill();
     see_it_go_and_come(night, came, [&] { EXPECT_TRUE(host(kVictim).start_again()); });
   });
@@ -173,7 +173,7 @@ TEST_F(HostsDrill, OneFarAwayIsKilledAndComesBack) {
 
 TEST_F(HostsDrill, OneIsStoppedAndGoesOn) {
   REQUIRE_HOSTS(Where::here);
-  drill("stopped", 10, [&](Running& night, Round& came) {
+  drill("stopped", 6, [&](Running& night, Round& came) {
     host(kVictim).signal(SIGSTOP);
     see_it_go_and_come(night, came, [&] { host(kVictim).signal(SIGCONT); });
   });
@@ -182,7 +182,7 @@ TEST_F(HostsDrill, OneIsStoppedAndGoesOn) {
 // So shortly that nobody need notice: 4 s to 13 s.
 TEST_F(HostsDrill, OneIsStoppedForAMoment) {
   REQUIRE_HOSTS(Where::here);
-  drill("stopped for a moment", 4, [&](Running&, Round& came) {
+  drill("stopped for a moment", 2, [&](Running&, Round& came) {
     host(kVictim).signal(SIGSTOP);
     std::this_thread::sleep_for(std::chrono::milliseconds(4000 + 1000 * came.number));
     host(kVictim).signal(SIGCONT);
@@ -192,7 +192,7 @@ TEST_F(HostsDrill, OneIsStoppedForAMoment) {
 TEST_F(HostsDrill, OneIsStoppedBeforeItIsAsked) {
   REQUIRE_HOSTS(Where::here);
   drill(
-      "stopped at first", 6,
+      "stopped at first", 3,
       [&](Running& night, Round& came) {
         see_it_go_and_come(night, came, [&] { host(kVictim).signal(SIGCONT); });
       },
@@ -201,12 +201,12 @@ TEST_F(HostsDrill, OneIsStoppedBeforeItIsAsked) {
 
 TEST_F(HostsDrill, KtrialIsKilled) {
   REQUIRE_HOSTS(Where::here);
-  drill("ktrial kill -9", 4, [&](Running& night, Round&) { night.signal(SIGKILL); });
+  drill("ktrial kill -9", 3, [&](Running& night, Round&) { night.signal(SIGKILL); });
 }
 
 TEST_F(HostsDrill, KtrialIsKilledAndTheHostsAreFarAway) {
   REQUIRE_HOSTS(Where::far);
-  drill("ktrial kill -9, hosts far away", 4,
+  drill("ktrial kill -9, hosts far away", 3,
         [&](Running& night, Round&) { night.signal(SIGKILL); });
 }
 
