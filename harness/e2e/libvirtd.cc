@@ -58,8 +58,10 @@ Status PrivateLibvirtd::launch(Kvm kvm) {
   KTRIAL_TRY(write_file_atomically(home / "nothing", ""));
   ::chmod((home / "nothing").c_str(), 0);
   // What runs on the far side, as the user that libvirtd takes itself to be.
-  const std::string there = "#!/bin/sh\nexport XDG_RUNTIME_DIR=" + (home / "r").string() +
-                            "\nexec unshare --user --map-user=1000 --map-group=1000 ";
+  // Which nobody but the test starts.
+  const std::string there =
+      "#!/bin/sh\nexport LIBVIRT_AUTOSTART=0 XDG_RUNTIME_DIR=" + (home / "r").string() +
+      "\nexec unshare --user --map-user=1000 --map-group=1000 ";
   KTRIAL_TRY(write_script(home / "relay", there + "virt-ssh-helper qemu:///session\n"));
   KTRIAL_TRY(write_script(login(), there + "sh -c \"$SSH_ORIGINAL_COMMAND\"\n"));
   pid_ = ::fork();

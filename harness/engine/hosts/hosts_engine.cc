@@ -203,8 +203,7 @@ class PoolEngine final : public Engine {
     }
   }
 
-  // What ended without a record: the job's own doing where the host is well; else it goes once
-  // more.
+  // What ended without a record goes once more, unless it is the job's own doing.
   void release_held(std::size_t host, bool well) {
     std::vector<Held> ours;
     for (auto it = held_.begin(); it != held_.end();) {
@@ -216,13 +215,20 @@ class PoolEngine final : public Engine {
       it = held_.erase(it);
     }
     for (Held& held : ours) {
-      if (well || held.what.attempts >= kMostAttempts || interrupts_.came()) {
+      if (held.what.attempts >= (well ? most_where_well(held.done) : kMostAttempts) ||
+          interrupts_.came()) {
         done_.push_back(std::move(held.done));
         continue;
       }
       tell("a job was lost with " + options_.uris[host] + ": " + held.why + "; it goes once more");
       waiting_.push_front(std::move(held.what));
     }
+  }
+
+  // What a job says itself may be of a libvirtd that was lost and is back already: then it goes
+  // once more.
+  static int most_where_well(const Done& done) {
+    return std::holds_alternative<Finished>(done.how) ? 2 : 1;
   }
 
   void give_up_when_all_are_down() {
