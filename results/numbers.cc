@@ -17,7 +17,7 @@ std::vector<NumberRange> numbers_of(const std::vector<Counters>& trials) {
   std::vector<NumberRange> out;
   for (auto& [name, all] : values) {
     std::ranges::sort(all);
-    out.push_back({name, all.size(), all.front(), all[(all.size() - 1) / 2], all.back()});
+    out.push_back({name, all.size(), all.front(), all[(all.size() - 1) / 2], all.back(), {}});
   }
   return out;
 }
@@ -39,6 +39,7 @@ std::string to_text(const NumberRange& number) {
   std::string out = number.name + " " + std::to_string(number.median);
   if (number.low != number.high)
     out += " (" + std::to_string(number.low) + " to " + std::to_string(number.high) + ")";
+  if (!number.moved.empty()) out += ": " + number.moved;
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "harness/base/text.h"
+#include "harness/campaign/moves.h"
 #include "harness/stats/association.h"
 
 namespace ktrial::campaign {
@@ -244,8 +245,19 @@ class Assembly {
     std::vector<std::vector<results::Counters>> told(out_.cells.size());
     for (const TrialFact& trial : night_.trials)
       if (!trial.numbers.empty()) told[trial.cell].push_back(trial.numbers);
-    for (std::size_t i = 0; i < told.size(); ++i)
+    std::vector<Seen> nights;
+    for (const NightFile& night : earlier_) nights.push_back(night.seen);
+    const Moves all = moves(seen_, nights);
+    for (std::size_t i = 0; i < told.size(); ++i) {
       out_.cells[i].numbers = results::numbers_of(told[i]);
+      for (results::NumberRange& number : out_.cells[i].numbers)
+        if (const auto found = all.moved.find({names_[i], number.name}); found != all.moved.end())
+          number.moved = found->second;
+    }
+    if (all.compared > 0)
+      out_.tests.push_back(fmt::format(
+          "numbers: {} compared with each night before, by rank sums; Holm, at {:.0f} %",
+          all.compared, 100 * kAlarm));
   }
 
   void add_nights() {
@@ -300,6 +312,8 @@ Seen seen_of(const spec::Plan& plan, const Night& night) {
   for (const TrialFact& trial : night.trials) {
     SeenCell& cell = cells[trial.cell];
     cell.seconds += trial.duration_s;
+    for (const auto& [name, value] : trial.numbers)
+      if (auto& kept = cell.numbers[name]; kept.size() < kKeptOfNumber) kept.push_back(value);
     switch (trial.verdict.outcome) {
       case Outcome::pass:
         ++cell.pass;

@@ -90,7 +90,7 @@ TEST_F(FolderTest, NightsAreFoundByPlanIdAndBeginning) {
 TEST_F(FolderTest, TheNightsFileReadsBack) {
   NightFile night{.name = "nightly", .used_s = 3.5, .fresh_signatures = 2};
   night.seen.id = "nightly-1";
-  night.seen.cells["cpus=2"] = {3, 2, 1, {{"stall:f", 2}}};
+  night.seen.cells["cpus=2"] = {3, 2, 1, {{"stall:f", 2}}, 7, {{"w.late_us", {4, 1}}}};
   night.signatures["stall:f"] = {"stall in f", "f", "run1", results::Kind::silent_stall, 4};
   night.running = {"cpus=4"};
   night.left_s = 9;

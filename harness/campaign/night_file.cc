@@ -16,7 +16,8 @@ std::string to_json(const NightFile& night) {
                      {"fail", cell.fail},
                      {"inconclusive", cell.inconclusive},
                      {"seconds", cell.seconds},
-                     {"signatures", std::move(signatures)}});
+                     {"signatures", std::move(signatures)},
+                     {"numbers", cell.numbers}});
   }
   Json about = Json::array();
   for (const auto& [signature, one] : night.signatures)
@@ -58,14 +59,17 @@ Result<NightFile> night_from_json(std::string_view text, std::string_view file) 
   out.running = results::strings_of(*json, "running");
   out.fresh_signatures = results::int_of(*json, "new");
   results::each_object(*json, "cells", [&](const Json& item) {
-    SeenCell cell{results::int_of(item, "pass"),
-                  results::int_of(item, "fail"),
-                  results::int_of(item, "inconclusive"),
-                  {},
-                  results::number_of(item, "seconds")};
+    SeenCell cell{results::int_of(item, "pass"),         results::int_of(item, "fail"),
+                  results::int_of(item, "inconclusive"), {},
+                  results::number_of(item, "seconds"),   {}};
     if (const Json* signatures = results::object_in(item, "signatures"))
       for (const auto& [signature, count] : signatures->items())
         if (count.is_number_integer()) cell.signatures[signature] = count.get<int>();
+    if (const Json* numbers = results::object_in(item, "numbers"))
+      for (const auto& [number, values] : numbers->items())
+        for (const Json& value : values)
+          if (value.is_number_unsigned())
+            cell.numbers[number].push_back(value.get<std::uint64_t>());
     out.seen.cells[results::text_of(item, "cell")] = std::move(cell);
   });
   results::each_object(*json, "signatures", [&](const Json& item) {

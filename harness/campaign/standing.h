@@ -5,6 +5,7 @@
 // signature that no earlier night has seen needs no test: it is new.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <span>
@@ -22,8 +23,9 @@ inline constexpr double kAlarm = 0.01;  // the chance of a wrong alarm in a nigh
 
 struct SeenCell {
   int pass = 0, fail = 0, inconclusive = 0;
-  std::map<std::string, int> signatures;  // of its failures
-  double seconds = 0;                     // of all its trials
+  std::map<std::string, int> signatures;                           // of its failures
+  double seconds = 0;                                              // of all its trials
+  std::map<std::string, std::vector<std::uint64_t>> numbers = {};  // of its workload, some trials'
   stats::Tally judged() const { return {fail, pass + fail}; }
   int trials() const { return pass + fail + inconclusive; }
   bool operator==(const SeenCell&) const = default;

@@ -245,7 +245,8 @@ Result<int> doctor_of_slurm(const DoctorFlags& flags) {
   std::string_view said = seen->said;
   const bool ran = seen->exit == 0 || said.contains("ktrial can");
   checkup.say(ran ? Level::good : Level::missing,
-              fmt::format("a task on node {} sees {}", seen->node, results.string()) +
+              fmt::format("a task on node {} {} {}", seen->node,
+                          fleet.slurm.courier.used() ? "reaches" : "sees", results.string()) +
                   (ran ? ", and runs ktrial there; it says:" : ", but cannot run ktrial there:"),
               ran ? "" : "name ktrial's path on the nodes: slurm.program in the fleet file");
   while (const auto line = take_line(said)) to_stdout("    {}\n", *line);
@@ -262,7 +263,8 @@ void add_doctor(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<DoctorFlags>();
   add_engine_options(*command, flags->engine);
   command->add_option("--results", flags->results,
-                      "Of a cluster: the folder that all nodes see [$XDG_STATE_HOME/ktrial]");
+                      "Of a cluster: the folder that all nodes see, or that files are carried to "
+                      "[$XDG_STATE_HOME/ktrial]");
   command->add_option("--host", flags->host,
                       "What one host with libvirt has, by its URI; a line of JSON");
   command->footer(

@@ -6,6 +6,7 @@
 
 #include "harness/cli/commands.h"
 #include "harness/cli/exit_codes.h"
+#include "harness/engine/slurm/courier.h"
 #include "harness/engine/slurm/task.h"
 #include "harness/run/event_writer.h"
 #include "harness/run/run.h"
@@ -40,13 +41,18 @@ Result<int> run(const std::string& file) {
   return exit;
 }
 
-Result<int> run_task(const std::string& file) {
+Result<int> run_task(const std::string& file, const std::string& courier) {
   const auto work = [](const std::filesystem::path& taken, const run::Sink& sink) {
     const auto job = run::load_job(taken);
     if (!job) return ended_by(std::unexpected(job.error()));
     return ended_by(run_there(*job, sink, false));
   };
-  KTRIAL_TRY(engine::slurm::run_task(engine::slurm::place_of(file), work));
+  const auto place = engine::slurm::place_of(file);
+  if (courier.empty())
+    KTRIAL_TRY(engine::slurm::run_task(place, work));
+  else
+    KTRIAL_TRY(
+        engine::slurm::run_far_task(place, KTRIAL_TRY(engine::slurm::courier_from(courier)), work));
   return 0;
 }
 
@@ -60,12 +66,17 @@ void add_job(CLI::App& app, Action& action) {
   command->add_option("FILE", *file, "job.json, as a run's folder has one")->required();
   command->add_flag("--task", *task,
                     "It is a task of a fleet's: what happens is told in files beside FILE");
+  auto courier = std::make_shared<std::string>();
+  command
+      ->add_option("--courier", *courier,
+                   "Of a task whose node does not see FILE: how files come and go")
+      ->needs("--task");
   command->footer(R"(Examples:
   ktrial job ~/.local/state/ktrial/runs/20260301-123456.789-abcd/job.json     once more, as it was
 
 Stdout tells what happens, a JSON object a line; docs/cli.md has them. Exit status as of `run`.)");
-  command->callback([&action, file, task] {
-    action = [file, task] { return *task ? run_task(*file) : run(*file); };
+  command->callback([&action, file, task, courier] {
+    action = [file, task, courier] { return *task ? run_task(*file, *courier) : run(*file); };
   });
 }
 

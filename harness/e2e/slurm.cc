@@ -171,12 +171,26 @@ Status PrivateSlurm::launch_accounts(int port) {
   return {};
 }
 
+Status PrivateSlurm::hide_from_node(const std::string& folder, const std::string& door) {
+  fs::create_directories(folder);
+  fs::create_directories(door + folder);
+  end_daemon("slurmd", SIGTERM);
+  KTRIAL_TRY(start_daemon(
+      "slurmd",
+      {"--mount", "--propagation", "private", "sh", "-c",
+       "mount --bind \"$0\" \"$1$0\" && mount -t tmpfs none \"$0\" && shift && exec \"$@\"", folder,
+       door, program_of("slurmd"), "-D", "-f", conf(), "-N", kNode},
+      "unshare"));
+  return until_node_is("idle");
+}
+
 Status PrivateSlurm::start_controller() { return start_daemon("slurmctld", {"-D", "-f", conf()}); }
 
 void PrivateSlurm::kill_controller() { end_daemon("slurmctld", SIGKILL); }
 
-Status PrivateSlurm::start_daemon(const std::string& name, std::vector<std::string> words) {
-  words.insert(words.begin(), program_of(name));
+Status PrivateSlurm::start_daemon(const std::string& name, std::vector<std::string> words,
+                                  const std::string& by) {
+  words.insert(words.begin(), by.empty() ? program_of(name) : by);
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -187,7 +201,7 @@ Status PrivateSlurm::start_daemon(const std::string& name, std::vector<std::stri
     ::setenv("SLURM_CONF", conf().c_str(), 1);
     // Where MariaDB's clients find their server.
     ::setenv("MYSQL_UNIX_PORT", (dir_.path() / "db.sock").c_str(), 1);
-    ::execv(argv[0], argv.data());
+    ::execvp(argv[0], argv.data());
     ::_exit(127);
   }
   daemons_[name] = pid;

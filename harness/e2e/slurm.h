@@ -34,6 +34,9 @@ class PrivateSlurm {
   Result<std::string> ask(std::vector<std::string> words) const;
   // Tasks "17_0" in a state, RUNNING, PENDING, ...
   std::vector<std::string> tasks(const std::string& state) const;
+  // From now on the node sees nothing of `folder`, which lies behind the path `door` there:
+  // /a is /door/a. Wants a mount namespace.
+  Status hide_from_node(const std::string& folder, const std::string& door);
   void kill_controller();
   Status start_controller();
 
@@ -41,7 +44,9 @@ class PrivateSlurm {
   explicit PrivateSlurm(TempDir dir) : dir_(std::move(dir)) {}
   Status launch(const SlurmWish& wish);
   Status launch_accounts(int port);
-  Status start_daemon(const std::string& name, std::vector<std::string> words);
+  // `by`: a program that becomes the daemon.
+  Status start_daemon(const std::string& name, std::vector<std::string> words,
+                      const std::string& by = "");
   void end_daemon(const std::string& name, int signal);
   Status until_node_is(const std::string& state) const;
   Status until_it_answers(const std::vector<std::string>& words) const;

@@ -83,6 +83,41 @@ TEST_F(SlurmTest, KilledAndResumedItsTasksAreAdopted) {
   EXPECT_EQ(records(), 4) << "lost or doubled";
 }
 
+// The node is a desk of its own: what comes and goes is copied.
+TEST_F(SlurmTest, WithoutASharedFolderRunsAreCarriedBack) {
+  REQUIRE_SLURM();
+  REQUIRE_KERNEL(kKernel);
+  const std::string door = root() / "door", scratch = root() / "scratch";
+  fs::create_directories(scratch);
+  if (const auto hidden = slurm().hide_from_node(results(), door); !hidden)
+    GTEST_SKIP() << "nothing can be hidden from a node here: " << hidden.error().message;
+  const auto fleet = root() / "f.toml";
+  ASSERT_TRUE(write_file_atomically(fleet, "[slurm]\nfetch = ['cp', '" + door +
+                                               "{from}', '{to}']\nsend = ['cp', '{from}', '" +
+                                               door + "{to}']\nscratch = '" + scratch + "'\n"));
+  const std::vector<std::string> more = {"--engine",     "slurm",     "--fleet",
+                                         fleet.string(), "--results", results()};
+  const auto doctor = run(with({"doctor"}, more));
+  EXPECT_EQ(doctor.exit, 0) << doctor.err << doctor.out;
+  EXPECT_NE(doctor.out.find("a task on node desk reaches " + results()), std::string::npos);
+  const std::string file = plan(2, "['sleep', '6']");
+  {
+    Running night = start(with({"campaign", "run", file}, more));
+    ASSERT_TRUE(eventually([&] { return records() >= 1; }, std::chrono::seconds(240)))
+        << night.err();
+    night.signal(SIGKILL);
+    night.wait();
+  }
+  const auto result = run(with({"campaign", "resume", "small", "--format", "json"}, more));
+  EXPECT_EQ(result.exit, 0) << result.err;
+  const auto json = result.json();
+  ASSERT_TRUE(json.is_object()) << result.out;
+  for (const auto& cell : json["cells"]) EXPECT_EQ(cell["pass"], 2) << json;
+  EXPECT_EQ(records(), 4) << "lost or doubled";
+  EXPECT_TRUE(eventually([&] { return fs::is_empty(scratch); })) << "the node keeps nothing";
+  EXPECT_TRUE(eventually([&] { return processes().empty(); }));
+}
+
 TEST_F(SlurmTest, DoctorAsksANode) {
   REQUIRE_SLURM();
   const auto result = run({"doctor", "--engine", "slurm", "--results", results()});

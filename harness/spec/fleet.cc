@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <set>
+#include <tuple>
 
 #include "harness/base/home.h"
 #include "harness/spec/cells.h"
@@ -32,6 +33,24 @@ void read_sbatch(Table& table, const toml::table& node, Slurm& into) {
   }
 }
 
+void read_courier(Table& table, const toml::table& node, Courier& into) {
+  table.read("fetch", into.fetch);
+  table.read("send", into.send);
+  table.read("scratch", into.scratch);
+  for (const auto& [key, words, other] : {std::tuple("fetch", &into.fetch, &into.send),
+                                          std::tuple("send", &into.send, &into.fetch)}) {
+    if (words->empty()) continue;
+    for (const char* place : {"{from}", "{to}"})
+      if (std::ranges::none_of(*words, [&](const auto& word) { return word.contains(place); }))
+        table.problems().add(*node.get(key), table.shown(key),
+                             std::string("has no ") + place +
+                                 "; it is a command, like [\"scp\", \"-q\", \"{from}\", \"{to}\"]");
+    if (other->empty())
+      table.problems().add(*node.get(key), table.shown(key),
+                           "fetch and send go together, and one is missing");
+  }
+}
+
 void read_slurm(Table& table, const toml::table& node, Slurm& into) {
   table.read("partition", into.partition);
   table.read("account", into.account);
@@ -41,8 +60,10 @@ void read_slurm(Table& table, const toml::table& node, Slurm& into) {
   read_sbatch(table, node, into);
   table.read("program", into.program);
   table.read("cache", into.cache);
+  read_courier(table, node, into.courier);
   for (const auto& [key, path] :
-       {std::pair("program", &into.program), std::pair("cache", &into.cache)})
+       {std::pair("program", &into.program), std::pair("cache", &into.cache),
+        std::pair("scratch", &into.courier.scratch)})
     if (!path->empty() && path->front() != '/')
       table.problems().add(*node.get(key), table.shown(key), "must be an absolute path");
   table.read("largest_array", into.largest_array, 1, kLargestArray);

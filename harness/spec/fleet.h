@@ -12,12 +12,22 @@
 
 namespace ktrial::spec {
 
+// How files go between a node and who submits, where nodes do not see the results folder: commands,
+// a word each, in which "{from}" and "{to}" stand for absolute paths.
+struct Courier {
+  std::vector<std::string> fetch, send;  // to the node; from there
+  std::string scratch = "/var/tmp";      // on nodes, for what a task makes
+  bool used() const { return !fetch.empty(); }
+  bool operator==(const Courier&) const = default;
+};
+
 struct Slurm {
   std::string partition, account, qos, constraint;  // empty: the cluster's defaults
   std::string kvm;                  // the feature of nodes for jobs with --accel kvm; empty: any
   std::vector<std::string> sbatch;  // more of its flags
   std::string program;              // ktrial's path on nodes; empty: this one's
   std::string cache;                // of kernels, on nodes; empty: each user's own there
+  Courier courier;
   int largest_array = 500;
   int attempts = 4;                             // of a job that was lost
   Milliseconds poll = std::chrono::seconds(5);  // between questions to the scheduler, at least

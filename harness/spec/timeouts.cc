@@ -76,7 +76,7 @@ Milliseconds host_wait(HostWait which) {
         return 120s;
       case HostWait::libvirt_call:
         return 60s;
-      case HostWait::libvirt_send:
+      case HostWait::send_file:
         return 10min;
       case HostWait::download:
       case HostWait::git:

@@ -90,7 +90,7 @@ enum class HostWait {
   vsock_peer_line,     // one line of a workload in the guest
   libvirt_start,       // a call that may have libvirtd examine QEMU first
   libvirt_call,        // any other
-  libvirt_send,        // one file, over a slow line
+  send_file,           // one file, over a slow line
   download,            // of one package, or apt's lists
   git,                 // one command
   module_build,        // one kernel module

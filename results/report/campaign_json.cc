@@ -12,7 +12,8 @@ Json numbers_json(const std::vector<NumberRange>& numbers) {
                    {"trials", one.trials},
                    {"low", one.low},
                    {"median", one.median},
-                   {"high", one.high}});
+                   {"high", one.high},
+                   {"moved", one.moved}});
   return out;
 }
 

@@ -1,6 +1,7 @@
 // A night on one screen.
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "harness/base/text.h"
 #include "results/report/campaign.h"
@@ -10,7 +11,7 @@
 namespace ktrial::results {
 namespace {
 
-constexpr std::size_t kMostSignatures = 6, kMostCells = 10, kMostLost = 2;
+constexpr std::size_t kMostSignatures = 6, kMostCells = 8, kMostLost = 2, kMostNumbers = 3;
 
 Ink ink_of(Standing standing) {
   switch (standing) {
@@ -100,21 +101,26 @@ std::string cells(const CampaignRecord& campaign, bool color) {
   return out;
 }
 
-// What the workloads counted, cell by cell.
+// What the workloads counted: what moved, and where nothing did, as much as fits.
 std::string numbers(const CampaignRecord& campaign, bool color) {
-  std::string out;
-  std::size_t shown = 0;
-  for (const CampaignCell& cell : campaign.cells) {
-    if (cell.numbers.empty()) continue;
-    if (++shown > kMostCells) break;
+  std::vector<std::pair<const CampaignCell*, const NumberRange*>> all;
+  for (const CampaignCell& cell : campaign.cells)
+    for (const NumberRange& one : cell.numbers) all.emplace_back(&cell, &one);
+  if (all.empty()) return {};
+  std::ranges::stable_sort(all, {}, [](const auto& one) { return one.second->moved.empty(); });
+  const std::size_t shown = std::min(kMostNumbers, all.size());
+  std::string head = "Numbers (medians)";
+  if (shown < all.size())
+    head += ", " + std::to_string(shown) + " of " + std::to_string(all.size()) +
+            "; all are in --format html and json";
+  std::string out = "\n" + inked(head, Ink::dim, color) + "\n";
+  for (const auto& [cell, number] : std::span(all).first(shown)) {
     std::string name;
-    for (const auto& [key, value] : cell.axes) name += (name.empty() ? "" : " ") + value;
-    out += "  " + one_line(name, 100) + "\n";
-    for (const NumberRange& one : cell.numbers)
-      out += "      " + one_line(to_text(one), 100) + "\n";
+    for (const auto& [key, value] : cell->axes) name += value + " ";
+    const std::string text = one_line(name, 100) + " " + one_line(to_text(*number), 160);
+    out += "  " + (number->moved.empty() ? text : inked(text, Ink::unsure, color)) + "\n";
   }
-  if (out.empty()) return out;
-  return "\n" + inked("Numbers (medians)", Ink::dim, color) + "\n" + out;
+  return out;
 }
 
 }  // namespace

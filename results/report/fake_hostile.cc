@@ -64,6 +64,7 @@ CampaignRecord with_strings(CampaignRecord campaign, const std::string& text) {
   for (CampaignCell& cell : campaign.cells) {
     for (auto& [key, value] : cell.axes) value = text;
     cell.why = cell.goal = text;
+    for (NumberRange& number : cell.numbers) number.name = number.moved = text;
   }
   for (CampaignSignature& one : campaign.signatures) {
     one.signature = one.title = one.culprit = one.why = one.common = text;

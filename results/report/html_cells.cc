@@ -213,8 +213,14 @@ list strips_of(const CampaignRecord& campaign) {
       axes.push_back(object{{"k", one_line(key, 40)}, {"v", one_line(value, 120)}});
     std::string counts = counts_of(cell);
     if (const std::string rate = short_rate(cell); !rate.empty()) counts += ", rate " + rate;
+    list numbers;
+    for (const NumberRange& number : cell.numbers)
+      numbers.push_back(
+          object{{"text", one_line(to_text(number), 200)}, {"moved", data(!number.moved.empty())}});
     out.push_back(object{
         {"id", cell_id(i)},
+        {"has_numbers", data(!cell.numbers.empty())},
+        {"numbers", std::move(numbers)},
         {"search", lower(axes_text(cell) + " " + std::string(name(cell.standing)))},
         {"standing", some(badge(cell.standing))},
         {"tone", tone_of(cell.standing)},

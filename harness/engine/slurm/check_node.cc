@@ -1,5 +1,6 @@
 // `ktrial doctor` on a node, through Slurm's queue.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <thread>
@@ -10,6 +11,7 @@
 #include "harness/base/stop_on_signal.h"
 #include "harness/base/text.h"
 #include "harness/engine/slurm/commands.h"
+#include "harness/engine/slurm/courier.h"
 #include "harness/engine/slurm/folder.h"
 #include "harness/engine/slurm/slurm_engine.h"
 #include "harness/spec/timeouts.h"
@@ -40,6 +42,34 @@ class CheckFolder {
  private:
   const fs::path path_;
 };
+
+std::string line_of(const std::vector<std::string>& words) {
+  std::vector<std::string> quoted;
+  for (const std::string& word : words) quoted.push_back(shell_quoted(word));
+  return fmt::format("{}", fmt::join(quoted, " "));
+}
+
+constexpr char kSaid[] = "said";  // the exit status
+
+std::string script_of(const fs::path& shard, const std::string& program,
+                      const spec::Courier& courier) {
+  if (!courier.used())
+    return fmt::format("#!/bin/sh\n{} doctor\necho $? >{}\n", shell_quoted(program),
+                       shell_quoted((shard / kSaid).string()));
+  // Both ways are tried: what came is sent back with what doctor says.
+  const fs::path script = shard / slurm::names::kScript, out = slurm::names::out(shard, 0);
+  const fs::path here = fs::path(courier.scratch) / shard.parent_path().filename();
+  const auto send = [&](const fs::path& file) {
+    return line_of(slurm::carried(courier.send, here / file.filename(), file));
+  };
+  return fmt::format(
+      "#!/bin/sh\nmkdir -p {0} && cd {0} || exit\n{{ {1} && {2} doctor; }} >{3} 2>&1\n"
+      "echo $? >{4}\n{5} && {6}\nsent=$?\ncd / && rm -r {0}\n[ $sent != 0 ] || rm -f {7}\n",
+      shell_quoted(here.string()),
+      line_of(slurm::carried(courier.fetch, script, here / script.filename())),
+      shell_quoted(program), out.filename().string(), kSaid, send(out), send(shard / kSaid),
+      shell_quoted(courier.scratch) + "/ktrial-\"$SLURM_ARRAY_JOB_ID\"_0.out");
+}
 
 Result<slurm::Sight> until_over(slurm::Cluster& cluster, const std::string& array,
                                 const std::function<void(const std::string&)>& tell,
@@ -74,10 +104,8 @@ Result<NodeCheck> check_node(const spec::Slurm& config, const fs::path& results,
   const fs::path shard = folder.path() / "s";
   std::string program = config.program;
   if (program.empty()) program = this_program().value_or("").string();
-  KTRIAL_TRY(
-      write_file_atomically(shard / slurm::names::kScript,
-                            fmt::format("#!/bin/sh\n{} doctor\necho $? >{}/said\n",
-                                        shell_quoted(program), shell_quoted(shard.string()))));
+  KTRIAL_TRY(write_file_atomically(shard / slurm::names::kScript,
+                                   script_of(shard, program, config.courier)));
   const auto cluster =
       slurm::slurm_cluster(config, "ktrial-" + folder.path().filename().string(), folder.path());
   run::Job job;
@@ -86,14 +114,20 @@ Result<NodeCheck> check_node(const spec::Slurm& config, const fs::path& results,
   const auto array = KTRIAL_TRY(cluster->submit({"s", 1, ask}));
   constexpr double kEvery = 1;
   const auto sight = KTRIAL_TRY(until_over(*cluster, array, tell, kEvery));
-  const auto status = to_number<int>(trimmed(read_file(shard / "said").value_or("")));
+  const auto status = to_number<int>(trimmed(read_file(shard / kSaid).value_or("")));
   NodeCheck out{sight.node, read_file(slurm::names::out(shard, 0)).value_or(""),
                 status.value_or(-1)};
   if (!status && out.said.empty())
     return fail(ErrorKind::environment,
                 fmt::format("a task on node {} ended ({}) and left nothing in {}", sight.node,
                             sight.word, shard.string()),
-                "the results folder must be one that all nodes see at the same path: --results");
+                config.courier.used()
+                    ? fmt::format("see ktrial-{}_0.out in {} there; slurm.fetch and slurm.send of "
+                                  "the fleet file carry files",
+                                  array, config.courier.scratch)
+                    : "the results folder must be one that all nodes see at the same path: "
+                      "--results; where there is none, see \"Without a shared folder\" of "
+                      "docs/fleet.md");
   return out;
 }
 

@@ -32,6 +32,12 @@ int rounded(double minutes) {
   return out;
 }
 
+// Where a node sees nothing of the shard, what a task says lies there.
+std::string output_of(const std::filesystem::path& shard, const spec::Courier& courier) {
+  if (!courier.used()) return (shard / "%a.out").string();
+  return (std::filesystem::path(courier.scratch) / "ktrial-%A_%a.out").string();
+}
+
 constexpr const char* kWaiting[] = {"PENDING",      "REQUEUED",     "REQUEUE_FED",
                                     "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"};
 constexpr const char* kRunning[] = {"RUNNING", "CONFIGURING", "COMPLETING", "STAGE_OUT",
@@ -166,7 +172,7 @@ std::vector<std::string> sbatch_words(const Array& array, const spec::Slurm& con
                                fmt::format("--array=0-{}", array.tasks - 1),
                                "--job-name=" + name,
                                "--comment=" + array.shard,
-                               "--output=" + (shard / "%a.out").string(),
+                               "--output=" + output_of(shard, config.courier),
                                "--open-mode=append",
                                "--no-requeue",
                                "--ntasks=1",

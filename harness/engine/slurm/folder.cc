@@ -11,6 +11,7 @@
 
 #include "harness/base/file.h"
 #include "harness/base/text.h"
+#include "harness/engine/slurm/courier.h"
 
 namespace ktrial::engine::slurm {
 namespace fs = std::filesystem;
@@ -23,6 +24,7 @@ fs::path events(const fs::path& shard, int index, int attempt) {
 }
 fs::path end(const fs::path& shard, int index) { return shard / fmt::format("{}.end", index); }
 fs::path out(const fs::path& shard, int index) { return shard / fmt::format("{}.out", index); }
+fs::path package(const fs::path& shard, int index) { return shard / fmt::format("{}.tar", index); }
 
 }  // namespace names
 namespace {
@@ -37,11 +39,13 @@ std::optional<int> index_of(const fs::path& file, std::string_view extension) {
 }
 
 // "$0" is the shard's own script; the shell stays away as soon as ktrial runs.
-std::string script_of(const fs::path& shard, const std::string& program) {
+std::string script_of(const fs::path& shard, const std::string& program,
+                      const spec::Courier& courier) {
   return fmt::format(
       "#!/bin/sh\n# A task of a fleet's: ktrial's docs/fleet.md.\nexec {} job --task "
-      "{}/\"$SLURM_ARRAY_TASK_ID\".json\n",
-      shell_quoted(program), shell_quoted(shard.string()));
+      "{}/\"$SLURM_ARRAY_TASK_ID\".json{}\n",
+      shell_quoted(program), shell_quoted(shard.string()),
+      courier.used() ? " --courier " + shell_quoted(to_json(courier)) : "");
 }
 
 }  // namespace
@@ -99,8 +103,8 @@ Told told_in(const fs::path& shard, int index) {
   return out;
 }
 
-Folder::Folder(fs::path folder, std::string program)
-    : folder_(std::move(folder)), program_(std::move(program)) {}
+Folder::Folder(fs::path folder, std::string program, spec::Courier courier)
+    : folder_(std::move(folder)), program_(std::move(program)), courier_(std::move(courier)) {}
 
 Folder::~Folder() {
   std::error_code error;
@@ -126,7 +130,7 @@ Result<Shard> Folder::put(const std::vector<const run::Job*>& jobs) {
       KTRIAL_TRY(write_all(file.get(), run::to_json(*jobs[static_cast<std::size_t>(i)]),
                            names::job(shard, i)));
     }
-    KTRIAL_TRY(write_file_atomically(shard / names::kScript, script_of(shard, program_)));
+    KTRIAL_TRY(write_file_atomically(shard / names::kScript, script_of(shard, program_, courier_)));
     return {};
   }();
   if (written) return name;
@@ -143,8 +147,32 @@ std::vector<int> Folder::ended(const Shard& shard) {
   std::set<int>& known = ended_[shard];
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder_ / shard, error))
-    if (const auto index = index_of(entry.path(), ".end"); index && known.insert(*index).second)
+    if (const auto index = index_of(entry.path(), ".end");
+        index && !known.contains(*index) && came_to_its_end(shard, *index)) {
+      known.insert(*index);
       out.push_back(*index);
+    }
+  return out;
+}
+
+// A courier's files grow while they come. A last word that can be read is whole, and so is what
+// was sent before it.
+bool Folder::came_to_its_end(const Shard& shard, int index) {
+  const fs::path place = folder_ / shard, package = names::package(place, index);
+  if (!last_word_from(read_file(names::end(place, index), kMostWord).value_or(""))) return false;
+  std::error_code error;
+  if (!fs::exists(package, error)) return true;
+  if (auto taken = take_in(package, place, folder_.parent_path().parent_path()); !taken)
+    not_taken_in_.insert_or_assign({shard, index}, std::move(taken).error());
+  return true;
+}
+
+Told Folder::told(const Task& task) {
+  Told out = told_in(folder_ / task.shard, task.index);
+  if (const auto found = not_taken_in_.find(task); found != not_taken_in_.end()) {
+    out.exit = 128;
+    out.error = found->second;
+  }
   return out;
 }
 
@@ -152,13 +180,15 @@ bool Folder::withdraw(const Task& task) {
   const fs::path shard = folder_ / task.shard;
   std::error_code error;
   fs::rename(names::job(shard, task.index), shard / fmt::format("{}.withdrawn", task.index), error);
-  return !error;
+  // A courier's task looks at both, in the other order: task.cc.
+  return !error && !fs::exists(names::taken(shard, task.index), error);
 }
 
 void Folder::drop(const Shard& shard) {
   std::error_code error;
   fs::remove_all(folder_ / shard, error);
   ended_.erase(shard);
+  std::erase_if(not_taken_in_, [&](const auto& entry) { return entry.first.shard == shard; });
   std::erase_if(hearings_, [&](const auto& entry) { return entry.first.shard == shard; });
 }
 
@@ -169,6 +199,12 @@ void Folder::keep_lease() {
   if (fd < 0) return;
   const Fd owned(fd);
   (void)::futimens(fd, nullptr);
+  // A courier may not keep a file's time.
+  if (courier_.used())
+    (void)write_all(
+        fd,
+        fmt::format("{}\n", std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())),
+        file);
 }
 
 std::vector<Spool::Left> Folder::left() {
@@ -181,13 +217,17 @@ std::vector<Spool::Left> Folder::left() {
   for (const fs::path& shard : shards) {
     Left left{
         shard.filename(), std::string(trimmed(read_file(shard / names::kArray).value_or(""))), {}};
+    std::map<int, fs::path> jobs;  // a courier's task leaves both
     for (const auto& entry : fs::directory_iterator(shard, error)) {
       auto index = index_of(entry.path(), ".json");
       if (!index) index = index_of(entry.path(), ".taken");
-      if (!index) continue;
-      const Told told = told_in(shard, *index);
+      if (index) jobs.emplace(*index, entry.path());
+    }
+    for (const auto& [index, file] : jobs) {
+      came_to_its_end(left.shard, index);
+      const Told told = this->told({left.shard, index});
       if (told.exit || told.abandoned || told.trials > 0) continue;
-      if (auto job = run::load_job(entry.path())) left.open.emplace_back(*index, *std::move(job));
+      if (auto job = run::load_job(file)) left.open.emplace_back(index, *std::move(job));
     }
     out.push_back(std::move(left));
   }

@@ -8,6 +8,8 @@
 //   fleet/ID/s0001/7.0.events   what it tells (run/event.h); 1 after it was put back once, ...
 //   fleet/ID/s0001/7.end        its last word
 //   fleet/ID/s0001/7.out        stderr
+//   fleet/ID/s0001/7.tar        its runs and events, of a node that does not see the folder
+//   (courier.h)
 #pragma once
 
 #include <filesystem>
@@ -16,6 +18,7 @@
 #include <set>
 
 #include "harness/engine/slurm/cluster.h"
+#include "harness/spec/fleet.h"
 
 namespace ktrial::engine::slurm {
 
@@ -25,6 +28,7 @@ std::filesystem::path taken(const std::filesystem::path& shard, int index);
 std::filesystem::path events(const std::filesystem::path& shard, int index, int attempt);
 std::filesystem::path end(const std::filesystem::path& shard, int index);
 std::filesystem::path out(const std::filesystem::path& shard, int index);
+std::filesystem::path package(const std::filesystem::path& shard, int index);
 inline constexpr char kAlive[] = "alive", kArray[] = "array", kScript[] = "task.sh";
 }  // namespace names
 
@@ -43,14 +47,15 @@ Told told_in(const std::filesystem::path& shard, int index);
 class Folder final : public Spool {
  public:
   // `program`: ktrial's path on the nodes. `folder` is made when there is something to put there.
-  Folder(std::filesystem::path folder, std::string program);
+  // With a courier nodes do not see it: their runs are taken into the store, whose fleet/ID it is.
+  Folder(std::filesystem::path folder, std::string program, spec::Courier courier = {});
   ~Folder() override;  // removes the folder, if nothing is in it that is needed
 
   const std::filesystem::path& path() const { return folder_; }
   Result<Shard> put(const std::vector<const run::Job*>& jobs) override;
   Status submitted(const Shard& shard, const std::string& array) override;
   std::vector<int> ended(const Shard& shard) override;
-  Told told(const Task& task) override { return told_in(folder_ / task.shard, task.index); }
+  Told told(const Task& task) override;
   bool withdraw(const Task& task) override;
   void drop(const Shard& shard) override;
   void keep_lease() override;
@@ -60,6 +65,8 @@ class Folder final : public Spool {
   void hear(const Task& task, const run::Sink& sink);
 
  private:
+  bool came_to_its_end(const Shard& shard, int index);
+
   struct Hearing {
     int attempt = 0;
     std::uint64_t offset = 0;
@@ -68,7 +75,9 @@ class Folder final : public Spool {
   };
   std::filesystem::path folder_;
   std::string program_;
+  spec::Courier courier_;
   std::map<Shard, std::set<int>> ended_;
+  std::map<Task, Error> not_taken_in_;
   std::map<Task, Hearing> hearings_;
   int last_ = 0;
 };

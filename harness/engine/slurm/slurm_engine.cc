@@ -57,7 +57,7 @@ class SlurmEngine final : public Engine {
       : options_(std::move(options)),
         watcher_(std::move(watcher)),
         interrupts_(io_, options_.finish_first, [this](bool finish) { end(finish); }),
-        folder_(options_.results / "fleet" / options_.id, program),
+        folder_(options_.results / "fleet" / options_.id, program, options_.config.courier),
         cluster_(slurm::slurm_cluster(options_.config, "ktrial-" + options_.id, folder_.path())),
         fleet_(pace_of(options_), *cluster_, folder_,
                {.tell = options_.tell,
@@ -74,7 +74,10 @@ class SlurmEngine final : public Engine {
     }
     job.beside_vcpus = 0;  // its CPUs are its own
     if (!job.cache && !options_.config.cache.empty()) job.cache = options_.config.cache;
-    auto next = builds_.take(id, std::move(job), options_.results / "kernels");
+    // What one node builds another sees in the results folder only.
+    auto next = options_.config.courier.used()
+                    ? slurm::Builds::Next{slurm::Builds::Ready{id, std::move(job)}, {}}
+                    : builds_.take(id, std::move(job), options_.results / "kernels");
     if (next.submit) hand_over(std::move(*next.submit));
     if (next.failed) fleet_.settled.push_back({id, next.failed->how, ""});
     return id;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "harness/run/run.h"
+#include "harness/spec/fleet.h"
 
 namespace ktrial::engine::slurm {
 
@@ -23,5 +24,9 @@ TaskPlace place_of(const std::filesystem::path& job);
 // An error: its last word could not be left. What the job came to is no error: the scheduler has
 // nothing to say about it.
 Status run_task(const TaskPlace& place, const Work& work);
+
+// The same on a node that does not see the fleet's folder. What the job's results are to be lies in
+// the courier's scratch until it is sent, and then nowhere.
+Status run_far_task(const TaskPlace& place, const spec::Courier& courier, const Work& work);
 
 }  // namespace ktrial::engine::slurm

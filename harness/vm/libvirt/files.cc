@@ -80,7 +80,7 @@ Status LibvirtFiles::send_one(const fs::path& file, const std::string& name) {
   const virStorageVolPtr volume = volumes_.back().get();
   const StreamHandle stream(virStreamNew(connection_->get(), 0));
   KTRIAL_TRY(connection_->call(
-      "sending " + file.string(), spec::host_wait(spec::HostWait::libvirt_send), [&] {
+      "sending " + file.string(), spec::host_wait(spec::HostWait::send_file), [&] {
         if (!stream || virStorageVolUpload(volume, stream.get(), 0, bytes.size(), 0) < 0) return -1;
         return send_all(stream.get(), bytes);
       }));
