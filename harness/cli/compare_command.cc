@@ -27,6 +27,7 @@ constexpr double kColdShare = 0.1;  // as a campaign's
 struct CompareFlags {
   TrialFlags trial;
   BuildFlags build;
+  EngineFlags engine;
   std::string a, b, signature, budget;
   double confidence = 0.95, odds = 3;
   int trials = 200, jobs = 0;
@@ -105,7 +106,6 @@ Result<campaign::Sampled> sampled(const CompareFlags& flags, const Invocation& i
   campaign::SampleOptions options{
       .test = {.alpha = 1 - flags.confidence, .beta = 1 - campaign::kPower, .odds = flags.odds},
       .most = flags.trials,
-      .window = std::max(2, flags.jobs > 0 ? flags.jobs : engine::room_here().vcpus),
       .cold_share = job.spec.start == spec::Start::automatic ? kColdShare : 0,
       .signature = flags.signature};
   if (!flags.budget.empty())
@@ -119,8 +119,9 @@ Result<campaign::Sampled> sampled(const CompareFlags& flags, const Invocation& i
   options.on_begin = [&](auto id, const std::string& label) { display.begin(id, label); };
   options.on_end = [&](auto id, const std::string& text) { display.end(id, text); };
   const auto chosen = KTRIAL_TRY(
-      choose_engine({}, {.results = job.results, .at_a_time = flags.jobs},
+      choose_engine(flags.engine, {.results = job.results, .at_a_time = flags.jobs},
                     [&](engine::JobId id, const run::Event& event) { display.hear(id, event); }));
+  options.window = std::max(2, flags.jobs > 0 ? flags.jobs : chosen.room.vcpus);
   auto out = campaign::sample(*chosen.engine, jobs[0], jobs[1], a.side, b.side, options);
   display.done();
   return out;
@@ -180,12 +181,14 @@ void add_compare(CLI::App& app, Action& action, const Invocation& invocation) {
   command
       ->add_option("--jobs", f.jobs, "Trials at a time, whatever the host's CPUs [as it has room]")
       ->check(CLI::Range(1, 1024));
+  add_engine_options(*command, f.engine);
   add_build_options(*command, f.build);
   add_trial_options(*command, f.trial);
   command->remove_option(command->get_option("SPEC"));
   command->footer(R"(Examples:
   ktrial compare deb:linux-image-6.18.15+deb13-cloud-amd64 deb:linux-binary-6.19.6+deb13-cloud-amd64
   ktrial compare git:v6.18 git:v6.19 --tree ~/linux --workload fork-storm --budget 1h
+  ktrial compare bzImage.old bzImage.new --workload rcu-storm --engine slurm --results /shared/ktrial
   ktrial compare nightly-20261128-2200 nightly-20261129-2200
 
 Two kernels are run in turn, A B A B, until it is known which is worse, or that neither is; runs and

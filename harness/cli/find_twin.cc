@@ -9,11 +9,9 @@
 #include "harness/cli/exit_codes.h"
 #include "harness/cli/output.h"
 #include "harness/cli/trial_flags.h"
-#include "harness/engine/local_engine.h"
 #include "harness/reproduce/experiment.h"
 #include "harness/reproduce/twin.h"
 #include "harness/spec/parse.h"
-#include "harness/spec/timeouts.h"
 #include "harness/trial/plan.h"
 #include "results/report/report.h"
 #include "results/store/json.h"
@@ -83,7 +81,8 @@ Result<int> find_twin(const TwinFlags& flags, const bundle::Kept& kept, std::opt
     options.budget_s = static_cast<double>(budget.count()) / 1000;
   }
   const auto failure = KTRIAL_TRY(failure_of(kept, trial));
-  const auto made = KTRIAL_TRY(bundle::job_of_run(kept, choices));
+  auto made = KTRIAL_TRY(bundle::job_of_run(kept, choices));
+  if (flags.engine.engine != "local") made.job.cache.reset();  // of this host
   const auto payload = KTRIAL_TRY(trial::find_payload());
   const auto hinted = KTRIAL_TRY(spec::list_hinted_workloads(payload / "workloads"));
   const auto own = std::ranges::find(hinted, made.job.spec.workload,
@@ -92,15 +91,15 @@ Result<int> find_twin(const TwinFlags& flags, const bundle::Kept& kept, std::opt
       reproduce::twin_variants(made.job.spec, own == hinted.end() ? nullptr : &*own);
   const auto tell = [](const std::string& text) { to_stderr("ktrial: {}\n", text); };
   for (const std::string& note : made.notes) tell(note);
-  const auto engine = KTRIAL_TRY(engine::local_engine(
-      {.at_a_time = flags.jobs, .patience = spec::host_wait(spec::HostWait::job_end)},
-      [](engine::JobId, const run::Event&) {}));
+  const auto chosen =
+      KTRIAL_TRY(choose_engine(flags.engine, {.results = made.job.results, .at_a_time = flags.jobs},
+                               [](engine::JobId, const run::Event&) {}));
   options.now = [] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
         .count();
   };
-  const auto found = KTRIAL_TRY(
-      reproduce::find_twin(variants, failure.verdict.signature, made.job, *engine, options, tell));
+  const auto found = KTRIAL_TRY(reproduce::find_twin(variants, failure.verdict.signature, made.job,
+                                                     *chosen.engine, options, tell));
   to_stdout("{}", json ? json_of(found, failure.verdict.signature)
                        : text_of(found, failure.verdict.signature));
   return exit_code(found.twin ? Outcome::fail : Outcome::inconclusive);

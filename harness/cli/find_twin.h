@@ -6,12 +6,14 @@
 
 #include "harness/bundle/job.h"
 #include "harness/bundle/kept.h"
+#include "harness/cli/engine_choice.h"
 
 namespace ktrial::cli {
 
 struct TwinFlags {
   std::string budget;
   int jobs = 1;
+  EngineFlags engine;
 };
 
 // Exit status: 1 found, 125 not.

@@ -198,6 +198,8 @@ void add_find_twin(CLI::App& command, ReplayFlags& f, CLI::Option* judge, CLI::O
   command.add_option("--jobs", f.twin.jobs, "Of --find-twin: machines beside each other [1]")
       ->check(CLI::Range(1, 1024))
       ->needs(twin);
+  add_engine_options(command, f.twin.engine);
+  for (const char* name : {"--engine", "--fleet"}) command.get_option(name)->needs(twin);
 }
 
 void add_replay_options(CLI::App& command, ReplayFlags& f) {
@@ -253,6 +255,7 @@ void add_replay(CLI::App& app, Action& action, const Invocation& invocation) {
   ktrial replay last --watch 'task@153+task_struct.mm_cid.cid:4'       and who gave it
   ktrial replay last --diff-seeds          what the failing ones of its seeds have in common
   ktrial replay last --find-twin --jobs 2  a failure that came by chance, as one that always comes
+  ktrial replay ID --find-twin --jobs 50 --engine slurm --results /shared/ktrial      on a cluster
   ktrial replay last --judge               today's rules over what the last run left behind
   ktrial replay bug.ktrial --diff last     kernel, machine, host, verdict, first other console line
 

@@ -27,6 +27,7 @@ class HostsFixture : public E2eTest {
     E2eTest::TearDown();
   }
   std::string fleet() const { return root() / "f.toml"; }
+  Where where() const { return where_; }
   PrivateLibvirtd& host(std::size_t which) { return *hosts_[which]; }
   std::string uri(std::size_t which) const {
     return where_ == Where::here ? hosts_[which]->uri() : hosts_[which]->remote_uri();

@@ -12,10 +12,17 @@
 
 namespace ktrial::e2e {
 
+struct SlurmWish {
+  int cpus = 2;
+  // With a slurmdbd, and a MariaDB of its own below it; squeue then forgets after seconds. A second
+  // partition, "urgent", takes what runs in the first one off its CPUs.
+  bool accounts = false;
+};
+
 class PrivateSlurm {
  public:
   // An error says why this host cannot have one.
-  static Result<PrivateSlurm> start(int cpus = 2);
+  static Result<PrivateSlurm> start(const SlurmWish& wish = {});
   PrivateSlurm(PrivateSlurm&& other) noexcept;
   ~PrivateSlurm();
 
@@ -35,12 +42,14 @@ class PrivateSlurm {
 
  private:
   explicit PrivateSlurm(TempDir dir) : dir_(std::move(dir)) {}
-  Status launch(int cpus);
+  Status launch(const SlurmWish& wish);
+  Status launch_accounts(int port);
   // `by`: a program that becomes the daemon.
   Status start_daemon(const std::string& name, std::vector<std::string> words,
                       const std::string& by = "");
   void end_daemon(const std::string& name, int signal);
   Status until_node_is(const std::string& state) const;
+  Status until_it_answers(const std::vector<std::string>& words) const;
   std::string logs() const;
 
   TempDir dir_;

@@ -11,8 +11,8 @@ namespace ktrial::e2e {
 class SlurmFixture : public E2eTest {
  protected:
   // Empty, or why this host has none.
-  std::string begin_slurm(int cpus = 2) {
-    auto started = PrivateSlurm::start(cpus);
+  std::string begin_slurm(const SlurmWish& wish = {}) {
+    auto started = PrivateSlurm::start(wish);
     if (!started) return started.error().message;
     slurm_.emplace(std::move(*started));
     environment_["SLURM_CONF"] = slurm_->conf();
@@ -76,8 +76,8 @@ class SlurmFixture : public E2eTest {
   std::optional<PrivateSlurm> slurm_;
 };
 
-#define REQUIRE_SLURM()                                    \
-  if (const std::string why = begin_slurm(); !why.empty()) \
+#define REQUIRE_SLURM(...)                                            \
+  if (const std::string why = begin_slurm(__VA_ARGS__); !why.empty()) \
   GTEST_SKIP() << "no Slurm to test with: " << why
 
 }  // namespace ktrial::e2e

@@ -56,6 +56,8 @@ class Cluster {
   // With no array: does it answer?
   virtual Result<std::map<std::string, std::vector<Sight>>> poll(
       const std::vector<std::string>& arrays) = 0;
+  // What it keeps of tasks that are over and forgotten; nothing where it keeps nothing.
+  virtual std::map<std::string, std::vector<Sight>> recall() = 0;
   // Arrays, or tasks "ARRAY_INDEX"; `waiting_only`: those that have not begun.
   virtual Status cancel(const std::vector<std::string>& ids, bool waiting_only) = 0;
   // No task of these arrays that has not begun goes to one of the nodes.

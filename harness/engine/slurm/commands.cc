@@ -21,6 +21,7 @@ constexpr double kPrepareMin = 15;              // to fetch a kernel, to pack an
 constexpr double kBuildMin = 180;               // a kernel of git's
 constexpr double kDurationS = 10, kBootS = 15;  // guesses
 constexpr int kBuildMib = 3072;
+constexpr int kAccountsRest = 20;  // calls that are left out
 
 bool is_git(const run::Job& job) { return job.spec.kernel.starts_with("git:"); }
 
@@ -77,23 +78,23 @@ class SlurmCluster final : public Cluster {
     return parse_sbatch(KTRIAL_TRY(asked(sbatch_words(array, config_, name_, folder_))));
   }
 
-  Result<std::map<std::string, std::vector<Sight>>> poll(
-      const std::vector<std::string>& arrays) override {
+  Result<std::map<std::string, std::vector<Sight>>> poll(const std::vector<std::string>&) override {
     std::map<std::string, std::vector<Sight>> out;
     for (Row& row : KTRIAL_TRY(parse_squeue(KTRIAL_TRY(asked(squeue_words(name_))))))
       out[row.array].push_back(std::move(row.sight));
-    // squeue forgets what is over after some minutes; the accounts do not.
-    if (!accounts_ || std::ranges::all_of(arrays, [&](const auto& id) { return out.contains(id); }))
-      return out;
+    return out;
+  }
+
+  // squeue forgets what is over after some minutes, task by task; the accounts do not.
+  std::map<std::string, std::vector<Sight>> recall() override {
+    std::map<std::string, std::vector<Sight>> out;
+    if (accounts_rest_-- > 0) return out;
     const auto text = asked(sacct_words(name_));
-    accounts_ = text.has_value();
+    accounts_rest_ = text ? 0 : kAccountsRest;
     if (!text) return out;
-    std::map<std::string, std::set<int>> seen;
-    for (const auto& [array, sights] : out)
-      for (const Sight& sight : sights) seen[array].insert(sight.index);
+    // What is forgotten runs no more: an account that says so was not brought up to date.
     for (Row& row : parse_sacct(*text))
-      if (seen[row.array].insert(row.sight.index).second)
-        out[row.array].push_back(std::move(row.sight));
+      if (row.sight.state == Sight::State::over) out[row.array].push_back(std::move(row.sight));
     return out;
   }
 
@@ -125,7 +126,7 @@ class SlurmCluster final : public Cluster {
   const spec::Slurm config_;
   const std::string name_;
   const std::filesystem::path folder_;
-  bool accounts_ = true;  // until they say that there are none
+  int accounts_rest_ = 0;  // calls: there are none, or they do not answer now
 };
 
 }  // namespace
@@ -197,8 +198,13 @@ std::vector<std::string> squeue_words(const std::string& name) {
 }
 
 std::vector<std::string> sacct_words(const std::string& name) {
-  return {"sacct",   "--noheader",     "--parsable2",           "--allocations",
-          "--array", "--name=" + name, "--starttime=now-7days", "--format=JobID,State,NodeList"};
+  return {"sacct",
+          "--noheader",
+          "--parsable2",
+          "--allocations",
+          "--name=" + name,
+          "--starttime=now-7days",
+          "--format=JobID,State,NodeList"};
 }
 
 std::vector<std::string> sinfo_words(const spec::Slurm& config) {

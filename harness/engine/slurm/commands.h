@@ -33,7 +33,8 @@ struct Row {
 };
 // Lines "ARRAY|INDEX|STATE|NODES|COMMENT". A line that is none is an error.
 Result<std::vector<Row>> parse_squeue(std::string_view text);
-// Lines "ARRAY_INDEX|STATE|NODES"; those of no array's task are passed over.
+// Lines "ARRAY_INDEX|STATE|NODES"; those of no array's task are passed over. One that was put back
+// is told as it ended last; one that was cancelled before it began is not there (22.05).
 std::vector<Row> parse_sacct(std::string_view text);
 // Lines "NODE|CPUS|MIB|STATE"; nodes that are not up are left out. Each node counts once.
 Result<Room> parse_sinfo(std::string_view text);

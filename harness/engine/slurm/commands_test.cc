@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
+
+#include "harness/base/file.h"
+
 namespace ktrial::engine::slurm {
 namespace {
 using ::testing::Contains;
@@ -74,13 +79,63 @@ TEST(SlurmCommandsTest, TasksAreRead) {
 TEST(SlurmCommandsTest, AccountsAreRead) {
   const auto rows = parse_sacct(
       "12_0|COMPLETED|n1\n12_1|CANCELLED by 1000|None assigned\n12_[2-9]|PENDING|None assigned\n"
-      "13|COMPLETED|n1\n12_1.batch|x|y\n");
-  ASSERT_EQ(rows.size(), 2u);
+      "13|COMPLETED|n1\n12_1.batch|x|y\n12_10|REQUEUED|n1\n");
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[2].sight.state, State::waiting);
   EXPECT_EQ(rows[0].array, "12");
   EXPECT_EQ(rows[1].sight.index, 1);
   EXPECT_EQ(rows[1].sight.state, State::over);
   EXPECT_EQ(rows[1].sight.word, "CANCELLED by 1000");
   EXPECT_EQ(rows[1].sight.node, "");
+}
+
+TEST(SlurmCommandsTest, NoAccountIsAskedForWhatItDoesNotHave) {
+  for (const std::string& word : sacct_words("n"))
+    EXPECT_NE(word, "--array") << "22.05 knows no such flag, and fails";
+}
+
+class SlurmAccountsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = std::getenv("PATH");
+    ::setenv("PATH", (dir_.path().string() + ":" + path_).c_str(), 1);
+  }
+  void TearDown() override { ::setenv("PATH", path_.c_str(), 1); }
+  void program(const std::string& name, const std::string& does) {
+    const auto file = dir_.path() / name;
+    ASSERT_TRUE(write_file_atomically(file, "#!/bin/sh\n" + does + "\n"));
+    std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+  }
+  int asked() const {
+    const std::string text = read_file(dir_.path() / "asked").value_or("");
+    return static_cast<int>(std::ranges::count(text, '\n'));
+  }
+  std::string note() const { return "echo >> " + (dir_.path() / "asked").string() + "\n"; }
+
+  const TempDir dir_ = TempDir::create("accounts").value();
+  std::string path_;
+  const std::unique_ptr<Cluster> cluster_ = slurm_cluster({}, "n", dir_.path());
+};
+
+TEST_F(SlurmAccountsTest, TellOfWhatIsOver) {
+  program("sacct", note() + "printf '5_0|FAILED|n2\\n5_1|NODE_FAIL|n3\\n5_3|RUNNING|n1\\n'");
+  const auto told = cluster_->recall();
+  ASSERT_TRUE(told.contains("5"));
+  std::map<int, std::string> words;
+  for (const Sight& sight : told.at("5")) words[sight.index] = sight.word + " " + sight.node;
+  EXPECT_EQ(words, (std::map<int, std::string>{{0, "FAILED n2"}, {1, "NODE_FAIL n3"}}))
+      << "squeue knows better what runs";
+}
+
+TEST_F(SlurmAccountsTest, ThatAreNotThereAreAskedSeldom) {
+  program("sacct", note() + "echo 'Slurm accounting storage is disabled' >&2; exit 1");
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(cluster_->recall().empty());
+  EXPECT_EQ(asked(), 2);
+  program("sacct", note() + "echo '5_0|TIMEOUT|n1'");
+  std::string word;
+  for (int i = 0; i < 30 && word.empty(); ++i)
+    if (const auto told = cluster_->recall(); told.contains("5")) word = told.at("5").front().word;
+  EXPECT_EQ(word, "TIMEOUT") << "they came back";
 }
 
 TEST(SlurmCommandsTest, NodesThatAreUpMakeTheRoom) {

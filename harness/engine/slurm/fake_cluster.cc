@@ -156,10 +156,17 @@ void FakeCluster::end(const std::string& array, int index, const std::string& wo
   close(known, known.tasks.at(index), word);
 }
 
-void FakeCluster::interrupt(const std::string& array, int index) {
+void FakeCluster::interrupt(const std::string& array, int index, int exit,
+                            std::optional<Error> error) {
   Folder& folder = shards_.at(arrays_.at(array).array.shard);
-  folder.files.at(index).told.exit = 130;
+  folder.files.at(index).told.exit = exit;
+  folder.files.at(index).told.error = std::move(error);
   folder.words.emplace_back(now_, index);
+}
+
+void FakeCluster::forget(const std::string& array) {
+  for (const auto& [index, one] : arrays_.at(array).tasks) accounts[array].push_back(one.sight);
+  arrays_.erase(array);
 }
 
 void FakeCluster::node_down(int node) {

@@ -38,8 +38,10 @@ class FakeCluster final : public Cluster, public Spool {
   // What happens to a scheduler.
   bool answers = true, refuses = false;
   void end(const std::string& array, int index, const std::string& word);  // a task, without a word
-  void interrupt(const std::string& array,
-                 int index);  // it says so, and the scheduler does not yet
+  // The task's own word, before the scheduler's.
+  void interrupt(const std::string& array, int index, int exit = 130,
+                 std::optional<Error> error = {});
+  void forget(const std::string& array);  // but for the accounts
   void node_down(int node);
   Health& health(int node) { return nodes_[static_cast<std::size_t>(node)].health; }
 
@@ -47,11 +49,13 @@ class FakeCluster final : public Cluster, public Spool {
   int running() const { return static_cast<int>(ends_.size()); }
   std::size_t kept() const { return arrays_.size() + shards_.size(); }
   std::vector<std::string> cancelled;
+  std::map<std::string, std::vector<Sight>> accounts;
   std::vector<Array> seen;  // of the last hundred
 
   Result<std::string> submit(const Array& array) override;
   Result<std::map<std::string, std::vector<Sight>>> poll(
       const std::vector<std::string>& arrays) override;
+  std::map<std::string, std::vector<Sight>> recall() override { return accounts; }
   Status cancel(const std::vector<std::string>& ids, bool waiting_only) override;
   Status avoid(const std::vector<std::string>& arrays,
                const std::vector<std::string>& nodes) override;

@@ -165,8 +165,10 @@ void Fleet::look(double now) {
 // A task that somebody else ended: why, the scheduler will say.
 bool Fleet::wait_for_word(const Task& task, const Told& told, double now) {
   AtWork& at_work = shards_.at(task.shard).tasks.at(task.index);
-  if (told.exit != 130 || at_work.state == Sight::State::over || cancelled(at_work.job))
-    return false;
+  // A helper of the task's may be ended before the task is: then it tells what it could not do.
+  const bool others =
+      told.exit == 130 || (told.error && told.error->kind == ErrorKind::environment);
+  if (!others || at_work.state == Sight::State::over || cancelled(at_work.job)) return false;
   at_work.ended_by_others = true;
   poll_every_ = pace_.poll_s;
   next_poll_ = std::min(next_poll_, now + pace_.poll_s);
@@ -179,80 +181,6 @@ std::vector<std::string> Fleet::arrays() const {
   for (const auto& [shard, one] : shards_)
     if (!one.array.empty()) out.push_back(one.array);
   return out;
-}
-
-void Fleet::poll(double now) {
-  const auto ids = arrays();
-  if (ids.empty()) {
-    next_poll_ = now + pace_.poll_s;
-    return;
-  }
-  ++counts_.polls;
-  const auto seen = cluster_.poll(ids);
-  if (!seen) {
-    trouble(seen.error(), now);
-    poll_every_ = std::min(pace_.poll_most_s, std::max(pace_.poll_s, poll_every_ * kSlower));
-    next_poll_ = now + poll_every_;
-    return;
-  }
-  trouble_since_.reset();
-  bool changed = false;
-  for (auto& [shard, one] : shards_) {
-    if (one.array.empty()) continue;
-    const auto found = seen->find(one.array);
-    changed |= see(shard, one, found == seen->end() ? std::vector<Sight>{} : found->second, now);
-  }
-  poll_every_ = changed
-                    ? pace_.poll_s
-                    : std::min(pace_.poll_most_s, std::max(pace_.poll_s, poll_every_ * kSlower));
-  next_poll_ = now + poll_every_;
-}
-
-bool Fleet::cancelled(JobId id) const {
-  const auto found = jobs_.find(id);
-  return found != jobs_.end() && found->second.cancelled;
-}
-
-bool Fleet::see(const Shard& shard, OneShard& one, const std::vector<Sight>& sights, double now) {
-  bool changed = false;
-  std::set<int> there;
-  for (const Sight& sight : sights) {
-    there.insert(sight.index);
-    if (const auto task = one.tasks.find(sight.index); task != one.tasks.end())
-      changed |= see_one(shard, task->second, sight, now);
-  }
-  for (auto& [index, task] : one.tasks) {
-    if (there.contains(index) || task.state == Sight::State::over || ++task.missing < 2) continue;
-    in_queue_ -= task.state == Sight::State::waiting;
-    task.state = Sight::State::over;
-    task.word = "GONE: the scheduler does not know it any more";
-    doubtful_.try_emplace({shard, index}, now + pace_.late_file_s);
-    changed = true;
-  }
-  return changed;
-}
-
-bool Fleet::see_one(const Shard& shard, AtWork& task, const Sight& sight, double now) {
-  const auto was = task.state;
-  const bool changed = was != sight.state;
-  in_queue_ += (sight.state == Sight::State::waiting) - (task.state == Sight::State::waiting);
-  task.state = sight.state;
-  task.missing = 0;
-  if (!sight.node.empty()) task.node = sight.node;
-  task.word = sight.word;
-  if (was != Sight::State::waiting && sight.state == Sight::State::waiting) {
-    tell(fmt::format("task {} was put back into the queue by the scheduler",
-                     id_of(shards_.at(shard).array, sight.index)));
-    ++counts_.losses;
-  }
-  const Task id{shard, sight.index};
-  if (sight.state == Sight::State::over && task.ended_by_others)
-    doubtful_[id] = now;
-  else if (sight.state == Sight::State::over)
-    doubtful_.try_emplace(id, now + pace_.late_file_s);
-  else if (!doubtful_.empty() && !task.ended_by_others && !cancelled(task.job))
-    doubtful_.erase(id);
-  return changed;
 }
 
 // Tasks that are over by the scheduler's word, and whose own last word did not come.

@@ -101,6 +101,7 @@ class Fleet {
   void look(double now);
   bool wait_for_word(const Task& task, const Told& told, double now);
   void poll(double now);
+  bool recall(double now);
   bool see(const Shard& shard, OneShard& one, const std::vector<Sight>& sights, double now);
   bool see_one(const Shard& shard, AtWork& task, const Sight& sight, double now);
   void expire(double now);
@@ -136,6 +137,7 @@ class Fleet {
   double next_look_ = 0, next_poll_ = 0, next_hand_over_ = 0, next_lease_ = 0, next_cancel_ = 0;
   double look_every_ = 0, poll_every_ = 0, retry_s_ = 0;
   std::int64_t at_work_ = 0, in_queue_ = 0;  // tasks of the scheduler; that wait there
+  std::int64_t forgotten_ = 0;               // that its last answer did not have
   Counts counts_;
 };
 

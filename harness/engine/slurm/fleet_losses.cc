@@ -12,20 +12,25 @@ namespace {
 constexpr int kMostFree = 12;  // attempts of a job that are not counted: the node was to blame
 constexpr double kRetry = 10, kRetryGrows = 3, kRetryMost = 300;  // seconds, before one more
 
+// Somebody ended it.
+bool taken_away(const std::string& word) {
+  for (const char* so : {"CANCELLED", "PREEMPTED", "TIMEOUT", "DEADLINE", "REVOKED"})
+    if (word.starts_with(so)) return true;
+  return false;
+}
+
 bool node_may_be_why(const std::string& word) {
-  for (const char* not_it : {"CANCELLED", "PREEMPTED", "TIMEOUT", "DEADLINE", "REVOKED", "GONE"})
-    if (word.starts_with(not_it)) return false;
-  return true;
+  return !taken_away(word) && !word.starts_with("GONE");
 }
 
 }  // namespace
 
 void Fleet::decide(JobId id, Open& open, const AtWork& was, const Told& told, double now) {
   const std::string& node = told.node.empty() ? was.node : told.node;
-  const bool interrupted = told.exit == 130;
+  const bool could_not = told.error && told.error->kind == ErrorKind::environment;
+  const bool interrupted = told.exit == 130 || (could_not && taken_away(was.word));
   const bool whole = told.trials >= open.job.spec.repeat && !open.job.spec.until_fail;
   if (told.exit && !interrupted) {
-    const bool could_not = told.error && told.error->kind == ErrorKind::environment;
     blame(node, !could_not, could_not ? told.error->message : "");
     if (!could_not || told.trials > 0 || open.cancelled)
       return finish(id, Finished{*told.exit, told.error}, told.run);

@@ -14,6 +14,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using Health = FakeCluster::Health;
 
 constexpr Pace kPace{.away_s = 3600, .late_file_s = 65, .cancel_s = 60};
@@ -109,6 +110,31 @@ TEST_F(FleetTest, ATaskThatOthersEndIsToldWithTheSchedulersWord) {
   run_all();
   EXPECT_EQ(how_many<Finished>(), 1);
   EXPECT_THAT(told_, HasSubstr("a job was lost on n0: CANCELLED; it goes once more"));
+}
+
+// A helper got the signal first; the task took that for the node's fault.
+TEST_F(FleetTest, WhatATaskCouldNotDoWhenItWasEndedIsNotTheNodes) {
+  make({.nodes = 1});
+  submit(1, job_of(1));
+  run([&] { return cluster_->running() == 1; });
+  cluster_->interrupt("2", 0, 128, Error{ErrorKind::environment, "QEMU was ended"});
+  run([&] { return false; }, 2);
+  cluster_->end("2", 0, "PREEMPTED");
+  run_all();
+  EXPECT_EQ(how_many<Finished>(), 1);
+  EXPECT_THAT(told_, HasSubstr("a job was lost on n0: PREEMPTED; it goes once more"));
+  EXPECT_THAT(told_, Not(HasSubstr("QEMU was ended")));
+}
+
+TEST_F(FleetTest, WhatTheSchedulerHasForgottenItsAccountsTell) {
+  make({.nodes = 1});
+  submit(1, job_of(1));
+  run([&] { return cluster_->running() == 1; });
+  cluster_->end("2", 0, "NODE_FAIL");
+  cluster_->forget("2");
+  run_all();
+  EXPECT_EQ(how_many<Finished>(), 1);
+  EXPECT_THAT(told_, HasSubstr("a job was lost on n0: NODE_FAIL; it goes once more"));
 }
 
 TEST_F(FleetTest, AfterSomeAttemptsItIsLostForGood) {
