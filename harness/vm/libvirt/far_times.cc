@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <string_view>
 
 #include "harness/vm/libvirt/domain.h"
 #include "harness/vm/libvirt/host_cpu_times.h"
@@ -22,12 +23,12 @@ std::vector<FarTimes::Vcpu> vcpus_of(const virDomainStatsRecord& record) {
   for (int i = 0; i < record.nparams; ++i) {
     const virTypedParameter& one = record.params[i];
     unsigned cpu = 0;
-    char key[16] = {};
+    int end = 0;  // of what comes before the name
     if (one.type != VIR_TYPED_PARAM_ULLONG ||
-        std::sscanf(one.field, "vcpu.%u.%15s", &cpu, key) != 2)
+        std::sscanf(one.field, "vcpu.%u.%n", &cpu, &end) != 1 || end == 0)
       continue;
     const double seconds = static_cast<double>(one.value.ul) * kNs;
-    const std::string_view name = key;
+    const std::string_view name = one.field + end;
     if (name == "time") found[cpu].ran_s = seconds;
     if (name == "delay") found[cpu].waited_s = seconds;
     any_wait = any_wait || (name == "delay" && seconds > 0);
