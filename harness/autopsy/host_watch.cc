@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxReadings = 600;
 constexpr double kExpectedSpacing = 1.0;  // seconds between samples
+constexpr int kAskAgain = 10;             // samples without one, after a host that did not tell
 constexpr double kClockNoise = 0.05;      // seconds: two clocks are not read at one instant
 
 std::string slurp(const fs::path& path) { return read_file(path, 1 << 16).value_or(""); }
@@ -74,10 +75,39 @@ HostWatch::Reading HostWatch::read(Clock::time_point now) const {
   return out;
 }
 
+// What it does not tell now stands as it was: its counters go on, and tell later.
+HostWatch::Reading HostWatch::read_far(Clock::time_point now) {
+  Reading out{.at = now, .clocks = clocks_(), .threads = {}};
+  if (!readings_.empty()) {
+    out.threads = readings_.back().threads;
+    out.cpus = readings_.back().cpus;
+    out.waits_told = readings_.back().waits_told;
+  }
+  if (now < ask_next_) return out;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto told = far_();
+  out.asked_s = in_seconds(std::chrono::steady_clock::now() - begun);
+  if (!told) {
+    silent_ = told.error().message;
+    ask_next_ =
+        now + kAskAgain * std::chrono::milliseconds(static_cast<int>(1000 * kExpectedSpacing));
+    return out;
+  }
+  out.told = true;
+  out.cpus = told->host;
+  out.threads.clear();
+  for (const vm::FarTimes::Vcpu& vcpu : told->vcpus)
+    out.threads.push_back({vcpu.cpu, vcpu.ran_s, vcpu.waited_s.value_or(0), 0, false});
+  out.waits_told = !told->vcpus.empty() && std::ranges::all_of(told->vcpus, [](const auto& vcpu) {
+    return vcpu.waited_s.has_value();
+  });
+  return out;
+}
+
 void HostWatch::sample(Clock::time_point now) {
-  if (process_ == 0) return;
-  Reading reading = read(now);
-  if (!readings_.empty()) add_waits_under_way(readings_.back(), reading);
+  if (process_ == 0 && !far_) return;
+  Reading reading = far_ ? read_far(now) : read(now);
+  if (!readings_.empty() && !far_) add_waits_under_way(readings_.back(), reading);
   readings_.push_back(std::move(reading));
   if (readings_.size() > kMaxReadings) readings_.pop_front();
 }
@@ -107,7 +137,8 @@ HostEvidence HostWatch::since(Clock::time_point from) const {
     if (before.threads.empty()) out.unborn_s += it->main_waited_s - before.main_waited_s;
     if (it->stopped && before.stopped) out.stopped_s += gap;
     // A second of lateness is ordinary on a loaded host; more means that we were off.
-    if (gap > 2 * kExpectedSpacing) out.frozen_s += gap - kExpectedSpacing;
+    const double off = gap - before.asked_s;
+    if (off > 2 * kExpectedSpacing) out.frozen_s += off - kExpectedSpacing;
     if (double slept = it->clocks.suspended_s - before.clocks.suspended_s; slept > kClockNoise)
       out.suspended_s += slept;
     if (double step = std::abs(it->clocks.wall_s - before.clocks.wall_s -
@@ -123,7 +154,25 @@ HostEvidence HostWatch::since(Clock::time_point from) const {
         use = {end.cpu, end.ran_s - begin.ran_s, end.waited_s - begin.waited_s};
     out.vcpus.push_back(use);
   }
+  if (far_) add_far(*first, out);
   return out;
+}
+
+void HostWatch::add_far(const Reading& first, HostEvidence& out) const {
+  out.far = true;
+  const Reading& last = readings_.back();
+  const auto told = std::ranges::find_if(readings_.rbegin(), readings_.rend(), &Reading::told);
+  const double silent_s = told == readings_.rend() ? out.window_s : in_seconds(last.at - told->at);
+  if (told == readings_.rend() || silent_s > out.window_s / 3)
+    out.not_told = silent_;
+  else if (!last.waits_told)
+    out.not_told = "its libvirt does not tell how long vCPUs waited for a CPU";
+  if (!first.cpus || !last.cpus) return;
+  double own = 0;
+  for (const VcpuUse& use : out.vcpus) own += use.ran_s;
+  const double busy = last.cpus->busy_s - first.cpus->busy_s;
+  const double all = busy + last.cpus->idle_s - first.cpus->idle_s;
+  if (all > 0) out.others = std::clamp((busy - own) / all, 0.0, 1.0);
 }
 
 double HostWatch::lost_s(Clock::time_point from, int cpu) const {
@@ -142,8 +191,9 @@ void HostWatch::compare(const Reading& before, const Reading& after,
     out.push_back({before.at, after.at, cpu, std::move(what)});
   };
   if (before.stopped && after.stopped) add(-1, "QEMU was stopped");
-  if (gap > 2 * kExpectedSpacing)
-    add(-1, fmt::format("ktrial itself was held up for {:.1f} s", gap - kExpectedSpacing));
+  if (gap - before.asked_s > 2 * kExpectedSpacing)
+    add(-1, fmt::format("ktrial itself was held up for {:.1f} s",
+                        gap - before.asked_s - kExpectedSpacing));
   if (const double slept = after.clocks.suspended_s - before.clocks.suspended_s;
       slept > kClockNoise)
     add(-1, fmt::format("the host was suspended for {:.1f} s", slept));
@@ -178,6 +228,10 @@ std::string host_explains(const HostEvidence& evidence, int cpu, double share) {
   if (evidence.unborn_s > 2 * much)
     return fmt::format("host starved QEMU for {:.0f} s of {:.0f} s, before it had a vCPU",
                        evidence.unborn_s, evidence.window_s);
+  // Less than what the vCPUs themselves waited for tells, but enough not to blame a kernel.
+  if (!evidence.not_told.empty() && evidence.others > share)
+    return fmt::format("others had {:.0f} % of the CPU time of the host that runs it",
+                       100 * evidence.others);
   for (const VcpuUse& use : evidence.vcpus) {
     if (cpu >= 0 && use.cpu != static_cast<unsigned>(cpu)) continue;
     if (use.waited_s > share * evidence.window_s)

@@ -2,7 +2,8 @@
 // starved one. Sources: /proc/PID/task/TID/{comm,schedstat,stat} (proc(5);
 // schedstat is "ns on CPU, ns waiting on a run queue, slices"), /proc/pressure/cpu,
 // CLOCK_BOOTTIME against CLOCK_MONOTONIC (they part only while the host is suspended),
-// CLOCK_REALTIME against CLOCK_MONOTONIC (somebody set the clock).
+// CLOCK_REALTIME against CLOCK_MONOTONIC (somebody set the clock). Of a machine on another host
+// what that host tells (vm::FarHost) stands for /proc.
 #pragma once
 
 #include <sys/types.h>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "harness/base/clock.h"
+#include "harness/vm/vm.h"
 
 namespace ktrial::autopsy {
 
@@ -33,6 +35,11 @@ struct HostEvidence {
   double clock_step_s = 0;  // largest step of the host's wall clock, either way
   double pressure = 0;      // highest PSI "some avg10" of the CPU, percent
   std::vector<VcpuUse> vcpus;
+  // Of a machine on another host. The share of the time of all its CPUs that went to others; below
+  // 0: not known.
+  bool far = false;
+  double others = -1;
+  std::string not_told = {};  // why it is not known what the vCPUs waited for; empty: it is
 };
 
 // What the host did amiss between two samples.
@@ -54,6 +61,8 @@ class HostWatch {
   // `process` is QEMU; 0 (not local) yields empty evidence. `proc` is for tests.
   explicit HostWatch(pid_t process, std::filesystem::path proc = "/proc",
                      std::function<Clocks()> clocks = read_clocks);
+  // The machine runs on another host, of which this is asked; waits at most a moment.
+  void ask(std::function<Result<vm::FarTimes>()> far) { far_ = std::move(far); }
   // Call about once a second; the spacing itself is evidence.
   void sample(Clock::time_point now);
   // From the last sample at or before `from` to the last sample.
@@ -81,14 +90,23 @@ class HostWatch {
     Clocks clocks;
     double main_waited_s = 0;  // QEMU's main thread
     std::vector<Thread> threads;
+    // Of another host: whether it told, how long that took, and what all its CPUs did.
+    bool told = false, waits_told = false;
+    double asked_s = 0;
+    std::optional<vm::FarTimes::Cpus> cpus = {};
   };
   Reading read(Clock::time_point now) const;
+  Reading read_far(Clock::time_point now);
+  void add_far(const Reading& first, HostEvidence& out) const;
   static void add_waits_under_way(const Reading& before, Reading& after);
   static void compare(const Reading& before, const Reading& after, std::vector<HostTrouble>& out);
 
   pid_t process_;
   std::filesystem::path proc_;
   std::function<Clocks()> clocks_;
+  std::function<Result<vm::FarTimes>()> far_;
+  std::string silent_;            // why the other host did not tell, last time
+  Clock::time_point ask_next_{};  // not before
   std::deque<Reading> readings_;  // bounded: ten minutes
 };
 

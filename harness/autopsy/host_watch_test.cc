@@ -189,6 +189,79 @@ TEST_F(HostWatchTest, AVcpuThatBeganLaterCountsFromItsBeginning) {
   EXPECT_NEAR(contention(watch.since(begin)), 3, .01);
 }
 
+// What another host tells, each second.
+class FarHostWatchTest : public testing::Test {
+ protected:
+  // `seconds` samples, in each of which vCPU 0 ran and waited so long, and the host's four CPUs
+  // worked for so long in all.
+  void pass(int seconds, double ran, std::optional<double> waited, double busy) {
+    for (int i = 0; i < seconds; ++i) {
+      told_.vcpus[0].ran_s += ran;
+      if (waited) told_.vcpus[0].waited_s = told_.vcpus[0].waited_s.value_or(0) + *waited;
+      told_.host->busy_s += busy;
+      told_.host->idle_s += 4 - busy;
+      watch_.sample(now_ += 1s);
+    }
+  }
+  void SetUp() override {
+    watch_.ask([this]() -> Result<vm::FarTimes> {
+      ++asked_;
+      if (silent_) return fail(ErrorKind::environment, "libvirt did not answer in time");
+      return told_;
+    });
+    watch_.sample(now_);
+  }
+  vm::FarTimes told_{.vcpus = {{.cpu = 0, .ran_s = 100}},
+                     .host = vm::FarTimes::Cpus{.busy_s = 5000, .idle_s = 900}};
+  bool silent_ = false;
+  int asked_ = 0;
+  const Clock::time_point begin_ = std::chrono::steady_clock::now();
+  Clock::time_point now_ = begin_;
+  HostWatch watch_{0, "/nonexistent"};
+};
+
+TEST_F(FarHostWatchTest, ItsWaitsCountAsThoseOfAHostOfOurOwn) {
+  told_.vcpus[0].waited_s = 7;
+  watch_.sample(now_ += 1s);
+  const auto begin = now_;
+  pass(20, .1, .85, 4);
+  const auto evidence = watch_.since(begin);
+  EXPECT_TRUE(evidence.far);
+  EXPECT_EQ(evidence.not_told, "");
+  EXPECT_NEAR(evidence.others, .975, .001);
+  EXPECT_EQ(host_explains(evidence), "host starved vCPU 0 for 17 s: it ran 2.0 s of 20 s");
+  EXPECT_NEAR(watch_.lost_s(begin, 0), 17, .01);
+  EXPECT_NEAR(contention(evidence), 9.5, .01);
+}
+
+TEST_F(FarHostWatchTest, WithoutWaitsAHostFullOfOthersExplainsAndItsOwnMachineDoesNot) {
+  pass(20, .1, {}, 4);
+  auto evidence = watch_.since(begin_);
+  EXPECT_EQ(evidence.not_told, "its libvirt does not tell how long vCPUs waited for a CPU");
+  EXPECT_EQ(host_explains(evidence), "others had 98 % of the CPU time of the host that runs it");
+  const auto later = now_;
+  pass(20, 1, {}, 1.1);
+  evidence = watch_.since(later);
+  EXPECT_NEAR(evidence.others, .025, .001);
+  EXPECT_EQ(host_explains(evidence), "") << "the host is its alone";
+}
+
+TEST_F(FarHostWatchTest, AHostThatFallsSilentIsAskedSeldomAndItsWordIsMissed) {
+  pass(5, 1, 0, 1);
+  silent_ = true;
+  const auto since = now_;
+  const int before = asked_;
+  pass(20, 1, 0, 1);
+  EXPECT_EQ(asked_ - before, 2);
+  EXPECT_EQ(watch_.since(since).not_told, "libvirt did not answer in time");
+  silent_ = false;
+  pass(11, 1, 0, 1);
+  const auto evidence = watch_.since(since);
+  EXPECT_EQ(evidence.not_told, "") << "its counters went on meanwhile";
+  ASSERT_EQ(evidence.vcpus.size(), 1u);
+  EXPECT_NEAR(evidence.vcpus[0].ran_s, 31, .01);
+}
+
 TEST_F(HostWatchTest, AProcessThatIsGoneYieldsNothing) {
   HostWatch watch(99999, dir->path());
   watch.sample(std::chrono::steady_clock::now());

@@ -6,7 +6,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "harness/base/child.h"
@@ -188,23 +187,21 @@ struct DoctorFlags {
   std::string results, host;
 };
 
-// What a host of a pool has, for a program: engine/hosts/probe.h.
+// What a host of a pool has, for a program.
 Result<int> doctor_of_host(const std::string& uri) {
   boost::asio::io_context io;
   const auto host = vm::libvirt_host(io, uri);
-  nlohmann::ordered_json out{{"schema", 1}, {"uri", uri}};
-  if (host) {
-    out["name"] = host->name;
-    out[engine::hosts::kCpus] = host->cpus;
-    out[engine::hosts::kMemory] = host->memory_mib;
-    out["free_mib"] = host->free_mib;
-    out["libvirt"] = host->libvirt_version;
-    out["qemu"] = host->qemu_version;
-  } else {
-    out[engine::hosts::kError] = host.error().message;
-  }
-  to_stdout("{}\n", out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  to_stdout("{}\n", engine::hosts::document_of(uri, host).dump(
+                        -1, ' ', false, results::Json::error_handler_t::replace));
   return host ? 0 : exit_code(host.error().kind);
+}
+
+std::string said_of(const vm::LibvirtHost& host, const std::string& qemu_version) {
+  std::string out = fmt::format("{}, {} CPUs", host.name, host.cpus);
+  if (host.others_cpus) out += fmt::format(" ({:.1f} busy with others)", *host.others_cpus);
+  out += fmt::format(", {} MiB", host.memory_mib);
+  if (host.free_mib) out += fmt::format(" ({} free)", *host.free_mib);
+  return out + fmt::format(", libvirt {}, QEMU {}", host.libvirt_version, qemu_version);
 }
 
 Result<int> doctor_of_hosts(const DoctorFlags& flags) {
@@ -215,15 +212,25 @@ Result<int> doctor_of_hosts(const DoctorFlags& flags) {
   Checkup checkup;
   boost::asio::io_context io;
   for (const std::string& uri : fleet.hosts) {
+    const auto bad = [&](const Error& error) {
+      checkup.say(Level::missing, {error.kind, uri + ": " + error.message, error.hint});
+    };
     const auto host = vm::libvirt_host(io, uri);
-    if (host)
-      checkup.say(Level::good,
-                  fmt::format("{}: {}, {} CPUs, {} MiB ({} free), libvirt {}, QEMU {}", uri,
-                              host->name, host->cpus, host->memory_mib, host->free_mib,
-                              host->libvirt_version, host->qemu_version));
-    else
-      checkup.say(Level::missing,
-                  {host.error().kind, uri + ": " + host.error().message, host.error().hint});
+    if (!host) {
+      bad(host.error());
+      continue;
+    }
+    const auto install = vm::find_libvirt(io, uri);
+    if (!install) {
+      bad(install.error());
+      continue;
+    }
+    checkup.say(Level::good, uri + ": " + said_of(*host, install->qemu_version));
+    if (!host->others_cpus)
+      checkup.say(Level::optional_missing,
+                  uri +
+                      ": its libvirt does not tell how busy it is: it gets as many jobs as it has "
+                      "CPUs for");
   }
   return checkup.missing == 0 ? 0 : 128;
 }
@@ -265,12 +272,14 @@ void add_doctor(CLI::App& app, Action& action) {
   command->add_option("--results", flags->results,
                       "Of a cluster: the folder that all nodes see, or that files are carried to "
                       "[$XDG_STATE_HOME/ktrial]");
-  command->add_option("--host", flags->host,
-                      "What one host with libvirt has, by its URI; a line of JSON");
+  command->add_option(
+      "--host", flags->host,
+      "What one host with libvirt has, and how busy it is, by its URI; a line of JSON");
   command->footer(
       "Examples:\n  ktrial doctor\n  ktrial doctor --engine slurm --results /shared/ktrial     one "
-      "small task through the queue\n\nExit status: 0 when a trial can run, 128 when something "
-      "necessary is missing.");
+      "small task through the queue\n  ktrial doctor --engine hosts\n  ktrial doctor --host "
+      "qemu+ssh://lab1/system\n\nExit status: 0 when a trial can run, 128 when something necessary "
+      "is missing or a host does not answer.");
   command->callback([&action, flags] {
     action = [flags] {
       if (!flags->host.empty()) return doctor_of_host(flags->host);

@@ -10,13 +10,12 @@
 #include <random>
 #include <set>
 
-#include "harness/base/text.h"
 #include "harness/e2e/e2e.h"
+#include "harness/e2e/night_files.h"
 
 namespace ktrial::e2e {
 namespace {
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 constexpr int kCells = 2;
 
@@ -29,18 +28,6 @@ std::string budget() {
   const char* text = std::getenv("KTRIAL_DRILL_BUDGET");
   return text != nullptr ? text : "";
 }
-
-// What the journal says, read without the program.
-struct Journal {
-  int submitted = 0, lost = 0;
-  std::vector<std::string> runs;  // that were handed back, as often as they were
-};
-
-// What lies in the store, read without the program.
-struct Records {
-  int trials = 0, pass = 0, fail = 0, cut_off = 0;
-  std::set<std::string> runs;  // of trials that count
-};
 
 class CampaignDrill : public E2eTest {
  protected:
@@ -60,43 +47,8 @@ class CampaignDrill : public E2eTest {
     return file.string();
   }
 
-  Journal journal() const {
-    Journal out;
-    std::error_code error;
-    for (const auto& night : fs::directory_iterator(store() / "campaigns", error)) {
-      const std::string text = read_file(night.path() / "journal.jsonl", 1u << 30).value_or("");
-      std::string_view rest = text;
-      while (const auto line = take_line(rest)) {
-        const Json event = Json::parse(*line, nullptr, false);
-        if (!event.is_object()) continue;
-        out.submitted += event["event"] == "submitted";
-        if (event["event"] != "done") continue;
-        if (event["run"] != "") out.runs.push_back(event["run"]);
-        out.lost += event["problem"] != "";
-      }
-    }
-    return out;
-  }
-
-  Records records() const {
-    Records out;
-    std::error_code error;
-    for (const auto& run : fs::directory_iterator(store() / "runs", error))
-      for (const auto& trial : fs::directory_iterator(run.path() / "trials", error)) {
-        const Json verdict =
-            Json::parse(read_file(trial.path() / "verdict.json").value_or(""), nullptr, false);
-        if (!verdict.is_object()) continue;
-        if (verdict["kind"] == "interrupted") {
-          ++out.cut_off;
-          continue;
-        }
-        ++out.trials;
-        out.pass += verdict["outcome"] == "pass";
-        out.fail += verdict["outcome"] == "fail";
-        out.runs.insert(run.path().filename());
-      }
-    return out;
-  }
+  Journal journal() const { return Journal::read(store()); }
+  Records records() const { return Records::read(store()); }
 
   bool over() const { return processes().empty(); }
 

@@ -3,31 +3,15 @@
 
 #include <set>
 
-#include "harness/e2e/e2e.h"
+#include "harness/e2e/hosts_fixture.h"
 
 namespace ktrial::e2e {
 namespace {
 
-class HostsTest : public E2eTest {
+class HostsTest : public HostsFixture {
  protected:
-  // Empty, or why this host cannot have them.
-  std::string begin_hosts() {
-    std::string uris;
-    for (int i = 0; i < 2; ++i) {
-      auto daemon = PrivateLibvirtd::start();
-      if (!daemon) return daemon.error().message;
-      hosts_.push_back(std::make_unique<PrivateLibvirtd>(std::move(*daemon)));
-      uris += (i == 0 ? "'" : ", '") + hosts_.back()->uri() + "'";
-    }
-    EXPECT_TRUE(write_file_atomically(root() / "f.toml", "[hosts]\nuris = [" + uris + "]\n"));
-    return "";
-  }
-  void TearDown() override {
-    hosts_.clear();
-    E2eTest::TearDown();
-  }
   Running start_trials(int trials, const std::string& seconds) {
-    return start({"run", "--engine", "hosts", "--fleet", (root() / "f.toml").string(), "--repeat",
+    return start({"run", "--engine", "hosts", "--fleet", fleet(), "--repeat",
                   std::to_string(trials), "--jobs", "2", "--cpus", "1", "--memory", "256M",
                   "--format", "json", "--", "sleep", seconds});
   }
@@ -40,8 +24,6 @@ class HostsTest : public E2eTest {
     }
     return out;
   }
-
-  std::vector<std::unique_ptr<PrivateLibvirtd>> hosts_;
 };
 
 TEST_F(HostsTest, TwoAreOnePoolAndWhatDiesLosesItsOwnOnly) {
@@ -49,14 +31,13 @@ TEST_F(HostsTest, TwoAreOnePoolAndWhatDiesLosesItsOwnOnly) {
     GTEST_SKIP() << "no hosts to test with: " << why;
   REQUIRE_KERNEL(kKernel);
   Running running = start_trials(4, "4");
-  ASSERT_TRUE(
-      eventually([&] { return !hosts_[0]->machines().empty() && !hosts_[1]->machines().empty(); },
-                 std::chrono::seconds(240)))
+  ASSERT_TRUE(eventually([&] { return !host(0).machines().empty() && !host(1).machines().empty(); },
+                         std::chrono::seconds(240)))
       << running.err();
   ASSERT_TRUE(eventually([&] { return count(running.err(), "running sleep") >= 2; },
                          std::chrono::seconds(240)))
       << running.err();
-  hosts_[1]->kill();
+  host(1).kill();
   const auto result = running.wait();
   const auto json = result.json();
   ASSERT_TRUE(json.is_object()) << result.err;
@@ -68,8 +49,7 @@ TEST_F(HostsTest, TwoAreOnePoolAndWhatDiesLosesItsOwnOnly) {
   }
   EXPECT_GE(pass, 3) << result.err;
   EXPECT_EQ(pass + inconclusive, 4) << "a host's death is not the kernel's fault";
-  EXPECT_NE(result.err.find(hosts_[1]->uri() + " does not answer: "), std::string::npos)
-      << result.err;
+  EXPECT_NE(result.err.find(uri(1) + " does not answer: "), std::string::npos) << result.err;
   const auto hosts = hosts_of(json);
   EXPECT_EQ(std::set<std::string>(hosts.begin(), hosts.end()).size(), 2u);
 }

@@ -75,6 +75,9 @@ TEST_F(LibvirtTest, AnotherHostNeedsNothingOfOurs) {
                            "2", "--workload", "smoke", "--format", "json"});
   EXPECT_EQ(result.exit, 0) << result.err;
   EXPECT_EQ(trial(result).value("channel", ""), "virtio-serial");
+  EXPECT_NE(fact(trial(result), "host.vcpu0"), "") << "what its vCPUs were given there";
+  EXPECT_NE(fact(trial(result), "host.others_share"), "") << "how busy that host was";
+  EXPECT_EQ(fact(trial(result), "host.not_told"), "");
   const auto log = read_file(daemon().domain_log());
   ASSERT_TRUE(log);
   EXPECT_NE(log->find("-kernel /var/tmp/ktrial-"), std::string::npos) << *log;

@@ -42,7 +42,7 @@ Result<PrivateLibvirtd> PrivateLibvirtd::start(Kvm kvm) {
                                                "unshare", "--user", "--map-user=1000", "true"}));
   if (!allowed.ok()) return fail(ErrorKind::environment, "no user namespaces: " + allowed.err);
   // Short, in /tmp: sockets of domains lie deep in it, and their names may have 107 bytes.
-  PrivateLibvirtd out(KTRIAL_TRY(TempDir::create("klv")));
+  PrivateLibvirtd out(KTRIAL_TRY(TempDir::create("klv")), kvm);
   KTRIAL_TRY(out.launch(kvm));
   return out;
 }
@@ -58,8 +58,10 @@ Status PrivateLibvirtd::launch(Kvm kvm) {
   KTRIAL_TRY(write_file_atomically(home / "nothing", ""));
   ::chmod((home / "nothing").c_str(), 0);
   // What runs on the far side, as the user that libvirtd takes itself to be.
-  const std::string there = "#!/bin/sh\nexport XDG_RUNTIME_DIR=" + (home / "r").string() +
-                            "\nexec unshare --user --map-user=1000 --map-group=1000 ";
+  // Which nobody but the test starts.
+  const std::string there =
+      "#!/bin/sh\nexport LIBVIRT_AUTOSTART=0 XDG_RUNTIME_DIR=" + (home / "r").string() +
+      "\nexec unshare --user --map-user=1000 --map-group=1000 ";
   KTRIAL_TRY(write_script(home / "relay", there + "virt-ssh-helper qemu:///session\n"));
   KTRIAL_TRY(write_script(login(), there + "sh -c \"$SSH_ORIGINAL_COMMAND\"\n"));
   pid_ = ::fork();

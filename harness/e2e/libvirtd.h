@@ -22,7 +22,7 @@ class PrivateLibvirtd {
   enum class Kvm { hidden, seen };
   static Result<PrivateLibvirtd> start(Kvm kvm = Kvm::hidden);
   PrivateLibvirtd(PrivateLibvirtd&& other) noexcept
-      : dir_(std::move(other.dir_)), pid_(std::exchange(other.pid_, -1)) {}
+      : dir_(std::move(other.dir_)), kvm_(other.kvm_), pid_(std::exchange(other.pid_, -1)) {}
   ~PrivateLibvirtd();
 
   std::string uri() const;
@@ -33,6 +33,8 @@ class PrivateLibvirtd {
   void signal(int number);
   // SIGKILL, and reap: its domains are left to themselves.
   void kill();
+  // After kill(): once more, in the same folder and at the same socket.
+  Status start_again() { return launch(kvm_); }
   bool killed() const { return pid_ <= 0; }
   // The QEMUs of its domains that are alive.
   std::vector<pid_t> machines() const;
@@ -42,11 +44,12 @@ class PrivateLibvirtd {
   std::vector<std::string> domain_files() const;
 
  private:
-  explicit PrivateLibvirtd(TempDir dir) : dir_(std::move(dir)) {}
+  PrivateLibvirtd(TempDir dir, Kvm kvm) : dir_(std::move(dir)), kvm_(kvm) {}
   Status launch(Kvm kvm);
   std::filesystem::path socket() const { return dir_.path() / "r/libvirt/libvirt-sock"; }
 
   TempDir dir_;
+  Kvm kvm_;
   pid_t pid_ = -1;
 };
 

@@ -76,6 +76,10 @@ Milliseconds host_wait(HostWait which) {
         return 120s;
       case HostWait::libvirt_call:
         return 60s;
+      case HostWait::host_answer:
+        return 20s;
+      case HostWait::host_load:
+        return 2s;
       case HostWait::send_file:
         return 10min;
       case HostWait::download:

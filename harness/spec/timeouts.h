@@ -91,6 +91,8 @@ enum class HostWait {
   libvirt_start,       // a call that may have libvirtd examine QEMU first
   libvirt_call,        // any other
   send_file,           // one file, over a slow line
+  host_answer,         // of a pool: whether it is there
+  host_load,           // what another host gave a machine; asked again and again in a trial
   download,            // of one package, or apt's lists
   git,                 // one command
   module_build,        // one kernel module

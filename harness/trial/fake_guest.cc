@@ -8,7 +8,7 @@ namespace ktrial::trial {
 using namespace std::chrono_literals;
 
 // Tells its guest when it starts and when it is gone. What it saves are a few bytes.
-class FakeGuest::Machine final : public vm::FakeVm, private vm::Resumable {
+class FakeGuest::Machine final : public vm::FakeVm, private vm::Resumable, private vm::FarHost {
  public:
   Machine(FakeGuest& guest, const vm::VmConfig& config)
       : FakeVm(guest.clock_), guest_(guest), config_(config) {
@@ -24,11 +24,15 @@ class FakeGuest::Machine final : public vm::FakeVm, private vm::Resumable {
     return {};
   }
   vm::Resumable* resumable() override { return config_.keep ? this : nullptr; }
+  vm::FarHost* far_host() override { return guest_.script_.far ? this : nullptr; }
 
  private:
   Status save(std::chrono::milliseconds) override {
     KTRIAL_TRY(write_file_atomically(config_.keep->ram, "ram"));
     return write_file_atomically(config_.keep->devices, "devices");
+  }
+  Result<vm::FarTimes> times(std::chrono::milliseconds) override {
+    return guest_.script_.far(in_seconds(guest_.clock_.now() - guest_.begun_));
   }
   FakeGuest& guest_;
   const vm::VmConfig config_;

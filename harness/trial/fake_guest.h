@@ -34,6 +34,8 @@ struct GuestScript {
   std::function<void(FakeGuest&)> on_nmi;
   bool wakes = true;   // a copy of a template, when it is told to
   int lost_boots = 0;  // of the first boots: they come to no hello
+  // It runs on another host, which says this after so many seconds.
+  std::function<Result<vm::FarTimes>(double)> far;
 };
 
 class FakeGuest {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "harness/spec/timeouts.h"
 #include "harness/trial/judgement.h"
 
 namespace ktrial::trial {
@@ -15,10 +16,12 @@ constexpr int kPatience = 3;
 Monitor::Monitor(Clock& clock, const Limits& limits, Observer& observer)
     : clock_(clock), limits_(limits), observer_(observer), analyzer_(limits.fail_on) {}
 
-void Monitor::begin(pid_t vm_process) {
+void Monitor::begin(pid_t vm_process, vm::FarHost* far) {
   begun_ = last_console_ = clock_.now();
   next_sample_ = begun_;
   host_.emplace(vm_process);
+  if (far != nullptr)
+    host_->ask([far] { return far->times(spec::host_wait(spec::HostWait::host_load)); });
   timeline_.phase(begun_, "boot");
 }
 

@@ -65,7 +65,8 @@ class Monitor {
   void set_early_look(std::function<bool()> look) { early_look_ = std::move(look); }
   // From a signal handler, within a wait.
   void interrupt(int signal);
-  void begin(pid_t vm_process);  // the clock of the trial starts
+  // The clock of the trial starts. `far`: see vm::Vm::far_host().
+  void begin(pid_t vm_process, vm::FarHost* far = nullptr);
 
   // Called wherever a wait goes on, outside of all handlers.
   void set_between(std::function<void()> call) { between_ = std::move(call); }

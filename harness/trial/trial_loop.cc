@@ -156,7 +156,9 @@ void add_host_facts(const verdict::Evidence& evidence, results::Facts& facts) {
   };
   add("host.slowdown", evidence.slowdown);
   add("host.window_s", host.window_s);
-  add("host.pressure_cpu_avg10", host.pressure);
+  if (!host.far) add("host.pressure_cpu_avg10", host.pressure);
+  if (host.others >= 0) add("host.others_share", host.others);
+  if (!host.not_told.empty()) facts.emplace_back("host.not_told", host.not_told);
   if (host.stopped_s > 0) add("host.qemu_stopped_s", host.stopped_s);
   if (host.suspended_s > 0) add("host.suspended_s", host.suspended_s);
   if (host.frozen_s > 0) add("host.ktrial_frozen_s", host.frozen_s);
@@ -303,7 +305,7 @@ Result<results::TrialRecord> run_trial(const TrialContext& context, const Plan& 
   if (plan.on_start) KTRIAL_TRY(plan.on_start(*bench.vm, context.io));
   if (bench.files)
     bench.files->on_lost([&](std::string why) { monitor.lose("the file server", std::move(why)); });
-  monitor.begin(bench.vm->process());
+  monitor.begin(bench.vm->process(), bench.vm->far_host());
   if (from != nullptr) KTRIAL_TRY(wake(bench, plan, record));
   {
     const Active active(context.active, monitor);

@@ -305,6 +305,13 @@ Verdict from_exit(const Evidence& evidence, const wire::Exit& exit) {
       Outcome::pass, "", Kind::none, "", "", what + " finished and the kernel reported nothing"};
 }
 
+// Whether it says how long something took: of that a host can take its share.
+bool rests_on_time(Kind kind) {
+  using enum Kind;
+  return is_stall(kind) || kind == silent_stall || kind == workload_stall || kind == no_boot ||
+         kind == deadline || kind == workload_slow;
+}
+
 }  // namespace
 
 bool cannot_run(const Evidence& evidence, const wire::Exit& exit) {
@@ -315,7 +322,7 @@ bool cannot_run(const Evidence& evidence, const wire::Exit& exit) {
 //  1. interrupted by the user: nothing is known
 //  2. what the kernel reported by itself (unless it is a stall that the host explains)
 //  3. what ended the wait
-Verdict decide(const Evidence& evidence) {
+static Verdict judged(const Evidence& evidence) {
   if (std::holds_alternative<Interrupted>(evidence.ending))
     return inconclusive(Kind::interrupted, "interrupted by the user");
   if (auto verdict = from_findings(evidence)) return *verdict;
@@ -341,6 +348,13 @@ Verdict decide(const Evidence& evidence) {
           [&](const DeadlinePassed& passed) { return from_deadline(evidence, passed); },
       },
       evidence.ending);
+}
+
+Verdict decide(const Evidence& evidence) {
+  Verdict out = judged(evidence);
+  if (rests_on_time(out.kind) && !evidence.host.not_told.empty() && !blame(evidence).proven)
+    out.reason += "; what its host gave it is not known: " + evidence.host.not_told;
+  return out;
 }
 
 }  // namespace ktrial::verdict

@@ -134,10 +134,12 @@ Json host_json(const autopsy::HostEvidence& host) {
   Json vcpus = Json::array();
   for (const autopsy::VcpuUse& use : host.vcpus)
     vcpus.push_back({{"cpu", use.cpu}, {"ran_s", use.ran_s}, {"waited_s", use.waited_s}});
-  return {{"window_s", host.window_s}, {"stopped_s", host.stopped_s},
-          {"frozen_s", host.frozen_s}, {"suspended_s", host.suspended_s},
-          {"unborn_s", host.unborn_s}, {"clock_step_s", host.clock_step_s},
-          {"pressure", host.pressure}, {"vcpus", vcpus}};
+  Json out = {{"window_s", host.window_s}, {"stopped_s", host.stopped_s},
+              {"frozen_s", host.frozen_s}, {"suspended_s", host.suspended_s},
+              {"unborn_s", host.unborn_s}, {"clock_step_s", host.clock_step_s},
+              {"pressure", host.pressure}, {"vcpus", vcpus}};
+  if (host.far) out["far"] = {{"others", host.others}, {"not_told", host.not_told}};
+  return out;
 }
 
 autopsy::HostEvidence host_of(const Json& json) {
@@ -148,6 +150,11 @@ autopsy::HostEvidence host_of(const Json& json) {
                             .unborn_s = number_of(json, "unborn_s"),
                             .clock_step_s = number_of(json, "clock_step_s"),
                             .pressure = number_of(json, "pressure")};
+  if (const Json* far = object_in(json, "far")) {
+    out.far = true;
+    out.others = number_of(*far, "others");
+    out.not_told = text_of(*far, "not_told");
+  }
   each_object(json, "vcpus", [&](const Json& one) {
     if (out.vcpus.size() < kMostCpus)
       out.vcpus.push_back({cpu_of(one), number_of(one, "ran_s"), number_of(one, "waited_s")});

@@ -23,7 +23,10 @@ Evidence full(Ending ending) {
               .unborn_s = 4,
               .clock_step_s = -5,
               .pressure = 77,
-              .vcpus = {{0, .25, 12}, {1, 3, .5}}};
+              .vcpus = {{0, .25, 12}, {1, 3, .5}},
+              .far = true,
+              .others = .25,
+              .not_told = "it does not answer"};
   out.last_beat_ago_s = {{0, .5}, {1, 21.125}};
   out.slowdown = 1.5;
   out.autopsy.looks = 4;

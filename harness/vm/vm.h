@@ -256,6 +256,26 @@ class Delayable {
   virtual std::vector<DelayCount> delayed() const = 0;
 };
 
+// What another host gave the machine since it began, as that host tells; seconds.
+struct FarTimes {
+  struct Vcpu {
+    unsigned cpu = 0;
+    double ran_s = 0;
+    std::optional<double> waited_s = {};  // for a host CPU
+  };
+  std::vector<Vcpu> vcpus;
+  // Of all its CPUs together, since any beginning: for whomever they worked, and did not.
+  struct Cpus {
+    double busy_s = 0, idle_s = 0;
+  };
+  std::optional<Cpus> host;
+};
+class FarHost {
+ public:
+  virtual ~FarHost() = default;
+  virtual Result<FarTimes> times(std::chrono::milliseconds patience) = 0;
+};
+
 class Debuggable {
  public:
   virtual ~Debuggable() = default;
@@ -293,6 +313,8 @@ class Vm {
   virtual Countable* countable() { return nullptr; }
   virtual Delayable* delayable() { return nullptr; }
   virtual Debuggable* debuggable() { return nullptr; }
+  // Null: it runs here, and /proc tells more.
+  virtual FarHost* far_host() { return nullptr; }
   // Ends it now. Idempotent; Exited may or may not follow.
   virtual void destroy() = 0;
   // The VMM's process, for host-side facts (scheduling, memory); 0 if remote.

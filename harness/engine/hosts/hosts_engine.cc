@@ -1,5 +1,6 @@
 #include "harness/engine/hosts/hosts_engine.h"
 
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
+#include <utility>
 
 #include "harness/base/installation.h"
 #include "harness/engine/hosts/pool.h"
@@ -24,8 +26,10 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr std::chrono::milliseconds kHostsTick{500};
-constexpr double kAskAgainS = 10;  // a host that is down
-constexpr int kMostAttempts = 4;   // of a job, that hosts lost
+constexpr double kAskAgainS = 10;   // a host that is down
+constexpr double kLookAgainS = 30;  // at one that is up: it may be gone, or busy with others
+constexpr double kBusy = 0.5, kNotBusy = 0.25;  // share of its CPUs that others have
+constexpr int kMostAttempts = 4;                // of a job, that hosts lost
 
 class PoolEngine final : public Engine {
  public:
@@ -91,8 +95,10 @@ class PoolEngine final : public Engine {
  private:
   struct Host {
     std::unique_ptr<hosts::Probe> probe;  // it is being asked
+    bool again = false;                   // for a reason that came after the question
+    bool busy = false;                    // with others, and that was told
     std::string why = "it was not asked";
-    Clock::time_point ask_at{};  // while it is down
+    Clock::time_point ask_at{};
     std::optional<Clock::time_point> down_since;
   };
   struct Waiting {
@@ -106,6 +112,7 @@ class PoolEngine final : public Engine {
     std::size_t host = 0;
     Clock::time_point begun;
     bool cancelled = false;
+    bool taken_back = false;  // it had not begun, and its host is gone
     std::unique_ptr<JobProcess> process;
   };
   struct Held {  // whether its host is to blame is being asked
@@ -132,8 +139,7 @@ class PoolEngine final : public Engine {
       if (error) return;
       if (options_.on_tick) options_.on_tick();
       for (std::size_t host = 0; host < hosts_.size(); ++host)
-        if (hosts_[host].down_since && !hosts_[host].probe && Clock::now() >= hosts_[host].ask_at)
-          ask(host);
+        if (!hosts_[host].probe && Clock::now() >= hosts_[host].ask_at) ask(host);
       give_up_when_all_are_down();
       await_second();
     });
@@ -142,33 +148,62 @@ class PoolEngine final : public Engine {
   void ask(std::size_t host) {
     auto probe =
         hosts::Probe::start(io_, options_.program, options_.uris[host],
-                            [this, host](Result<Room> room) { answered(host, std::move(room)); });
+                            [this, host](Result<hosts::Answer> said) { answered(host, said); });
     if (probe)
       hosts_[host].probe = *std::move(probe);
     else
       answered(host, std::unexpected(probe.error()));
   }
 
-  void answered(std::size_t host, Result<Room> room) {
+  void answered(std::size_t host, const Result<hosts::Answer>& said) {
     Host& one = hosts_[host];
     asio::post(io_, [gone = std::shared_ptr<hosts::Probe>(std::move(one.probe))] {});
-    if (room) {
+    // What it said may be older than the reason to ask.
+    if (std::exchange(one.again, false) && said) return ask(host);
+    one.ask_at = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                    std::chrono::duration<double>(said ? kLookAgainS : kAskAgainS));
+    if (said) {
       if (one.down_since) tell(options_.uris[host] + " answers again");
       one.down_since.reset();
-      pool_.up(host, *room);
+      pool_.up(host, said->room, said->others_cpus);
+      tell_load(host, *said);
+      if (said->orphans_ended > 0)
+        tell(fmt::format("{}: ended {} that nobody waited for any more", options_.uris[host],
+                         said->orphans_ended == 1
+                             ? "a machine"
+                             : fmt::format("{} machines", said->orphans_ended)));
     } else {
-      if (!one.down_since) tell(options_.uris[host] + " does not answer: " + room.error().message);
-      if (!one.down_since) one.down_since = Clock::now();
-      one.why = room.error().message;
-      one.ask_at = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                      std::chrono::duration<double>(kAskAgainS));
+      one.why = said.error().message;
+      if (!one.down_since) {
+        tell(options_.uris[host] + " does not answer: " + one.why);
+        one.down_since = Clock::now();
+      }
       pool_.down(host);
+      take_back_from(host);
     }
-    release_held(host, room.has_value());
+    release_held(host, said.has_value());
   }
 
-  // What ended without a record: the job's own doing where the host is well; else it goes once
-  // more.
+  void tell_load(std::size_t host, const hosts::Answer& said) {
+    const double share = said.others_cpus / std::max(1, said.room.vcpus);
+    bool& busy = hosts_[host].busy;
+    if (!busy && share >= kBusy)
+      tell(fmt::format("{} is busy with others, {:.1f} of its {} CPUs: it takes fewer jobs",
+                       options_.uris[host], said.others_cpus, said.room.vcpus));
+    busy = share >= (busy ? kNotBusy : kBusy);
+  }
+
+  // What has not begun may wait there for minutes. What has begun ends itself.
+  void take_back_from(std::size_t host) {
+    for (auto& [id, running] : running_) {
+      if (running.host != host || running.taken_back || running.process->begun()) continue;
+      if (running.need.vcpus == 0) continue;  // it needs no machine there
+      running.taken_back = true;
+      running.process->end(options_.patience);
+    }
+  }
+
+  // What ended without a record goes once more, unless it is the job's own doing.
   void release_held(std::size_t host, bool well) {
     std::vector<Held> ours;
     for (auto it = held_.begin(); it != held_.end();) {
@@ -180,13 +215,20 @@ class PoolEngine final : public Engine {
       it = held_.erase(it);
     }
     for (Held& held : ours) {
-      if (well || held.what.attempts >= kMostAttempts || interrupts_.came()) {
+      if (held.what.attempts >= (well ? most_where_well(held.done) : kMostAttempts) ||
+          interrupts_.came()) {
         done_.push_back(std::move(held.done));
         continue;
       }
       tell("a job was lost with " + options_.uris[host] + ": " + held.why + "; it goes once more");
       waiting_.push_front(std::move(held.what));
     }
+  }
+
+  // What a job says itself may be of a libvirtd that was lost and is back already: then it goes
+  // once more.
+  static int most_where_well(const Done& done) {
+    return std::holds_alternative<Finished>(done.how) ? 2 : 1;
   }
 
   void give_up_when_all_are_down() {
@@ -226,7 +268,7 @@ class PoolEngine final : public Engine {
       return;
     }
     running_.emplace(
-        id, Running{std::move(what), need, host, Clock::now(), false, *std::move(process)});
+        id, Running{std::move(what), need, host, Clock::now(), false, false, *std::move(process)});
   }
 
   void ended(JobId id) {
@@ -239,7 +281,11 @@ class PoolEngine final : public Engine {
       if (auto record = results::load_run(begun->directory); record && record->id == begun->run)
         done.record = *std::move(record);
     asio::post(io_, [gone = std::shared_ptr<JobProcess>(std::move(running.process))] {});
-    const std::string why = why_none(done);
+    std::string why = why_none(done);
+    if (running.taken_back && why.empty() && !done.record) {
+      why = "it had not begun when its host was gone";
+      done.how = Lost{why};
+    }
     const bool judged = done.record && !done.record->trials.empty();
     if (judged && why.empty())
       pool_.learn(running.host, running.what.job.cell,
@@ -252,11 +298,18 @@ class PoolEngine final : public Engine {
       return;
     }
     held_.push_back({id, std::move(running.what), running.host, std::move(done), why});
-    suspect(running.host);
+    if (running.taken_back)
+      release_held(running.host, false);
+    else
+      suspect(running.host);
   }
 
   void suspect(std::size_t host) {
-    if (!hosts_[host].probe) ask(host);
+    pool_.doubt(host);
+    if (hosts_[host].probe)
+      hosts_[host].again = true;
+    else
+      ask(host);
   }
 
   // Why it has no verdict, where its host may be the reason; else empty.

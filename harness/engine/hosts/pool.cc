@@ -1,6 +1,7 @@
 #include "harness/engine/hosts/pool.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ktrial::engine::hosts {
 namespace {
@@ -9,9 +10,16 @@ constexpr std::size_t kMostKinds = 512;  // what is learned is bounded
 
 }  // namespace
 
-void Pool::up(std::size_t host, const Room& room) { hosts_[host].room = room; }
+void Pool::up(std::size_t host, const Room& room, double others_cpus) {
+  hosts_[host].room = room;
+  hosts_[host].others = std::clamp(static_cast<int>(std::lround(others_cpus)), 0, room.vcpus);
+  hosts_[host].doubted = false;
+}
 
-void Pool::down(std::size_t host) { hosts_[host].room.reset(); }
+void Pool::down(std::size_t host) {
+  hosts_[host].room.reset();
+  hosts_[host].doubted = false;
+}
 
 Room Pool::room() const {
   Room out;
@@ -28,8 +36,8 @@ std::optional<std::size_t> Pool::place(const Need& need) {
   double best_score = -1;
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     const Host& host = hosts_[i];
-    if (!host.room) continue;
-    const int free = host.room->vcpus - host.vcpus;
+    if (!host.room || host.doubted) continue;
+    const int free = host.room->vcpus - host.others - host.vcpus;
     const bool fits =
         need.vcpus <= free && host.memory_mib + need.memory_mib <= host.room->memory_mib;
     if (!fits && host.jobs > 0) continue;

@@ -14,15 +14,18 @@ class Pool {
  public:
   explicit Pool(std::size_t hosts) : hosts_(hosts) {}
 
-  // The host answers, and has so much.
-  void up(std::size_t host, const Room& room);
+  // The host answers, and has so much, of which others keep so many CPUs busy.
+  void up(std::size_t host, const Room& room, double others_cpus = 0);
   void down(std::size_t host);
+  // Whether it is still there is being asked: until up() or down() it takes nothing new.
+  void doubt(std::size_t host) { hosts_[host].doubted = true; }
   bool is_up(std::size_t host) const { return hosts_[host].room.has_value(); }
   // Of all that are up.
   Room room() const;
 
   // The host for a job now; it counts as there until leave(). With nothing on it, a host takes one
-  // that is larger than itself. Faster ones go first, by what they have free.
+  // that is larger than itself, or than what others leave of it. Faster ones go first, by what they
+  // have free.
   std::optional<std::size_t> place(const Need& need);
   void leave(std::size_t host, const Need& need);
 
@@ -34,6 +37,8 @@ class Pool {
  private:
   struct Host {
     std::optional<Room> room;
+    bool doubted = false;
+    int others = 0;  // CPUs
     int vcpus = 0, jobs = 0;
     std::int64_t memory_mib = 0;
   };

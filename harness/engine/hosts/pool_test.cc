@@ -41,6 +41,36 @@ TEST(PoolTest, AnEmptyHostTakesWhatIsLargerThanItself) {
   EXPECT_FALSE(pool.place(kSmall));
 }
 
+TEST(PoolTest, AHostThatOthersKeepBusyTakesFewer) {
+  Pool pool(2);
+  pool.up(0, kRoom, 2.2);
+  pool.up(1, kRoom, .3);
+  EXPECT_EQ(pool.room().vcpus, 8) << "others may go";
+  EXPECT_EQ(pool.place(kSmall), 1u);
+  EXPECT_EQ(pool.place(kSmall), 0u);
+  EXPECT_EQ(pool.place(kSmall), 1u);
+  EXPECT_FALSE(pool.place(kSmall));
+  pool.up(0, kRoom, 0);
+  EXPECT_EQ(pool.place(kSmall), 0u) << "they went";
+  pool.up(0, kRoom, 99);
+  pool.leave(0, kSmall);
+  pool.leave(0, kSmall);
+  EXPECT_EQ(pool.place(kSmall), 0u) << "one it takes all the same";
+  EXPECT_FALSE(pool.place(kSmall));
+}
+
+TEST(PoolTest, AHostInDoubtTakesNothingUntilItIsKnown) {
+  Pool pool(1);
+  pool.up(0, kRoom);
+  pool.doubt(0);
+  EXPECT_FALSE(pool.place(kSmall));
+  pool.up(0, kRoom);
+  EXPECT_EQ(pool.place(kSmall), 0u);
+  pool.doubt(0);
+  pool.down(0);
+  EXPECT_FALSE(pool.is_up(0));
+}
+
 // The second host takes a third of the time.
 TEST(PoolTest, FasterHostsGoFirst) {
   Pool pool(2);

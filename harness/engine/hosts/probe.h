@@ -5,15 +5,26 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "harness/base/result.h"
 #include "harness/engine/packing.h"
+#include "harness/vm/libvirt/host_facts.h"
+#include "results/store/json.h"
 
 namespace ktrial::engine::hosts {
 
-// `ktrial doctor --host URI` says it in one line of JSON; with these keys.
-inline constexpr char kCpus[] = "cpus", kMemory[] = "memory_mib", kError[] = "error";
-Result<Room> room_from(std::string_view json);
+// What a host says of itself, as far as a pool wants to know.
+struct Answer {
+  Room room;               // its CPUs, and the memory that it has free
+  double others_cpus = 0;  // CPUs that others than ktrial's machines keep busy
+  int orphans_ended = 0;   // machines there whose ktrial is no more
+};
+// `ktrial doctor --host URI` prints it in one line: docs/schema/doctor-host.json. `host`: what it
+// said, or why it said nothing.
+results::Json document_of(const std::string& uri, const Result<vm::LibvirtHost>& host);
+Result<Answer> answer_from(std::string_view document);
 
 class Probe {
  public:
@@ -21,7 +32,7 @@ class Probe {
   static Result<std::unique_ptr<Probe>> start(boost::asio::io_context& io,
                                               const std::filesystem::path& program,
                                               const std::string& uri,
-                                              std::function<void(Result<Room>)> answered);
+                                              std::function<void(Result<Answer>)> answered);
   virtual ~Probe() = default;
 };
 

@@ -126,6 +126,9 @@ Error LibvirtConnection::error(const std::string& what, bool expired) {
 
 Error LibvirtConnection::opening_error(const std::string& uri, bool expired) {
   Error out = error("connecting to " + uri, expired);
+  if (expired)
+    out.hint = "its libvirtd may be stopped, or its host overloaded or gone: does `virsh -c '" +
+               uri + "' version` answer?";
   if (is_over_ssh(uri)) {
     out.hint = ssh_hint(uri, out.message);
     out.message = in_one_line(out.message);

@@ -90,4 +90,12 @@ class LibvirtConnection {
   std::stop_token stop_;
 };
 
+// To a URI as the user named it, over ssh with no_tty=1; empty is $LIBVIRT_DEFAULT_URI, else
+// qemu:///system for root and qemu:///session for others. An error if it does not lead to QEMU.
+std::string libvirt_uri(const std::string& named);
+Result<LibvirtConnection> open_libvirt(boost::asio::io_context& io, const std::string& uri,
+                                       LibvirtConnection::Patience patience,
+                                       std::stop_token stop = {});
+std::string libvirt_version_text(unsigned long version);  // "9.0.0"
+
 }  // namespace ktrial::vm

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "harness/vm/libvirt/orphans.h"
 #include "harness/vm/ram_dump.h"
 
 namespace ktrial::vm {
@@ -40,7 +41,7 @@ DomainIdentity new_identity() {
   // RFC 4122, version 4.
   std::string uuid = fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{:08x}", a, b >> 16, b & 0xfff,
                                  0x8000 | (c >> 16 & 0x3fff), c & 0xffff, d);
-  return {"ktrial-" + uuid.substr(0, 8), uuid};
+  return {kDomainPrefix + uuid.substr(0, 8), uuid, domain_owner()};
 }
 
 Result<LibvirtDomain> LibvirtDomain::open(boost::asio::io_context& io, const std::string& uri,

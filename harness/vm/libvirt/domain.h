@@ -29,6 +29,8 @@ class LibvirtDomain {
   Result<std::string> human(const std::string& line, Patience patience);
   // False only if the boot CPU is known to translate no addresses: firmware runs, after a reset.
   bool may_run_a_kernel(const arch::RegisterWords& words, Patience patience);
+  // What its host gave it.
+  Result<FarTimes> times(Patience patience);
   // The guest's RAM, sent by libvirtd piece by piece into a memfd: seconds. Pause before.
   // Runs the io_context between the pieces.
   Result<GuestRam> copy_ram(std::uint64_t bytes, const arch::Machine& machine, Patience patience);

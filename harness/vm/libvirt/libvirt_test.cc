@@ -12,7 +12,10 @@
 #include "harness/base/file.h"
 #include "harness/vm/libvirt/connection.h"
 #include "harness/vm/libvirt/events.h"
+#include "harness/vm/libvirt/host_facts.h"
 #include "harness/vm/libvirt/libvirt_vm.h"
+#include "harness/vm/libvirt/orphans.h"
+#include "results/store/owner.h"
 
 namespace ktrial::vm {
 namespace {
@@ -159,6 +162,32 @@ TEST(LibvirtConnectionTest, OnlyQemuWillDo) {
   const auto found = find_libvirt(io, "test:///default");
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().kind, ErrorKind::usage) << found.error().message;
+}
+
+TEST(OrphanTest, ADomainIsOneOnlyIfItsOwnerIsKnownToHaveEnded) {
+  EXPECT_FALSE(is_orphaned(domain_owner())) << "we live";
+  auto text_of_us = results::Json::parse(domain_owner());
+  auto& owner = text_of_us["ktrial_owner"];
+  owner["start_ticks"] = owner["start_ticks"].get<std::uint64_t>() + 1;
+  EXPECT_TRUE(is_orphaned(text_of_us.dump())) << "another process has our pid";
+  owner["host"] = "elsewhere";
+  EXPECT_FALSE(is_orphaned(text_of_us.dump())) << "nobody can know";
+  for (const char* text : {"", "a machine of mine", "{}", "{\"ktrial_owner\":7}", "[1]"})
+    EXPECT_FALSE(is_orphaned(text)) << text;
+}
+
+TEST(HostLoadTest, OthersAreWhoIsNoMachineOfOurs) {
+  LibvirtHost host{.cpus = 4};
+  add_load({{.busy_s = 100, .idle_s = 1000}, 10}, {{.busy_s = 103, .idle_s = 1001}, 11}, host);
+  ASSERT_TRUE(host.busy_cpus && host.others_cpus);
+  EXPECT_NEAR(*host.busy_cpus, 3, .01);
+  EXPECT_NEAR(*host.others_cpus, 2, .01);
+  // One of ours ended meanwhile: its time is no longer told.
+  add_load({{.busy_s = 100, .idle_s = 1000}, 10}, {{.busy_s = 103, .idle_s = 1001}, 2}, host);
+  EXPECT_NEAR(*host.others_cpus, 3, .01);
+  LibvirtHost mute{.cpus = 4};
+  add_load({}, {}, mute);
+  EXPECT_FALSE(mute.busy_cpus);
 }
 
 }  // namespace

@@ -24,16 +24,14 @@ namespace ktrial::vm {
 namespace asio = boost::asio;
 using nlohmann::json;
 using std::chrono::milliseconds;
-
 namespace {
-
 milliseconds start_patience() { return spec::host_wait(spec::HostWait::libvirt_start); }
 milliseconds call_patience() { return spec::host_wait(spec::HostWait::libvirt_call); }
 constexpr milliseconds kQuiet{100};  // of a paused guest's console: it has been read
 // A libvirtd that answers no ping for that long is as good as dead.
 constexpr int kPingSeconds = 10, kPings = 6;
 
-class LibvirtVm final : public Vm {
+class LibvirtVm final : public Vm, public FarHost {
  public:
   LibvirtVm(asio::io_context& io, const LibvirtInstall& libvirt, const VmConfig& config,
             DomainIdentity identity, std::string xml)
@@ -53,6 +51,10 @@ class LibvirtVm final : public Vm {
   Result<GuestRam> ram(milliseconds patience) override;
   Status inject_nmi(milliseconds patience) override;
   Result<std::string> status(milliseconds patience) override;
+  FarHost* far_host() override { return process_ ? nullptr : this; }
+  Result<FarTimes> times(milliseconds patience) override {
+    return KTRIAL_TRY(monitor(patience))->times(patience);
+  }
   void destroy() override;
   pid_t process() const override { return process_ ? process_->pid() : 0; }
   std::vector<pid_t> vcpu_threads() const override {
@@ -84,7 +86,7 @@ class LibvirtVm final : public Vm {
   const LibvirtInstall libvirt_;
   const VmConfig config_;
   const DomainIdentity identity_;
-  const std::string xml_;
+  const std::string xml_;  // for a person, who is its owner
   Sink sink_;
   // Who owns the domain: nothing that may take long goes over this connection later.
   std::optional<LibvirtConnection> owner_;
@@ -110,16 +112,15 @@ Status LibvirtVm::create() {
   owner_ = KTRIAL_TRY(LibvirtConnection::open(io_, libvirt_.uri, start_patience()));
   virConnectSetKeepAlive(owner_->get(), kPingSeconds, kPings);  // not every transport has it
   std::optional<LibvirtFiles> sent;                             // until QEMU has read them
-  std::string xml = xml_;
+  VmConfig there = config_;
   if (!libvirt_.local || !libvirt_.session) {
-    VmConfig there = config_;
     std::vector<std::filesystem::path> files = {config_.kernel};
     if (!config_.initrd.empty()) files.push_back(config_.initrd);
     sent.emplace(KTRIAL_TRY(LibvirtFiles::send(*owner_, identity_.name, files)));
     there.kernel = sent->paths().front();
     if (!config_.initrd.empty()) there.initrd = sent->paths().back();
-    xml = KTRIAL_TRY(domain_xml(there, identity_));
   }
+  const std::string xml = KTRIAL_TRY(domain_xml(there, identity_));
   domain_ = KTRIAL_TRY(owner_->call("starting the domain", start_patience(), [&] {
     return DomainHandle(virDomainCreateXML(owner_->get(), xml.c_str(),
                                            VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_AUTODESTROY));
@@ -352,8 +353,7 @@ Status LibvirtVm::inject_nmi(milliseconds patience) {
 
 Result<std::string> LibvirtVm::status(milliseconds patience) {
   auto* machine = KTRIAL_TRY(monitor(patience));
-  const json answer = KTRIAL_TRY(machine->execute("query-status", nullptr, patience));
-  return answer.value("status", "unknown");
+  return KTRIAL_TRY(machine->execute("query-status", nullptr, patience)).value("status", "unknown");
 }
 
 std::string LibvirtVm::shell_command() const {
@@ -377,7 +377,6 @@ void LibvirtVm::destroy() {
     if (lifecycle_watch_ >= 0) virConnectDomainEventDeregisterAny(owner_->get(), lifecycle_watch_);
     if (monitor_watch_ >= 0)
       virConnectDomainQemuMonitorEventDeregister(owner_->get(), monitor_watch_);
-    lifecycle_watch_ = monitor_watch_ = -1;
   }
   if (process_ && !exit_) process_->kill();
   if (domain_)
@@ -393,7 +392,7 @@ void LibvirtVm::destroy() {
 Result<std::unique_ptr<Vm>> make_libvirt_vm(asio::io_context& io, const LibvirtInstall& libvirt,
                                             const VmConfig& config) {
   DomainIdentity identity = new_identity();
-  std::string xml = KTRIAL_TRY(domain_xml(config, identity));
+  std::string xml = KTRIAL_TRY(domain_xml(config, {identity.name, identity.uuid, ""}));
   return std::make_unique<LibvirtVm>(io, libvirt, config, std::move(identity), std::move(xml));
 }
 

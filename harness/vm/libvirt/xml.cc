@@ -128,6 +128,8 @@ Result<std::string> domain_xml(const VmConfig& config, const DomainIdentity& ide
                                {"xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0"}});
   add_text(domain, "name", KTRIAL_TRY(writable(identity.name, "the domain's name")));
   add_text(domain, "uuid", KTRIAL_TRY(writable(identity.uuid, "the domain's UUID")));
+  if (!identity.owner.empty())
+    add_text(domain, "description", KTRIAL_TRY(writable(identity.owner, "the domain's owner")));
   add_text(domain, "memory", std::to_string(config.memory_mib), {{"unit", "MiB"}});
   pugi::xml_node backing = add(domain, "memoryBacking");
   add(backing, "source", {{"type", "memfd"}});

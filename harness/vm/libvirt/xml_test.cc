@@ -10,7 +10,8 @@
 namespace ktrial::vm {
 namespace {
 
-const DomainIdentity kIdentity{"ktrial-1", "b6d5a5a0-0000-4000-8000-000000000001"};
+const DomainIdentity kIdentity{"ktrial-1", "b6d5a5a0-0000-4000-8000-000000000001",
+                               "{\"ktrial_owner\":{\"pid\":1}}"};
 
 VmConfig domain_config() {
   return {.name = "ktrial",
