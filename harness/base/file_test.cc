@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "harness/base/host_files.h"
+
 namespace ktrial {
 namespace {
 namespace fs = std::filesystem;
@@ -65,6 +67,15 @@ TEST(FileTest, ReadRefusesWhatIsTooLarge) {
   ASSERT_TRUE(write_file_atomically(dir->path() / "x", "12345"));
   EXPECT_FALSE(read_file(dir->path() / "x", 4));
   EXPECT_TRUE(read_file(dir->path() / "x", 5));
+}
+
+TEST(HostFilesTest, FileSystemsOfSeveralHostsAreTold) {
+  EXPECT_TRUE(is_own_file_system(0xef53)) << "ext4";
+  EXPECT_TRUE(is_own_file_system(0x794c7630)) << "overlayfs";
+  EXPECT_FALSE(is_own_file_system(0x6969)) << "NFS";
+  EXPECT_FALSE(is_own_file_system(static_cast<int>(0xff534d42))) << "CIFS, as a signed word";
+  EXPECT_TRUE(is_own_folder("/proc"));
+  EXPECT_FALSE(is_own_folder("/nonexistent"));
 }
 
 }  // namespace

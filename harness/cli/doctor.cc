@@ -72,6 +72,18 @@ void check_kvm(Checkup& checkup) {
   checkup.say(Level::good, note);
 }
 
+void check_qemu(Checkup& checkup) {
+  const auto qemu = vm::find_qemu();
+  if (!qemu) return checkup.say(Level::missing, qemu.error());
+  checkup.say(Level::good, "QEMU " + qemu->version + " at " + qemu->program.string());
+  const auto major = to_number<int>(qemu->version.substr(0, qemu->version.find('.')));
+  if (major && *major < 10)
+    checkup.say(Level::optional_missing,
+                "QEMU before 10, under TCG: boots are lost, with 7.2 6 of 184 of Linux 6.19, where "
+                "10.0 lost none of 154; they are booted once more",
+                "use a newer QEMU (Debian 13 has 10.0), or KVM");
+}
+
 // What --root is served and made by.
 void check_roots(Checkup& checkup) {
   if (const auto server = root::find_file_server(::geteuid() == 0))
@@ -148,10 +160,7 @@ void check_space(Checkup& checkup, const std::filesystem::path& cache) {
 
 Result<int> doctor() {
   Checkup checkup;
-  if (auto qemu = vm::find_qemu())
-    checkup.say(Level::good, "QEMU " + qemu->version + " at " + qemu->program.string());
-  else
-    checkup.say(Level::missing, qemu.error());
+  check_qemu(checkup);
   check_kvm(checkup);
   check_channels(checkup);
   check_roots(checkup);

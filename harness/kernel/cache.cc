@@ -14,7 +14,8 @@ namespace ktrial::kernel {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kKinds[] = {"deb", "headers", "build", "build/objects", "sources", "bundles"};
+constexpr const char* kKinds[] = {"deb",     "headers", "build", "build/objects",
+                                  "sources", "bundles", "images"};
 // Folders beside the entries that are none.
 constexpr const char* kOthers[] = {"plan", "objects", "log"};
 constexpr const char* kUsed = ".used";  // its modification time is the last use

@@ -1,5 +1,5 @@
 // The size of the cache. Below CACHE, the folders deb/, headers/, build/, build/objects/,
-// sources/ and bundles/ hold entries, one folder each.
+// sources/, bundles/ and images/ hold entries, one folder each.
 //
 // An entry goes when the whole is larger than the bound: the one that was not
 // used for longest first, never one that was used in the last hour, which a

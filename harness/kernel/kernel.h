@@ -25,6 +25,10 @@ enum class ModuleLayout {
 
 struct Kernel {
   std::filesystem::path image;
+  // The same bytes in this host's cache, where the image is on another host's file system
+  // (nearby.h): what is booted. Of `image` records tell.
+  std::optional<std::filesystem::path> copy = {};
+  const std::filesystem::path& nearest() const { return copy ? *copy : image; }
   std::string release;  // `uname -r` of this kernel
   const arch::Arch* arch = &arch::native();
   std::optional<std::filesystem::path> modules_dir;  // absent: no modules came with the image

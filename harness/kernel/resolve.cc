@@ -10,6 +10,7 @@
 #include "harness/kernel/deb/deb_cache.h"
 #include "harness/kernel/digest.h"
 #include "harness/kernel/kernel.h"
+#include "harness/kernel/nearby.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
@@ -20,15 +21,17 @@ bool has_directory(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-Result<Kernel> probe(const fs::path& path, std::string source) {
-  const ImageInfo info = KTRIAL_TRY(probe_image(path));
+Result<Kernel> probe(const fs::path& path, std::string source, const ResolveOptions& options = {}) {
+  const auto near = nearby(options.cache_dir, path, options.stop);
+  const ImageInfo info = KTRIAL_TRY(probe_image(near ? near->copy : path));
   Kernel kernel;
+  if (near) kernel.copy = near->copy;
   std::error_code error;
   kernel.image = fs::absolute(path, error).lexically_normal();
   kernel.release = info.release;
   kernel.arch = info.arch;
   kernel.source = std::move(source);
-  kernel.sha256 = KTRIAL_TRY(sha256_file(path));
+  kernel.sha256 = near ? near->sha256 : KTRIAL_TRY(sha256_file(path));
   return kernel;
 }
 
@@ -65,13 +68,13 @@ bool is_build_tree(const fs::path& path) {
          has_path(path / "include/config/kernel.release");
 }
 
-Result<Kernel> resolve_build_tree(const fs::path& tree) {
+Result<Kernel> resolve_build_tree(const fs::path& tree, const ResolveOptions& options) {
   std::vector<std::string> names;
   for (const arch::Arch* row : arch::all()) names.push_back(row->image_path);
   names.emplace_back("vmlinux");
   for (const std::string& name : names) {
     if (!has_path(tree / name)) continue;
-    Kernel kernel = KTRIAL_TRY(probe(tree / name, "build tree " + tree.string()));
+    Kernel kernel = KTRIAL_TRY(probe(tree / name, "build tree " + tree.string(), options));
     use_build_tree(kernel, tree);
     return kernel;
   }
@@ -81,9 +84,9 @@ Result<Kernel> resolve_build_tree(const fs::path& tree) {
                      "name a kernel build tree (run make in it first) or an image file");
 }
 
-Result<Kernel> resolve_image(const ImageReference& reference) {
-  if (has_directory(reference.path)) return resolve_build_tree(reference.path);
-  Kernel kernel = KTRIAL_TRY(probe(reference.path, "image " + reference.path.string()));
+Result<Kernel> resolve_image(const ImageReference& reference, const ResolveOptions& options) {
+  if (has_directory(reference.path)) return resolve_build_tree(reference.path, options);
+  Kernel kernel = KTRIAL_TRY(probe(reference.path, "image " + reference.path.string(), options));
   std::error_code error;
   fs::path real = fs::canonical(reference.path, error);
   if (error) real = kernel.image;
@@ -176,7 +179,7 @@ Result<Kernel> resolve_git(const GitReference& reference, const ResolveOptions& 
     return fail(ErrorKind::environment, message, "see " + failed->log.string());
   }
   const Built& built = std::get<Built>(outcome);
-  Kernel kernel = KTRIAL_TRY(resolve_build_tree(built.directory));
+  Kernel kernel = KTRIAL_TRY(resolve_build_tree(built.directory, {}));
   kernel.source = name + " (commit " + built.commit.substr(0, 12) + ")";
   kernel.commit = built.commit;
   return kernel;
@@ -184,7 +187,7 @@ Result<Kernel> resolve_git(const GitReference& reference, const ResolveOptions& 
 
 struct Resolver {
   const ResolveOptions& options;
-  Result<Kernel> operator()(const ImageReference& r) const { return resolve_image(r); }
+  Result<Kernel> operator()(const ImageReference& r) const { return resolve_image(r, options); }
   Result<Kernel> operator()(const HostReference&) const { return resolve_host(); }
   Result<Kernel> operator()(const DebPackageReference& r) const {
     return from_packages(KTRIAL_TRY(fetch_package(r, options)));

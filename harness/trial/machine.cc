@@ -65,7 +65,7 @@ vm::VmConfig cold_machine(const Plan& plan, const channel::Channel& channel) {
   if (auto* serial = std::get_if<vm::VirtioSerialPorts>(&device))
     serial->names.insert(serial->names.end(), plan.ports.begin(), plan.ports.end());
   return {.name = "ktrial",
-          .kernel = plan.kernel.image,
+          .kernel = plan.kernel.nearest(),
           .initrd = plan.initramfs,
           .command_line = channel.guest_arguments() + " " + plan.command_line,
           .cpus = static_cast<unsigned>(plan.spec.cpus),

@@ -43,7 +43,7 @@ Status plan_channel(boost::asio::io_context& io, Plan& plan, bool saves) {
 Status plan_accel(boost::asio::io_context& io, Plan& plan, const PrepareOptions& options) {
   const spec::TrialSpec& spec = plan.spec;
   vm::AccelQuery query{.wanted = std::nullopt,
-                       .kernel = plan.kernel.image,
+                       .kernel = plan.kernel.nearest(),
                        .arch = plan.kernel.arch,
                        .kernel_id = plan.kernel.sha256,
                        .cache = options.cache / "accel.json"};

@@ -1,12 +1,11 @@
 #include "results/store/index.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sqlite3.h>
 #include <sys/file.h>
-#include <sys/vfs.h>
 
 #include "harness/base/file.h"
+#include "harness/base/host_files.h"
 
 namespace ktrial::results {
 namespace fs = std::filesystem;
@@ -76,28 +75,6 @@ Fd lock_beside(const fs::path& file) {
 
 }  // namespace
 
-bool wal_works_on(long file_system_type) {
-  constexpr unsigned kCifs = 0xff534d42, kFuse = 0x65735546, kLustre = 0x0bd00bd0,
-                     kCeph = 0x00c36400, kGpfs = 0x47504653, kBeegfs = 0x19830326;
-  switch (static_cast<unsigned>(file_system_type)) {
-    case NFS_SUPER_MAGIC:
-    case SMB_SUPER_MAGIC:
-    case SMB2_SUPER_MAGIC:
-    case AFS_SUPER_MAGIC:
-    case CODA_SUPER_MAGIC:
-    case V9FS_MAGIC:
-    case kCifs:
-    case kFuse:
-    case kLustre:
-    case kCeph:
-    case kGpfs:
-    case kBeegfs:
-      return false;
-    default:
-      return true;
-  }
-}
-
 std::shared_ptr<Index> Index::open(const fs::path& file) {
   std::shared_ptr<Index> index(new Index(file));
   if (index->connect() || index->recreate()) return index;
@@ -119,8 +96,7 @@ bool Index::connect() {
   // WAL needs memory that its users share, so all of them on one host: on a network's file
   // system the rollback journal, which needs no more than locks. NORMAL: a power cut may
   // lose the last rows, which the files bring back.
-  struct statfs info{};
-  const bool wal = ::statfs(file_.c_str(), &info) == 0 && wal_works_on(info.f_type);
+  const bool wal = is_own_folder(file_);
   run(wal ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode=DELETE");
   run("PRAGMA synchronous=NORMAL");
   return run(kTables);

@@ -17,10 +17,6 @@ struct sqlite3_stmt;
 
 namespace ktrial::results {
 
-// Whether SQLite's write-ahead log can be shared by all who use a file there: not on a file
-// system of several hosts. Numbers: statfs(2).
-bool wal_works_on(long file_system_type);
-
 class Index {
  public:
   // Opens or makes it. A corrupt file or one of another version is replaced by

@@ -86,12 +86,5 @@ TEST_F(IndexTest, FollowsFoldersThatComeAndGo) {
   EXPECT_EQ(store.list(2)->at(0), before_.at(0));
 }
 
-TEST(WalTest, IsForFileSystemsOfOneHost) {
-  EXPECT_TRUE(wal_works_on(0xef53)) << "ext4";
-  EXPECT_TRUE(wal_works_on(0x794c7630)) << "overlayfs";
-  EXPECT_FALSE(wal_works_on(0x6969)) << "NFS";
-  EXPECT_FALSE(wal_works_on(static_cast<int>(0xff534d42))) << "CIFS, as a signed word";
-}
-
 }  // namespace
 }  // namespace ktrial::results

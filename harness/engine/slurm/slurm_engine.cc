@@ -1,10 +1,10 @@
 #include "harness/engine/slurm/slurm_engine.h"
 
-#include <sys/vfs.h>
-
 #include <boost/asio/io_context.hpp>
+#include <cmath>
 #include <map>
 
+#include "harness/base/host_files.h"
 #include "harness/base/installation.h"
 #include "harness/engine/interrupts.h"
 #include "harness/engine/slurm/builds.h"
@@ -12,7 +12,6 @@
 #include "harness/engine/slurm/fleet.h"
 #include "harness/engine/slurm/folder.h"
 #include "harness/spec/timeouts.h"
-#include "results/store/index.h"
 #include "results/store/store.h"
 
 namespace ktrial::engine {
@@ -31,11 +30,6 @@ double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-bool on_one_host(const fs::path& folder) {
-  struct statfs info{};
-  return ::statfs(folder.c_str(), &info) == 0 && results::wal_works_on(info.f_type);
-}
-
 slurm::Pace pace_of(const SlurmOptions& options) {
   const spec::Slurm& config = options.config;
   const double poll = static_cast<double>(config.poll.count()) / 1000;
@@ -47,7 +41,7 @@ slurm::Pace pace_of(const SlurmOptions& options) {
           .lease_s = seconds(HostWait::task_lease) / kLeaseParts,
           .away_s = seconds(HostWait::scheduler_away),
           // Where no other host writes, a file is seen at once.
-          .late_file_s = on_one_host(options.results) ? 1 : seconds(HostWait::shared_file),
+          .late_file_s = is_own_folder(options.results) ? 1 : seconds(HostWait::shared_file),
           .cancel_s = 2 * seconds(HostWait::job_end)};
 }
 
