@@ -127,12 +127,27 @@ missing_needs() {
   done <<<"$1"
 }
 
+# From 1.86 on Boost.Process is a library of its own, of the same version as the headers.
+missing_boost_process() {
+  local boost major minor package=libboost-process-dev
+  boost=$(installed_version 'libboost1.*-dev')
+  if [ -n "$boost" ]; then
+    IFS=. read -r major minor _ <<<"$boost"
+    package=libboost-process$major.$minor-dev
+  else
+    boost=$(candidate_version libboost-dev)
+  fi
+  dpkg --compare-versions "${boost:-0}" ge 1.86 || return 0
+  [ -n "$(installed_version "$package")" ] || echo "$package"
+}
+
 install_packages() {
   local needs need package chosen=()
-  needs=$(missing_needs "$1")
+  needs=$(missing_needs "$1"; missing_boost_process)
   [ -n "$needs" ] || return 0
   say "packages are missing; asking apt for them"
   apt_get update
+  needs=$(missing_needs "$1"; missing_boost_process)
   for need in $needs; do
     package=$(choose candidate_version "$need")
     [ -n "$package" ] || die "no package source of this system has $need; docs/dependencies.md says what it is for"

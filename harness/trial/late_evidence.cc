@@ -50,9 +50,9 @@ void take_autopsy(const Scene& scene) {
        .before = scene.looks,
        .stands_still = scene.plan.examine_held});
   const autopsy::Autopsy& found = evidence.autopsy;
-  note_access(scene, found.access.empty() && !found.blind.empty()
-                         ? std::vector<autopsy::Access>{{"memory", found.blind}}
-                         : found.access);
+  std::vector<autopsy::Access> access = found.access;
+  if (access.empty() && !found.blind.empty()) access.push_back({"memory", found.blind});
+  note_access(scene, access);
   for (const auto& vcpu : found.vcpus)
     scene.context.observer.on_event(
         "vcpu", fmt::format("{}: {} {}", vcpu.cpu, autopsy::name(vcpu.what), vcpu.function));

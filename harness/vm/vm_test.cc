@@ -133,6 +133,9 @@ TEST(InstrumentTest, AQemuWithoutPluginsIsToldFromOneWithout) {
   EXPECT_EQ(choose_plugin(dir.path(), "7.2.22", dir.path() / "with").file,
             dir.path() / "ktrial-plugin-1.so");
   EXPECT_NE(choose_plugin(dir.path(), "7.2.22", dir.path() / "without").why_not, "");
+  ASSERT_TRUE(write_file_atomically(dir.path() / "ktrial-plugin-7.so", "plugin"));
+  EXPECT_EQ(choose_plugin(dir.path(), "11.1.3", dir.path() / "with").file,
+            dir.path() / "ktrial-plugin-7.so");
   // Of QEMU 10 it is another one, which is not there.
   EXPECT_NE(choose_plugin(dir.path(), "10.0.8", dir.path() / "with").why_not, "");
 }

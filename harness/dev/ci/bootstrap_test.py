@@ -77,6 +77,7 @@ class BootstrapTest(unittest.TestCase):
         self.assertEqual(self.run_it("build").returncode, 0)
         words = self.installs()[0].split()
         self.assertIn("libboost-dev", words)
+        self.assertNotIn("libboost-process-dev", words)
         self.assertIn("libelf1t64", words)
 
     def test_a_package_takes_its_tools_and_no_tests(self):
@@ -103,7 +104,14 @@ class BootstrapTest(unittest.TestCase):
     def test_a_newer_boost_of_the_users_is_enough(self):
         self.dpkg_and_apt({"'libboost1.*-dev'": "1.88.0-1"}, {"libboost-dev": "1.83.0.2"})
         self.assertEqual(self.run_it("build").returncode, 0)
-        self.assertNotIn("libboost", self.installs()[0])
+        self.assertEqual([word for word in self.installs()[0].split() if "boost" in word],
+                         ["libboost-process1.88-dev"], "a library of its own since 1.86")
+
+    def test_a_new_boost_brings_its_library_of_processes(self):
+        self.dpkg_and_apt({}, {"libboost-dev": "1.92.0.1"})
+        self.assertEqual(self.run_it("build").returncode, 0)
+        self.assertEqual([word for word in self.installs()[0].split() if "boost" in word],
+                         ["libboost-dev", "libboost-process-dev"])
 
     def test_no_package_is_removed(self):
         self.dpkg_and_apt({}, {}, plan="Remv libboost-dev [1.74.0.3]")

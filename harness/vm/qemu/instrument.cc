@@ -1,5 +1,6 @@
 #include "harness/vm/qemu/instrument.h"
 
+#include <fmt/format.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -181,9 +182,10 @@ std::vector<DelayCount> Instrument::delayed() const {
 
 PluginChoice choose_plugin(const std::filesystem::path& folder, std::string_view qemu_version,
                            const std::filesystem::path& qemu) {
-  // Of QEMU 9.0 on the oldest interface is version 2; until 8.1 the newest is 1.
+  // Of QEMU 11 the oldest interface is version 7, of 9.0 it is 2; until 8.1 the newest is 1.
   const int major = std::atoi(std::string(qemu_version).c_str());
-  const auto file = folder / (major >= 9 ? "ktrial-plugin-2.so" : "ktrial-plugin-1.so");
+  const int api = major >= 11 ? 7 : major >= 9 ? 2 : 1;
+  const auto file = folder / fmt::format("ktrial-plugin-{}.so", api);
   if (::access(file.c_str(), R_OK) != 0)
     return {{}, file.string() + " is missing: build ktrial again"};
   const auto program = read_file(qemu, 256u << 20);

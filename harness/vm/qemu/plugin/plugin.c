@@ -322,16 +322,14 @@ static void on_delay(unsigned cpu, void* data) {
 
 static void on_translated_to_delay(uint64_t id, struct qemu_plugin_tb* tb);
 
-static void on_reset(uint64_t id) {
-  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translated_to_delay);
-}
+static void on_reset(uint64_t id) { translate_with(id, on_translated_to_delay); }
 
 /* The places are told when the kernel is up and its symbols are known: then all that was
  * translated before is thrown away. A guest that runs translates something ever again. */
 static void on_translated_to_delay(uint64_t id, struct qemu_plugin_tb* tb) {
   static uint32_t known;
   const uint32_t told = __atomic_load_n(&control->delays, __ATOMIC_ACQUIRE);
-  if (told && !__atomic_exchange_n(&known, told, __ATOMIC_ACQ_REL)) qemu_plugin_reset(id, on_reset);
+  if (told && !__atomic_exchange_n(&known, told, __ATOMIC_ACQ_REL)) reset_to(id, on_reset);
   const size_t count = told ? qemu_plugin_tb_n_insns(tb) : 0;
   for (size_t i = 0; i < count; ++i) {
     struct qemu_plugin_insn* insn = qemu_plugin_tb_get_insn(tb, i);
@@ -368,7 +366,6 @@ int qemu_plugin_install(uint64_t id, const qemu_info_t* info, int argc, char** a
   }
   if (ram_path && control->ram_bytes) ram = map(ram_path, control->ram_bytes, PROT_READ);
   if (!ram) control->ram_bytes = 0;
-  qemu_plugin_register_vcpu_tb_trans_cb(id,
-                                        control->delaying ? on_translated_to_delay : on_translated);
+  translate_with(id, control->delaying ? on_translated_to_delay : on_translated);
   return 0;
 }
