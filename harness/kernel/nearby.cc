@@ -1,13 +1,7 @@
 #include "harness/kernel/nearby.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <vector>
 
 #include "harness/base/file.h"
 #include "harness/base/host_files.h"
@@ -32,25 +26,12 @@ std::string identity(const fs::path& image) {
                             info.st_ctim.tv_nsec));
 }
 
-// Its hash.
-Result<std::string> copied(const fs::path& from, const fs::path& to) {
-  const Fd source = KTRIAL_TRY(open_file(from, O_RDONLY));
-  const Fd target = KTRIAL_TRY(open_file(to, O_WRONLY | O_CREAT | O_EXCL));
-  Sha256 digest;
-  std::vector<char> buffer(1 << 20);
-  for (;;) {
-    const ssize_t n = ::read(source.get(), buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno("read " + from.string(), errno);
-    if (n == 0) return digest.hex();
-    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
-    digest.add(bytes);
-    KTRIAL_TRY(write_all(target.get(), bytes, to));
-  }
-}
-
 Status fill(const fs::path& folder, const fs::path& image, const std::string& key) {
-  const std::string hash = KTRIAL_TRY(copied(image, folder / kNearImage));
+  const fs::path copy = folder / kNearImage;
+  std::error_code error;
+  if (!fs::copy_file(image, copy, error))
+    return fail(ErrorKind::environment, image.string() + ": " + error.message());
+  const std::string hash = KTRIAL_TRY(sha256_file(copy));
   if (identity(image) != key)
     return fail(ErrorKind::environment, image.string() + " was written while it was copied");
   return write_file_atomically(folder / kNearHash, hash);

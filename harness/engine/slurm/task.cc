@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include "harness/base/file.h"
@@ -38,14 +39,19 @@ bool somebody_waits(const fs::path& fleet, int fresh, std::chrono::milliseconds 
 }
 
 // The folder may be out of reach for a while: what was done is not to be lost for that.
-Status leave(const TaskPlace& place, const fs::path& shard, int index, LastWord word) {
-  word.node = place.node;
+Status keep_trying(const TaskPlace& place, const std::function<Status()>& attempt) {
   const auto until = std::chrono::steady_clock::now() + place.last_word;
   for (;;) {
-    const Status written = write_file_atomically(names::end(shard, index), to_json(word));
-    if (written || std::chrono::steady_clock::now() >= until) return written;
+    Status done = attempt();
+    if (done || std::chrono::steady_clock::now() >= until) return done;
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
+}
+
+Status leave(const TaskPlace& place, const fs::path& shard, int index, LastWord word) {
+  word.node = place.node;
+  return keep_trying(
+      place, [&] { return write_file_atomically(names::end(shard, index), to_json(word)); });
 }
 
 Result<int> index_of(const TaskPlace& place) {
@@ -145,14 +151,10 @@ class Outpost {
   Status fetch(const fs::path& file) const {
     return carry(courier_.fetch, file, here_ / file.filename());
   }
-  // The other side may be out of reach for a while.
   Status send(const fs::path& file) const {
-    const auto until = std::chrono::steady_clock::now() + place_.last_word;
-    for (;;) {
-      Status sent = carry(courier_.send, file, place_.job.parent_path() / file.filename());
-      if (sent || std::chrono::steady_clock::now() >= until) return sent;
-      std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    }
+    return keep_trying(place_, [&] {
+      return carry(courier_.send, file, place_.job.parent_path() / file.filename());
+    });
   }
   Status end(LastWord word) const {
     word.node = place_.node;
