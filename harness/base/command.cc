@@ -32,15 +32,7 @@ Result<Pipe> make_pipe() {
 std::vector<std::string> child_environment(const CommandOptions& options) {
   std::vector<std::pair<std::string, std::string>> set = options.environment;
   set.emplace_back("LC_ALL", "C");
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string text = *entry;
-    std::string name = text.substr(0, text.find('='));
-    if (std::ranges::none_of(set, [&](const auto& item) { return item.first == name; }))
-      result.push_back(std::move(text));
-  }
-  for (const auto& [name, value] : set) result.push_back(name + "=" + value);
-  return result;
+  return environment_with(set);
 }
 
 // Reads what is there. False at end of file.
@@ -106,6 +98,19 @@ Result<CommandOutput> run_command(const std::vector<std::string>& argv,
   const ExitStatus status = child.wait();
   (status.signaled ? output.signal : output.exit_status) = status.value;
   return output;
+}
+
+std::vector<std::string> environment_with(
+    const std::vector<std::pair<std::string, std::string>>& set) {
+  std::vector<std::string> result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string text = *entry;
+    std::string name = text.substr(0, text.find('='));
+    if (std::ranges::none_of(set, [&](const auto& item) { return item.first == name; }))
+      result.push_back(std::move(text));
+  }
+  for (const auto& [name, value] : set) result.push_back(name + "=" + value);
+  return result;
 }
 
 }  // namespace ktrial

@@ -44,4 +44,8 @@ struct CommandOutput {
 Result<CommandOutput> run_command(const std::vector<std::string>& argv,
                                   const CommandOptions& options = {});
 
+// Our own environment with these set, as "NAME=value".
+std::vector<std::string> environment_with(
+    const std::vector<std::pair<std::string, std::string>>& set);
+
 }  // namespace ktrial

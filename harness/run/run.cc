@@ -228,7 +228,7 @@ Result<results::TrialRecord> exact_trial(const Court& court, int index, const fs
     return unjudged("the guest did not come to its agent in deterministic mode: " +
                     record.verdict.reason);
   if (record.verdict.outcome == results::Outcome::pass)
-    record.verdict.reason += deterministic(*record.determinism);
+    record.verdict.reason += deterministic(*record.determinism) + ", run once";
   else if (plan.exact->plugin.empty())
     record.verdict.reason += deterministic(*record.determinism) + ", run once: " + plan.no_plugin;
   else

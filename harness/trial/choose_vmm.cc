@@ -16,6 +16,8 @@ std::string identity_of(const vm::QemuInstall& qemu, const vm::VmConfig& config)
   struct stat info{};
   if (::stat(qemu.program.c_str(), &info) == 0)
     out += fmt::format("\n{} {} {}", info.st_ino, info.st_size, info.st_mtim.tv_sec);
+  if (const std::filesystem::path clock = vm::preloaded(config); !clock.empty())
+    out += "\nLD_PRELOAD=" + clock.filename().string();
   vm::QemuWiring wiring{.ram_fd = 0, .console_fd = 0, .qmp_fd = 0, .port_fds = {}};
   if (const auto* serial = std::get_if<vm::VirtioSerialPorts>(&config.channel))
     wiring.port_fds.resize(serial->names.size());

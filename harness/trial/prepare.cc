@@ -270,6 +270,7 @@ Status plan_exact(Plan& plan, const PrepareOptions& options) {
   auto plugin =
       vm::choose_plugin(host_programs(), plan.vmm.version, fact_of(plan.vmm.facts, "qemu.program"));
   exact.plugin = plugin.file;
+  exact.clock = KTRIAL_TRY(vm::find_clock(host_programs()));
   plan.no_plugin = plugin.why_not;
   if (!plugin.why_not.empty() && options.progress)
     options.progress("deterministic, but the end state cannot be compared: " + plugin.why_not);

@@ -63,8 +63,9 @@ using RootDevice = std::variant<std::monostate, VirtiofsDevice, DiskDevice>;
 // clocks go by that count. (QEMU's own record/replay takes one vCPU only; this needs no log.)
 struct Exact {
   int seed = 1;
-  int shift = 4;                 // an instruction takes 2^shift ns of guest time
-  std::filesystem::path plugin;  // ktrial's TCG plugin; empty: none, and nothing can be held
+  int shift = 4;                     // an instruction takes 2^shift ns of guest time
+  std::filesystem::path plugin;      // ktrial's TCG plugin; empty: none, and nothing can be held
+  std::filesystem::path clock = {};  // preloaded: QEMU's wall clock stands; empty: it goes
   // What the plugin is asked for besides; it changes nothing that the guest could see.
   struct Place {
     std::uint64_t address = 0;

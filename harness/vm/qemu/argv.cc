@@ -125,6 +125,10 @@ std::vector<std::string> qemu_arguments(const VmConfig& config,
   return out;
 }
 
+std::string preloaded(const VmConfig& config) {
+  return config.exact ? config.exact->clock.string() : "";
+}
+
 std::string shell_script(const std::string& program, const std::vector<std::string>& arguments) {
   std::string out = shell_quoted(program);
   for (const std::string& argument : arguments)

@@ -26,6 +26,8 @@ inline constexpr char kSocketForPlug[] = "plug";
 
 std::vector<std::string> qemu_arguments(const VmConfig& config,
                                         const std::optional<QemuWiring>& wiring);
+// How QEMU finds a deterministic machine's clock; empty: it is not preloaded.
+std::string preloaded(const VmConfig& config);
 // A value in QEMU's option syntax, where a comma is written twice.
 std::string option_value(const std::string& value);
 // `program arguments...` quoted for a POSIX shell, one option a line.

@@ -195,4 +195,15 @@ PluginChoice choose_plugin(const std::filesystem::path& folder, std::string_view
   return {file, ""};
 }
 
+Result<std::filesystem::path> find_clock(const std::filesystem::path& folder) {
+  auto file = folder / "ktrial-clock.so";
+  if (::access(file.c_str(), R_OK) != 0)
+    return fail(ErrorKind::environment, file.string() + " is missing: build ktrial again");
+  if (file.string().find_first_of(" :") != std::string::npos)
+    return fail(ErrorKind::environment,
+                file.string() + ": LD_PRELOAD cannot name it, for its space or colon",
+                "install ktrial below another folder");
+  return file;
+}
+
 }  // namespace ktrial::vm

@@ -41,4 +41,7 @@ struct PluginChoice {
 PluginChoice choose_plugin(const std::filesystem::path& folder, std::string_view qemu_version,
                            const std::filesystem::path& qemu);
 
+// What stops QEMU's clock, in the same folder, as LD_PRELOAD can name it.
+Result<std::filesystem::path> find_clock(const std::filesystem::path& folder);
+
 }  // namespace ktrial::vm

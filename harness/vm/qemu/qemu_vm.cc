@@ -11,9 +11,12 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "harness/base/command.h"
+#include "harness/base/text.h"
 #include "harness/vm/private_pages.h"
 #include "harness/vm/qemu/argv.h"
 #include "harness/vm/qemu/drain.h"
@@ -67,7 +70,9 @@ class QemuVm final : public Vm, private Resumable, private Countable, private De
   pid_t process() const override { return child_ ? child_->pid() : 0; }
   std::vector<pid_t> vcpu_threads() const override { return vcpu_threads_; }
   std::string shell_command() const override {
-    return shell_script(qemu_.program.string(), qemu_arguments(config_, std::nullopt));
+    const std::string clock = preloaded(config_);
+    return (clock.empty() ? "" : "LD_PRELOAD=" + shell_quoted(clock) + " \\\n  ") +
+           shell_script(qemu_.program.string(), qemu_arguments(config_, std::nullopt));
   }
 
  private:
@@ -165,6 +170,11 @@ Status QemuVm::start(Sink sink) {
   if (instrument_)
     options.inherit.insert(options.inherit.end(), {wiring.control_fd, wiring.notify_fd});
   options.inherit.insert(options.inherit.end(), wiring.port_fds.begin(), wiring.port_fds.end());
+  if (std::string clock = preloaded(config_); !clock.empty()) {
+    const char* others = std::getenv("LD_PRELOAD");
+    if (others != nullptr && *others != '\0') clock += std::string(":") + others;
+    options.environment = environment_with({{"LD_PRELOAD", clock}});
+  }
   child_.emplace(KTRIAL_TRY(Child::start(io_, options)));
 
   console_fd_ = console.get();
