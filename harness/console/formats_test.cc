@@ -225,6 +225,25 @@ const std::vector<Format>& formats() {
        "BUG: scheduling while atomic: insmod/92/0x00000002\nCall Trace:\n __schedule_bug+0x1/0x2\n"
        " __schedule+0x1/0x2\n schedule+0x1/0x2\n foo_sleeps+0x1/0x2\n",
        "BUG: scheduling while atomic in foo_sleeps", atomic_sleep, "foo_sleeps"},
+      // foo_forgets has returned.
+      {"atomic_rcu_left",
+       "BUG: sleeping function called from invalid context at fs/dcache.c:840\n"
+       "in_atomic(): 0, irqs_disabled(): 0, non_block: 0, pid: 92, name: insmod\n"
+       "preempt_count: 0, expected: 0\nRCU nest depth: 1, expected: 0\n"
+       "2 locks held by insmod/92:\n"
+       " #0: ffff888003c2f448 (&foo->lock){+.+.}-{3:3}, at: foo_takes_lock+0x1/0x2\n"
+       " #1: ffffffff82b5c7a0 (rcu_read_lock){....}-{1:2}, at: foo_forgets+0x1/0x2\n"
+       "Call Trace:\n dump_stack_lvl+0x1/0x2\n __might_resched+0x1/0x2\n foo_sleeps+0x1/0x2\n",
+       "BUG: sleeping function called from invalid context in foo_sleeps", atomic_sleep,
+       "foo_forgets"},
+      {"atomic_rcu_kept",
+       "BUG: sleeping function called from invalid context at fs/dcache.c:840\n"
+       "1 lock held by insmod/92:\n"
+       " #0: ffffffff82b5c7a0 (rcu_read_lock){....}-{1:2}, at: foo_reads+0x1/0x2\n"
+       "Call Trace:\n dump_stack_lvl+0x1/0x2\n __might_resched+0x1/0x2\n foo_sleeps+0x1/0x2\n"
+       " foo_reads+0x1/0x2\n",
+       "BUG: sleeping function called from invalid context in foo_sleeps", atomic_sleep,
+       "foo_sleeps"},
       {"bad_page", "BUG: Bad rss-counter state mm:ffff type:MM_ANONPAGES val:1\n",
        "BUG: Bad rss-counter state", bad_page, ""},
       {"netdev", "unregister_netdevice: waiting for lo to become free. Usage count = 2\n",

@@ -223,8 +223,11 @@ bool Report::read_lock_site(std::string_view body) {
   std::string text;
   if (body.find("at: ") != body.npos && find(body, at_lock, &text)) {
     if (head_.rule->kind == Kind::lockdep && find(body, held)) return true;  // not what it is about
-    if (std::string symbol = first_symbol(text); !symbol.empty() && lock_sites_.size() < kLockSites)
+    if (std::string symbol = first_symbol(text);
+        !symbol.empty() && lock_sites_.size() < kLockSites) {
       lock_sites_.push_back(symbol);
+      if (body.find("(rcu_read_lock") != body.npos) rcu_sites_.push_back(std::move(symbol));
+    }
     return true;
   }
   if (body.ends_with(" at:") && body.find("lock") != body.npos &&
@@ -345,6 +348,9 @@ Finding Report::finding() const {
   Culprit culprit = find_culprit(out.kind, function, head_.cpu, stacks_);
   out.culprit = std::move(culprit.function);
   if (out.kind == Kind::workqueue_lockup && !in_flight_.empty()) out.culprit = in_flight_;
+  if (std::string left;
+      out.kind == Kind::atomic_sleep && !(left = who_left_locked(rcu_sites_, stacks_)).empty())
+    out.culprit = std::move(left);
   out.cpu = culprit.cpu ? culprit.cpu : head_.cpu;
   out.task = !culprit.task.empty()                      ? culprit.task
              : !culprit.cpu || culprit.cpu == head_.cpu ? head_.task

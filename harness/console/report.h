@@ -81,6 +81,7 @@ class Report {
   bool corrupted_ = false, traced_ = false, stack_announced_ = false, entangled_ = false;
   std::string access_;                   // "Read" or "Write"
   std::vector<std::string> lock_sites_;  // functions after "at:" in order
+  std::vector<std::string> rcu_sites_;   // those of them that began a read-side critical section
   void disown_frames();
   bool expects_lock_site_ = false, expects_other_site_ = false;
   std::string in_flight_, pwq_cpus_;  // of a workqueue lockup
@@ -96,6 +97,11 @@ class Report {
 std::string title_function(const Rule& rule, const std::string& from_head,
                            std::optional<int> head_cpu, const std::vector<Stack>& stacks,
                            const std::vector<std::string>& lock_sites);
+// Of the functions that began the read-side critical sections which a task is in, the first that is
+// not running: it has returned, and forgot to end its section. Empty: all are still running, or
+// begin one for their callers.
+std::string who_left_locked(const std::vector<std::string>& rcu_sites,
+                            const std::vector<Stack>& stacks);
 struct Culprit {
   std::string function;
   std::optional<int> cpu;

@@ -214,7 +214,24 @@ int rank(Kind kind, const Sight& sight, bool complains) {
   return complains ? 4 : 3;
 }
 
+// path_init() and the iterators' begins; the lock's own wrappers.
+bool locks_for_callers(std::string_view symbol) {
+  return symbol == "path_init" || symbol.ends_with("_start") || symbol.ends_with("_begin") ||
+         symbol.find("lock") != symbol.npos || symbol.find("rcu_constructor") != symbol.npos ||
+         skipped(symbol, Skip::report);
+}
+
 }  // namespace
+
+std::string who_left_locked(const std::vector<std::string>& rcu_sites,
+                            const std::vector<Stack>& stacks) {
+  const Stack* stack = first_stack(stacks);
+  if (stack == nullptr) return {};
+  for (const std::string& site : rcu_sites)
+    if (!locks_for_callers(site) && std::ranges::count(stack->frames, site, &Frame::symbol) == 0)
+      return site;
+  return {};
+}
 
 Culprit find_culprit(Kind kind, const std::string& function, std::optional<int> head_cpu,
                      const std::vector<Stack>& stacks) {
