@@ -22,13 +22,19 @@ class TrialLab final : public Lab {
     job_.spec.until_fail = false;
   }
 
-  Result<Made> make(const std::string& commit) override { return maker_(commit); }
+  Result<Made> make(const std::string& commit) override {
+    if (maker_) return maker_(commit);
+    const engine::JobId wanted = submit_build(commit);
+    for (;;) {
+      auto done = engine_.next();
+      if (!done) return fail(ErrorKind::internal, "no engine for a build");
+      if (done->job == wanted) return made_of(*done);
+      if (done->job == aside_) aside_done_ = std::move(done);
+    }
+  }
 
   void begin_aside(const std::string& commit) override {
-    run::Job making = job_;
-    making.spec.kernel = "git:" + commit;
-    making.kernel_only = true;
-    aside_ = engine_.submit(std::move(making));
+    aside_ = submit_build(commit);
     aside_done_.reset();
   }
 
@@ -41,9 +47,7 @@ class TrialLab final : public Lab {
     if (!aside_done_) return std::nullopt;
     const engine::Done done = *std::exchange(aside_done_, std::nullopt);
     aside_ = 0;
-    if (!done.made) return std::unexpected(why_none(done.how));
-    if (!done.made->kernel.empty()) return MadeKernel{done.made->kernel};
-    return Unbuildable{done.made->problem, done.made->log};
+    return made_of(done);
   }
 
   void stop_aside() override {
@@ -81,6 +85,17 @@ class TrialLab final : public Lab {
   }
 
  private:
+  engine::JobId submit_build(const std::string& commit) {
+    run::Job making = job_;
+    making.spec.kernel = "git:" + commit;
+    making.kernel_only = true;
+    return engine_.submit(std::move(making));
+  }
+  static Result<Made> made_of(const engine::Done& done) {
+    if (!done.made) return std::unexpected(why_none(done.how));
+    if (!done.made->kernel.empty()) return MadeKernel{done.made->kernel};
+    return Unbuildable{done.made->problem, done.made->log};
+  }
   static Error why_none(const engine::How& how) {
     if (std::holds_alternative<engine::Cancelled>(how))
       return {ErrorKind::interrupted, "interrupted"};

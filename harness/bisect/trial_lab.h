@@ -14,7 +14,8 @@ namespace ktrial::bisect {
 using Maker = std::function<Result<Made>(const std::string& commit)>;
 
 // Runs `job` once a trial on the kernels that `maker` makes, by `engine`, which must outlive the
-// lab. What is made beside trials is git:COMMIT as job.build says, by a job of its own.
+// lab. What is made beside trials, or without a maker, is git:COMMIT as job.build says, by a job of
+// its own.
 std::unique_ptr<Lab> trial_lab(run::Job job, engine::Engine& engine, Maker maker);
 
 // Downloads the package; one that vanished from the archive is skipped.

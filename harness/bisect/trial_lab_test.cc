@@ -112,6 +112,16 @@ TEST_F(AsideTest, AKernelMadeWhileTrialsRanIsThereAfterThem) {
   EXPECT_EQ(engine_->submitted().at(1).spec.kernel, "git:b");
 }
 
+TEST_F(AsideTest, WithoutAMakerAJobMakesWhatIsWanted) {
+  (void)lab(10, run::Made{"/shared/kernels/b", "", ""});
+  const auto lab = trial_lab({}, *engine_, nullptr);
+  const auto made = lab->make("b");
+  ASSERT_TRUE(made);
+  EXPECT_EQ(std::get<MadeKernel>(*made).reference, "/shared/kernels/b");
+  EXPECT_EQ(engine_->submitted().at(1).spec.kernel, "git:b");
+  EXPECT_TRUE(engine_->submitted().at(1).kernel_only);
+}
+
 TEST_F(AsideTest, ALongerOneIsWaitedForOnlyWhenItIsWanted) {
   const auto lab = this->lab(100, run::Made{"", "it does not compile", "/log"});
   lab->begin_aside("b");

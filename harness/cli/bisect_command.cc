@@ -237,7 +237,9 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                      .argv = invocation.argv,
                      .working_dir = fs::current_path(ignored)};
   Screen screen(!flags.verbose);
-  const auto lab = bisect::trial_lab(job, *chosen.engine, history.maker);
+  // A cluster's nodes need not see what is built here.
+  const bool built_there = flags.engine.engine == "slurm" && !flags.build.tree.empty();
+  const auto lab = bisect::trial_lab(job, *chosen.engine, built_there ? nullptr : history.maker);
   const auto answer = bisect::run_session(
       engine, *lab, journal,
       {.step = [&](const std::string& text) { screen.step(text); },

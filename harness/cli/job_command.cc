@@ -14,13 +14,17 @@
 namespace ktrial::cli {
 namespace {
 
-// The exit code.
-Result<int> run_there(const run::Job& job, const run::Sink& sink, bool indexed = true) {
+// The exit code. A task has CPUs of its own; its node does not open the index.
+enum class As { job, task };
+Result<int> run_there(const run::Job& job, const run::Sink& sink, As as) {
   if (!job.working_dir.empty() && ::chdir(job.working_dir.c_str()) != 0)
     return fail_errno("change to " + job.working_dir.string(), errno, ErrorKind::usage);
   // A commit that does not compile is one to skip, as for `kernel build`.
-  if (job.kernel_only) return KTRIAL_TRY(run::make_kernel(job, sink)).kernel.empty() ? 125 : 0;
-  return exit_code(KTRIAL_TRY(run::run_job(job, sink, {}, indexed)).verdict.outcome);
+  if (job.kernel_only) {
+    const auto cpus = as == As::task ? run::CpuTime::own : run::CpuTime::left_over;
+    return KTRIAL_TRY(run::make_kernel(job, sink, cpus)).kernel.empty() ? 125 : 0;
+  }
+  return exit_code(KTRIAL_TRY(run::run_job(job, sink, {}, as == As::job)).verdict.outcome);
 }
 
 run::Ended ended_by(const Result<int>& exit) {
@@ -32,10 +36,11 @@ Result<int> run(const std::string& file) {
   const run::Job job = KTRIAL_TRY(run::load_job(file));
   run::EventWriter writer(STDOUT_FILENO);
   double last_s = 0;
-  const auto exit = run_there(job, [&](const run::Event& event) {
+  const auto hear = [&](const run::Event& event) {
     last_s = event.at_s;
     writer.tell(event);
-  });
+  };
+  const auto exit = run_there(job, hear, As::job);
   writer.tell({last_s, std::nullopt, ended_by(exit)});
   KTRIAL_TRY(writer.finish());
   return exit;
@@ -45,7 +50,7 @@ Result<int> run_task(const std::string& file, const std::string& courier) {
   const auto work = [](const std::filesystem::path& taken, const run::Sink& sink) {
     const auto job = run::load_job(taken);
     if (!job) return ended_by(std::unexpected(job.error()));
-    return ended_by(run_there(*job, sink, false));
+    return ended_by(run_there(*job, sink, As::task));
   };
   const auto place = engine::slurm::place_of(file);
   if (courier.empty())

@@ -129,8 +129,6 @@ class HostsDrill : public HostsFixture {
     for (std::size_t i = 0; i < 2; ++i) {
       EXPECT_TRUE(eventually([&] { return host(i).machines().empty(); })) << "QEMU was left\n"
                                                                           << err;
-      // Where files are sent, a kill in the seconds before QEMU has read them leaves their pool.
-      if (where() == Where::far) continue;
       EXPECT_TRUE(eventually([&] { return host(i).domain_files().empty(); }))
           << host(i).domain_files().front();
     }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "harness/e2e/hosts_fixture.h"
+#include "harness/e2e/sshd.h"
 
 namespace ktrial::e2e {
 namespace {
@@ -52,6 +53,24 @@ TEST_F(HostsTest, TwoAreOnePoolAndWhatDiesLosesItsOwnOnly) {
   EXPECT_NE(result.err.find(uri(1) + " does not answer: "), std::string::npos) << result.err;
   const auto hosts = hosts_of(json);
   EXPECT_EQ(std::set<std::string>(hosts.begin(), hosts.end()).size(), 2u);
+}
+
+TEST_F(HostsTest, OneOfThemIsReachedBySsh) {
+  if (const std::string why = begin_hosts(); !why.empty())
+    GTEST_SKIP() << "no hosts to test with: " << why;
+  const auto sshd = PrivateSshd::start(host(1).login());
+  if (!sshd) GTEST_SKIP() << "no sshd to test with: " << sshd.error().message;
+  REQUIRE_KERNEL(kKernel);
+  ASSERT_TRUE(write_file_atomically(fleet(),
+                                    "[hosts]\nuris = ['" + uri(0) + "', '" + sshd->uri() + "']\n"));
+  const auto result = start_trials(2, "4").wait();
+  EXPECT_EQ(result.exit, 0) << result.err;
+  int by_ssh = 0;
+  for (const std::string& host : hosts_of(result.json())) by_ssh += host.starts_with("qemu+ssh:");
+  EXPECT_EQ(by_ssh, 1) << result.err;
+  EXPECT_TRUE(eventually([&] { return sshd->sessions().empty() && sshd->clients().empty(); }));
+  EXPECT_TRUE(eventually([&] { return host(1).domain_files().empty(); }))
+      << host(1).domain_files().front();
 }
 
 TEST_F(HostsTest, NobodyNamedAndNobodyThereAreErrors) {

@@ -151,6 +151,25 @@ TEST_F(LibvirtTest, MemoryOutlivesAKilledQemuAndAllIsFreedWithTheMachine) {
   EXPECT_EQ(open_files(), before);
 }
 
+// Between the first file sent and QEMU's start a kill leaves a storage pool there.
+TEST_F(LibvirtTest, FilesOfAKilledKtrialAreRemovedByTheNextThatAsks) {
+  REQUIRE_KERNEL(kKernel);
+  {
+    Running running = start({"run", "--vmm", "libvirt", "--connect", daemon().remote_uri(),
+                             "--cpus", "1", "--workload", "smoke"});
+    ASSERT_TRUE(
+        eventually([&] { return !daemon().domain_files().empty(); }, std::chrono::seconds(120)))
+        << running.err();
+    running.signal(SIGKILL);
+    running.wait();
+  }
+  // libvirtd may be at writing it still.
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_EQ(run({"doctor", "--host", daemon().remote_uri()}).exit, 0);
+    return daemon().domain_files().empty() || HasFailure();
+  }));
+}
+
 TEST_F(LibvirtTest, WhatLibvirtLacksIsRefusedBeforeTheTrial) {
   REQUIRE_KERNEL(kKernel);
   const auto machine = run({"run", "--workload", "smoke", "--machine", "microvm"});

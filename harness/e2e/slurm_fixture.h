@@ -23,6 +23,7 @@ class SlurmFixture : public E2eTest {
     E2eTest::TearDown();
   }
   PrivateSlurm& slurm() { return *slurm_; }
+  const PrivateSlurm& slurm() const { return *slurm_; }
   std::string results() const { return root() / "shared"; }
 
   std::string plan(int trials, const std::string& command = "['true']") {

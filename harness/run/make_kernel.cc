@@ -7,7 +7,7 @@
 
 namespace ktrial::run {
 
-Result<Made> make_kernel(const Job& job, const Sink& sink) {
+Result<Made> make_kernel(const Job& job, const Sink& sink, CpuTime cpus) {
   const auto reference = KTRIAL_TRY(kernel::parse_reference(job.spec.kernel));
   const auto* commit = std::get_if<kernel::GitReference>(&reference);
   if (commit == nullptr)
@@ -15,7 +15,7 @@ Result<Made> make_kernel(const Job& job, const Sink& sink) {
   // Of this process and of the compilers that it starts. A trial that waits for the CPU is one
   // that says nothing.
   const sched_param none{};
-  ::sched_setscheduler(0, SCHED_IDLE, &none);
+  if (cpus == CpuTime::left_over) ::sched_setscheduler(0, SCHED_IDLE, &none);
   const StopOnSignal signals;
   kernel::BuildRequest request = to_request(job.build);
   request.revision = commit->revision;

@@ -24,6 +24,10 @@ Result<results::RunRecord> run_job(const Job& job, const Sink& sink,
                                    bool indexed = true);
 
 // Of a job with `kernel_only`: tells no event but Made. ErrorKind::interrupted on a signal.
-Result<Made> make_kernel(const Job& job, const Sink& sink);
+enum class CpuTime {
+  left_over,  // trials run beside it
+  own,        // others wait for it
+};
+Result<Made> make_kernel(const Job& job, const Sink& sink, CpuTime cpus = CpuTime::left_over);
 
 }  // namespace ktrial::run

@@ -23,12 +23,13 @@ std::string Builds::key_of(const run::Job& job) {
 
 Builds::Next Builds::take(JobId id, run::Job job, const std::filesystem::path& cache) {
   Next out;
-  if (!job.spec.kernel.starts_with("git:") || job.kernel_only) {
+  const bool is_git = job.spec.kernel.starts_with("git:");
+  // A folder that all nodes see: what one builds there, the others boot.
+  if (is_git) job.cache = cache;
+  if (!is_git || job.kernel_only) {
     out.submit = Ready{id, std::move(job)};
     return out;
   }
-  // A folder that all nodes see: what one builds there, the others boot.
-  job.cache = cache;
   One& one = builds_[key_of(job)];
   if (one.made && !one.made->kernel.empty()) {
     job.spec.kernel = one.made->kernel;

@@ -59,6 +59,16 @@ TEST(BuildsTest, ABuildThatIsLostLosesThemAndIsTriedAgain) {
   EXPECT_TRUE(builds.take(3, of_git("v6"), "/k").submit);
 }
 
+TEST(BuildsTest, OneThatIsWantedForItselfIsMadeWhereAllSeeIt) {
+  Builds builds;
+  run::Job job = of_git("v6");
+  job.kernel_only = true;
+  const auto next = builds.take(1, job, "/shared/kernels");
+  ASSERT_TRUE(next.submit);
+  EXPECT_EQ(next.submit->id, 1u);
+  EXPECT_EQ(next.submit->job.cache, "/shared/kernels");
+}
+
 TEST(BuildsTest, OtherKernelsPassThrough) {
   Builds builds;
   run::Job job;

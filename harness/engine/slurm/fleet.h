@@ -26,7 +26,7 @@ struct Pace {
   // Between arrays: when nothing waits in the scheduler's queue, and when something does.
   double submit_soon_s = 1, submit_s = 5;
   // Between questions to the scheduler: just after something changed, and at most.
-  double poll_s = 5, poll_most_s = 60;
+  double poll_s = 5, poll_most_s = 30;
   // Between looks into the shared folder.
   double look_s = 0.25, look_most_s = 2;
   double lease_s = 60;

@@ -22,7 +22,7 @@ namespace {
 
 constexpr double kTickS = 0.5;
 constexpr std::size_t kHeard = 32;  // tasks that are listened to at a time
-constexpr double kLeaseParts = 15, kSlowest = 12;
+constexpr double kLeaseParts = 15, kSlowest = 6;
 
 double seconds(HostWait wait) { return static_cast<double>(spec::host_wait(wait).count()) / 1000; }
 

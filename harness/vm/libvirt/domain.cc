@@ -41,7 +41,8 @@ DomainIdentity new_identity() {
   // RFC 4122, version 4.
   std::string uuid = fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{:08x}", a, b >> 16, b & 0xfff,
                                  0x8000 | (c >> 16 & 0x3fff), c & 0xffff, d);
-  return {kDomainPrefix + uuid.substr(0, 8), uuid, domain_owner()};
+  const std::string name = kDomainPrefix + uuid.substr(0, 8);
+  return {name, uuid, domain_owner(), pool_name(name, results::this_process())};
 }
 
 Result<LibvirtDomain> LibvirtDomain::open(boost::asio::io_context& io, const std::string& uri,

@@ -17,12 +17,12 @@ namespace {
 constexpr std::size_t kMost = 1u << 30;  // bytes of a kernel or an initramfs
 constexpr std::size_t kPiece = 256u << 10;
 
-// `name` is ours: nothing to escape.
+// Names of ours: nothing to escape.
 std::string pool_xml(const std::string& name) {
   return fmt::format(
-      "<pool type='dir'><name>{0}</name><target><path>/var/tmp/{0}</path>"
+      "<pool type='dir'><name>{}</name><target><path>/var/tmp/{}</path>"
       "<permissions><mode>0711</mode></permissions></target></pool>",
-      name);
+      name, name.substr(0, name.find('@')));
 }
 
 std::string volume_xml(const std::string& name, std::size_t bytes) {
@@ -72,12 +72,12 @@ Status LibvirtFiles::make_pool() {
 
 Status LibvirtFiles::send_one(const fs::path& file, const std::string& name) {
   const std::string bytes = KTRIAL_TRY(read_file(file, kMost));
-  volumes_.push_back(KTRIAL_TRY(connection_->call(
+  const StorageVolHandle made = KTRIAL_TRY(connection_->call(
       "making a storage volume", spec::host_wait(spec::HostWait::libvirt_call), [&] {
         return StorageVolHandle(
             virStorageVolCreateXML(pool_.get(), volume_xml(name, bytes.size()).c_str(), 0));
-      })));
-  const virStorageVolPtr volume = volumes_.back().get();
+      }));
+  const virStorageVolPtr volume = made.get();
   const StreamHandle stream(virStreamNew(connection_->get(), 0));
   KTRIAL_TRY(connection_->call(
       "sending " + file.string(), spec::host_wait(spec::HostWait::send_file), [&] {
@@ -94,13 +94,25 @@ Status LibvirtFiles::send_one(const fs::path& file, const std::string& name) {
 LibvirtFiles::~LibvirtFiles() {
   if (!pool_) return;
   (void)connection_->call("removing a storage pool", spec::host_wait(spec::HostWait::libvirt_call),
-                          [&] {
-                            for (const StorageVolHandle& volume : volumes_)
-                              virStorageVolDelete(volume.get(), 0);
-                            virStoragePoolDestroy(pool_.get());
-                            virStoragePoolDelete(pool_.get(), 0);
-                            return virStoragePoolUndefine(pool_.get());
-                          });
+                          [&] { return remove_pool(pool_.get()); });
+}
+
+int remove_pool(virStoragePoolPtr pool) {
+  // Who has just started knows no volumes.
+  if (virStoragePoolIsActive(pool) == 0) (void)virStoragePoolCreate(pool, 0);
+  (void)virStoragePoolRefresh(pool, 0);
+  virStorageVolPtr* volumes = nullptr;
+  const int count = virStoragePoolListAllVolumes(pool, &volumes, 0);
+  bool left = false;
+  for (int i = 0; i < count; ++i) {
+    const StorageVolHandle one(volumes[i]);
+    left |= virStorageVolDelete(one.get(), 0) < 0;
+  }
+  std::free(volumes);
+  if (left) return -1;  // somebody still writes to it
+  virStoragePoolDestroy(pool);
+  virStoragePoolDelete(pool, 0);
+  return virStoragePoolUndefine(pool);
 }
 
 }  // namespace ktrial::vm

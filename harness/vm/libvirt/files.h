@@ -12,8 +12,9 @@ namespace ktrial::vm {
 
 class LibvirtFiles {
  public:
-  // Sends `files` into a new pool `name` below /var/tmp. What was made before an error is
-  // removed again.
+  // Sends `files` into a new pool, in a folder of /var/tmp. What was made before an error is
+  // removed again; what a killed process left, by the next one, if the name is pool_name()'s
+  // (orphans.h).
   static Result<LibvirtFiles> send(LibvirtConnection& connection, const std::string& name,
                                    const std::vector<std::filesystem::path>& files);
   LibvirtFiles(LibvirtFiles&&) = default;
@@ -30,8 +31,10 @@ class LibvirtFiles {
 
   LibvirtConnection* connection_;
   StoragePoolHandle pool_;
-  std::vector<StorageVolHandle> volumes_;
   std::vector<std::filesystem::path> paths_;
 };
+
+// With all that lies in it. Negative where something is left.
+int remove_pool(virStoragePoolPtr pool);
 
 }  // namespace ktrial::vm

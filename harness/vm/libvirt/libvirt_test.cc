@@ -176,6 +176,51 @@ TEST(OrphanTest, ADomainIsOneOnlyIfItsOwnerIsKnownToHaveEnded) {
     EXPECT_FALSE(is_orphaned(text)) << text;
 }
 
+TEST(OrphanTest, APoolIsOneOnlyIfItsOwnerIsKnownToHaveEnded) {
+  const results::Owner us = results::this_process();
+  EXPECT_FALSE(is_orphaned_pool(pool_name("ktrial-1", us))) << "we live";
+  results::Owner gone = us;
+  ++gone.start_ticks;
+  EXPECT_TRUE(is_orphaned_pool(pool_name("ktrial-1", gone)));
+  EXPECT_FALSE(is_orphaned_pool(pool_name("somebody's", gone)));
+  gone.host = "elsewhere";
+  EXPECT_FALSE(is_orphaned_pool(pool_name("ktrial-1", gone))) << "nobody can know";
+  gone.host = "</name>@";
+  EXPECT_EQ(pool_name("ktrial-1", gone), "ktrial-1");
+  for (const char* name : {"", "default", "ktrial-1", "ktrial-1@a@b@c@d"})
+    EXPECT_FALSE(is_orphaned_pool(name)) << name;
+}
+
+// libvirt's mock driver has storage, too.
+TEST(OrphanTest, PoolsOfProcessesThatEndedAreRemovedWithWhatIsInThem) {
+  boost::asio::io_context io;
+  auto connection = LibvirtConnection::open(io, "test:///default", 60s);
+  ASSERT_TRUE(connection);
+  results::Owner gone = results::this_process();
+  ++gone.start_ticks;
+  const std::string ours = pool_name("ktrial-1", results::this_process());
+  const std::string started = pool_name("ktrial-2", gone), defined = pool_name("ktrial-3", gone);
+  for (const std::string& name : {ours, started, defined}) {
+    const std::string xml = "<pool type='dir'><name>" + name + "</name><target><path>/" + name +
+                            "</path></target></pool>";
+    const StoragePoolHandle pool(virStoragePoolDefineXML(connection->get(), xml.c_str(), 0));
+    ASSERT_TRUE(pool);
+    if (name == defined) continue;
+    ASSERT_EQ(virStoragePoolCreate(pool.get(), 0), 0);
+    ASSERT_TRUE(StorageVolHandle(virStorageVolCreateXML(
+        pool.get(), "<volume><name>file0</name><capacity>4096</capacity></volume>", 0)));
+  }
+  EXPECT_EQ(end_orphans(*connection, 60s), 0) << "no domain of ours";
+  const auto there = [&](const std::string& name) {
+    return StoragePoolHandle(virStoragePoolLookupByName(connection->get(), name.c_str())) !=
+           nullptr;
+  };
+  EXPECT_TRUE(there(ours));
+  EXPECT_FALSE(there(started));
+  EXPECT_FALSE(there(defined));
+  EXPECT_TRUE(there("default-pool")) << "the mock's own";
+}
+
 TEST(HostLoadTest, OthersAreWhoIsNoMachineOfOurs) {
   LibvirtHost host{.cpus = 4};
   add_load({{.busy_s = 100, .idle_s = 1000}, 10}, {{.busy_s = 103, .idle_s = 1001}, 11}, host);

@@ -116,7 +116,7 @@ Status LibvirtVm::create() {
   if (!libvirt_.local || !libvirt_.session) {
     std::vector<std::filesystem::path> files = {config_.kernel};
     if (!config_.initrd.empty()) files.push_back(config_.initrd);
-    sent.emplace(KTRIAL_TRY(LibvirtFiles::send(*owner_, identity_.name, files)));
+    sent.emplace(KTRIAL_TRY(LibvirtFiles::send(*owner_, identity_.pool, files)));
     there.kernel = sent->paths().front();
     if (!config_.initrd.empty()) there.initrd = sent->paths().back();
   }

@@ -15,9 +15,10 @@ namespace ktrial::vm {
 // What the names of ktrial's domains begin with.
 inline constexpr char kDomainPrefix[] = "ktrial-";
 struct DomainIdentity {
-  std::string name;   // unique on the host
-  std::string uuid;   // the same, RFC 4122 text
-  std::string owner;  // its description, or empty: orphans.h
+  std::string name;       // unique on the host
+  std::string uuid;       // the same, RFC 4122 text
+  std::string owner;      // its description, or empty: orphans.h
+  std::string pool = {};  // of its files, where they have to be sent
 };
 
 // ErrorKind::usage if the configuration asks for what libvirt lacks, or holds
