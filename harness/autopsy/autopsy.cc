@@ -134,6 +134,8 @@ VcpuState classify(const std::vector<Look>& looks, const std::optional<VcpuUse>&
   state.one_instruction = looks.size() > 1 && std::ranges::all_of(looks, [&](const Look& look) {
                             return look.registers.ip == last.registers.ip;
                           });
+  state.was_halted =
+      std::ranges::any_of(looks, [](const Look& look) { return look.registers.halted; });
   state.interrupts_off = std::ranges::none_of(
       looks, [](const Look& look) { return look.registers.interrupts_enabled; });
 
@@ -180,8 +182,8 @@ std::optional<Culprit> find_culprit(const std::vector<VcpuState>& vcpus, double 
   for (const VcpuState& vcpu : vcpus) {
     if (rank(vcpu) > (worst ? rank(*worst) : 0)) worst = &vcpu;
     // One that moves, or that the host holds back, may be the one that is waited for.
-    if (vcpu.what == VcpuClass::starved || vcpu.what == VcpuClass::kernel ||
-        vcpu.what == VcpuClass::unknown)
+    const bool moves = vcpu.what == VcpuClass::kernel && !vcpu.was_halted;
+    if (moves || vcpu.what == VcpuClass::starved || vcpu.what == VcpuClass::unknown)
       others_innocent = false;
   }
   if (worst == nullptr) return std::nullopt;

@@ -47,6 +47,7 @@ struct VcpuState {
   bool interrupts_off = false;     // at every look
   bool inside_schedule = false;    // holds a run queue's lock
   bool one_instruction = false;    // the same at every look, of several
+  bool was_halted = false;         // at one of the looks: it holds no lock that others spin for
   std::string task;                // "comm/pid"; empty: unknown
   double ran_s = 0, waited_s = 0;  // by the host, between the first and the last look
   std::vector<StackFrame> stack;   // at the last look

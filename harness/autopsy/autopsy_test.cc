@@ -128,6 +128,20 @@ TEST(CulpritTest, ADeadlockIsNamedByWhoCalledTheWait) {
   EXPECT_FALSE(culprit->proven);
 }
 
+// A tick that strikes an idle CPU is not what two others wait for.
+TEST(CulpritTest, WhoWasHaltedAtOneLookHoldsNoLock) {
+  const Look abba =
+      kernel(0, {"native_queued_spin_lock_slowpath", "_raw_spin_lock", "take_a_then_b"});
+  const Look tick = kernel(1, {"sysvec_apic_timer_interrupt", "default_idle"}, true);
+  const auto waiting = classify(thrice(abba), ran(0, 3));
+  const auto ticks = classify({halted(1), tick, kernel(1, {"other"}, true)}, ran(1, .1));
+  EXPECT_EQ(ticks.what, VcpuClass::kernel);
+  const auto culprit = find_culprit({waiting, ticks});
+  ASSERT_TRUE(culprit);
+  EXPECT_EQ(culprit->function, "take_a_then_b");
+  EXPECT_FALSE(find_culprit({waiting, classify({tick, kernel(1, {"other"}, true)}, ran(1, .1))}));
+}
+
 TEST(CulpritTest, AHealthyGuestHasNone) {
   EXPECT_FALSE(
       find_culprit({classify(thrice(user(0)), ran(0, 1)), classify(thrice(halted(1)), ran(1, 0)),

@@ -37,6 +37,7 @@ Evidence full(Ending ending) {
                         .interrupts_off = true,
                         .inside_schedule = true,
                         .one_instruction = true,
+                        .was_halted = true,
                         .task = "swapper/1/0",
                         .ran_s = 1.5,
                         .waited_s = .1,
