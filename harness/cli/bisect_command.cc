@@ -201,6 +201,16 @@ void begin_seeds(spec::TrialSpec& spec, const bisect::Journal& journal) {
       spec.seed, all);
 }
 
+// A cluster's nodes need not see what is built here.
+Result<bool> cluster_builds(const BisectFlags& flags) {
+  if (flags.engine.engine != "slurm" || flags.build.tree.empty()) return false;
+  if (KTRIAL_TRY(fleet_of(flags.engine)).slurm.courier.used())
+    return usage_error(
+        "--tree: a cluster whose fleet file has `fetch` and `send` brings no kernel back",
+        "take a results folder that all nodes see, or --packages");
+  return true;
+}
+
 Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation,
                           const std::optional<fs::path>& resumed) {
   auto specs = KTRIAL_TRY(specs_of(flags.trial, invocation.command));
@@ -208,6 +218,7 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
   flags.deterministic.apply(specs.front());
   KTRIAL_TRY(spec::validate(specs.front()));
   KTRIAL_TRY(bisect::check(bisect::Rates{flags.rate, flags.background}));
+  const bool built_there = KTRIAL_TRY(cluster_builds(flags));
   const auto history = KTRIAL_TRY(history_of(flags));
   const auto settings = KTRIAL_TRY(settings_of(flags, history));
   auto engine = KTRIAL_TRY(bisect::Engine::create(history.graph, settings));
@@ -237,8 +248,6 @@ Result<int> run_bisection(const BisectFlags& flags, const Invocation& invocation
                      .argv = invocation.argv,
                      .working_dir = fs::current_path(ignored)};
   Screen screen(!flags.verbose);
-  // A cluster's nodes need not see what is built here.
-  const bool built_there = flags.engine.engine == "slurm" && !flags.build.tree.empty();
   const auto lab = bisect::trial_lab(job, *chosen.engine, built_there ? nullptr : history.maker);
   const auto answer = bisect::run_session(
       engine, *lab, journal,

@@ -130,6 +130,14 @@ TEST_F(BadInputTest, FlagsCommandsAndFilesAreNamed) {
   expect_refused({"bisect", "--simulate", "--good", "x"}, 129, {"--simulate", "--good"});
 }
 
+TEST_F(BadInputTest, AClusterThatBringsNoKernelBackBuildsNoneForABisection) {
+  const auto fleet = put(
+      "fleet.toml", "[slurm]\nfetch = ['cp', '{from}', '{to}']\nsend = ['cp', '{from}', '{to}']\n");
+  expect_refused({"bisect", "--tree", root(), "--good", "a", "--bad", "b", "--engine", "slurm",
+                  "--fleet", fleet},
+                 129, {"--tree: ", "`fetch` and `send`", "--packages"});
+}
+
 TEST_F(BadInputTest, AnUnknownParameterIsNamedWithANeighbour) {
   REQUIRE_KERNEL(kKernel);
   expect_refused({"run", "--set", "round=3"}, 129, {"round", "rounds"});

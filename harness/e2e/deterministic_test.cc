@@ -178,6 +178,7 @@ TEST_F(DeterministicTest, AFailureSeenByChanceHasATwin) {
 TEST_F(DeterministicTest, WhatCannotBeIsRefusedWithTheReason) {
   for (const std::vector<std::string>& extra :
        {std::vector<std::string>{"--workload", "vsock-listen"},
+        {"--workload", "int3-poke"},
         {"--accel", "kvm"},
         {"--start", "warm"},
         {"--channel", "vhost-user-vsock"}}) {

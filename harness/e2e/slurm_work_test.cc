@@ -81,7 +81,7 @@ TEST_F(SlurmWorkTest, ATwinIsSoughtByTasks) {
            "5m", "--offline", "--engine", "slurm", "--results", results(), "--format", "json"});
   ASSERT_EQ(twin.exit, 1) << twin.out << twin.err;
   EXPECT_EQ(twin.json()["twin"]["signature"], trial(first)["signature"]) << twin.out;
-  EXPECT_GE(tasks_done(), 2u) << "one that shows it, and the same once more";
+  EXPECT_GE(tasks_done(), 1u) << "the other one may have been called off";
 }
 
 }  // namespace

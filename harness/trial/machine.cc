@@ -43,6 +43,12 @@ Limits limits_of(const Plan& plan) {
   if (out.progress.count() != 0) out.progress = std::max(out.progress, out.heartbeat * 3 / 2);
   if (!plan.exact->plugin.empty()) {
     out.instructions = kSilentNs >> plan.exact->shift;
+    // Its limit by the guest's clock, in which each vCPU had its share: of a CPU's silence the
+    // count is reached first.
+    const auto limit = std::max<std::uint64_t>(
+        2 * kSilentNs, static_cast<std::uint64_t>(std::chrono::nanoseconds(plan.progress).count()));
+    out.progress_instructions =
+        (limit >> plan.exact->shift) * static_cast<std::uint64_t>(plan.spec.cpus);
     out.boot_instructions = kBootInstructions;
   }
   if (plan.ends_when_held) {

@@ -198,8 +198,7 @@ std::optional<Ending> Monitor::silence() const {
   if (auto quiet = quiet_cpus(limits_.heartbeat); !quiet.cpus.empty()) return quiet;
   if (last_beat_.empty() && overdue(hello_at_, limits_.heartbeat, -1))
     return verdict::HeartbeatSilence{{}, 0, in_seconds(now - hello_at_)};
-  // Of a CPU's silence the count is reached first.
-  const bool ran = !count_ || count_() - count_at_progress_ >= 2 * limits_.instructions;
+  const bool ran = !count_ || count_() - count_at_progress_ >= limits_.progress_instructions;
   if (limits_.progress > Clock::duration::zero() && ran &&
       overdue(last_progress_, limits_.progress, -1)) {
     // Beats come every second: a CPU that missed several says more than the workload.

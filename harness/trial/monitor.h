@@ -44,8 +44,8 @@ struct Limits {
   double overcommit = 1;
   std::vector<console::Kind> fail_on = {};  // notes of the kernel that are reports all the same
   bool unasked = false;  // a deterministic guest: it says all without being asked
-  // A CPU's silence is also of so many, of all vCPUs, and the workload's of twice as many.
-  std::uint64_t instructions = 0;
+  // A CPU's silence is also of so many, of all vCPUs, and the workload's of so many.
+  std::uint64_t instructions = 0, progress_instructions = 0;
   std::uint64_t boot_instructions = 0;  // a boot takes as long as it has not run so many
 };
 

@@ -241,6 +241,7 @@ TEST_F(MonitorTest, ASilenceOfFewInstructionsIsNone) {
 TEST_F(MonitorTest, AWorkloadThatRanFewInstructionsDoesNotStand) {
   Limits l = limits();
   l.instructions = 1000;
+  l.progress_instructions = 2000;
   l.heartbeat = 60s;
   l.total = 10s;
   for (const bool many : {false, true}) {

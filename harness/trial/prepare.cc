@@ -227,6 +227,11 @@ Status check_determinism(const Plan& plan) {
     return usage_error("deterministic: the host speaks to workload " + plan.workload->name +
                            " while it runs, by its own time",
                        "leave --deterministic out, or take another workload");
+  // Measured: its callers have what there is of the one thread, and no switch of code ever ends.
+  if (plan.workload->patches_code)
+    return usage_error("deterministic: workload " + plan.workload->name +
+                           " comes to no end where all vCPUs take turns",
+                       "leave --deterministic out, or take another workload");
   return {};
 }
 
