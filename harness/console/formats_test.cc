@@ -236,6 +236,22 @@ const std::vector<Format>& formats() {
        "Call Trace:\n dump_stack_lvl+0x1/0x2\n __might_resched+0x1/0x2\n foo_sleeps+0x1/0x2\n",
        "BUG: sleeping function called from invalid context in foo_sleeps", atomic_sleep,
        "foo_forgets"},
+      {"atomic_rcu_left_remains",
+       "BUG: sleeping function called from invalid context at kernel/rseq.c:161\n"
+       "1 lock held by insmod/92:\n"
+       " #0: ffffffff82b5c7a0 (rcu_read_lock){....}-{1:2}, at: foo_forgets+0x1/0x2\n"
+       "Call Trace:\n dump_stack_lvl+0x1/0x2\n __might_resched+0x1/0x2\n foo_sleeps+0x1/0x2\n"
+       " ? foo_forgets+0x1/0x2\n do_syscall_64+0x1/0x2\n",
+       "BUG: sleeping function called from invalid context in foo_sleeps", atomic_sleep,
+       "foo_forgets"},
+      {"atomic_rcu_guessed",
+       "BUG: sleeping function called from invalid context at kernel/rseq.c:161\n"
+       "1 lock held by insmod/92:\n"
+       " #0: ffffffff82b5c7a0 (rcu_read_lock){....}-{1:2}, at: foo_reads+0x1/0x2\n"
+       "Call Trace:\n ? dump_stack_lvl+0x1/0x2\n ? __might_resched+0x1/0x2\n"
+       " ? foo_sleeps+0x1/0x2\n ? foo_reads+0x1/0x2\n",
+       "BUG: sleeping function called from invalid context in foo_sleeps", atomic_sleep,
+       "foo_sleeps"},
       {"atomic_rcu_kept",
        "BUG: sleeping function called from invalid context at fs/dcache.c:840\n"
        "1 lock held by insmod/92:\n"

@@ -227,8 +227,14 @@ std::string who_left_locked(const std::vector<std::string>& rcu_sites,
                             const std::vector<Stack>& stacks) {
   const Stack* stack = first_stack(stacks);
   if (stack == nullptr) return {};
+  // A leftover ("?") of the site is what a function that returned leaves. An unwinder that only
+  // guesses marks all frames so, and then tells nothing.
+  const auto& frames = stack->frames;
+  const bool guessed = std::ranges::all_of(frames, &Frame::uncertain);
   for (const std::string& site : rcu_sites)
-    if (!locks_for_callers(site) && std::ranges::count(stack->frames, site, &Frame::symbol) == 0)
+    if (!locks_for_callers(site) && std::ranges::none_of(frames, [&](const Frame& frame) {
+          return frame.symbol == site && (guessed || !frame.uncertain);
+        }))
       return site;
   return {};
 }
