@@ -25,7 +25,9 @@ namespace {
 
 std::atomic<std::uint64_t> longest_us{0};  // that a grace period took
 
-long membarrier(int command) { return ::syscall(SYS_membarrier, command, 0, 0); }
+long membarrier(int command, int flags = 0, int cpu = 0) {
+  return ::syscall(SYS_membarrier, command, flags, cpu);
+}
 
 // MEMBARRIER_CMD_GLOBAL is a synchronize_rcu() that user space may call.
 void wait_for_grace_period(Tempest& tempest) {
@@ -48,6 +50,12 @@ void fences(Actor& actor) {
                                      MEMBARRIER_CMD_GLOBAL_EXPEDITED,
                                      MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE};
   for (int i = 0; i < 8; ++i) membarrier(kExpedited[actor.below(kExpedited.size())]);
+  // Of one CPU: whatever runs there, a thread of ours or not, or while it is gone.
+  const auto& cpus = actor.tempest->cpus;
+  for (int i = 0; i < 4; ++i)
+    membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU,
+               cpus[actor.below(cpus.size())]);
+  membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
   wait_for_grace_period(*actor.tempest);
 }
 
@@ -182,7 +190,8 @@ void memory(Actor&) {
 void register_for_membarrier(Actor&) {
   for (const int command :
        {MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
-        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE})
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ})
     membarrier(command);
 }
 
