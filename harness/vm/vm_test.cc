@@ -1,15 +1,11 @@
-#include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <sys/time.h>
 
 #include <nlohmann/json.hpp>
 
 #include "harness/base/file.h"
-#include "harness/base/installation.h"
 #include "harness/vm/fake_vm.h"
 #include "harness/vm/qemu/accel.h"
 #include "harness/vm/qemu/argv.h"
-#include "harness/vm/qemu/instrument.h"
 #include "harness/vm/qemu/qmp.h"
 #include "harness/vm/qemu/qmp_answers.h"
 #include "harness/vm/qemu/registers.h"
@@ -125,56 +121,6 @@ TEST(InstrumentTest, DelaysAreToldToARunningMachineAndCountedByIt) {
   EXPECT_EQ(counts[1].delays, 3u);
   EXPECT_EQ(counts[1].time, 12us);
   EXPECT_FALSE(instrument->delay_at(std::vector<Delay>(17)));
-}
-
-TEST(InstrumentTest, AQemuWithoutPluginsIsToldFromOneWithout) {
-  TempDir dir = *TempDir::create();
-  ASSERT_TRUE(write_file_atomically(dir.path() / "ktrial-plugin-1.so", "plugin"));
-  ASSERT_TRUE(
-      write_file_atomically(dir.path() / "with", "..qemu_plugin_register_vcpu_tb_trans_cb.."));
-  ASSERT_TRUE(write_file_atomically(dir.path() / "without", "a program"));
-  EXPECT_EQ(choose_plugin(dir.path(), "7.2.22", dir.path() / "with").file,
-            dir.path() / "ktrial-plugin-1.so");
-  EXPECT_NE(choose_plugin(dir.path(), "7.2.22", dir.path() / "without").why_not, "");
-  ASSERT_TRUE(write_file_atomically(dir.path() / "ktrial-plugin-7.so", "plugin"));
-  EXPECT_EQ(choose_plugin(dir.path(), "11.1.3", dir.path() / "with").file,
-            dir.path() / "ktrial-plugin-7.so");
-  // Of QEMU 10 it is another one, which is not there.
-  EXPECT_NE(choose_plugin(dir.path(), "10.0.8", dir.path() / "with").why_not, "");
-}
-
-TEST(InstrumentTest, ADeterministicMachinesQemuHasAClockThatStands) {
-  const auto file = find_clock(host_programs());
-  ASSERT_TRUE(file) << file.error().message;
-  void* library = ::dlopen(file->c_str(), RTLD_NOW | RTLD_LOCAL);
-  ASSERT_NE(library, nullptr) << ::dlerror();
-  const auto clock = reinterpret_cast<int (*)(timeval*, void*)>(::dlsym(library, "gettimeofday"));
-  ASSERT_NE(clock, nullptr);
-  timeval first{}, second{};
-  EXPECT_EQ(clock(&first, nullptr), 0);
-  EXPECT_EQ(clock(&second, nullptr), 0);
-  EXPECT_EQ(first.tv_sec, 1767225600);
-  EXPECT_EQ(second.tv_sec, first.tv_sec);
-  EXPECT_EQ(second.tv_usec, first.tv_usec);
-  ::dlclose(library);
-
-  VmConfig config = sample_config();
-  EXPECT_EQ(preloaded(config), "");
-  config.exact = Exact{.clock = *file};
-  EXPECT_EQ(preloaded(config), *file);
-}
-
-// LD_PRELOAD has neither quotes nor escapes.
-TEST(InstrumentTest, AClockThatCannotBePreloadedIsRefused) {
-  TempDir dir = *TempDir::create();
-  EXPECT_FALSE(find_clock(dir.path()));
-  for (const char* folder : {"one word", "a:b"}) {
-    std::filesystem::create_directory(dir.path() / folder);
-    ASSERT_TRUE(write_file_atomically(dir.path() / folder / "ktrial-clock.so", "clock"));
-    const auto found = find_clock(dir.path() / folder);
-    ASSERT_FALSE(found) << folder;
-    EXPECT_NE(found.error().message.find("LD_PRELOAD cannot name it"), std::string::npos);
-  }
 }
 
 TEST(QemuArgvTest, AResumedMachineBootsNothingAndNeverWritesToItsTemplate) {
