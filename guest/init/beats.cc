@@ -72,6 +72,7 @@ void Beats::cover_online_cpus() {
 
 void* Beats::run(void* thread) {
   const auto* self = static_cast<Thread*>(thread);
+  pthread_setname_np(pthread_self(), (wire::kBeatThread + std::to_string(self->cpu)).c_str());
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -20);  // this thread only; may be refused
   self->owner->beat_for(self->cpu);
   return nullptr;

@@ -39,6 +39,8 @@ struct Hello {
   bool operator==(const Hello&) const = default;
 };
 // One a second from a thread pinned to `cpu`.
+// The agent's thread that beats for CPU N calls itself "beat-N".
+inline constexpr char kBeatThread[] = "beat-";
 struct Beat {
   std::uint32_t cpu = 0;
   std::uint64_t sequence = 0;

@@ -145,6 +145,22 @@ TEST_F(FaultTest, ChannelDaemonKilledInMidRunIsInconclusive) {
   EXPECT_EQ(trial(result)["kind"], "channel_lost") << result.out << result.err;
 }
 
+// With it QEMU stands as soon as it is told to stop; else the guest's own trace says that it beat.
+TEST_F(FaultTest, AChannelDaemonThatStandsIsNotTheKernelsSilence) {
+  REQUIRE_KERNEL(kKernel);
+  if (auto why = channel::why_unusable(channel::Kind::vhost_user_vsock))
+    GTEST_SKIP() << why->message;
+  Running running = start_long_run({"--channel", "vhost-user-vsock"});
+  const auto daemon = processes("vhost-device-vsock");
+  ASSERT_EQ(daemon.size(), 1u);
+  ::kill(daemon[0], SIGSTOP);
+  const auto result = running.wait();
+  EXPECT_EQ(result.exit, 125) << result.err;
+  const auto kind = trial(result)["kind"];
+  EXPECT_TRUE(kind == "vm_stopped" || kind == "channel_lost") << result.out << result.err;
+  EXPECT_TRUE(eventually([&] { return processes("vhost-device-vsock").empty(); }));
+}
+
 // Nothing is booted yet: the program that is asked for QEMU's version hangs.
 TEST_F(FaultTest, InterruptBeforeTheTrialStopsTheHelpersToo) {
   REQUIRE_DIRECT_QEMU("no QEMU of ours is asked");

@@ -140,6 +140,11 @@ TEST_F(RunTest, TheMmCidRegressionIsFoundWithItsCulprit) {
   const auto json = result.json();
   EXPECT_EQ(json["outcome"], "fail");
   EXPECT_EQ(json["culprit"], "mm_get_cid") << result.out;
+  // What beats of living CPUs its trace knows of did come: no channel is to blame.
+  const auto evidence = read_file(run_folder() / "trials/000/evidence.json").value_or("");
+  const auto unheard = nlohmann::json::parse(evidence, nullptr, false)["unheard_beats"];
+  ASSERT_FALSE(unheard.empty()) << evidence;
+  for (const auto& one : unheard) EXPECT_LT(one["seconds"], 8) << one;
 }
 
 TEST_F(RunTest, TheMmCidFixPasses) {

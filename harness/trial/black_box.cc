@@ -7,6 +7,7 @@
 #include "harness/autopsy/inspector.h"
 #include "harness/trace/writers.h"
 #include "harness/trial/trace_files.h"
+#include "harness/trial/unheard_beats.h"
 
 namespace ktrial::trial {
 
@@ -53,6 +54,10 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
   if (!trace) return {"none: " + trace.error().message};
   if (trace->count() == 0) return {"empty: no event was recorded"};
   write_trace(scene, *trace, reports_of_log(scene, kernel_log));
+  // Another clock may count cycles or events, or start elsewhere.
+  if (scene.plan.spec.trace_clock.empty())
+    scene.evidence.unheard_beats_s =
+        unheard_beats(trace::history_of(*trace, false), scene.monitor.beats_heard());
   auto lines = trace::summary(*trace);
   const std::chrono::duration<double> took = scene.context.clock.now() - begun;
   scene.context.observer.on_event(

@@ -133,6 +133,7 @@ void Monitor::on_beat(const wire::Beat& beat) {
   // A guest cannot have more CPUs than QEMU allows; more is a hostile stream.
   if (last_beat_.size() > 4096 && !last_beat_.contains(beat.cpu)) return;
   last_beat_[beat.cpu] = clock_.now();
+  heard_[beat.cpu] = beat.uptime_ns;
   if (count_) count_at_beat_[beat.cpu] = count_();
   timeline_.beat(last_beat_[beat.cpu], beat);
 }

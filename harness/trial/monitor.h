@@ -113,6 +113,8 @@ class Monitor {
   // Seconds since each CPU's last beat.
   std::map<unsigned, double> last_beats_ago() const;
   const std::map<unsigned, Clock::time_point>& last_beats() const { return last_beat_; }
+  // The guest's uptime of each CPU's last beat that came, ns.
+  const std::map<unsigned, std::uint64_t>& beats_heard() const { return heard_; }
   // When the whole trial's time is over.
   Clock::time_point deadline() const { return begun_ + limits_.total; }
   bool vm_ended() const { return vm_ended_.has_value(); }
@@ -161,7 +163,7 @@ class Monitor {
   std::optional<wire::Exit> exit_;
   Clock::time_point exit_at_;
   std::map<unsigned, Clock::time_point> last_beat_;
-  std::map<unsigned, std::uint64_t> count_at_beat_;
+  std::map<unsigned, std::uint64_t> count_at_beat_, heard_;
   std::uint64_t count_at_progress_ = 0;
   std::map<std::string, std::uint64_t> counters_;
   std::deque<std::map<std::string, std::uint64_t>> counters_told_;

@@ -126,25 +126,44 @@ std::string why_not_seen(const Evidence& evidence) {
   return autopsy.notes.front();
 }
 
+bool are_all(const HeartbeatSilence& silence) { return silence.cpus.size() >= silence.of; }
+
+std::string who(const HeartbeatSilence& silence) {
+  return are_all(silence) ? "all CPUs" : fmt::format("CPU {}", fmt::join(silence.cpus, ","));
+}
+
+// All who were not heard made beats for half of that time at least, by the guest's own trace. Half:
+// its clock may be slow, and there may be no trace of the last seconds.
+bool made_beats(const Evidence& evidence, const HeartbeatSilence& silence) {
+  return !silence.cpus.empty() && std::ranges::all_of(silence.cpus, [&](unsigned cpu) {
+    const auto made = evidence.unheard_beats_s.find(cpu);
+    return made != evidence.unheard_beats_s.end() && made->second >= silence.seconds / 2;
+  });
+}
+
 Verdict from_silence(const Evidence& evidence, const HeartbeatSilence& silence) {
-  const bool all = silence.cpus.size() >= silence.of;
-  const int cpu = all ? -1 : static_cast<int>(silence.cpus.front());
+  const int cpu = are_all(silence) ? -1 : static_cast<int>(silence.cpus.front());
   // Who waits for a starved vCPU is silent, too.
   for (int suspect : {cpu, -1})
     if (auto others = owed_to_others(evidence, suspect, "")) return *others;
+  if (made_beats(evidence, silence))
+    return inconclusive(
+        Kind::channel_lost,
+        fmt::format("no beat of {} came for {:.0f} s, but the guest made them all the while, by "
+                    "its own trace: the channel lost them; --channel virtio-serial has no daemon",
+                    who(silence), silence.seconds));
   // Without that proof so short a silence means nothing.
   if (silence.early && !blame(evidence).proven)
     return inconclusive(Kind::deadline, "a vCPU that seemed stuck moved when it was examined");
   const std::string culprit = blame(evidence).function;
-  const std::string who = all ? "all CPUs" : fmt::format("CPU {}", fmt::join(silence.cpus, ","));
   if (const std::string why = why_not_seen(evidence); !why.empty())
     return inconclusive(Kind::vm_stopped,
                         fmt::format("{} stopped beating for {:.0f} s, and nothing could be seen of "
                                     "the machine: {}",
-                                    who, silence.seconds, why));
+                                    who(silence), silence.seconds, why));
   return stalls(
       "INFO: silent stall" + (culprit.empty() ? "" : " in " + culprit), Kind::silent_stall, culprit,
-      fmt::format("{} stopped beating for {:.0f} s without a console report{}{}", who,
+      fmt::format("{} stopped beating for {:.0f} s without a console report{}{}", who(silence),
                   silence.seconds, irqs_off(evidence.autopsy), unprinted_report(evidence)));
 }
 

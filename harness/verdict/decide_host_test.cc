@@ -49,5 +49,26 @@ TEST(FarHostVerdictTest, WhereNothingIsKnownAStallSaysSoAndAnOopsNeedsNot) {
   EXPECT_EQ(decide(evidence).reason.find("not known"), std::string::npos);
 }
 
+// The channel was silent, not they: a daemon that hangs, a driver that lost a queue.
+TEST(UnheardBeatsVerdictTest, ASilenceInWhichTheGuestBeatIsTheChannels) {
+  Evidence evidence{.ending = HeartbeatSilence{{1, 3}, 4, 60}, .phase = Phase::workload};
+  EXPECT_EQ(decide(evidence).kind, Kind::silent_stall);
+  evidence.unheard_beats_s = {{1, 59.5}, {3, 31}};
+  const auto verdict = decide(evidence);
+  EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
+  EXPECT_EQ(verdict.kind, Kind::channel_lost);
+  EXPECT_NE(verdict.reason.find("no beat of CPU 1,3 came for 60 s"), std::string::npos);
+  // One of them made none, or soon none.
+  for (const double seconds : {29., -.5}) {
+    evidence.unheard_beats_s[3] = seconds;
+    EXPECT_EQ(decide(evidence).kind, Kind::silent_stall);
+  }
+  evidence.unheard_beats_s.erase(3);
+  EXPECT_EQ(decide(evidence).kind, Kind::silent_stall);
+  // A guest that never beat.
+  evidence.ending = HeartbeatSilence{{}, 0, 60};
+  EXPECT_EQ(decide(evidence).outcome, Outcome::fail);
+}
+
 }  // namespace
 }  // namespace ktrial::verdict

@@ -84,6 +84,8 @@ struct Evidence {
   std::map<std::string, std::uint64_t> counters_before, counters_after;
   autopsy::HostEvidence host;                  // over the time without progress
   std::map<unsigned, double> last_beat_ago_s;  // by CPU, seen from the end of the wait
+  // By CPU: for how long after its last beat that came it made beats, by the guest's own trace.
+  std::map<unsigned, double> unheard_beats_s;
   double slowdown = 1;       // that the host showed during boot, beyond the plan's scale
   autopsy::Autopsy autopsy;  // looks == 0: none was taken
   std::vector<console::Finding> findings_from_log;  // of the log read from RAM

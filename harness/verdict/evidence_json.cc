@@ -256,16 +256,28 @@ std::map<std::string, std::uint64_t> counters_of(const Json& json, const char* k
   return out;
 }
 
+Json seconds_json(const std::map<unsigned, double>& by_cpu) {
+  Json out = Json::array();
+  for (const auto& [cpu, seconds] : by_cpu) out.push_back({{"cpu", cpu}, {"seconds", seconds}});
+  return out;
+}
+
+std::map<unsigned, double> seconds_of(const Json& json, const char* key) {
+  std::map<unsigned, double> out;
+  each_object(json, key, [&](const Json& one) {
+    if (out.size() < kMostCpus) out[cpu_of(one)] = number_of(one, "seconds");
+  });
+  return out;
+}
+
 }  // namespace
 
 Json to_json(const Evidence& evidence) {
   // All of it: what is added there must be decided upon here. What has no name is heard again.
   const auto& [ending, phase, workload, workload_protocol, emulated, kernel_printed,
                last_kernel_line, findings, provoked_from, nmi_after_line, subtests, last_word,
-               counters_before, counters_after, host, last_beat_ago_s, slowdown, autopsy,
-               findings_from_log] = evidence;
-  Json beats = Json::array();
-  for (const auto& [cpu, ago] : last_beat_ago_s) beats.push_back({{"cpu", cpu}, {"seconds", ago}});
+               counters_before, counters_after, host, last_beat_ago_s, unheard_beats_s, slowdown,
+               autopsy, findings_from_log] = evidence;
   Json out;
   out["ending"] = ending_json(ending);
   out["phase"] = name(phase);
@@ -276,7 +288,8 @@ Json to_json(const Evidence& evidence) {
   out["counters_before"] = counters_json(counters_before);
   out["counters_after"] = counters_json(counters_after);
   out["host"] = host_json(host);
-  out["last_beats"] = beats;
+  out["last_beats"] = seconds_json(last_beat_ago_s);
+  if (!unheard_beats_s.empty()) out["unheard_beats"] = seconds_json(unheard_beats_s);
   out["slowdown"] = slowdown;
   if (autopsy.looks > 0 || !autopsy.notes.empty() || !autopsy.blind.empty())
     out["autopsy"] = autopsy_json(autopsy);
@@ -298,10 +311,8 @@ std::optional<Evidence> evidence_from_json(const Json& json) {
   out.counters_before = counters_of(json, "counters_before");
   out.counters_after = counters_of(json, "counters_after");
   if (const Json* host = object_in(json, "host")) out.host = host_of(*host);
-  each_object(json, "last_beats", [&](const Json& one) {
-    if (out.last_beat_ago_s.size() < kMostCpus)
-      out.last_beat_ago_s[cpu_of(one)] = number_of(one, "seconds");
-  });
+  out.last_beat_ago_s = seconds_of(json, "last_beats");
+  out.unheard_beats_s = seconds_of(json, "unheard_beats");
   out.slowdown = number_of(json, "slowdown");
   if (const Json* autopsy = object_in(json, "autopsy")) out.autopsy = autopsy_of(*autopsy);
   return out;

@@ -28,6 +28,7 @@ Evidence full(Ending ending) {
               .others = .25,
               .not_told = "it does not answer"};
   out.last_beat_ago_s = {{0, .5}, {1, 21.125}};
+  out.unheard_beats_s = {{1, 20.5}};
   out.slowdown = 1.5;
   out.autopsy.looks = 4;
   out.autopsy.seconds = .61;
