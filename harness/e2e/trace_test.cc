@@ -75,11 +75,11 @@ class TraceTest : public E2eTest {
       if (event.at("ph") != "M") out[names[{event.at("pid"), event.at("tid")}]].push_back(event);
     return out;
   }
-  // A thread of the agent's ran on this track then, give or take half a millisecond.
+  // A beating thread of the agent's ran on this track then, give or take half a millisecond.
   static bool agent_ran(const std::vector<nlohmann::json>& cpu, double at_us) {
     constexpr double kSlack = 500;
     return std::ranges::any_of(cpu, [&](const nlohmann::json& one) {
-      return one.at("ph") == "X" && one.at("name").get<std::string>().starts_with("init/") &&
+      return one.at("ph") == "X" && one.at("name").get<std::string>().starts_with("beat-") &&
              one.at("ts").get<double>() - kSlack <= at_us &&
              one.at("ts").get<double>() + one.at("dur").get<double>() + kSlack >= at_us;
     });

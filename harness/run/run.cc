@@ -204,8 +204,11 @@ Result<void> show_twice(Plan& plan, const Court& court, int index, const fs::pat
       fs::copy_file(artifacts / kAgain / name, artifacts / name, error);
   }
   state.runs = 2;
+  // What was not judged may have ended by the host's time: a limit that passed.
   record.verdict.reason +=
-      deterministic(state) + ": this command line shows it every time (2 runs equal)";
+      deterministic(state) + (record.verdict.outcome == results::Outcome::fail
+                                  ? ": this command line shows it every time (2 runs equal)"
+                                  : ", a second run was equal up to where this one ended");
   return {};
 }
 
