@@ -43,6 +43,19 @@ class FaultTest : public E2eTest {
     })) << running.err();
     return running;
   }
+  // One whose channel's daemon gets a signal then.
+  Outcome run_whose_daemon_gets(int signal) {
+    Running running = start_long_run({"--channel", "vhost-user-vsock"});
+    const auto daemon = processes("vhost-device-vsock");
+    EXPECT_EQ(daemon.size(), 1u);
+    if (daemon.size() == 1)
+      ::kill(daemon[0], signal);
+    else
+      running.signal(SIGINT);
+    auto result = running.wait();
+    EXPECT_EQ(result.exit, 125) << result.err;
+    return result;
+  }
 };
 
 // The warning does not end the trial, and does not hide what came of it.
@@ -136,12 +149,7 @@ TEST_F(FaultTest, ChannelDaemonKilledInMidRunIsInconclusive) {
   REQUIRE_KERNEL(kKernel);
   if (auto why = channel::why_unusable(channel::Kind::vhost_user_vsock))
     GTEST_SKIP() << why->message;
-  Running running = start_long_run({"--channel", "vhost-user-vsock"});
-  const auto daemon = processes("vhost-device-vsock");
-  ASSERT_EQ(daemon.size(), 1u);
-  ::kill(daemon[0], SIGKILL);
-  const auto result = running.wait();
-  EXPECT_EQ(result.exit, 125) << result.err;
+  const auto result = run_whose_daemon_gets(SIGKILL);
   EXPECT_EQ(trial(result)["kind"], "channel_lost") << result.out << result.err;
 }
 
@@ -150,12 +158,7 @@ TEST_F(FaultTest, AChannelDaemonThatStandsIsNotTheKernelsSilence) {
   REQUIRE_KERNEL(kKernel);
   if (auto why = channel::why_unusable(channel::Kind::vhost_user_vsock))
     GTEST_SKIP() << why->message;
-  Running running = start_long_run({"--channel", "vhost-user-vsock"});
-  const auto daemon = processes("vhost-device-vsock");
-  ASSERT_EQ(daemon.size(), 1u);
-  ::kill(daemon[0], SIGSTOP);
-  const auto result = running.wait();
-  EXPECT_EQ(result.exit, 125) << result.err;
+  const auto result = run_whose_daemon_gets(SIGSTOP);
   const auto kind = trial(result)["kind"];
   EXPECT_TRUE(kind == "vm_stopped" || kind == "channel_lost") << result.out << result.err;
   EXPECT_TRUE(eventually([&] { return processes("vhost-device-vsock").empty(); }));

@@ -53,11 +53,9 @@ std::vector<std::string> recover_trace(const Scene& scene, const introspect::Ker
   note_access(scene, {{"trace", trace ? "" : trace.error().message}});
   if (!trace) return {"none: " + trace.error().message};
   if (trace->count() == 0) return {"empty: no event was recorded"};
-  write_trace(scene, *trace, reports_of_log(scene, kernel_log));
-  // Another clock may count cycles or events, or start elsewhere.
-  if (scene.plan.spec.trace_clock.empty())
-    scene.evidence.unheard_beats_s =
-        unheard_beats(trace::history_of(*trace, false), scene.monitor.beats_heard());
+  const auto history = write_trace(scene, *trace, reports_of_log(scene, kernel_log));
+  if (stamps_can_be_placed(scene))
+    scene.evidence.unheard_beats_s = unheard_beats(history, scene.monitor.beats_heard());
   auto lines = trace::summary(*trace);
   const std::chrono::duration<double> took = scene.context.clock.now() - begun;
   scene.context.observer.on_event(

@@ -17,8 +17,6 @@ namespace ktrial::trial {
 
 namespace {
 
-bool stamps_can_be_placed(const Scene& scene) { return scene.plan.spec.trace_clock.empty(); }
-
 std::vector<trace::Mark> marks_of(const trace::Trace& trace,
                                   const std::vector<trace::Mark>& reports) {
   std::vector<trace::Mark> out;
@@ -50,6 +48,8 @@ std::vector<trace::Mark> marks_of(const trace::Trace& trace,
 }
 
 }  // namespace
+
+bool stamps_can_be_placed(const Scene& scene) { return scene.plan.spec.trace_clock.empty(); }
 
 trace::Mark mark_of(const results::Finding& finding, std::uint64_t stamp_us, std::int64_t lead_us) {
   return {trace::trace_time_us(stamp_us, lead_us) * 1000, finding.title, finding.cpu.value_or(-1)};
@@ -86,7 +86,8 @@ void write_trial_file(const Scene& scene, const char* name, const std::string& b
     scene.context.observer.on_event("artifact-lost", written.error().message);
 }
 
-void write_trace(const Scene& scene, trace::Trace& trace, std::vector<trace::Mark> reports) {
+trace::History write_trace(const Scene& scene, trace::Trace& trace,
+                           std::vector<trace::Mark> reports) {
   trace::print_events(trace);
   const std::string text = trace::to_text(trace);
   write_trial_file(scene, "trace.dat", trace::to_trace_dat(trace));
@@ -95,11 +96,12 @@ void write_trace(const Scene& scene, trace::Trace& trace, std::vector<trace::Mar
   reports.insert(reports.end(), timeline.begin(), timeline.end());
   write_trial_file(scene, "trace.json", trace::to_perfetto_json(trace, marks_of(trace, reports)));
   write_trial_file(scene, kMarksFile, trace::marks_to_json(reports));
-  const auto history = trace::history_of(trace);
+  auto history = trace::history_of(trace);
   write_trial_file(scene, "trace.svg",
                    trace::to_svg(history, reports, trace::before_stall(history)));
   const trace::History told = trace::read_text(text);
   scene.trace = {told.moments.size(), trace::tell(told)};
+  return history;
 }
 
 void write_trace(const Scene& scene, const trace::History& printed) {

@@ -16,13 +16,19 @@ namespace ktrial::trial {
 inline constexpr char kMarksFile[] = "trace.marks.json";
 
 // trace.dat, trace.txt, trace.json, trace.svg and kMarksFile, with `reports` and what the trial's
-// timeline holds as marks; scene.trace knows it then. Forks, see trace::print_events().
-void write_trace(const Scene& scene, trace::Trace& trace, std::vector<trace::Mark> reports);
+// timeline holds as marks; scene.trace knows it then. Forks, see trace::print_events(). Returns its
+// history.
+trace::History write_trace(const Scene& scene, trace::Trace& trace,
+                           std::vector<trace::Mark> reports);
 // One that the kernel printed: trace.txt and trace.svg.
 void write_trace(const Scene& scene, const trace::History& printed);
 
+// Whether the trace goes by its default clock: another may count cycles or events, or start
+// elsewhere than the kernel's other times.
+bool stamps_can_be_placed(const Scene& scene);
+
 // Reports as marks: of a kernel's log, its lines with their stamps; of the console so far. None
-// when the trace does not go by its default clock, on which alone stamps can be placed.
+// when stamps cannot be placed.
 std::vector<trace::Mark> reports_of_log(const Scene& scene, const std::vector<std::string>& log);
 std::vector<trace::Mark> reports_of_console(const Scene& scene);
 
