@@ -1,5 +1,7 @@
 #include "harness/trial/fake_guest.h"
 
+#include <fcntl.h>
+
 #include <utility>
 
 #include "harness/base/file.h"
@@ -43,6 +45,7 @@ FakeGuest::FakeGuest(FakeClock& clock, GuestScript script)
 
 void FakeGuest::install(Plan& plan) {
   plan.vmm.make = [this](const vm::VmConfig& config) -> Result<std::unique_ptr<vm::Vm>> {
+    if (config.keep) KTRIAL_TRY(open_file(config.keep->ram, O_RDWR | O_CLOEXEC));
     return std::make_unique<Machine>(*this, config);
   };
   const auto make = [this]() -> Result<std::unique_ptr<channel::Channel>> {

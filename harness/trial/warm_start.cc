@@ -94,25 +94,28 @@ Status make_template(const TrialContext& context, const Plan& plan, const Limits
   return write_file_atomically(folder / "console", listener.console);
 }
 
-// TCG loses boots (run/lost_boot.h): there it is booted once more.
-Status boot_template(const TrialContext& context, const Plan& plan, const fs::path& folder) {
+// TCG loses boots (run/lost_boot.h): there it is booted once more, in files of its own.
+Status boot_template(const TrialContext& context, const Plan& plan,
+                     const vm::TemplateStore::Making& making) {
+  const auto boot = [&](const std::string& step, bool first_of_two) -> Status {
+    const auto bytes = static_cast<std::uint64_t>(plan.spec.memory_mib) << 20;
+    KTRIAL_TRY(plan.warm->store.prepare(making, bytes));
+    context.observer.on_step(step);
+    return make_template(context, plan, limits_of_boot(plan, first_of_two), making.folder);
+  };
   const bool emulated = plan.accel.accel == vm::Accel::tcg;
-  auto made = make_template(context, plan, limits_of_boot(plan, emulated), folder);
+  auto made = boot("booting once, for a template that all trials start from", emulated);
   if (made || !emulated || made.error().kind == ErrorKind::interrupted) return made;
-  context.observer.on_step(made.error().message + "; booting once more");
-  std::error_code error;
-  for (const char* file : {"ram", "devices"}) fs::remove(folder / file, error);
-  return make_template(context, plan, limits_of_boot(plan, false), folder);
+  return boot(made.error().message + "; booting once more", false);
 }
 
 Result<vm::TemplateStore::Lease> make(const TrialContext& context, const Plan& plan,
                                       vm::TemplateStore::Making making) {
-  context.observer.on_step("booting once, for a template that all trials start from");
   const std::array<fs::path, 2> paths = {making.folder,
                                          making.folder.parent_path() / (making.key + ".lock")};
   for (const fs::path& path : paths) context.janitor.watch(path);
   const auto begun = context.clock.now();
-  auto made = boot_template(context, plan, making.folder);
+  auto made = boot_template(context, plan, making);
   if (!made) vm::TemplateStore::discard(making);
   auto lease = made ? plan.warm->store.commit(std::move(making))
                     : Result<vm::TemplateStore::Lease>(std::unexpected(made.error()));
@@ -167,9 +170,8 @@ Status plan_warm_start(Plan& plan, const vm::TemplateStore::Options& options) {
 Result<vm::TemplateStore::Lease> take_template(const TrialContext& context, const Plan& plan) {
   constexpr milliseconds kPause{20};
   const auto until = context.clock.now() + spec::host_wait(spec::HostWait::template_wait);
-  const auto bytes = static_cast<std::uint64_t>(plan.spec.memory_mib) << 20;
   for (bool told = false;; told = true) {
-    auto entry = KTRIAL_TRY(plan.warm->store.take(plan.warm->key, bytes));
+    auto entry = KTRIAL_TRY(plan.warm->store.take(plan.warm->key));
     if (auto* lease = std::get_if<vm::TemplateStore::Lease>(&entry)) return std::move(*lease);
     if (auto* making = std::get_if<vm::TemplateStore::Making>(&entry))
       return make(context, plan, std::move(*making));

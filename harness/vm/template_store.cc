@@ -109,7 +109,7 @@ bool TemplateStore::is_whole(const std::string& key) const {
   return sizes && !sizes->empty() && *sizes == sizes_of(folder);
 }
 
-Result<TemplateStore::Entry> TemplateStore::take(const std::string& key, std::uint64_t bytes) {
+Result<TemplateStore::Entry> TemplateStore::take(const std::string& key) {
   const fs::path folder = options_.folder / key;
   if (is_whole(key)) {
     auto shared = lock(key, LOCK_SH);
@@ -119,9 +119,12 @@ Result<TemplateStore::Entry> TemplateStore::take(const std::string& key, std::ui
   }
   auto alone = lock(key, LOCK_EX);
   if (!alone || is_whole(key)) return Busy{};  // it is whole by now: the next call takes it
+  return Making{options_.folder / (key + std::string(kNew)), key, *std::move(alone)};
+}
+
+Status TemplateStore::prepare(const Making& making, std::uint64_t bytes) {
   std::error_code error;
-  Making making{options_.folder / (key + std::string(kNew)), key, *std::move(alone)};
-  fs::remove_all(folder, error);
+  fs::remove_all(options_.folder / making.key, error);
   fs::remove_all(making.folder, error);
   sweep(bytes);
   const auto room = KTRIAL_TRY(memory_of(options_.folder));
@@ -133,7 +136,7 @@ Result<TemplateStore::Entry> TemplateStore::take(const std::string& key, std::ui
     return fail_errno("templates: " + making.folder.string(), error.value());
   for (const char* name : {"ram", "devices", "console"})
     Fd(KTRIAL_TRY(open_file(making.folder / name, O_RDWR | O_CREAT | O_CLOEXEC, 0600)));
-  return making;
+  return {};
 }
 
 Result<TemplateStore::Lease> TemplateStore::commit(Making making) {

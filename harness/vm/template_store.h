@@ -39,7 +39,7 @@ class TemplateStore {
     SavedState state() const { return {folder / "ram", folder / "devices"}; }
     std::filesystem::path console() const { return folder / "console"; }  // of its boot
   };
-  // To be filled with the same files, and then committed. Else discard() it.
+  // To be prepared, filled with the same files, and then committed. Else discard() it.
   struct Making {
     std::filesystem::path folder;
     std::string key;
@@ -47,8 +47,10 @@ class TemplateStore {
   };
   struct Busy {};  // another makes it, or removes it
   using Entry = std::variant<Lease, Making, Busy>;
-  // Never waits. `bytes` of RAM has the machine: others make room for it, the least used first.
-  Result<Entry> take(const std::string& key, std::uint64_t bytes);
+  // Never waits. Who shall make it has its lock, and no folder yet: his janitor is told before.
+  Result<Entry> take(const std::string& key);
+  // Makes the folder. `bytes` of RAM has the machine: others make room, the least used first.
+  Status prepare(const Making& making, std::uint64_t bytes);
   Result<Lease> commit(Making making);
   static void discard(const Making& making);
   // It proved bad. Who runs on it keeps what he has.

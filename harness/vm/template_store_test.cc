@@ -38,9 +38,10 @@ class TemplateStoreTest : public testing::Test {
   }
   // Made and committed; the lease is given back.
   void make(TemplateStore& store, const std::string& key, std::uint64_t bytes = kRam) {
-    auto entry = store.take(key, bytes);
+    auto entry = store.take(key);
     ASSERT_TRUE(entry) << entry.error().message;
     ASSERT_TRUE(std::holds_alternative<Making>(*entry)) << entry->index();
+    ASSERT_TRUE(store.prepare(std::get<Making>(*entry), bytes));
     fill(std::get<Making>(*entry), bytes);
     ASSERT_TRUE(store.commit(std::move(std::get<Making>(*entry))));
   }
@@ -62,15 +63,16 @@ class TemplateStoreTest : public testing::Test {
 TEST_F(TemplateStoreTest, OneMakesItOthersWaitThenAllShareIt) {
   auto one = open(), two = open();
   ASSERT_TRUE(one && two);
-  auto made = one->take("key", kRam);
+  auto made = one->take("key");
   ASSERT_TRUE(made && std::holds_alternative<Making>(*made));
-  auto waits = two->take("key", kRam);
+  auto waits = two->take("key");
   ASSERT_TRUE(waits);
   EXPECT_TRUE(std::holds_alternative<Busy>(*waits));
+  ASSERT_TRUE(one->prepare(std::get<Making>(*made), kRam));
   fill(std::get<Making>(*made));
   const auto lease = one->commit(std::move(std::get<Making>(*made)));
   ASSERT_TRUE(lease) << lease.error().message;
-  auto shares = two->take("key", kRam);
+  auto shares = two->take("key");
   ASSERT_TRUE(shares && std::holds_alternative<Lease>(*shares));
   EXPECT_EQ(std::get<Lease>(*shares).state().ram, folder_ / "key" / "ram");
 }
@@ -79,8 +81,9 @@ TEST_F(TemplateStoreTest, WhatAMakerLeftThatWasKilledGoes) {
   const pid_t maker = ::fork();
   if (maker == 0) {
     auto store = open();
-    auto entry = store->take("key", kRam);
+    auto entry = store->take("key");
     if (!entry || !std::holds_alternative<Making>(*entry)) ::_exit(1);
+    if (!store->prepare(std::get<Making>(*entry), kRam)) ::_exit(1);
     std::ofstream(std::get<Making>(*entry).folder / "ram") << std::string(kRam, 'x');
     ::raise(SIGKILL);
   }
@@ -92,11 +95,23 @@ TEST_F(TemplateStoreTest, WhatAMakerLeftThatWasKilledGoes) {
   EXPECT_THAT(names(), IsEmpty());
 }
 
+// So his janitor can be told of it before it is there.
+TEST_F(TemplateStoreTest, WhoShallMakeItHasNoFolderYet) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  auto entry = store->take("key");
+  ASSERT_TRUE(entry && std::holds_alternative<Making>(*entry));
+  EXPECT_THAT(names(), ElementsAre("key.lock"));
+  ASSERT_TRUE(store->prepare(std::get<Making>(*entry), kRam));
+  EXPECT_THAT(names(), ElementsAre("key.lock", "key.new"));
+}
+
 TEST_F(TemplateStoreTest, AMakerThatGaveUpLeavesNothing) {
   auto store = open();
   ASSERT_TRUE(store);
-  auto entry = store->take("key", kRam);
+  auto entry = store->take("key");
   ASSERT_TRUE(entry);
+  ASSERT_TRUE(store->prepare(std::get<Making>(*entry), kRam));
   TemplateStore::discard(std::get<Making>(*entry));
   EXPECT_TRUE(fs::is_empty(folder_));
 }
@@ -120,7 +135,7 @@ TEST_F(TemplateStoreTest, WhatIsInUseIsNotRemovedForOthers) {
   ASSERT_TRUE(store);
   make(*store, "a");
   age("a", std::chrono::hours(100));
-  const auto lease = store->take("a", kRam);
+  const auto lease = store->take("a");
   ASSERT_TRUE(lease && std::holds_alternative<Lease>(*lease));
   age("a", std::chrono::hours(100));
   ASSERT_TRUE(open());  // sweeps
@@ -141,7 +156,7 @@ TEST_F(TemplateStoreTest, OneThatWasCutShortIsNone) {
   ASSERT_TRUE(store);
   make(*store, "a");
   fs::resize_file(folder_ / "a" / "ram", 10);
-  auto entry = store->take("a", kRam);
+  auto entry = store->take("a");
   ASSERT_TRUE(entry);
   EXPECT_TRUE(std::holds_alternative<Making>(*entry));
 }
@@ -150,7 +165,7 @@ TEST_F(TemplateStoreTest, OneThatProvedBadIsGoneAtOnce) {
   auto store = open();
   ASSERT_TRUE(store);
   make(*store, "a");
-  const auto lease = store->take("a", kRam);
+  const auto lease = store->take("a");
   store->drop("a");
   EXPECT_FALSE(fs::exists(folder_ / "a"));
 }
@@ -159,9 +174,11 @@ TEST_F(TemplateStoreTest, AMachineThatHasNoRoomIsAnError) {
   room_ = kRam;
   auto store = open();
   ASSERT_TRUE(store);
-  const auto entry = store->take("a", 2 * kRam);
-  ASSERT_FALSE(entry);
-  EXPECT_THAT(entry.error().message, HasSubstr("no room"));
+  const auto entry = store->take("a");
+  ASSERT_TRUE(entry && std::holds_alternative<Making>(*entry));
+  const auto prepared = store->prepare(std::get<Making>(*entry), 2 * kRam);
+  ASSERT_FALSE(prepared);
+  EXPECT_THAT(prepared.error().message, HasSubstr("no room"));
 }
 
 TEST_F(TemplateStoreTest, AFolderOfOthersIsRefused) {
