@@ -157,6 +157,25 @@ TEST(EventTest, NobodyWhoOnlyLooksOnIsBlamedForAHardLockup) {
   EXPECT_EQ(analyzer.findings()[0].cpu, 1);
 }
 
+TEST(EventTest, WhoWalksPageTablesWithoutEndIsBlamedForAStallNotTheStepOfTheWalk) {
+  const auto culprit = [](const std::string& step) {
+    Analyzer analyzer;
+    analyzer.feed(
+        "[    0.000000] Linux version 6.12.0\n"
+        "[   26.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [lockup-bait:7]\n"
+        "[   26.000001] CPU: 1 UID: 0 PID: 7 Comm: lockup-bait Not tainted 6.12.0 #1\n"
+        "[   26.000002] RIP: 0010:" +
+        step +
+        "+0x2c/0x110\n[   26.000003] Call Trace:\n[   26.000004]  <TASK>\n"
+        "[   26.000005]  unmap_page_range+0x1c8/0x1200\n[   26.000006]  unmap_vmas+0x5b/0x90\n"
+        "[   26.000007]  __x64_sys_munmap+0x17/0x20\n[   26.000008]  </TASK>\n");
+    analyzer.finish();
+    return analyzer.findings().empty() ? "" : analyzer.findings()[0].culprit;
+  };
+  for (const char* step : {"__pte_offset_map", "__pte_offset_map_lock", "unmap_page_range"})
+    EXPECT_EQ(culprit(step), "unmap_page_range") << step;
+}
+
 TEST(EventTest, OtherArchitecturesHeads) {
   EXPECT_THAT(
       titles_of_boot("[    1.000001] Unable to handle kernel access to user memory without uaccess "

@@ -48,7 +48,7 @@ kernel/printk/* kernel/irq_work.c drivers/tty/serial/8250/8250_port.c drivers/tt
 drivers/tty/serial/amba-pl011.c drivers/tty/sysrq.c drivers/clocksource/* drivers/irqchip/*
 arch/x86/xen/* drivers/xen/events/* arch/x86/kernel/apic/* arch/*/kernel/time* arch/*/kernel/tsc*
 arch/*/kernel/smp.c arch/*/kernel/nmi* arch/*/kernel/irq* arch/*/kernel/watchdog* arch/x86/kernel/kvmclock.c
-kernel/sched/clock.c
+kernel/sched/clock.c mm/pgtable-generic.c
 """
 # How a task waits.
 WAITS = """
