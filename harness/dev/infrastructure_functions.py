@@ -66,10 +66,13 @@ CLASSES = {"r": HELPERS + REPORTERS + TRAPS, "t": TRAPS, "s": STALLS, "h": WAITS
 EXCEPT = set("""
 timerqueue_add timerqueue_del
 run_timer_softirq run_timers run_timer_base run_local_timers enqueue_timer expire_timers
+ptep_clear_flush ptep_clear_flush_young pmdp_set_access_flags pmdp_clear_flush_young pmdp_huge_clear_flush
+pudp_huge_clear_flush pmdp_invalidate pmdp_invalidate_ad pmdp_collapse_flush
 console_lock console_device exit_to_user_mode_prepare exit_to_user_mode_loop exit_to_usermode_loop
 """.split())
 # - timerqueue_*: the hrtimer core is their only caller, itself infrastructure: they are the place.
 # - timer.c: these run timers; nobody handed them the one they choke on.
+# - ptep_*, pmdp_*: they change an entry and wait until all CPUs know; pte_offset_map() only looks.
 # - exit_to_user_mode_*: where a task that must not sleep is found asleep.
 # - printk's console lock is taken by drivers, like any other lock of theirs.
 
