@@ -63,6 +63,29 @@ Status write_file_atomically(const fs::path& path, std::string_view bytes) {
   return std::unexpected(std::move(written).error().in("writing " + path.string()));
 }
 
+Status replace_with_copy(const fs::path& from, const fs::path& to) {
+  const Fd source = KTRIAL_TRY(open_file(from, O_RDONLY));
+  struct stat info{};
+  if (::fstat(source.get(), &info) != 0) return fail_errno(from.string(), errno);
+  auto copied = [&]() -> Status {
+    const Fd target =
+        KTRIAL_TRY(open_file(to, O_WRONLY | O_CREAT | O_TRUNC, static_cast<int>(info.st_mode)));
+    std::string buffer(1 << 20, '\0');
+    for (;;) {
+      const ssize_t n = ::read(source.get(), buffer.data(), buffer.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return fail_errno("read", errno);
+      if (n == 0) return {};
+      const std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
+      KTRIAL_TRY(write_all(target.get(), bytes));
+    }
+  }();
+  if (copied) return {};
+  ::unlink(to.c_str());
+  return std::unexpected(
+      std::move(copied).error().in("copying " + from.string() + " to " + to.string()));
+}
+
 Result<TempDir> TempDir::create(const std::string& prefix) {
   std::string tried;
   for (const char* name : {"XDG_RUNTIME_DIR", "TMPDIR"}) {

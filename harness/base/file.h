@@ -20,6 +20,9 @@ Status write_all(int fd, std::string_view bytes, const std::filesystem::path& pa
 // folder): a reader or a crash sees the old content or the new, never half of
 // it. After an error nothing of the new content is left.
 Status write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+// Content and mode; replaces `to`, of which nothing is left after an error. std::filesystem's says
+// EIO where the disk is full.
+Status replace_with_copy(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // A directory of our own (mode 0700) below $XDG_RUNTIME_DIR, $TMPDIR or /tmp,
 // removed with its content on destruction. Paths stay short enough for

@@ -62,6 +62,39 @@ TEST(FileTest, AFullDiskIsKnownByPathAndErrno) {
   EXPECT_NE(written.error().message.find("/dev/full"), std::string::npos);
 }
 
+TEST(FileTest, ACopyReplacesWhatWasThere) {
+  auto dir = TempDir::create();
+  const std::string bytes(3 << 20, 'b');
+  const fs::path from = dir->path() / "from", to = dir->path() / "to";
+  ASSERT_TRUE(write_file_atomically(from, bytes));
+  fs::permissions(from, fs::perms::owner_all);
+  for (const bool there : {false, true}) {
+    if (there) {
+      ASSERT_TRUE(write_file_atomically(to, bytes + "longer"));
+    }
+    const auto copied = replace_with_copy(from, to);
+    ASSERT_TRUE(copied) << copied.error().message;
+    EXPECT_EQ(read_file(to), bytes);
+    if (!there) {
+      EXPECT_EQ(fs::status(to).permissions(), fs::perms::owner_all);
+    }
+  }
+}
+
+TEST(FileTest, ACopyThatHasNoRoomSaysSoAndLeavesNothing) {
+  auto dir = TempDir::create();
+  const fs::path from = dir->path() / "from", to = dir->path() / "to";
+  ASSERT_TRUE(write_file_atomically(from, "x"));
+  fs::create_symlink("/dev/full", to);
+  const auto copied = replace_with_copy(from, to);
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error().errno_value, ENOSPC) << copied.error().message;
+  EXPECT_FALSE(fs::is_symlink(to));
+  const auto none = replace_with_copy(dir->path() / "none", to);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().errno_value, ENOENT);
+}
+
 TEST(FileTest, ReadRefusesWhatIsTooLarge) {
   auto dir = TempDir::create();
   ASSERT_TRUE(write_file_atomically(dir->path() / "x", "12345"));

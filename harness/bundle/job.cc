@@ -117,9 +117,8 @@ Result<fs::path> keep_kernel(const Kept& kept, const fs::path& cache) {
   const auto lock = KTRIAL_TRY(kernel::FileLock::acquire(entry.string() + ".lock", {}));
   if (!fs::exists(entry / "kernel", error))
     KTRIAL_TRY(kernel::make_entry(entry, [&](const fs::path& folder) -> Status {
-      fs::copy_file(from / "kernel", folder / "kernel", error);
-      if (!error && has_config) fs::copy_file(from / "config", folder / "config", error);
-      if (error) return fail_errno("copy the bundle's kernel", error.value());
+      KTRIAL_TRY(replace_with_copy(from / "kernel", folder / "kernel"));
+      if (has_config) KTRIAL_TRY(replace_with_copy(from / "config", folder / "config"));
       return {};
     }));
   kernel::mark_used(entry);

@@ -28,9 +28,7 @@ std::string identity(const fs::path& image) {
 
 Status fill(const fs::path& folder, const fs::path& image, const std::string& key) {
   const fs::path copy = folder / kNearImage;
-  std::error_code error;
-  if (!fs::copy_file(image, copy, error))
-    return fail(ErrorKind::environment, image.string() + ": " + error.message());
+  KTRIAL_TRY(replace_with_copy(image, copy));
   const std::string hash = KTRIAL_TRY(sha256_file(copy));
   if (identity(image) != key)
     return fail(ErrorKind::environment, image.string() + " was written while it was copied");

@@ -289,11 +289,8 @@ Status write_guest(Plan& plan, const PrepareOptions& options) {
   KTRIAL_TRY(plan_program(plan));
   plan.initramfs = options.initramfs;
   if (options.packed) {
-    std::error_code error;
     plan.program = plan.run.argv.front();
-    fs::copy_file(*options.packed, options.initramfs, error);
-    if (error)
-      return fail_errno("copy " + options.packed->string(), error.value(), ErrorKind::usage);
+    KTRIAL_TRY(replace_with_copy(*options.packed, options.initramfs));
     wrap(plan);
     return {};
   }

@@ -202,7 +202,7 @@ Result<std::optional<run::Job>> Outpost::take() const {
   if (!fetch(place_.job)) return std::nullopt;
   const fs::path file = here_ / place_.job.filename(), taken = names::taken(here_, index_);
   std::error_code error;
-  fs::copy_file(file, taken, fs::copy_options::overwrite_existing, error);
+  KTRIAL_TRY(replace_with_copy(file, taken));
   KTRIAL_TRY(send(taken));
   // Who withdraws moves the job away, and then looks whether it was taken: one of the two sees the
   // other.

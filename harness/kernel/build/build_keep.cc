@@ -4,6 +4,7 @@
 #include <string>
 
 #include "harness/arch/arch.h"
+#include "harness/base/file.h"
 
 namespace ktrial::kernel {
 namespace fs = std::filesystem;
@@ -20,9 +21,7 @@ Status keep_file(const fs::path& from, const fs::path& to, Way way) {
     if (!error || error == std::errc::file_exists) return {};
     error.clear();
   }
-  fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
-  if (error) return fail_errno("copy " + from.string() + " to " + to.string(), error.value());
-  return {};
+  return replace_with_copy(from, to);
 }
 
 bool is_wanted_header_file(const fs::path& file) {

@@ -6,6 +6,7 @@
 
 #include "harness/arch/arch.h"
 #include "harness/base/command.h"
+#include "harness/base/file.h"
 #include "harness/kernel/build/build_make.h"
 #include "harness/kernel/build/kconfig.h"
 #include "harness/kernel/build/kconfig_tree.h"
@@ -45,9 +46,7 @@ Status let_make_decide(const ConfigRequest& request, const fs::path& merged) {
                                         "O=" + request.objects.string()};
   arguments.insert(arguments.end(), request.make_arguments.begin(), request.make_arguments.end());
   if (request.base) {
-    std::error_code error;
-    fs::copy_file(merged, request.objects / ".config", fs::copy_options::overwrite_existing, error);
-    if (error) return fail_errno("write " + (request.objects / ".config").string(), error.value());
+    KTRIAL_TRY(replace_with_copy(merged, request.objects / ".config"));
     arguments.push_back("olddefconfig");
   } else {
     arguments.push_back("KCONFIG_ALLCONFIG=" + merged.string());
