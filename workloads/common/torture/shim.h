@@ -16,6 +16,15 @@
 #include <linux/torture.h>
 #include <uapi/linux/sched/types.h>
 
+/*
+ * In kernels after 6.12 synchronize_rcu_tasks_rude() returns at once where no code runs that RCU does
+ * not watch, unless a test's kernel forces it to wait: torturing that would only show it.
+ */
+#if defined(KTRIAL_RUDE_MAY_NOT_WAIT) && defined(CONFIG_ARCH_WANTS_NO_INSTR) && \
+    !defined(CONFIG_FORCE_TASKS_RUDE_RCU)
+#undef CONFIG_TASKS_RUDE_RCU
+#endif
+
 static int __maybe_unused ktrial_rt_runtime = 950000;
 #define sysctl_sched_rt_runtime ktrial_rt_runtime
 

@@ -116,8 +116,10 @@ int run_torture(const Torture& torture) {
   if (const int error = load("torture", ""); error != 0 && error != EEXIST)
     cannot_run("torture.ko: %s", std::strerror(error));
   if (const int error = load(torture.name, torture.arguments); error != 0)
-    cannot_run("%s.ko %s: %s (the kernel's log says more)", torture.name, torture.arguments.c_str(),
-               std::strerror(error));
+    cannot_run("%s.ko %s: %s%s", torture.name, torture.arguments.c_str(), std::strerror(error),
+               error == EINVAL
+                   ? "; this kernel has nothing of that kind to test, its log says what it has"
+                   : " (the kernel's log says more)");
   for (const Deadline end(torture.duration_s); !end.passed() && log.end().empty();) watch.look();
   Unloading unloading{torture.name};
   const pthread_t thread = start_thread(unload, &unloading);
