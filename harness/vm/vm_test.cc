@@ -146,14 +146,6 @@ TEST(QemuArgvTest, ByHandNeedsNoDescriptorOfOurs) {
   EXPECT_NE(text.find("mon:stdio"), text.npos);
 }
 
-TEST(QemuArgvTest, ALostInterruptOfTheVsockIsMadeUpForByTheNext) {
-  VmConfig config;
-  config.channel = VhostUserVsockDevice{"/s"};
-  EXPECT_NE(joined(qemu_arguments(config, std::nullopt))
-                .find("-device|vhost-user-vsock-pci,chardev=vsock,event_idx=off"),
-            std::string::npos);
-}
-
 TEST(QemuArgvTest, ARootIsADeviceThatCannotBeWrittenTo) {
   VmConfig config;
   const auto shown = [&] { return shell_script("q", qemu_arguments(config, std::nullopt)); };

@@ -111,8 +111,9 @@ Status add_command_line(pugi::xml_node domain, const VmConfig& config) {
   const std::string path =
       KTRIAL_TRY(writable(option_value(user->socket.string()), "the vsock socket's path"));
   pugi::xml_node line = add(domain, "qemu:commandline");
-  for (const std::string& word : {std::string("-chardev"), "socket,id=vsock,path=" + path,
-                                  std::string("-device"), std::string(kVhostUserVsock)})
+  for (const std::string& word :
+       {std::string("-chardev"), "socket,id=vsock,path=" + path, std::string("-device"),
+        std::string("vhost-user-vsock-pci,chardev=vsock")})
     add(line, "qemu:arg", {{"value", word}});
   return {};
 }

@@ -38,7 +38,7 @@ void add_channel(std::vector<std::string>& out, const VmConfig& config,
     add({"-device", fmt::format("vhost-vsock-pci,guest-cid={}", vhost->cid)});
   } else if (auto* user = std::get_if<VhostUserVsockDevice>(&config.channel)) {
     add({"-chardev", "socket,id=vsock,path=" + option_value(user->socket.string()), "-device",
-         kVhostUserVsock});
+         "vhost-user-vsock-pci,chardev=vsock"});
   }
 }
 

@@ -21,10 +21,6 @@ struct QemuWiring {
   int control_fd = -1, notify_fd = -1;  // of the plugin
 };
 
-// Every completion is told to the guest, not the first of some alone (VIRTIO 1.2, 2.7.10): while a
-// guest moves its interrupts from CPU to CPU one can be lost, and the next one makes up for it.
-inline constexpr char kVhostUserVsock[] = "vhost-user-vsock-pci,chardev=vsock,event_idx=off";
-
 // VmConfig::socket_for_plug: the id of the bus.
 inline constexpr char kSocketForPlug[] = "plug";
 

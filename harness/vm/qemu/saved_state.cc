@@ -66,8 +66,7 @@ Status plug_in(Qmp& qmp, const std::filesystem::path& socket, json device, const
 
 Status plug_in(Qmp& qmp, const ResumeFrom& from, const Ram& ram) {
   if (const auto* vsock = std::get_if<VhostUserVsockDevice>(&from.plug))
-    return plug_in(qmp, vsock->socket, {{"driver", "vhost-user-vsock-pci"}, {"event_idx", false}},
-                   ram, from.patience);
+    return plug_in(qmp, vsock->socket, {{"driver", "vhost-user-vsock-pci"}}, ram, from.patience);
   if (const auto* files = std::get_if<VirtiofsDevice>(&from.plug))
     return plug_in(qmp, files->socket, {{"driver", "vhost-user-fs-pci"}, {"tag", files->tag}}, ram,
                    from.patience);
