@@ -17,8 +17,8 @@
 #include <uapi/linux/sched/types.h>
 
 /*
- * In kernels after 6.12 synchronize_rcu_tasks_rude() returns at once where no code runs that RCU does
- * not watch, unless a test's kernel forces it to wait: torturing that would only show it.
+ * In kernels after 6.12 synchronize_rcu_tasks_rude() returns at once where no code runs that RCU
+ * does not watch, unless a test's kernel forces it to wait: torturing that would only show it.
  */
 #if defined(KTRIAL_RUDE_MAY_NOT_WAIT) && defined(CONFIG_ARCH_WANTS_NO_INSTR) && \
     !defined(CONFIG_FORCE_TASKS_RUDE_RCU)
