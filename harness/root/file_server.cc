@@ -1,8 +1,6 @@
 #include "harness/root/file_server.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +10,7 @@
 #include "harness/base/command.h"
 #include "harness/base/file.h"
 #include "harness/base/text.h"
+#include "harness/base/unix_socket.h"
 #include "harness/kernel/kernel.h"
 #include "harness/spec/timeouts.h"
 
@@ -67,20 +66,6 @@ std::vector<std::string> confined(const Share& share, const fs::path& place) {
   if (!share.modules.empty()) out.push_back("--modules=" + share.modules);
   out.insert(out.end(), {"--", share.program.path.string()});
   return out;
-}
-
-Result<Fd> listen_on(const fs::path& path) {
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return fail_errno("socket", errno);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.string().size() >= sizeof address.sun_path)
-    return fail(ErrorKind::environment, path.string() + ": is too long for a socket");
-  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(fd.get(), 1) != 0)
-    return fail_errno("listen on " + path.string(), errno);
-  return fd;
 }
 
 Result<fs::path> empty_folder(const fs::path& scratch) {
@@ -148,7 +133,7 @@ Result<FileServer> FileServer::start(boost::asio::io_context& io, const Share& s
                                      const fs::path& scratch) {
   const fs::path place = KTRIAL_TRY(empty_folder(scratch));
   fs::path socket = scratch / "root.sock";
-  const Fd listener = KTRIAL_TRY(listen_on(socket));
+  const Fd listener = KTRIAL_TRY(listen_unix(socket, 1));
   const Fd log = KTRIAL_TRY(open_file(scratch / "virtiofsd.log", O_CREAT | O_WRONLY | O_APPEND));
   Child child = KTRIAL_TRY(Child::start(io, {.program = share.confine,
                                              .arguments = arguments(share, place, listener.get()),

@@ -1,16 +1,14 @@
 #include "harness/vm/qemu/qmp.h"
 
-#include <sys/socket.h>
-
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <cerrno>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
+
+#include "harness/base/unix_socket.h"
 
 namespace ktrial::vm {
 namespace asio = boost::asio;
@@ -51,23 +49,6 @@ struct Qmp::State : std::enable_shared_from_this<State> {
   void send(json message) {
     outbox.push_back(message.dump() + "\n");
     if (outbox.size() == 1) write();
-  }
-  // The descriptor goes with the line's bytes (unix(7), SCM_RIGHTS). Nothing else may be under way.
-  bool send_with(const std::string& line, int fd) {
-    iovec bytes{const_cast<char*>(line.data()), line.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
-    msghdr message{};
-    message.msg_iov = &bytes;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
-    return ::sendmsg(socket.native_handle(), &message, MSG_NOSIGNAL) ==
-           static_cast<ssize_t>(line.size());
   }
   void write() {
     asio::async_write(socket, asio::buffer(outbox.front()),
@@ -119,8 +100,7 @@ Status Qmp::pass(const std::string& command, const json& arguments, int fd, Pati
   const std::uint64_t id = state_->next_id++;
   const json message = {{"execute", command}, {"id", id}, {"arguments", arguments}};
   state_->waiting[id] = nullptr;
-  if (!state_->send_with(message.dump() + "\n", fd))
-    return fail_errno("a descriptor for QEMU's monitor", errno);
+  KTRIAL_TRY(send_with(state_->socket.native_handle(), message.dump() + "\n", {&fd, 1}));
   KTRIAL_TRY(answer_to(id, command, patience));
   return {};
 }
