@@ -3,7 +3,6 @@
 // guest's connect to CID 2, port P arrives at the unix socket UDS_P; we reach
 // guest port P by writing "CONNECT P\n" to UDS and reading "OK n\n" back.
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -13,7 +12,9 @@
 
 #include "guest/wire/wire.h"
 #include "harness/base/child.h"
+#include "harness/base/unix_socket.h"
 #include "harness/channel/listening.h"
+#include "harness/channel/ring_gate.h"
 #include "harness/channel/streams.h"
 #include "harness/spec/parse.h"
 #include "harness/spec/timeouts.h"
@@ -30,6 +31,7 @@ class VhostUserVsock final : public Channel {
   VhostUserVsock(asio::io_context& io, const fs::path& scratch)
       : io_(io),
         device_socket_(scratch / "vhost.sock"),
+        daemon_socket_(scratch / "daemon.sock"),
         host_socket_(scratch / "vsock"),
         control_listener_(io),
         beat_listener_(io),
@@ -45,13 +47,15 @@ class VhostUserVsock final : public Channel {
   Result<Dial> dial_guest(std::uint32_t port) override;
 
  private:
+  Status open_gate();
   Status listen(unix_stream::acceptor& listener, std::uint32_t port, StreamId id);
 
   asio::io_context& io_;
-  const fs::path device_socket_, host_socket_;
+  const fs::path device_socket_, daemon_socket_, host_socket_;
   unix_stream::acceptor control_listener_, beat_listener_;
   std::shared_ptr<Streams> streams_;
-  std::optional<Child> daemon_;  // last: dies before the sockets go
+  std::optional<Child> daemon_;     // dies before the sockets go
+  std::unique_ptr<RingGate> gate_;  // between QEMU and the daemon
 };
 
 Status VhostUserVsock::listen(unix_stream::acceptor& listener, std::uint32_t port, StreamId id) {
@@ -78,13 +82,13 @@ Status VhostUserVsock::start() {
   daemon_.emplace(KTRIAL_TRY(Child::start(
       io_, {.program = *program,
             .arguments = {"--guest-cid", std::to_string(random_cid()), "--socket",
-                          device_socket_.string(), "--uds-path", host_socket_.string()},
+                          daemon_socket_.string(), "--uds-path", host_socket_.string()},
             .inherit = {}})));
   // The daemon says nothing when it listens, and a trial connection would be
   // taken for QEMU's: the kernel's list of sockets is the only sign.
   const auto patience = spec::host_wait(spec::HostWait::vsock_daemon_start);
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!listens(device_socket_)) {
+  while (!listens(daemon_socket_)) {
     if (auto status = daemon_->poll())
       return fail(ErrorKind::environment, "vhost-device-vsock " + status->text());
     if (std::chrono::steady_clock::now() > deadline)
@@ -92,6 +96,18 @@ Status VhostUserVsock::start() {
                   "vhost-device-vsock does not listen after " + spec::format_duration(patience));
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  return open_gate();
+}
+
+Status VhostUserVsock::open_gate() {
+  gate_ = KTRIAL_TRY(RingGate::open(
+      {.front = device_socket_, .back = daemon_socket_, .daemon = daemon_->pid()},
+      [&io = io_, streams = std::weak_ptr(streams_)] {
+        asio::post(io, [streams] {
+          if (const auto alive = streams.lock())
+            alive->lose("the channel daemon vhost-device-vsock has lost its thread vring_worker");
+        });
+      }));
   return {};
 }
 
@@ -104,13 +120,7 @@ Status VhostUserVsock::attach(vm::Vm&, Handlers handlers) {
 }
 
 Result<Dial> VhostUserVsock::dial_guest(std::uint32_t port) {
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return fail_errno("socket", errno);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  host_socket_.string().copy(address.sun_path, sizeof address.sun_path - 1);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-    return fail_errno("connect to the channel daemon", errno);
+  Fd fd = KTRIAL_TRY(connect_unix(host_socket_, SOCK_NONBLOCK));
   const std::string request = "CONNECT " + std::to_string(port) + "\n";
   if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
     return fail_errno("connect to guest port " + std::to_string(port), errno);

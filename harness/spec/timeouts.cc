@@ -79,6 +79,7 @@ Milliseconds host_wait(HostWait which) {
       case HostWait::host_answer:
         return 20s;
       case HostWait::host_load:
+      case HostWait::vsock_daemon_idle:
         return 2s;
       case HostWait::send_file:
         return 10min;

@@ -85,6 +85,7 @@ enum class HostWait {
   program_version,     // PROGRAM --version
   library_list,        // of a program to be packed, by its loader
   vsock_daemon_start,  // vhost-device-vsock, until it listens
+  vsock_daemon_idle,   // the same, to end what it does, while the machine pauses
   template_wait,       // another job's making of a template
   template_save,       // a stopped machine's state, to a file
   vsock_peer_line,     // one line of a workload in the guest
