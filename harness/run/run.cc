@@ -6,6 +6,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <thread>
 
+#include "harness/base/file.h"
 #include "harness/base/janitor.h"
 #include "harness/base/stop_on_signal.h"
 #include "harness/console/prefilter.h"
@@ -201,7 +202,8 @@ Result<void> show_twice(Plan& plan, const Court& court, int index, const fs::pat
     state = *again.determinism;
     state.argv = argv;
     for (const char* name : {"registers.txt", trial::kPathsFile})
-      fs::copy_file(artifacts / kAgain / name, artifacts / name, error);
+      if (const fs::path from = artifacts / kAgain / name; fs::exists(from))
+        KTRIAL_TRY(replace_with_copy(from, artifacts / name));
   }
   state.runs = 2;
   // What was not judged may have ended by the host's time: a limit that passed.

@@ -111,8 +111,7 @@ Status boot_template(const TrialContext& context, const Plan& plan,
 
 Result<vm::TemplateStore::Lease> make(const TrialContext& context, const Plan& plan,
                                       vm::TemplateStore::Making making) {
-  const std::array<fs::path, 2> paths = {making.folder,
-                                         making.folder.parent_path() / (making.key + ".lock")};
+  const std::array<fs::path, 2> paths = {making.folder, making.lock_file};
   for (const fs::path& path : paths) context.janitor.watch(path);
   const auto begun = context.clock.now();
   auto made = boot_template(context, plan, making);

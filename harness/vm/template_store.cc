@@ -90,9 +90,13 @@ Result<TemplateStore> TemplateStore::open(const Options& options) {
   return store;
 }
 
+fs::path TemplateStore::lock_file(const std::string& key) const {
+  return options_.folder / (key + std::string(kLock));
+}
+
 // Nothing: somebody else has it. A lock file that was removed meanwhile is no lock.
 std::optional<Fd> TemplateStore::lock(const std::string& key, int how) const {
-  const fs::path path = options_.folder / (key + std::string(kLock));
+  const fs::path path = lock_file(key);
   for (;;) {
     Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd || ::flock(fd.get(), how | LOCK_NB) != 0) return std::nullopt;
@@ -119,7 +123,8 @@ Result<TemplateStore::Entry> TemplateStore::take(const std::string& key) {
   }
   auto alone = lock(key, LOCK_EX);
   if (!alone || is_whole(key)) return Busy{};  // it is whole by now: the next call takes it
-  return Making{options_.folder / (key + std::string(kNew)), key, *std::move(alone)};
+  return Making{options_.folder / (key + std::string(kNew)), key, lock_file(key),
+                *std::move(alone)};
 }
 
 Status TemplateStore::prepare(const Making& making, std::uint64_t bytes) {
@@ -157,7 +162,7 @@ Result<TemplateStore::Lease> TemplateStore::commit(Making making) {
 void TemplateStore::discard(const Making& making) {
   std::error_code ignored;
   fs::remove_all(making.folder, ignored);
-  fs::remove(making.folder.parent_path() / (making.key + std::string(kLock)), ignored);
+  fs::remove(making.lock_file, ignored);
 }
 
 void TemplateStore::drop(const std::string& key) {
@@ -174,7 +179,7 @@ bool TemplateStore::remove_unused(const std::string& key) {
   std::error_code ignored;
   fs::remove_all(options_.folder / key, ignored);
   fs::remove_all(options_.folder / (key + std::string(kNew)), ignored);
-  fs::remove(options_.folder / (key + std::string(kLock)), ignored);
+  fs::remove(lock_file(key), ignored);
   return true;
 }
 

@@ -43,6 +43,7 @@ class TemplateStore {
   struct Making {
     std::filesystem::path folder;
     std::string key;
+    std::filesystem::path lock_file;
     Fd lock;
   };
   struct Busy {};  // another makes it, or removes it
@@ -63,6 +64,7 @@ class TemplateStore {
   explicit TemplateStore(Options options) : options_(std::move(options)) {}
   void sweep(std::uint64_t wanted);
   bool remove_unused(const std::string& key);
+  std::filesystem::path lock_file(const std::string& key) const;
   std::optional<Fd> lock(const std::string& key, int how) const;
   bool is_whole(const std::string& key) const;
 

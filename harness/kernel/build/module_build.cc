@@ -140,11 +140,10 @@ Status copy_sources(const Kernel& kernel, const fs::path& source, const fs::path
     std::error_code error;
     const fs::path copy = to / fs::path(file).lexically_relative("kernel");
     fs::create_directories(copy.parent_path(), error);
-    fs::copy_file(sources / file, copy, error);
-    if (error)
-      return fail(ErrorKind::environment,
-                  "copy " + (sources / file).string() + ": " + error.message(),
+    if (!fs::exists(sources / file))
+      return fail(ErrorKind::environment, (sources / file).string() + ": there is no such file",
                   "this kernel has no such source");
+    KTRIAL_TRY(replace_with_copy(sources / file, copy));
   }
   return {};
 }
