@@ -8,6 +8,7 @@
 
 #include "guest/wire/wire.h"
 #include "harness/base/file.h"
+#include "harness/base/unix_socket.h"
 #include "harness/channel/listening.h"
 #include "harness/channel/make_channel.h"
 #include "harness/vm/fake_vm.h"
@@ -86,12 +87,9 @@ class VhostUserTest : public ChannelTest {
   }
   // What the daemon does when the guest connects to a host port.
   Fd connect_as_guest(std::uint32_t port) {
-    Fd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    const std::string path = (scratch->path() / "vsock_").string() + std::to_string(port);
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    return fd;
+    auto fd = connect_unix(scratch->path() / ("vsock_" + std::to_string(port)));
+    EXPECT_TRUE(fd);
+    return fd ? std::move(*fd) : Fd();
   }
 };
 
@@ -116,15 +114,12 @@ TEST_F(VhostUserTest, ManyAtOnceAndNoneLeftBehind) {
     channels.push_back(std::move(*made));
     sockets.push_back(std::get<vm::VhostUserVsockDevice>(channels.back()->device()).socket);
     EXPECT_TRUE(std::filesystem::exists(sockets.back()));
+    sockets.push_back(folder / "daemon.sock");  // behind the gate
+    EXPECT_TRUE(std::filesystem::exists(sockets.back()));
   }
   channels.clear();
   // The daemons are gone: nobody listens any more.
-  for (const auto& path : sockets) {
-    Fd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-    EXPECT_NE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  }
+  for (const auto& path : sockets) EXPECT_FALSE(connect_unix(path)) << path;
 }
 
 TEST(VsockDaemonTest, TheVersionsThatLoseLargeWritesAreKnown) {

@@ -29,10 +29,10 @@ struct Header {
   std::uint32_t request, flags, size;  // the host's byte order
 };
 constexpr std::uint32_t kGetVringBase = 11;
-constexpr std::size_t kMostPayload = 64u
-                                     << 10;  // bytes; the longest of the format has less than 1 KiB
-constexpr int kSpacing = 1;                  // ms, of looks at a daemon that is busy
-constexpr int kWatch = 1000;                 // ms, of looks whether the worker lives
+// Bytes; the longest of the format has less than 1 KiB.
+constexpr std::size_t kMostPayload = 64u << 10;
+constexpr int kSpacing = 1;   // ms, of looks at a daemon that is busy
+constexpr int kWatch = 1000;  // ms, of looks whether the worker lives
 
 struct Message {
   std::string bytes;

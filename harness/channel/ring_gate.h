@@ -56,7 +56,7 @@ class RingGate {
 // What /proc says of the daemon's worker.
 enum class Worker {
   idle,     // it waits for events, and none of the daemon's threads runs
-  busy,     //
+  busy,     // it, or another, is at work
   none,     // the daemon has no thread of that name
   unknown,  // this host does not tell
 };
